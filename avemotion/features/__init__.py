@@ -1,0 +1,1 @@
+"""A clip becomes arrays: one file for each step of section III-B."""
