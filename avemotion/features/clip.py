@@ -1,9 +1,20 @@
 """The whole chain of section III-B: a clip's path in, its features out."""
 
 import dataclasses
-import os
+import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from avemotion.features import acoustic, faces, media, visual
+
+MODALITIES = ('video', 'audio')
+# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
+_SILENCE = 2**-15
+_LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
+
+_Extracted = tuple[dict[str, Any], list[str]]
 
 
 class ClipError(ValueError):
@@ -15,24 +26,24 @@ class ClipFeatures:
   """What a clip says to the model; a missing modality is None.
 
   Attributes:
+    seconds: length of the clip.
+    warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
+    crops: uint8[frames, 48, 48, 3], the RGB faces that they were made from.
     face_found: bool[frames], False where the crop is the last one seen.
-    crops: uint8[frames, 48, 48, 3], RGB faces.
     frame_seconds: float32[frames], time stamp of each video row.
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
-    seconds: length of the clip.
-    warnings: what is missing or doubtful, one sentence each.
   """
 
-  video: np.ndarray | None
-  face_found: np.ndarray | None
-  crops: np.ndarray | None
-  frame_seconds: np.ndarray | None
-  audio: np.ndarray | None
-  loudness: np.ndarray | None
   seconds: float
   warnings: tuple[str, ...] = ()
+  video: np.ndarray | None = None
+  crops: np.ndarray | None = None
+  face_found: np.ndarray | None = None
+  frame_seconds: np.ndarray | None = None
+  audio: np.ndarray | None = None
+  loudness: np.ndarray | None = None
 
   @property
   def modalities(self) -> tuple[str, ...]:
@@ -46,8 +57,110 @@ class Extractor:
 
   def __init__(
     self,
-    modalities: tuple[str, ...] = ('video', 'audio'),
-    vgg16_weights: str | os.PathLike[str] | None = None,
-  ) -> None: ...
+    modalities: Sequence[str] = MODALITIES,
+    vgg16_weights: media.Path | None = None,
+  ) -> None:
+    """Loads what the modalities need.
 
-  def __call__(self, path: str | os.PathLike[str]) -> ClipFeatures: ...
+    Args:
+      modalities: 'video', 'audio' or both; the others are not decoded.
+      vgg16_weights: see `visual.load_vgg16_weights`.
+
+    Raises:
+      ValueError: no such modality, or the weights cannot be used.
+    """
+    unknown = set(modalities) - set(MODALITIES)
+    if unknown or not modalities:
+      raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
+    self._modalities = tuple(modalities)
+    if 'video' in modalities:
+      self._crop_faces = faces.FaceCropper()
+      self._encode = visual.VisualEncoder(vgg16_weights)
+
+  def __call__(self, path: media.Path) -> ClipFeatures:
+    """Extracts the features of one clip.
+
+    Args:
+      path: anything that FFmpeg opens: mp4, mkv, avi, mpg, webm, wav, flac.
+
+    Returns:
+      Its features; what is missing is None and has a warning.
+
+    Raises:
+      ClipError: the clip cannot be read, or has none of the modalities.
+    """
+    try:
+      has_picture, has_sound, seconds = media.tracks(path)
+      video, video_warnings = self._video(path, has_picture, seconds)
+      audio, audio_warnings = self._audio(path, has_sound, seconds)
+    except media.MediaError as error:
+      raise ClipError(str(error)) from error
+    warnings = (*video_warnings, *audio_warnings)
+    if not video and not audio:
+      raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
+    return ClipFeatures(seconds, warnings, **video, **audio)
+
+  def _video(
+    self, path: media.Path, present: bool, seconds: float
+  ) -> _Extracted:
+    if 'video' not in self._modalities:
+      return {}, []
+    if not present:
+      return {}, ['no picture in the clip']
+    found = self._crop_faces(media.read_frames(path))
+    if not found.found.any():
+      return {}, [f'no face in any of {len(found.found)} frames']
+    warnings = _shortfall('picture', found.seconds[-1], seconds)
+    if (share := found.found.mean()) < 0.5:
+      warnings.append(f'a face in only {share:.0%} of the frames')
+    return {
+      'video': self._encode(found.crops),
+      'crops': found.crops,
+      'face_found': found.found,
+      'frame_seconds': found.seconds,
+    }, warnings
+
+  def _audio(
+    self, path: media.Path, present: bool, seconds: float
+  ) -> _Extracted:
+    if 'audio' not in self._modalities:
+      return {}, []
+    if not present:
+      return {}, ['no sound in the clip']
+    waveform = media.read_waveform(path)
+    if np.abs(waveform).max() < _SILENCE:
+      return {}, ['the sound track is silent']
+    return {
+      'audio': acoustic.mfcc(waveform),
+      'loudness': acoustic.loudness(waveform),
+    }, _shortfall('sound', waveform.size / acoustic.SAMPLE_RATE, seconds)
+
+
+def _shortfall(track: str, end: float, seconds: float) -> list[str]:
+  """Tells of a track that stops well before the clip's declared end."""
+  if end > seconds - _LONGEST_SHORTFALL:
+    return []
+  return [f'the {track} ends at {end:.1f} s of {seconds:.1f} s']
+
+
+def extract(
+  path: media.Path, modalities: Sequence[str] = MODALITIES
+) -> ClipFeatures:
+  """Extracts the features of one clip; keep an `Extractor` for several.
+
+  Args:
+    path: as for `Extractor.__call__`.
+    modalities: as for `Extractor`.
+
+  Returns:
+    The clip's features.
+
+  Raises:
+    ClipError: the clip cannot be read, or has none of the modalities.
+  """
+  return _extractor(tuple(modalities))(path)
+
+
+@functools.cache
+def _extractor(modalities: tuple[str, ...]) -> Extractor:
+  return Extractor(modalities)

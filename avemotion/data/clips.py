@@ -1,0 +1,201 @@
+"""A whole data set of clips as padded arrays with lengths.
+
+It comes from TFDS, or from one `.npz` file of anybody's features, for which
+TensorFlow need not be installed.
+"""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+
+MODALITIES = ('video', 'audio')
+_REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSet:
+  """Clips of a data set, in the order of their ids.
+
+  Attributes:
+    features: for each modality float32[clips, time, features], zero-padded.
+    lengths: for each modality int32[clips], valid steps.
+    labels: int32[clips].
+    actors: int32[clips].
+    clip_ids: str[clips].
+    label_names: names of the labels 0, 1, ….
+  """
+
+  features: Mapping[str, np.ndarray]
+  lengths: Mapping[str, np.ndarray]
+  labels: np.ndarray
+  actors: np.ndarray
+  clip_ids: np.ndarray
+  label_names: tuple[str, ...]
+
+  def __post_init__(self) -> None:
+    clips = len(self.labels)
+    if not clips or not self.features:
+      raise ValueError('a data set needs clips and at least one modality')
+    for name in ('actors', 'clip_ids'):
+      _expect(name, getattr(self, name), (clips,))
+    for modality, rows in self.features.items():
+      if rows.ndim != 3:
+        raise ValueError(
+          f'{modality}: expected [clips, time, features], got {rows.shape}'
+        )
+      _expect(modality, rows, (clips, *rows.shape[1:]))
+      lengths = self.lengths[modality]
+      _expect(f'{modality}_lengths', lengths, (clips,))
+      if lengths.min() < 0 or lengths.max() > rows.shape[1]:
+        raise ValueError(
+          f'{modality}_lengths must lie between 0 and {rows.shape[1]}, got'
+          f' {lengths.min()} to {lengths.max()}'
+        )
+      if not np.isfinite(rows).all():
+        clip = self.clip_ids[np.argwhere(~np.isfinite(rows))[0, 0]]
+        raise ValueError(f'{modality}: clip {clip} has values not finite')
+    if self.labels.min() < 0 or self.labels.max() >= len(self.label_names):
+      raise ValueError(
+        f'labels must lie between 0 and {len(self.label_names) - 1}, got'
+        f' {self.labels.min()} to {self.labels.max()}'
+      )
+
+  def __len__(self) -> int:
+    return len(self.labels)
+
+  def select(self, modalities: tuple[str, ...]) -> Self:
+    """The same clips with some modalities only.
+
+    Raises:
+      ValueError: the data set lacks one of them.
+    """
+    missing = [name for name in modalities if name not in self.features]
+    if missing:
+      raise ValueError(
+        f'the model reads {", ".join(modalities)}, but the data set has only'
+        f' {", ".join(self.features)}'
+      )
+    return dataclasses.replace(
+      self,
+      features={name: self.features[name] for name in modalities},
+      lengths={name: self.lengths[name] for name in modalities},
+    )
+
+  def save_npz(self, path: str | os.PathLike[str]) -> None:
+    """Writes the file that `from_npz` reads."""
+    arrays = {name: getattr(self, name) for name in _REQUIRED_KEYS}
+    for modality, rows in self.features.items():
+      arrays[modality] = rows
+      arrays[f'{modality}_lengths'] = self.lengths[modality]
+    np.savez_compressed(path, **arrays)
+
+  @classmethod
+  def from_npz(cls, path: str | os.PathLike[str]) -> Self:
+    """Reads a data set from one file of features; needs only NumPy.
+
+    Args:
+      path: an `.npz` with `labels` int[clips], `actors` int[clips], `clip_ids`
+        str[clips], `label_names` str[labels], and at least one of `video` and
+        `audio`, float[clips, time, features], each with `video_lengths` or
+        `audio_lengths`, int[clips].
+
+    Returns:
+      The data set.
+
+    Raises:
+      ValueError: the file is missing, damaged, or lacks a key; or an array has
+        a wrong shape.
+    """
+    try:
+      with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+      raise ValueError(f'{path}: not a readable .npz ({error})') from error
+    present = [name for name in MODALITIES if name in arrays]
+    wanted = [*_REQUIRED_KEYS, *(f'{name}_lengths' for name in present)]
+    missing = [key for key in wanted if key not in arrays]
+    if missing or not present:
+      raise ValueError(
+        f'{path}: lacks {", ".join(missing) or "video or audio"}; it has'
+        f' {", ".join(arrays) or "nothing"}'
+      )
+    try:
+      return cls(
+        features={k: arrays[k].astype(np.float32) for k in present},
+        lengths={k: arrays[f'{k}_lengths'].astype(np.int32) for k in present},
+        labels=arrays['labels'].astype(np.int32),
+        actors=arrays['actors'].astype(np.int32),
+        clip_ids=arrays['clip_ids'].astype(str),
+        label_names=tuple(arrays['label_names'].astype(str).tolist()),
+      )
+    except ValueError as error:
+      raise ValueError(f'{path}: {error}') from error
+
+  @classmethod
+  def from_tfds(
+    cls, name: str, data_dir: str | os.PathLike[str] | None = None
+  ) -> Self:
+    """Reads a prepared TFDS data set, all splits of it.
+
+    Args:
+      name: such as 'ravdess/speech_audio'.
+      data_dir: where it was prepared; None: TFDS's own default.
+
+    Returns:
+      The data set.
+
+    Raises:
+      ValueError: it is not prepared there, or a shard is damaged.
+    """
+    from avemotion.data import tfds_reader
+
+    examples, label_names = tfds_reader.read(name, data_dir)
+    examples.sort(key=lambda example: example['clip_id'])
+    present = [name for name in MODALITIES if name in examples[0]]
+    padded = {k: _padded([e[k] for e in examples]) for k in present}
+    return cls(
+      features={name: rows for name, (rows, _) in padded.items()},
+      lengths={name: lengths for name, (_, lengths) in padded.items()},
+      labels=np.array([e['label'] for e in examples], np.int32),
+      actors=np.array([e['actor'] for e in examples], np.int32),
+      clip_ids=np.array([e['clip_id'].decode() for e in examples]),
+      label_names=label_names,
+    )
+
+
+def load(
+  dataset: str, data_dir: str | os.PathLike[str] | None = None
+) -> ClipSet:
+  """Reads a data set by name: a path that ends in `.npz`, or a TFDS name.
+
+  Args:
+    dataset: such as 'features.npz' or 'ravdess/speech_audio'.
+    data_dir: for TFDS; None: its own default.
+
+  Returns:
+    The data set.
+
+  Raises:
+    ValueError: as `ClipSet.from_npz` and `ClipSet.from_tfds`.
+  """
+  if pathlib.PurePath(dataset).suffix == '.npz':
+    return ClipSet.from_npz(dataset)
+  return ClipSet.from_tfds(dataset, data_dir)
+
+
+def _padded(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+  lengths = np.array([len(row) for row in rows], np.int32)
+  padded = np.zeros((len(rows), lengths.max(), rows[0].shape[1]), np.float32)
+  for clip, row in zip(padded, rows, strict=True):
+    clip[: len(row)] = row
+  return padded, lengths
+
+
+def _expect(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+  if array.shape != shape:
+    raise ValueError(f'{name}: expected shape {shape}, got {array.shape}')

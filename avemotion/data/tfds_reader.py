@@ -1,0 +1,75 @@
+"""Read a prepared TFDS data set; the only file of the package that loads it."""
+
+import os
+from typing import Any
+
+
+def read(
+  name: str, data_dir: str | os.PathLike[str] | None
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+  """Reads all examples of all splits.
+
+  Args:
+    name: such as 'ravdess/speech_audio'.
+    data_dir: where it was prepared; None: TFDS's own default.
+
+  Returns:
+    Examples as NumPy values by feature name, and the label names.
+
+  Raises:
+    ValueError: it is not prepared there, or a shard is damaged.
+  """
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  try:
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+  except ImportError as error:
+    raise ValueError(
+      f'{name}: reading a TFDS data set needs TensorFlow and'
+      ' tensorflow-datasets; without them train from an .npz'
+    ) from error
+  tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
+  builder = _builder(name, data_dir)
+  dataset = builder.as_dataset(split='all', shuffle_files=False)
+  try:
+    examples = list(tfds.as_numpy(dataset))
+  except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    raise ValueError(
+      f'{name}: {_damaged_shard(builder.data_path)} is damaged'
+      f' ({error.message.splitlines()[0]}); delete {builder.data_path} and'
+      ' prepare it again'
+    ) from error
+  return examples, tuple(builder.info.features['label'].names)
+
+
+def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
+  import tensorflow_datasets as tfds
+
+  import tfds_ravdess.ravdess_dataset_builder  # noqa: F401 (registers it)
+
+  try:
+    builder = tfds.builder(name, data_dir=data_dir)
+  except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    raise ValueError(
+      f'{name}: no such TFDS data set ({str(error).splitlines()[0]})'
+    ) from error
+  if not builder.is_prepared():
+    raise ValueError(
+      f'{name}: not prepared under {builder.data_path.parent}; run'
+      f' `python launch/prepare.py --config={builder.builder_config.name}'
+      ' --manual_dir=RAVDESS` first, or name another --config.data.data_dir'
+    )
+  return builder
+
+
+def _damaged_shard(data_path: Any) -> str:
+  """The first shard that cannot be read through."""
+  import tensorflow as tf
+
+  for shard in sorted(data_path.glob('*.tfrecord*')):
+    try:
+      for _ in tf.data.TFRecordDataset(str(shard)):
+        pass
+    except tf.errors.OpError:
+      return str(shard.name)
+  return 'a shard'

@@ -1,0 +1,157 @@
+"""Find the largest face of each frame, crop it, resize to 48×48 (paper III-B).
+
+The only file that knows MediaPipe. The detector is BlazeFace, short range
+(Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
+carry it.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+CROP_SIZE = 48  # pixels, III-B
+# BlazeFace's box ends at the brows and the chin; a tenth of its side more all
+# round keeps forehead and jaw, which raised brows and an open mouth move.
+MARGIN = 0.1
+MIN_SCORE = 0.5
+_MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
+
+
+@dataclasses.dataclass(frozen=True)
+class Faces:
+  """The face of each frame of a clip.
+
+  Attributes:
+    crops: uint8[frames, 48, 48, 3], RGB. A frame without a face repeats the
+      last crop; before the first face the crop is black, since a stream could
+      not know it either.
+    found: bool[frames], whether the frame itself shows a face.
+    seconds: float32[frames], time stamps.
+  """
+
+  crops: np.ndarray
+  found: np.ndarray
+  seconds: np.ndarray
+
+
+class FaceCropper:
+  """Keeps the detector loaded; use it as a context manager, or close it."""
+
+  def __init__(self) -> None:
+    with _quiet():
+      # Imported here: MediaPipe is heavy, and its C++ prints as it loads.
+      import mediapipe
+      from mediapipe.tasks import python as tasks
+      from mediapipe.tasks.python import vision
+
+      self._image = lambda pixels: mediapipe.Image(
+        image_format=mediapipe.ImageFormat.SRGB, data=pixels
+      )
+      self._detector = vision.FaceDetector.create_from_options(
+        vision.FaceDetectorOptions(
+          base_options=tasks.BaseOptions(model_asset_path=str(_MODEL)),
+          min_detection_confidence=MIN_SCORE,
+        )
+      )
+      # The first frame sets up the inference engine, which prints too.
+      self._detector.detect(self._image(np.zeros((128, 128, 3), np.uint8)))
+
+  def __call__(self, frames: Iterable[tuple[float, np.ndarray]]) -> Faces:
+    """Crops the largest face of each frame.
+
+    Args:
+      frames: time stamp in seconds and uint8[height, width, 3] RGB.
+
+    Returns:
+      One row for each frame.
+    """
+    crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    crops, found, seconds = [], [], []
+    for time, image in frames:
+      box = self.detect(image)
+      if box is not None:
+        crop = crop_square(image, box)
+      crops.append(crop)
+      found.append(box is not None)
+      seconds.append(time)
+    return Faces(
+      np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
+      np.array(found, bool),
+      np.array(seconds, np.float32),
+    )
+
+  def detect(self, image: np.ndarray) -> tuple[float, float, float, float] | None:
+    """The largest face as left, top, width, height in pixels, or None.
+
+    Args:
+      image: uint8[height, width, 3], RGB.
+    """
+    result = self._detector.detect(self._image(np.ascontiguousarray(image)))
+    boxes = [found.bounding_box for found in result.detections]
+    if not boxes:
+      return None
+    box = max(boxes, key=lambda box: box.width * box.height)
+    return box.origin_x, box.origin_y, box.width, box.height
+
+  def close(self) -> None:
+    """Frees the detector."""
+    self._detector.close()
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+  ) -> None:
+    self.close()
+
+
+def crop_square(
+  image: np.ndarray, box: tuple[float, float, float, float]
+) -> np.ndarray:
+  """Cuts a square around a box, with a margin, and resizes it.
+
+  Args:
+    image: uint8[height, width, 3].
+    box: left, top, width, height in pixels; may reach beyond the image.
+
+  Returns:
+    uint8[48, 48, 3]. Where the square would leave the image it is moved inside
+    and, if larger than the image, shrunk.
+  """
+  from PIL import Image
+
+  height, width = image.shape[:2]
+  left, top, box_width, box_height = box
+  side = max(box_width, box_height) * (1 + 2 * MARGIN)
+  side = min(side, width, height)
+  x = np.clip(left + box_width / 2 - side / 2, 0, width - side)
+  y = np.clip(top + box_height / 2 - side / 2, 0, height - side)
+  square = Image.fromarray(image).resize(
+    (CROP_SIZE, CROP_SIZE),
+    Image.Resampling.BILINEAR,
+    box=(x, y, x + side, y + side),
+  )
+  return np.asarray(square)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Keeps C++ libraries, which ignore sys.stderr, from printing."""
+  saved = os.dup(2)
+  try:
+    with open(os.devnull, 'w') as devnull:
+      os.dup2(devnull.fileno(), 2)
+    yield
+  finally:
+    os.dup2(saved, 2)
+    os.close(saved)

@@ -1,0 +1,136 @@
+"""The two branches of the network: VideoBranch (Fig. 2), AudioBranch (Fig. 5).
+
+Both are stacked GRU layers, whose last state goes through a dense layer and
+batch normalisation (equations 5–8); they differ in sizes and in what they read.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from avemotion.models.gru import GRU
+
+
+class Standardize(nn.Module):
+  """Takes off a mean and divides by a deviation for each feature.
+
+  The two live in the variable collection `statistics`, which is not trained:
+  they are measured on a fold's training clips and travel in the checkpoint.
+  Until they are set the module is the identity.
+  """
+
+  @nn.compact
+  def __call__(self, inputs: jax.Array) -> jax.Array:
+    """Standardises float[..., features] to the same shape."""
+    width = inputs.shape[-1:]
+    mean = self.variable('statistics', 'mean', jnp.zeros, width)
+    deviation = self.variable('statistics', 'deviation', jnp.ones, width)
+    return (inputs - mean.value) / deviation.value
+
+
+class _Branch(nn.Module):
+  """Standardise, GRU layers, dense, batch norm; see the subclasses."""
+
+  features: int
+  num_layers: int
+  dense_features: int = 256
+  batch_norm: bool = True
+  dropout_rate: float = 0.0
+  use_bias: bool = False
+  dtype: Any = None
+
+  @nn.compact
+  def __call__(
+    self,
+    inputs: jax.Array,
+    lengths: jax.Array | None = None,
+    *,
+    train: bool = False,
+  ) -> jax.Array:
+    """Sequences to one vector each.
+
+    Args:
+      inputs: float32[batch, time, features], as extracted.
+      lengths: int32[batch], valid steps, or int32[batch, points] to know the
+        branch's answer after each of several numbers of steps. None: all.
+      train: drops units out, and normalises by the batch's own statistics.
+
+    Returns:
+      float[batch, dense_features], or float[batch, points, dense_features].
+
+    Raises:
+      ValueError: a shape is not as above.
+    """
+    x = Standardize(name='standardize')(inputs)
+    x = x.astype(self.dtype or x.dtype)
+    drop = nn.Dropout(self.dropout_rate, deterministic=not train)
+    for layer in range(self.num_layers):
+      gru = GRU(self.features, self.use_bias, self.dtype, name=f'gru_{layer}')
+      states, last = gru(x, lengths)
+      x = drop(states)
+    x = nn.Dense(self.dense_features, dtype=self.dtype, name='dense')(
+      drop(last)
+    )
+    if self.batch_norm:
+      x = nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        dtype=self.dtype,
+        name='batch_norm',
+      )(x)
+    return drop(nn.relu(x))
+
+
+class VideoBranch(_Branch):
+  """The video branch (Fig. 2), on VGG16 features or any others.
+
+  Attributes:
+    features: GRU units; 512 in the paper's best model (Table I).
+    num_layers: GRU layers; 1 in the paper.
+    dense_features: units of the dense layer.
+    batch_norm: whether batch normalisation follows it (Table I has both).
+    dropout_rate: share of units dropped between layers while training.
+    use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
+    dtype: of the computation, such as jnp.bfloat16; parameters are float32.
+  """
+
+  features: int = 512
+  num_layers: int = 1
+
+
+class AudioBranch(_Branch):
+  """The audio branch (Fig. 5), on MFCC or any other features.
+
+  Attributes:
+    features: GRU units of each layer; 256 in the paper's best model (Table II).
+    num_layers: GRU layers; 3 in the paper.
+    num_coefficients: reads the first so many input features only, such as the
+      paper's 13 of the 40 MFCC that are stored; None: all.
+    dense_features: as in `VideoBranch`.
+    batch_norm: as in `VideoBranch` (Table II has both).
+    dropout_rate: as in `VideoBranch`.
+    use_bias: as in `VideoBranch`.
+    dtype: as in `VideoBranch`.
+  """
+
+  features: int = 256
+  num_layers: int = 3
+  num_coefficients: int | None = None
+
+  @nn.compact
+  def __call__(
+    self,
+    inputs: jax.Array,
+    lengths: jax.Array | None = None,
+    *,
+    train: bool = False,
+  ) -> jax.Array:
+    """As `VideoBranch.__call__`, on the first `num_coefficients` features."""
+    width = self.num_coefficients or inputs.shape[-1]
+    if inputs.shape[-1] < width:
+      raise ValueError(
+        f'the audio branch reads {width} coefficients, got {inputs.shape[-1]}'
+      )
+    return super().__call__(inputs[..., :width], lengths, train=train)

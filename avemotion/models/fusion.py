@@ -1,0 +1,106 @@
+"""The whole network (Fig. 1): either branch, or both joined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from avemotion.models.branches import AudioBranch, VideoBranch
+
+
+class EmotionClassifier(nn.Module):
+  """Branches, concatenation, dense layer; softmax (equation 9) is the loss's.
+
+  Every row of the paper's Tables I–III is a choice of these attributes.
+
+  Attributes:
+    num_classes: emotions; 8 in RAVDESS.
+    modalities: 'video', 'audio' or both: the branches that there are.
+    video_features: GRU units of the video branch.
+    video_layers: GRU layers of the video branch.
+    audio_features: GRU units of the audio branch.
+    audio_layers: GRU layers of the audio branch.
+    audio_coefficients: leading MFCC that the audio branch reads; None: all.
+    dense_features: units of each branch's dense layer.
+    batch_norm: whether batch normalisation stands before the concatenation.
+    dropout_rate: share of units dropped between layers while training.
+    use_bias: whether the GRU's gates have biases.
+    dtype: of the computation; parameters and logits are float32.
+  """
+
+  num_classes: int = 8
+  modalities: tuple[str, ...] = ('video', 'audio')
+  video_features: int = 512
+  video_layers: int = 1
+  audio_features: int = 256
+  audio_layers: int = 3
+  audio_coefficients: int | None = None
+  dense_features: int = 256
+  batch_norm: bool = True
+  dropout_rate: float = 0.0
+  use_bias: bool = False
+  dtype: Any = None
+
+  def setup(self) -> None:
+    unknown = set(self.modalities) - {'video', 'audio'}
+    if unknown or not self.modalities:
+      raise ValueError(
+        f"modalities are 'video', 'audio' or both, got {self.modalities}"
+      )
+    shared = {
+      'dense_features': self.dense_features,
+      'batch_norm': self.batch_norm,
+      'dropout_rate': self.dropout_rate,
+      'use_bias': self.use_bias,
+      'dtype': self.dtype,
+    }
+    if 'video' in self.modalities:
+      self.video = VideoBranch(
+        self.video_features, self.video_layers, **shared
+      )
+    if 'audio' in self.modalities:
+      self.audio = AudioBranch(
+        self.audio_features,
+        self.audio_layers,
+        num_coefficients=self.audio_coefficients,
+        **shared,
+      )
+    self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
+
+  def __call__(
+    self,
+    features: Mapping[str, jax.Array],
+    lengths: Mapping[str, jax.Array],
+    *,
+    train: bool = False,
+  ) -> jax.Array:
+    """Logits of clips, or of their beginnings.
+
+    Args:
+      features: for each modality float32[batch, time, features].
+      lengths: for each modality int32[batch], valid steps (0: the modality is
+        missing from the clip); or int32[batch, points], to know the answer
+        after each of several numbers of steps.
+      train: drops units out, and normalises by the batch's own statistics.
+
+    Returns:
+      float32[batch, num_classes], or float32[batch, points, num_classes].
+
+    Raises:
+      ValueError: a modality is absent from the arguments, or a shape is wrong.
+    """
+    branches = []
+    for modality in self.modalities:
+      if modality not in features or modality not in lengths:
+        raise ValueError(
+          f'the model reads {self.modalities}, got features of'
+          f' {tuple(features)} and lengths of {tuple(lengths)}'
+        )
+      branch = self.video if modality == 'video' else self.audio
+      branches.append(
+        branch(features[modality], lengths[modality], train=train)
+      )
+    logits = self.logits(jnp.concatenate(branches, axis=-1))
+    return logits.astype(jnp.float32)
