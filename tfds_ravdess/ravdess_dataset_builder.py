@@ -8,17 +8,18 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
+from etils import epath
 
 from avemotion import emotions
 from tfds_ravdess import recordings
 
 if TYPE_CHECKING:
-  from avemotion.features import clip as clip_lib
+  from avemotion.features import clip
 
 _VIDEO_SIZE = 512  # VGG16's block 5
 _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
@@ -46,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   """
 
   VERSION = tfds.core.Version('1.0.0')
-  RELEASE_NOTES = {
+  RELEASE_NOTES: ClassVar[dict[str, str]] = {
     '1.0.0': 'VGG16 features at 7.5 frames per second, 40 MFCC at hop 2048.'
   }
   MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
@@ -56,7 +57,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   and give the folder as manual_dir. The recordings, named like
   {recordings.EXAMPLE_NAME}, are found at any depth.
   """
-  BUILDER_CONFIGS = [
+  BUILDER_CONFIGS: ClassVar[list[RavdessConfig]] = [
     RavdessConfig(
       name='speech',
       description='VGG16 features of the face, and MFCC.',
@@ -82,6 +83,26 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self._done = self._total = 0
     super().__init__(**kwargs)
 
+  def check(self, manual_dir: epath.PathLike) -> None:
+    """Finds out, before anything is written, what would stop a build.
+
+    Args:
+      manual_dir: folder with the recordings.
+
+    Raises:
+      RavdessError: the recordings or the weights cannot be used.
+    """
+    modalities = self.builder_config.modalities
+    recordings.find_performances(manual_dir, modalities)
+    _ = self._extractors
+
+  @property
+  def weights_name(self) -> str | None:
+    """Says which VGG16 weights, in `info.metadata['vgg16_weights']`."""
+    if 'video' not in self.builder_config.modalities:
+      return None
+    return epath.Path(self.vgg16_weights or 'default').name
+
   @property
   def skipped(self) -> dict[str, str]:
     """Clip id, or path of a misnamed file -> why it is not in the dataset.
@@ -89,6 +110,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     Stored with the dataset as `info.metadata['skipped']`.
     """
     return self.info.metadata['skipped']
+
+  @property
+  def doubtful(self) -> dict[str, str]:
+    """Clip id -> what is odd about a clip that is in the dataset.
+
+    Stored with the dataset as `info.metadata['doubtful']`.
+    """
+    return self.info.metadata['doubtful']
 
   def _info(self) -> tfds.core.DatasetInfo:
     modalities = self.builder_config.modalities
@@ -121,25 +150,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       ),
       homepage='https://zenodo.org/records/1188976',
       license='CC BY-NC-SA 4.0',
-      metadata=tfds.core.MetadataDict(skipped={}),
+      metadata=tfds.core.MetadataDict(skipped={}, doubtful={}),
     )
 
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    found = recordings.find_recordings(dl_manager.manual_dir)
-    modalities = self.builder_config.modalities
-    performances, lacking = recordings.pair_copies(found.recordings, modalities)
-    if not performances:
-      clip_id, reason = next(iter(lacking.items()))
-      raise recordings.RavdessError(
-        f'{dl_manager.manual_dir}: none of {len(found.recordings)} RAVDESS '
-        f'recordings makes a clip with {" and ".join(modalities)}, for example '
-        f'{clip_id} has {reason}'
-      )
+    performances, skipped = recordings.find_performances(
+      dl_manager.manual_dir, self.builder_config.modalities
+    )
     self.info.metadata.update(
-      skipped=found.misnamed | lacking,
-      vgg16_weights=weights_name(self.vgg16_weights),
+      skipped=skipped, doubtful={}, vgg16_weights=self.weights_name
     )
     for name, reason in self.skipped.items():
       logging.warning('%s is skipped: %s', name, reason)
@@ -153,15 +174,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _generate_examples(
     self, performances: list[recordings.Performance]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
-    from avemotion.features import clip as clip_lib
+    from avemotion.features import clip
 
     readable = 0
     for performance in performances:
       clip_id = performance.recording.clip_id
       try:
         features = self._features(performance)
-      except clip_lib.ClipError as error:
-        self._skip(performance, str(error))
+      except clip.ClipError as error:
+        self._tell('skipped', performance, str(error))
       else:
         readable += 1
         yield clip_id, features | _facts(performance.recording)
@@ -172,57 +193,48 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       # TFDS itself would say that the first shard is missing.
       raise recordings.RavdessError(
         f'actor {performance.recording.actor}: none of its {len(performances)} '
-        f'clips can be used; the last one, {clip_id}: {self.skipped[clip_id]}. '
+        f'clips can be used, for example {clip_id}: {self.skipped[clip_id]}. '
         "Replace that actor's files, or take them out of the folder"
       )
 
-  @functools.cached_property
-  def _extractors(self) -> dict[str, 'clip_lib.Extractor']:
-    from avemotion.features import clip as clip_lib
-
-    return {
-      modality: clip_lib.Extractor((modality,), self.vgg16_weights)
-      for modality in self.builder_config.modalities
-    }
-
   def _features(self, performance: recordings.Performance) -> dict[str, Any]:
     features: dict[str, Any] = {}
-    if performance.picture is not None:
-      clip = self._extract('video', performance.picture)
-      features['video'] = clip.video
-      features['face_found'] = clip.face_found
-      features['video_seconds'] = clip.seconds
-    if performance.sound is not None:
-      clip = self._extract('audio', performance.sound)
-      features['audio'] = clip.audio
-      features['audio_seconds'] = clip.seconds
+    warnings: list[str] = []
+    for modality, recording in performance.files.items():
+      clip = self._extractors[modality](recording.path)
+      warnings += clip.warnings
+      features[modality] = getattr(clip, modality)
+      features[f'{modality}_seconds'] = clip.seconds
+      if modality == 'video':
+        features['face_found'] = clip.face_found
+    if warnings:
+      self._tell('doubtful', performance, '; '.join(warnings))
     return features
 
-  def _extract(
-    self, modality: str, recording: recordings.Recording
-  ) -> 'clip_lib.ClipFeatures':
-    from avemotion.features import clip as clip_lib
+  @functools.cached_property
+  def _extractors(self) -> dict[str, 'clip.Extractor']:
+    # Only a build needs MediaPipe, librosa and VGG16; reading does not.
+    from avemotion.features import clip
 
-    clip = self._extractors[modality](recording.path)
-    if modality not in clip.modalities:
-      reason = '; '.join(clip.warnings) or f'no {modality}'
-      raise clip_lib.ClipError(f'{recording.path.name}: {reason}')
-    return clip
+    try:
+      return {
+        modality: clip.Extractor((modality,), self.vgg16_weights)
+        for modality in self.builder_config.modalities
+      }
+    except ValueError as error:
+      raise recordings.RavdessError(str(error)) from error
 
-  def _skip(self, performance: recordings.Performance, reason: str) -> None:
-    # The reason ships with the dataset, where this machine's folders do not
-    # belong.
-    for recording in (performance.picture, performance.sound):
-      if recording is not None:
-        reason = reason.replace(str(recording.path), recording.path.name)
+  def _tell(
+    self, kind: str, performance: recordings.Performance, reason: str
+  ) -> None:
+    # What is told ships with the dataset, where the folders of the machine
+    # that made it do not belong.
+    reason = reason.removeprefix(f'{performance.recording.path}: ')
+    for recording in performance.files.values():
+      reason = reason.replace(str(recording.path), recording.path.name)
     clip_id = performance.recording.clip_id
-    self.skipped[clip_id] = reason
-    logging.warning('%s is skipped: %s', clip_id, reason)
-
-
-def weights_name(vgg16_weights: str | None) -> str:
-  """What `info.metadata['vgg16_weights']` says of a file of weights."""
-  return 'default' if vgg16_weights is None else vgg16_weights.split('/')[-1]
+    self.info.metadata[kind][clip_id] = reason
+    logging.warning('%s is %s: %s', clip_id, kind, reason)
 
 
 def _rows(size: int) -> tfds.features.Tensor:

@@ -22,12 +22,16 @@ GENDERS = ('male', 'female')
 INTENSITIES = ('normal', 'strong')
 STATEMENTS = ('Kids are talking by the door', 'Dogs are sitting by the door')
 
-# Sound of 02 is silence; 03 is the lossless copy of what 01 has compressed.
-PICTURE_MODALITIES = (1, 2)
-SOUND_MODALITIES = (3, 1)
-
 # Where two files have one name, the first of these is the one that is used.
 SUFFIXES = ('.mp4', '.wav', '.flac')
+
+# Which copies a modality may come from, the best first. The sound of 02 is
+# silence; 03 is the lossless copy of what 01 holds compressed.
+_SOURCES = {'video': ((1, 2), ('.mp4',)), 'audio': ((3, 1), SUFFIXES)}
+_LACK = {
+  'video': 'no picture: neither copy 01 nor 02 is there',
+  'audio': 'no sound: neither copy 03 nor 01 is there',
+}
 
 _LARGEST = {
   'modality': 3,
@@ -113,17 +117,14 @@ class Found:
 
 @dataclasses.dataclass(frozen=True)
 class Performance:
-  """The files to read for one clip; None for a modality not asked for."""
+  """The file to read for each modality of one clip."""
 
-  picture: Recording | None
-  sound: Recording | None
+  files: dict[str, Recording]
 
   @property
   def recording(self) -> Recording:
-    """The copy that the clip is known by."""
-    recording = self.picture or self.sound
-    assert recording is not None
-    return recording
+    """The copy that the clip is known by: the picture's, if it has one."""
+    return next(iter(self.files.values()))
 
 
 def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
@@ -166,6 +167,33 @@ def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
   return Found(ordered, misnamed, tuple(repeated))
 
 
+def find_performances(
+  root: epath.PathLike, modalities: tuple[str, ...]
+) -> tuple[list[Performance], dict[str, str]]:
+  """Finds the speech performances below a folder that have every modality.
+
+  Args:
+    root: as for `find_recordings`.
+    modalities: 'video', 'audio' or both.
+
+  Returns:
+    The performances, ordered by actor, and what cannot be used: clip id or
+    path of a misnamed file -> the reason.
+
+  Raises:
+    RavdessError: there is no such performance.
+  """
+  found = find_recordings(root)
+  performances, lacking = pair_copies(found.recordings, modalities)
+  if not performances:
+    clip_id, reason = next(iter(lacking.items()))
+    raise RavdessError(
+      f'{root}: none of {len(found.recordings)} recordings makes a clip with '
+      f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
+    )
+  return performances, found.misnamed | lacking
+
+
 def pair_copies(
   recordings: Iterable[Recording], modalities: tuple[str, ...]
 ) -> tuple[list[Performance], dict[str, str]]:
@@ -184,31 +212,25 @@ def pair_copies(
     copies[recording.performance].append(recording)
   performances, lacking = [], {}
   for group in copies.values():
-    picture = _first(group, PICTURE_MODALITIES, suffixes=('.mp4',))
-    sound = _first(group, SOUND_MODALITIES, suffixes=SUFFIXES)
-    if 'video' in modalities and picture is None:
-      lacking[group[0].clip_id] = 'no picture: neither copy 01 nor 02 is there'
-    elif 'audio' in modalities and sound is None:
-      lacking[group[0].clip_id] = 'no sound: neither copy 03 nor 01 is there'
+    files = {
+      modality: copy
+      for modality in modalities
+      if (copy := _first(group, modality)) is not None
+    }
+    missing = [_LACK[m] for m in modalities if m not in files]
+    if missing:
+      lacking[group[0].clip_id] = '; '.join(missing)
     else:
-      performances.append(
-        Performance(
-          picture=picture if 'video' in modalities else None,
-          sound=sound if 'audio' in modalities else None,
-        )
-      )
+      performances.append(Performance(files))
   performances.sort(key=lambda p: (p.recording.actor, p.recording.performance))
   return performances, lacking
 
 
-def _first(
-  copies: list[Recording],
-  modalities: tuple[int, ...],
-  suffixes: tuple[str, ...],
-) -> Recording | None:
-  for modality in modalities:
-    for copy in copies:
-      if copy.modality == modality and copy.path.suffix.lower() in suffixes:
+def _first(group: list[Recording], modality: str) -> Recording | None:
+  numbers, suffixes = _SOURCES[modality]
+  for number in numbers:
+    for copy in group:
+      if copy.modality == number and copy.path.suffix.lower() in suffixes:
         return copy
   return None
 
@@ -238,8 +260,9 @@ def _nothing_found(
   misnamed: dict[str, str],
 ) -> str:
   counts = collections.Counter(path.suffix.lower() for path in files)
-  seen = ', '.join(f'{n} {suffix or "without suffix"}' for suffix, n in
-                   counts.most_common(4))
+  seen = ', '.join(
+    f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(4)
+  )
   message = (
     f'{root} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME} '
     f'({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any '

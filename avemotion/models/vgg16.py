@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 # Simonyan & Zisserman 2014.
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
-# Each block halves the picture; smaller ones would pool to nothing.
+# Each block halves the picture; a smaller one would pool to nothing.
 SMALLEST_SIDE = 2 ** len(BLOCKS)
 
 
@@ -38,7 +38,7 @@ class VGG16(nn.Module):
   """
 
   dtype: DTypeLike = jnp.float32
-  precision: jax.lax.PrecisionLike = None
+  precision: jax.lax.Precision | None = None
 
   @nn.compact
   def __call__(self, images: jax.Array) -> jax.Array:

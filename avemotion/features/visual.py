@@ -1,0 +1,114 @@
+"""VGG16 features of face crops: 512 numbers a frame (section III-B)."""
+
+import functools
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+
+from avemotion.features.vgg16_weights import (
+  Preprocessing,
+  Vgg16Weights,
+  load_vgg16_weights,
+)
+from avemotion.models.vgg16 import BLOCKS, VGG16
+
+CROP_SHAPE = (48, 48, 3)
+FEATURES = BLOCKS[-1][1]
+
+# Clips are padded to one of these, so that few programs are compiled. A RAVDESS
+# clip has 22 to 40 frames; longer ones go in pieces of the largest, beyond
+# which a CPU encodes fewer crops in a second.
+PADDED_FRAMES = (8, 16, 32, 48)
+
+
+class VisualEncoder:
+  """Keeps VGG16 loaded and turns a clip's crops into features.
+
+  Attributes:
+    source: where the weights come from, for reports.
+  """
+
+  def __init__(
+    self,
+    weights: str | os.PathLike[str] | Vgg16Weights | None = None,
+    dtype: DTypeLike = jnp.float32,
+  ) -> None:
+    """Loads the weights and places them on the default device.
+
+    Args:
+      weights: read already, or what `load_vgg16_weights` takes.
+      dtype: of the computation; bfloat16 halves its memory.
+
+    Raises:
+      WeightsError: the file is not VGG16's weights.
+    """
+    if not isinstance(weights, Vgg16Weights):
+      weights = load_vgg16_weights(weights)
+    self.source = weights.source
+    self._preprocessing = weights.preprocessing
+    self._params = jax.device_put(weights.params)
+    self._dtype = jnp.dtype(dtype)
+
+  def __call__(self, crops: np.ndarray) -> np.ndarray:
+    """Encodes the crops of one clip in one call to the device.
+
+    Args:
+      crops: uint8[frames, 48, 48, 3], RGB.
+
+    Returns:
+      float32[frames, 512].
+
+    Raises:
+      ValueError: `crops` has another dtype or shape.
+    """
+    _check_crops(crops)
+    largest = PADDED_FRAMES[-1]
+    starts = range(0, len(crops), largest)
+    pieces = [crops[start : start + largest] for start in starts]
+    encoded = [np.zeros((0, FEATURES), np.float32)]
+    encoded += [self._encode(piece) for piece in pieces]
+    return np.concatenate(encoded)
+
+  def _encode(self, crops: np.ndarray) -> np.ndarray:
+    padded = next(size for size in PADDED_FRAMES if size >= len(crops))
+    padding = [(0, padded - len(crops)), (0, 0), (0, 0), (0, 0)]
+    features = _encode_crops(
+      self._params, np.pad(crops, padding), self._preprocessing, self._dtype
+    )
+    return np.asarray(features)[: len(crops)]
+
+
+@functools.partial(jax.jit, static_argnames=('preprocessing', 'dtype'))
+def _encode_crops(
+  params: dict[str, dict[str, jax.Array]],
+  crops: jax.Array,
+  preprocessing: Preprocessing,
+  dtype: np.dtype,
+) -> jax.Array:
+  images = _preprocess(crops, preprocessing)
+  # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
+  # depend on the machine that made them.
+  precision = jax.lax.Precision.HIGHEST if dtype == jnp.float32 else None
+  model = VGG16(dtype=dtype, precision=precision)
+  features = model.bind({'params': params})(images)
+  return features.reshape(len(crops), FEATURES).astype(jnp.float32)
+
+
+def _preprocess(crops: jax.Array, preprocessing: Preprocessing) -> jax.Array:
+  pixels = crops.astype(jnp.float32)
+  if preprocessing.channels == 'BGR':
+    pixels = pixels[..., ::-1]
+  mean, std = jnp.array(preprocessing.mean), jnp.array(preprocessing.std)
+  return (pixels * preprocessing.scale - mean) / std
+
+
+def _check_crops(crops: np.ndarray) -> None:
+  if crops.dtype != np.uint8 or crops.shape[1:] != CROP_SHAPE:
+    raise ValueError(
+      f'expected crops uint8[frames, {", ".join(map(str, CROP_SHAPE))}], got '
+      f'{crops.dtype}{list(crops.shape)}. Cut faces with '
+      'avemotion.features.faces; pixels are 0 to 255, not 0 to 1.'
+    )

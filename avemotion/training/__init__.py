@@ -1,0 +1,1 @@
+"""Configuration, the training step, the loop over epochs, checkpoints, logs."""

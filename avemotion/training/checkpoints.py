@@ -1,0 +1,148 @@
+"""Save and load a trained model; the only file that knows orbax."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from avemotion.models import EmotionClassifier
+from avemotion.training import config as config_lib
+
+_FORMAT = 'avemotion/1'
+_DIRECTORY = 'checkpoint'
+
+
+class CheckpointError(ValueError):
+  """A directory holds no checkpoint of ours, or one of another model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+  """A trained model and what it takes to use it.
+
+  Attributes:
+    variables: `params`, `batch_stats` and `statistics` of the classifier.
+    config: what it was trained with.
+    label_names: of its classes.
+    widths: features of a row of each modality that it was trained on.
+  """
+
+  variables: Mapping[str, Any]
+  config: config_lib.Config
+  label_names: tuple[str, ...]
+  widths: Mapping[str, int]
+
+  @property
+  def classifier(self) -> EmotionClassifier:
+    """The network that `variables` belong to."""
+    return make_classifier(self.config.model, len(self.label_names))
+
+
+def make_classifier(
+  config: config_lib.ModelConfig, num_classes: int
+) -> EmotionClassifier:
+  """The network that a configuration describes."""
+  attributes = dataclasses.asdict(config) | {'dtype': jnp.dtype(config.dtype)}
+  return EmotionClassifier(num_classes, **attributes)
+
+
+def sample_inputs(
+  widths: Mapping[str, int],
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+  """Features and lengths of one clip of one step, to shape a model with."""
+  features = {name: jnp.zeros((1, 1, size)) for name, size in widths.items()}
+  return features, {name: jnp.ones(1, jnp.int32) for name in widths}
+
+
+def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
+  """Writes a checkpoint, or leaves nothing behind if it cannot.
+
+  Args:
+    workdir: a fold's directory; its older checkpoint is replaced.
+    model: what to save.
+
+  Returns:
+    The checkpoint's directory.
+
+  Raises:
+    CheckpointError: it could not be written, as on a full disk.
+  """
+  path = pathlib.Path(workdir).absolute() / _DIRECTORY
+  try:
+    ocp.save(
+      path,
+      jax.tree.map(np.asarray, dict(model.variables)),
+      overwrite=True,
+      custom_metadata={
+        'format': _FORMAT,
+        'config': config_lib.to_dict(model.config),
+        'label_names': list(model.label_names),
+        'widths': dict(model.widths),
+      },
+    )
+  except (OSError, ValueError) as error:
+    raise CheckpointError(f'{path}: cannot be written ({error})') from error
+  return path
+
+
+def load(directory: str | os.PathLike[str]) -> TrainedModel:
+  """Reads a checkpoint.
+
+  Args:
+    directory: the checkpoint, or a fold's directory that holds it.
+
+  Returns:
+    The trained model, with its variables as NumPy arrays.
+
+  Raises:
+    CheckpointError: there is none, it is damaged, or it is of another model.
+  """
+  path = pathlib.Path(directory).absolute()
+  if (path / _DIRECTORY).is_dir():
+    path = path / _DIRECTORY
+  metadata = _metadata(path)
+  try:
+    config = config_lib.from_dict(metadata['config'])
+    label_names = tuple(metadata['label_names'])
+    widths = {name: int(size) for name, size in metadata['widths'].items()}
+    abstract = _abstract_variables(config, len(label_names), widths)
+    variables = ocp.load(path, abstract)
+  except (KeyError, TypeError, ValueError, OSError) as error:
+    first_line = (str(error) or repr(error)).splitlines()[0]
+    raise CheckpointError(
+      f'{path}: does not hold the model that it describes ({first_line})'
+    ) from error
+  return TrainedModel(variables, config, label_names, widths)
+
+
+def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
+  if not path.is_dir():
+    raise CheckpointError(f'{path}: no such checkpoint directory')
+  if not ocp.is_orbax_checkpoint(path):
+    raise CheckpointError(
+      f'{path}: no checkpoint in it; expected a directory written by'
+      ' launch/train.py, such as WORKDIR/fold_0'
+    )
+  metadata = ocp.checkpointables_metadata(path).custom_metadata
+  if not isinstance(metadata, dict) or metadata.get('format') != _FORMAT:
+    raise CheckpointError(
+      f'{path}: an orbax checkpoint, but not one of {_FORMAT}'
+    )
+  return metadata
+
+
+def _abstract_variables(
+  config: config_lib.Config, num_classes: int, widths: Mapping[str, int]
+) -> Any:
+  """Shapes and dtypes of the variables that a configuration describes."""
+  classifier = make_classifier(config.model, num_classes)
+  shapes = jax.eval_shape(
+    classifier.init, jax.random.key(0), *sample_inputs(widths)
+  )
+  return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)

@@ -1,0 +1,205 @@
+"""Typed configuration of a run, and how the command line changes it."""
+
+import dataclasses
+import pathlib
+import runpy
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class ConfigError(ValueError):
+  """A configuration key or value is not what the configuration knows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+  """What is trained on, and how it is divided.
+
+  Attributes:
+    dataset: a TFDS name such as 'ravdess/speech', or a path to an `.npz` of
+      features (see `avemotion.data.clips.ClipSet.from_npz`).
+    data_dir: where the TFDS data set was prepared; None: TFDS's default.
+    protocol: see `avemotion.data.folds.PROTOCOLS`.
+    validation_share: share of `random10`'s training side that is validated on
+      instead; 0, as in the paper, trains on all of it.
+  """
+
+  dataset: str = 'ravdess/speech'
+  data_dir: str | None = None
+  protocol: str = 'random10'
+  validation_share: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+  """Attributes of `avemotion.models.EmotionClassifier`, by the same names."""
+
+  modalities: tuple[str, ...] = ('video', 'audio')
+  video_features: int = 512
+  video_layers: int = 1
+  audio_features: int = 256
+  audio_layers: int = 3
+  audio_coefficients: int | None = 13
+  dense_features: int = 256
+  batch_norm: bool = True
+  dropout_rate: float = 0.3
+  use_bias: bool = False
+  dtype: str = 'float32'
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+  """AdamW with linear warm-up and cosine decay to zero.
+
+  Attributes:
+    learning_rate: at the end of the warm-up.
+    warmup_epochs: epochs of linear growth from zero.
+    weight_decay: decoupled, on matrices only.
+    clip_norm: largest global norm of a gradient.
+    label_smoothing: share of the target spread evenly over the labels.
+  """
+
+  learning_rate: float = 1e-3
+  warmup_epochs: float = 2.0
+  weight_decay: float = 1e-2
+  clip_norm: float = 1.0
+  label_smoothing: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """Everything that decides a run's numbers, less which fold it is.
+
+  Attributes:
+    epochs: fixed, as in the paper; nothing stops early.
+    batch_size: clips of a step; a smaller training side is one batch.
+    seed: of initial parameters, order of clips, dropout and random folds.
+  """
+
+  data: DataConfig = DataConfig()
+  model: ModelConfig = ModelConfig()
+  optimizer: OptimizerConfig = OptimizerConfig()
+  epochs: int = 40
+  batch_size: int = 32
+  seed: int = 0
+
+  def __post_init__(self) -> None:
+    for name in ('epochs', 'batch_size'):
+      if getattr(self, name) < 1:
+        raise ConfigError(f'{name} must be at least 1')
+
+
+def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+  """Separates `--config.KEY=VALUE` from the other arguments.
+
+  Args:
+    argv: a command line.
+
+  Returns:
+    Overrides for `load_config`, and the arguments that are none.
+
+  Raises:
+    ConfigError: a key without a value.
+  """
+  prefix = '--config.'
+  overrides, rest = {}, []
+  for argument in argv:
+    if not argument.startswith(prefix):
+      rest.append(argument)
+      continue
+    key, equals, value = argument.removeprefix(prefix).partition('=')
+    if not equals:
+      raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
+    overrides[key] = value
+  return overrides, rest
+
+
+def load_config(path: str, overrides: Mapping[str, str]) -> Config:
+  """Reads a configuration file and applies the command line's changes.
+
+  Args:
+    path: a Python file that defines `get_config() -> Config`.
+    overrides: values as text, by dotted key: {'optimizer.learning_rate':
+      '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
+
+  Returns:
+    The configuration.
+
+  Raises:
+    ConfigError: the file defines none; a key is unknown; a value is not of the
+      key's type.
+  """
+  if not pathlib.Path(path).is_file():
+    raise ConfigError(f'no configuration file {path}')
+  config = runpy.run_path(path).get('get_config', lambda: None)()
+  if not isinstance(config, Config):
+    raise ConfigError(f'{path} defines no get_config() that returns a Config')
+  for key, text in overrides.items():
+    config = _override(config, key.split('.'), text, key)
+  return config
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+  """The configuration as nested dictionaries that JSON can hold."""
+  return dataclasses.asdict(config)
+
+
+def from_dict(values: Mapping[str, Any]) -> Config:
+  """The configuration that `to_dict` wrote.
+
+  Raises:
+    ConfigError: a key is unknown, as in a checkpoint of another version.
+  """
+  return _build(Config, values)
+
+
+def _build(kind: type, values: Mapping[str, Any]) -> Any:
+  types_ = typing.get_type_hints(kind)
+  unknown = set(values) - set(types_)
+  if unknown:
+    raise ConfigError(f'{kind.__name__} has no {", ".join(sorted(unknown))}')
+  made = {}
+  for name, value in values.items():
+    if dataclasses.is_dataclass(types_[name]):
+      value = _build(typing.cast(type, types_[name]), value)
+    elif isinstance(value, list):
+      value = tuple(value)
+    made[name] = value
+  return kind(**made)
+
+
+def _override(config: Any, keys: list[str], text: str, full_key: str) -> Any:
+  kind = typing.get_type_hints(type(config)).get(keys[0])
+  nested = dataclasses.is_dataclass(kind)
+  if kind is None or nested != (len(keys) > 1):
+    names = ', '.join(field.name for field in dataclasses.fields(config))
+    raise ConfigError(
+      f'no configuration key {full_key!r}; {type(config).__name__} has {names}'
+    )
+  if nested:
+    value = _override(getattr(config, keys[0]), keys[1:], text, full_key)
+  else:
+    value = _parse(text, kind, full_key)
+  return dataclasses.replace(config, **{keys[0]: value})
+
+
+def _parse(text: str, kind: Any, key: str) -> Any:
+  if isinstance(kind, types.UnionType):  # Only `… | None` is used.
+    if text.lower() == 'none':
+      return None
+    kind = typing.get_args(kind)[0]
+  if typing.get_origin(kind) is tuple:
+    return tuple(part for part in text.split(',') if part)
+  booleans = {'true': True, 'false': False}
+  try:
+    return booleans[text.lower()] if kind is bool else kind(text)
+  except (KeyError, ValueError) as error:
+    raise ConfigError(
+      f'{key} takes {_article(kind.__name__)}, got {text!r}'
+    ) from error
+
+
+def _article(name: str) -> str:
+  return f'an {name}' if name[0] in 'aeiou' else f'a {name}'

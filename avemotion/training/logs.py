@@ -1,0 +1,96 @@
+"""What a run says while it works: JSON lines and one line an epoch."""
+
+import json
+import logging
+import os
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Self
+
+import absl.logging
+
+log = logging.getLogger('avemotion')
+
+
+def log_to_terminal() -> None:
+  """Shows what avemotion logs, on standard error, with the time.
+
+  Libraries are heard from warnings up: orbax tells each file it writes.
+  """
+  absl.logging.set_verbosity(absl.logging.WARNING)
+  handler = logging.StreamHandler()
+  handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))
+  log.addHandler(handler)
+  log.setLevel(logging.INFO)
+  log.propagate = False
+
+
+class JsonLines:
+  """Appends one JSON object a line to a file, flushed at once."""
+
+  def __init__(self, path: str | os.PathLike[str]) -> None:
+    self._file = pathlib.Path(path).open('w', encoding='utf-8')
+
+  def write(self, values: Mapping[str, float | int | None]) -> None:
+    """Writes one line."""
+    self._file.write(json.dumps(dict(values)) + '\n')
+    self._file.flush()
+
+  def __enter__(self) -> Self:
+    return self
+
+  def __exit__(self, *unused: object) -> None:
+    self._file.close()
+
+
+class Progress:
+  """Logs how far a run is, and when it will be done.
+
+  A line, not a bar: it survives a file and `ssh --worker=all`.
+  """
+
+  def __init__(self, name: str, total: int, every_seconds: float = 5.0) -> None:
+    """Starts the clock.
+
+    Args:
+      name: of the run, such as 'fold 3'.
+      total: epochs to go.
+      every_seconds: least time between two lines; the last one always shows.
+    """
+    self._name = name
+    self._total = total
+    self._every_seconds = every_seconds
+    self._start = time.monotonic()
+    self._after_first = self._last_line = float('-inf')
+
+  def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
+    """Tells that `done` epochs are over, with some of their metrics."""
+    now = time.monotonic()
+    if done == 1:  # The first one compiles; it says nothing of the rest.
+      self._after_first = now
+    if now - self._last_line < self._every_seconds and done < self._total:
+      return
+    self._last_line = now
+    shown = ' '.join(
+      f'{name} {value:.3f}'
+      for name, value in values.items()
+      if isinstance(value, float)
+    )
+    log.info(
+      '%s  epoch %d/%d  %s  %s',
+      self._name,
+      done,
+      self._total,
+      shown,
+      self._outlook(done, now),
+    )
+
+  def _outlook(self, done: int, now: float) -> str:
+    if done == self._total:
+      return f'done in {now - self._start:.0f} s'
+    if done == 1:
+      return f'first epoch, with compilation, {now - self._start:.0f} s'
+    epoch_seconds = (now - self._after_first) / (done - 1)
+    left = epoch_seconds * (self._total - done)
+    return f'{epoch_seconds:.2f} s/epoch  {left:.0f} s left'

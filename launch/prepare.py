@@ -1,0 +1,69 @@
+r"""Prepare RAVDESS as a TFDS dataset with its features computed.
+
+  python launch/prepare.py --manual_dir=~/ravdess --config=speech_audio
+
+Get the recordings from https://zenodo.org/records/1188976 and unzip them.
+`speech` (the default) needs both the Audio_Speech and the Video_Speech
+archives, `speech_audio` only the former.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+_MANUAL_DIR = flags.DEFINE_string(
+  'manual_dir',
+  None,
+  'Folder with the RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at '
+  'any depth.',
+  required=True,
+)
+_CONFIG = flags.DEFINE_enum(
+  'config',
+  'speech',
+  ['speech', 'speech_audio'],
+  'What to store: features of face and voice, or of the voice only.',
+)
+_DATA_DIR = flags.DEFINE_string(
+  'data_dir',
+  None,
+  'Where datasets lie. Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.',
+)
+_VGG16_WEIGHTS = flags.DEFINE_string(
+  'vgg16_weights',
+  None,
+  'File of VGG16 weights to use in place of the usual ones.',
+)
+_OVERWRITE = flags.DEFINE_bool(
+  'overwrite', False, 'Prepare it again where it is already prepared.'
+)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs `tfds_ravdess.prepare.prepare` with the flags."""
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+  # TensorFlow and MediaPipe read these when they are imported. The second
+  # one changes arithmetic that is not used here, and silences its notice.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
+  os.environ.setdefault('GLOG_minloglevel', '3')
+
+  from tfds_ravdess import prepare, recordings
+
+  try:
+    prepare.prepare(
+      _MANUAL_DIR.value,
+      config=_CONFIG.value,
+      data_dir=_DATA_DIR.value,
+      vgg16_weights=_VGG16_WEIGHTS.value,
+      overwrite=_OVERWRITE.value,
+    )
+  except (recordings.RavdessError, OSError) as error:
+    sys.exit(f'prepare.py: {error}')
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,140 @@
+"""Prepares the dataset with one progress display and reports what it holds."""
+
+import collections
+import contextlib
+import io
+
+import rich
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
+from rich import table as table_lib
+
+from avemotion import emotions
+from tfds_ravdess import progress, ravdess_dataset_builder, recordings
+
+_EXAMPLES_OF_A_REASON = 3
+
+
+def prepare(
+  manual_dir: epath.PathLike,
+  config: str = 'speech',
+  data_dir: epath.PathLike | None = None,
+  vgg16_weights: str | None = None,
+  overwrite: bool = False,
+) -> ravdess_dataset_builder.Builder:
+  """Prepares the dataset, unless it is prepared, and prints what it holds.
+
+  Args:
+    manual_dir: folder with the recordings, at any depth.
+    config: 'speech' or 'speech_audio'.
+    data_dir: where datasets lie; None for TFDS's usual place.
+    vgg16_weights: a file of VGG16's weights; None for the usual ones.
+    overwrite: prepare it again where it is prepared.
+
+  Returns:
+    The builder, to read the dataset from.
+
+  Raises:
+    RavdessError: there is nothing to prepare it from, or it is prepared with
+      other weights.
+  """
+  tf.config.set_visible_devices([], 'GPU')
+  tfds.disable_progress_bar()
+  logging.set_verbosity(logging.ERROR)  # the report says what is skipped
+  builder = ravdess_dataset_builder.Builder(
+    config=config, data_dir=data_dir, vgg16_weights=vgg16_weights
+  )
+  if builder.is_prepared() and not overwrite:
+    _check_same_weights(builder)
+    rich.print(
+      f'{builder.info.full_name} is already prepared; '
+      '--overwrite prepares it again.'
+    )
+  else:
+    _build(builder, manual_dir)
+  print_report(builder)
+  return builder
+
+
+def print_report(builder: ravdess_dataset_builder.Builder) -> None:
+  """Prints clips by split and by emotion, what is amiss, how to load it."""
+  splits = table_lib.Table('split', _right('clips'))
+  for name, split in builder.info.splits.items():
+    splits.add_row(name, str(split.num_examples))
+  splits.add_section()
+  splits.add_row('all', str(builder.info.splits.total_num_examples))
+  counts = _emotion_counts(builder)
+  labels = table_lib.Table('emotion', _right('clips'))
+  for emotion in emotions.EMOTIONS:
+    labels.add_row(emotion, str(counts[emotion]))
+  rich.print(splits, labels)
+  _print_reasons('Skipped', builder.skipped)
+  _print_reasons('Used, but doubtful', builder.doubtful)
+  where = builder.data_path
+  if '://' not in str(where):  # a folder of this machine, not of a bucket
+    where = where.resolve()
+  print(f'It lies in {where}. To load it:')
+  print(
+    '  import tensorflow_datasets as tfds\n'
+    f'  builder = tfds.builder_from_directory({str(where)!r})\n'
+    f'  clips = builder.as_dataset(split={next(iter(builder.info.splits))!r})'
+  )
+
+
+def _build(
+  builder: ravdess_dataset_builder.Builder, manual_dir: epath.PathLike
+) -> None:
+  # Before TFDS deletes what is to be overwritten.
+  builder.check(manual_dir)
+  mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+  with (
+    progress.clip_progress() as builder.on_progress,
+    contextlib.redirect_stdout(io.StringIO()),  # TFDS's own announcements
+  ):
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(
+        manual_dir=manual_dir, download_mode=mode, try_download_gcs=False
+      )
+    )
+
+
+def _check_same_weights(builder: ravdess_dataset_builder.Builder) -> None:
+  asked = builder.weights_name
+  stored = builder.info.metadata['vgg16_weights']
+  if asked != stored:
+    raise recordings.RavdessError(
+      f'{builder.data_dir} is prepared with VGG16 weights {stored!r}, asked '
+      f'for {asked!r}: give --overwrite, or another --data_dir'
+    )
+
+
+def _emotion_counts(
+  builder: ravdess_dataset_builder.Builder,
+) -> collections.Counter[str]:
+  labels = builder.as_dataset(
+    split='all', decoders=tfds.decode.PartialDecoding({'label': True})
+  )
+  names = builder.info.features['label'].int2str
+  return collections.Counter(
+    names(int(example['label'])) for example in labels.as_numpy_iterator()
+  )
+
+
+def _print_reasons(title: str, reasons: dict[str, str]) -> None:
+  """Prints reasons, those shared by many clips once."""
+  names = collections.defaultdict(list)
+  for name, reason in reasons.items():
+    names[reason].append(name)
+  if names:
+    print(f'{title}: {len(reasons)}')
+  for reason, group in names.items():
+    shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])
+    if len(group) > _EXAMPLES_OF_A_REASON:
+      shown += f' and {len(group) - _EXAMPLES_OF_A_REASON} more'
+    print(f'  {shown}: {reason}')
+
+
+def _right(header: str) -> table_lib.Column:
+  return table_lib.Column(header, justify='right')
