@@ -5,10 +5,9 @@ import contextlib
 import io
 
 import rich
-import tensorflow as tf
-import tensorflow_datasets as tfds
+import tensorflow_datasets as tfds  # type: ignore[import-untyped]
 from absl import logging
-from etils import epath
+from etils import epath  # type: ignore[import-untyped]
 from rich import table as table_lib
 
 from avemotion import emotions
@@ -40,14 +39,19 @@ def prepare(
     RavdessError: there is nothing to prepare it from, or it is prepared with
       other weights.
   """
-  tf.config.set_visible_devices([], 'GPU')
   tfds.disable_progress_bar()
   logging.set_verbosity(logging.ERROR)  # the report says what is skipped
   builder = ravdess_dataset_builder.Builder(
     config=config, data_dir=data_dir, vgg16_weights=vgg16_weights
   )
-  if builder.is_prepared() and not overwrite:
+  reuse = builder.is_prepared() and not overwrite
+  if reuse:
     _check_same_weights(builder)
+  else:
+    # Before TFDS deletes what is to be overwritten.
+    builder.check(manual_dir)
+  _hide_gpus()
+  if reuse:
     rich.print(
       f'{builder.info.full_name} is already prepared; '
       '--overwrite prepares it again.'
@@ -86,8 +90,6 @@ def print_report(builder: ravdess_dataset_builder.Builder) -> None:
 def _build(
   builder: ravdess_dataset_builder.Builder, manual_dir: epath.PathLike
 ) -> None:
-  # Before TFDS deletes what is to be overwritten.
-  builder.check(manual_dir)
   mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
   with (
     progress.clip_progress() as builder.on_progress,
@@ -98,6 +100,13 @@ def _build(
         manual_dir=manual_dir, download_mode=mode, try_download_gcs=False
       )
     )
+
+
+def _hide_gpus() -> None:
+  # Imported here: what is wrong with the flags is told without the wait.
+  import tensorflow as tf  # type: ignore[import-untyped]
+
+  tf.config.set_visible_devices([], 'GPU')
 
 
 def _check_same_weights(builder: ravdess_dataset_builder.Builder) -> None:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import tensorflow_datasets as tfds
+import tensorflow_datasets as tfds  # type: ignore[import-untyped]
 from absl import logging
-from etils import epath
+from etils import epath  # type: ignore[import-untyped]
 
 from avemotion import emotions
+from tfds_ravdess import performances as performances_lib
 from tfds_ravdess import recordings
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       RavdessError: the recordings or the weights cannot be used.
     """
     modalities = self.builder_config.modalities
-    recordings.find_performances(manual_dir, modalities)
+    performances_lib.find_performances(manual_dir, modalities)
     _ = self._extractors
 
   @property
@@ -105,7 +106,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   @property
   def skipped(self) -> dict[str, str]:
-    """Clip id, or path of a misnamed file -> why it is not in the dataset.
+    """Clip id, or path of a file -> why it is not in the dataset.
 
     Stored with the dataset as `info.metadata['skipped']`.
     """
@@ -156,7 +157,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    performances, skipped = recordings.find_performances(
+    performances, skipped = performances_lib.find_performances(
       dl_manager.manual_dir, self.builder_config.modalities
     )
     self.info.metadata.update(
@@ -172,7 +173,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     }
 
   def _generate_examples(
-    self, performances: list[recordings.Performance]
+    self, performances: list[performances_lib.Performance]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     from avemotion.features import clip
 
@@ -197,7 +198,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "Replace that actor's files, or take them out of the folder"
       )
 
-  def _features(self, performance: recordings.Performance) -> dict[str, Any]:
+  def _features(
+    self, performance: performances_lib.Performance
+  ) -> dict[str, Any]:
     features: dict[str, Any] = {}
     warnings: list[str] = []
     for modality, recording in performance.files.items():
@@ -225,7 +228,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       raise recordings.RavdessError(str(error)) from error
 
   def _tell(
-    self, kind: str, performance: recordings.Performance, reason: str
+    self, kind: str, performance: performances_lib.Performance, reason: str
   ) -> None:
     # What is told ships with the dataset, where the folders of the machine
     # that made it do not belong.

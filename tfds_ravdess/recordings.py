@@ -1,4 +1,4 @@
-"""RAVDESS file names: finding them, reading them, pairing sound and picture.
+"""RAVDESS file names: finding them, and what they say.
 
 A name is seven numbers of two digits, `MM-CC-EE-II-SS-RR-AA`: modality,
 channel, emotion, intensity, statement, repetition, actor (Livingstone & Russo
@@ -10,9 +10,9 @@ sound only.
 import collections
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from etils import epath
+from etils import epath  # type: ignore[import-untyped]
 
 from avemotion import emotions
 
@@ -24,14 +24,6 @@ STATEMENTS = ('Kids are talking by the door', 'Dogs are sitting by the door')
 
 # Where two files have one name, the first of these is the one that is used.
 SUFFIXES = ('.mp4', '.wav', '.flac')
-
-# Which copies a modality may come from, the best first. The sound of 02 is
-# silence; 03 is the lossless copy of what 01 holds compressed.
-_SOURCES = {'video': ((1, 2), ('.mp4',)), 'audio': ((3, 1), SUFFIXES)}
-_LACK = {
-  'video': 'no picture: neither copy 01 nor 02 is there',
-  'audio': 'no sound: neither copy 03 nor 01 is there',
-}
 
 _LARGEST = {
   'modality': 3,
@@ -105,26 +97,12 @@ class Found:
 
   Attributes:
     recordings: one for each clip id, sorted by it.
-    misnamed: path below the folder -> why that name is not RAVDESS's.
-    repeated: paths below the folder of further files with a clip id already
-      found, which are not used.
+    unused: path below the folder -> why that file is not among them: its name
+      is not RAVDESS's, or repeats that of another.
   """
 
   recordings: tuple[Recording, ...]
-  misnamed: dict[str, str]
-  repeated: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Performance:
-  """The file to read for each modality of one clip."""
-
-  files: dict[str, Recording]
-
-  @property
-  def recording(self) -> Recording:
-    """The copy that the clip is known by: the picture's, if it has one."""
-    return next(iter(self.files.values()))
+  unused: dict[str, str]
 
 
 def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
@@ -144,7 +122,7 @@ def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
       f'such as {EXAMPLE_NAME}, at any depth'
     )
   recordings: dict[str, Recording] = {}
-  misnamed, repeated = {}, []
+  unused = {}
   files = sorted(_files(root), key=_preference)
   for path in files:
     if path.suffix.lower() not in SUFFIXES:
@@ -153,86 +131,18 @@ def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
     try:
       recording = Recording.from_path(path)
     except ValueError as error:
-      misnamed[below] = str(error)
+      unused[below] = str(error)
       continue
     if recording.channel != CHANNELS[channel]:
       continue
     if recording.clip_id in recordings:
-      repeated.append(below)
+      unused[below] = 'a further copy of a file with the same name'
     else:
       recordings[recording.clip_id] = recording
   if not recordings:
-    raise RavdessError(_nothing_found(root, channel, files, misnamed))
+    raise RavdessError(_nothing_found(root, channel, files, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
-  return Found(ordered, misnamed, tuple(repeated))
-
-
-def find_performances(
-  root: epath.PathLike, modalities: tuple[str, ...]
-) -> tuple[list[Performance], dict[str, str]]:
-  """Finds the speech performances below a folder that have every modality.
-
-  Args:
-    root: as for `find_recordings`.
-    modalities: 'video', 'audio' or both.
-
-  Returns:
-    The performances, ordered by actor, and what cannot be used: clip id or
-    path of a misnamed file -> the reason.
-
-  Raises:
-    RavdessError: there is no such performance.
-  """
-  found = find_recordings(root)
-  performances, lacking = pair_copies(found.recordings, modalities)
-  if not performances:
-    clip_id, reason = next(iter(lacking.items()))
-    raise RavdessError(
-      f'{root}: none of {len(found.recordings)} recordings makes a clip with '
-      f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
-    )
-  return performances, found.misnamed | lacking
-
-
-def pair_copies(
-  recordings: Iterable[Recording], modalities: tuple[str, ...]
-) -> tuple[list[Performance], dict[str, str]]:
-  """Chooses among the copies of each performance those to read.
-
-  Args:
-    recordings: any number of copies of any number of performances.
-    modalities: what is wanted of each, 'video', 'audio' or both.
-
-  Returns:
-    The performances that have every modality, ordered by actor, and why the
-    others are not among them, by the clip id of their first copy.
-  """
-  copies: dict[str, list[Recording]] = collections.defaultdict(list)
-  for recording in recordings:
-    copies[recording.performance].append(recording)
-  performances, lacking = [], {}
-  for group in copies.values():
-    files = {
-      modality: copy
-      for modality in modalities
-      if (copy := _first(group, modality)) is not None
-    }
-    missing = [_LACK[m] for m in modalities if m not in files]
-    if missing:
-      lacking[group[0].clip_id] = '; '.join(missing)
-    else:
-      performances.append(Performance(files))
-  performances.sort(key=lambda p: (p.recording.actor, p.recording.performance))
-  return performances, lacking
-
-
-def _first(group: list[Recording], modality: str) -> Recording | None:
-  numbers, suffixes = _SOURCES[modality]
-  for number in numbers:
-    for copy in group:
-      if copy.modality == number and copy.path.suffix.lower() in suffixes:
-        return copy
-  return None
+  return Found(ordered, unused)
 
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:
@@ -257,7 +167,7 @@ def _nothing_found(
   root: epath.Path,
   channel: str,
   files: list[epath.Path],
-  misnamed: dict[str, str],
+  unused: dict[str, str],
 ) -> str:
   counts = collections.Counter(path.suffix.lower() for path in files)
   seen = ', '.join(
@@ -268,8 +178,8 @@ def _nothing_found(
     f'({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any '
     f'depth, saw {len(files)} files' + (f' ({seen})' if seen else '')
   )
-  if misnamed:
-    path, reason = next(iter(misnamed.items()))
+  if unused:
+    path, reason = next(iter(unused.items()))
     message += f', for example {path}: {reason}'
   if '.zip' in counts:
     message += '; unzip the archives first'

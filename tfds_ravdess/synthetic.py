@@ -116,7 +116,7 @@ def make_clip(
     statement: 1 or 2.
     repetition: which take, 1 to 99; takes differ.
     seconds: length of each track.
-    fps: pictures per second; .mpg knows 24, 25, 30, 50 and 60 only.
+    fps: pictures per second; .mpg takes television's rates only, .mp4 any.
     size: width and height in pixels, both even and at least 64.
     video: whether there is a video track; a .wav has none in any case.
     audio: whether there is an audio track.

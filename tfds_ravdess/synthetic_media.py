@@ -103,7 +103,7 @@ def _add_video(
 ) -> Any:
   return container.add_stream(
     codec,
-    rate=fractions.Fraction(fps).limit_denominator(1001),
+    rate=_frame_rate(fps),
     options=_CODEC_OPTIONS[codec],
     width=size[0],
     height=size[1],
@@ -111,6 +111,14 @@ def _add_video(
     # Encoders give other bytes with other numbers of threads.
     thread_count=1,
   )
+
+
+def _frame_rate(fps: float) -> fractions.Fraction:
+  """Television's 29.97 is 30000/1001, and some codecs take it only so."""
+  whole = round(1.001 * fps)
+  if abs(1.001 * fps - whole) < 5e-4:
+    return fractions.Fraction(1000 * whole, 1001)
+  return fractions.Fraction(fps).limit_denominator(1001)
 
 
 def _picture(frame: np.ndarray) -> av.VideoFrame:

@@ -15,76 +15,43 @@ class Manner:
   """How an emotion looks.
 
   Attributes:
-    expression: the face at full strength.
     sway: how far the head wanders, in half heads.
     shake: head trembling at 7 Hz, in degrees.
     talk: how far the mouth opens at a stressed vowel.
+    expression: the face at full strength.
   """
 
-  expression: Expression
   sway: float
   shake: float
   talk: float
+  expression: Expression
 
 
-# After Ekman & Friesen's action units for each emotion.
+# After the action units that Ekman & Friesen's Facial Action Coding System
+# (1978) finds in each emotion.
+# fmt: off
 MANNERS = {
-  'neutral': Manner(Expression(), sway=0.02, shake=0.0, talk=0.11),
-  'calm': Manner(
-    Expression(brow=0.01, eye=-0.12, smile=0.03, tilt=2),
-    sway=0.03,
-    shake=0.0,
-    talk=0.09,
-  ),
-  'happy': Manner(
-    Expression(brow=0.03, eye=-0.2, smile=0.13, width=0.3, jaw=0.04),
-    sway=0.06,
-    shake=0.0,
-    talk=0.15,
-  ),
-  'sad': Manner(
-    Expression(
-      brow=-0.01, inner_brow=0.12, eye=-0.3, smile=-0.09, width=-0.08,
-      tilt=5, bow=0.06,
-    ),
-    sway=0.02,
-    shake=0.0,
-    talk=0.08,
-  ),
-  'angry': Manner(
-    Expression(
-      brow=-0.05, inner_brow=-0.13, eye=0.1, smile=-0.05, width=0.06,
-      jaw=0.03, bow=0.02,
-    ),
-    sway=0.05,
-    shake=0.5,
-    talk=0.19,
-  ),
-  'fearful': Manner(
-    Expression(
-      brow=0.09, inner_brow=0.08, eye=0.4, smile=-0.06, width=0.14, jaw=0.06,
-      tilt=-2,
-    ),
-    sway=0.03,
-    shake=0.8,
-    talk=0.13,
-  ),
-  'disgust': Manner(
-    Expression(
-      brow=-0.04, inner_brow=-0.05, eye=-0.38, smile=-0.08, width=-0.04,
-      jaw=0.02, sneer=1.0, tilt=-5,
-    ),
-    sway=0.03,
-    shake=0.0,
-    talk=0.11,
-  ),
-  'surprised': Manner(
-    Expression(brow=0.14, eye=0.5, width=-0.16, jaw=0.11, bow=-0.03),
-    sway=0.04,
-    shake=0.0,
-    talk=0.17,
-  ),
-}  # fmt: skip
+  'neutral': Manner(sway=0.02, shake=0.0, talk=0.11, expression=Expression()),
+  'calm': Manner(sway=0.03, shake=0.0, talk=0.09, expression=Expression(
+    brow=0.01, eye=-0.12, smile=0.03, tilt=2)),
+  'happy': Manner(sway=0.06, shake=0.0, talk=0.15, expression=Expression(
+    brow=0.03, eye=-0.2, smile=0.13, width=0.3, jaw=0.04)),
+  'sad': Manner(sway=0.02, shake=0.0, talk=0.08, expression=Expression(
+    brow=-0.01, inner_brow=0.12, eye=-0.3, smile=-0.09, width=-0.08, tilt=5,
+    bow=0.06)),
+  'angry': Manner(sway=0.05, shake=0.5, talk=0.19, expression=Expression(
+    brow=-0.05, inner_brow=-0.13, eye=0.1, smile=-0.05, width=0.06, jaw=0.03,
+    bow=0.02)),
+  'fearful': Manner(sway=0.03, shake=0.8, talk=0.13, expression=Expression(
+    brow=0.09, inner_brow=0.08, eye=0.4, smile=-0.06, width=0.14, jaw=0.06,
+    tilt=-2)),
+  'disgust': Manner(sway=0.03, shake=0.0, talk=0.11, expression=Expression(
+    brow=-0.04, inner_brow=-0.05, eye=-0.38, smile=-0.08, width=-0.04,
+    jaw=0.02, sneer=1, tilt=-5)),
+  'surprised': Manner(sway=0.04, shake=0.0, talk=0.17, expression=Expression(
+    brow=0.14, eye=0.5, width=-0.16, jaw=0.11, bow=-0.03)),
+}
+# fmt: on
 
 # How much takes of one emotion differ, in the fields' own units.
 _SPREAD = Expression(
@@ -98,6 +65,7 @@ _SPREAD = Expression(
   tilt=1.5,
   bow=0.015,
 )
+_FIELDS = tuple(field.name for field in dataclasses.fields(Expression))
 
 
 def act(
@@ -124,11 +92,9 @@ def act(
   columns['width'] = columns['width'] - 0.1 * opening
   columns['eye'] = (1 + columns['eye']) * (1 - _blinks(seconds, rng)) - 1
   columns['sneer'] = np.clip(columns['sneer'], 0, 1)
-  columns['tilt'] = (
-    columns['tilt']
-    + 40 * manner.sway * _wander(seconds, rng)
-    + manner.shake * np.sin(2 * np.pi * 7 * seconds + rng.uniform(0, 6))
-  )
+  shake = np.sin(2 * np.pi * (7 * seconds + rng.uniform()))
+  wander = 40 * manner.sway * _wander(seconds, rng)
+  columns['tilt'] = columns['tilt'] + wander + manner.shake * shake
   x = manner.sway * _wander(seconds, rng)
   y = manner.sway * (_wander(seconds, rng) - 0.5 * opening)
   gaze = 0.015 * np.round(1.5 * _wander(seconds, rng))
@@ -137,9 +103,6 @@ def act(
     Pose(Expression(*map(float, row)), *map(float, where))
     for row, *where in zip(rows, x, y, gaze, strict=True)
   ]
-
-
-_FIELDS = tuple(field.name for field in dataclasses.fields(Expression))
 
 
 def _take(expression: Expression, rng: np.random.Generator) -> np.ndarray:

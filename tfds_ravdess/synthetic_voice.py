@@ -62,17 +62,19 @@ class Manner:
   tremor: float
 
 
+# fmt: off
 MANNERS = {
-  #                  pitch span  end  rate  loud  bright breath tremor
-  'neutral': Manner(1.00, 2.0, -2.0, 4.7, 0.0, 1300.0, 0.04, 0.0),
-  'calm': Manner(0.95, 1.8, -2.5, 4.2, -3.0, 1000.0, 0.10, 0.0),
-  'happy': Manner(1.35, 5.5, 1.0, 5.2, 5.0, 2200.0, 0.05, 0.0),
-  'sad': Manner(0.93, 1.4, -4.0, 3.9, -7.0, 700.0, 0.16, 0.2),
-  'angry': Manner(1.42, 4.5, -5.0, 5.4, 10.0, 3600.0, 0.03, 0.0),
-  'fearful': Manner(1.62, 3.0, 1.5, 5.9, 3.0, 2000.0, 0.14, 0.8),
-  'disgust': Manner(1.00, 3.5, -5.0, 4.3, 1.5, 1700.0, 0.08, 0.0),
-  'surprised': Manner(1.48, 6.5, 6.0, 5.3, 4.0, 2100.0, 0.07, 0.0),
+  #                     pitch span   end rate  loud  bright breath tremor
+  'neutral':   Manner(1.00, 2.0, -2.0, 4.7,  0.0, 1300.0, 0.04, 0.0),
+  'calm':      Manner(0.95, 1.8, -2.5, 4.2, -3.0, 1000.0, 0.10, 0.0),
+  'happy':     Manner(1.35, 5.5,  1.0, 5.2,  5.0, 2200.0, 0.05, 0.0),
+  'sad':       Manner(0.93, 1.4, -4.0, 3.9, -7.0,  700.0, 0.16, 0.2),
+  'angry':     Manner(1.42, 4.5, -5.0, 5.4, 10.0, 3600.0, 0.03, 0.0),
+  'fearful':   Manner(1.62, 3.0,  1.5, 5.9,  3.0, 2000.0, 0.14, 0.8),
+  'disgust':   Manner(1.00, 3.5, -5.0, 4.3,  1.5, 1700.0, 0.08, 0.0),
+  'surprised': Manner(1.48, 6.5,  6.0, 5.3,  4.0, 2100.0, 0.07, 0.0),
 }
+# fmt: on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +83,9 @@ class Speech:
 
   Attributes:
     samples: float32[seconds * 48000], within -1 and 1.
-    opening: float32[seconds * 100], how far the mouth is open, 0 to 1, at
-      `opening_seconds`.
-    opening_seconds: float32[seconds * 100], time stamps of `opening`.
+    opening: float[blocks], how far the mouth is open, 0 to about 1; a
+      block lasts 10 ms.
+    opening_seconds: float[blocks], time stamps of `opening`.
   """
 
   samples: np.ndarray
@@ -124,7 +126,7 @@ def speak(
   return Speech(
     _level(voiced, consonants, amplitude, manner, rng).astype(np.float32),
     score.amplitude * np.clip(score.formants[:, 0] / 650, 0.5, 1.1),
-    (blocks / _BLOCKS_PER_SECOND).astype(np.float32),
+    blocks / _BLOCKS_PER_SECOND,
   )
 
 
@@ -166,8 +168,8 @@ def _write_score(
   statement: str, manner: Manner, seconds: float, rng: np.random.Generator
 ) -> _Score:
   """Lays the statement's syllables out in time."""
-  times = np.arange(int(np.ceil(seconds * _BLOCKS_PER_SECOND)) + 1)
-  times = times / _BLOCKS_PER_SECOND
+  blocks = int(np.ceil(seconds * _BLOCKS_PER_SECOND)) + 1
+  times = np.arange(blocks) / _BLOCKS_PER_SECOND
   # A slow speaker still gets to the end of the statement in a short clip.
   rate = max(manner.rate, len(statement) / max(seconds - 0.15, 0.1))
   starts = _start_syllables(len(statement), rate, seconds, rng)
@@ -202,7 +204,7 @@ def _start_syllables(
   length = count / rate
   first = min(0.6, rng.uniform(0.4, 0.6) * (seconds - length))
   period = length + _PAUSE_SECONDS
-  times = 1 + max(0, int((seconds - first - length / 2) // period))
+  times = 1 + max(0, int((seconds - first - length) // period))
   return np.ravel(
     first + period * np.arange(times)[:, None] + np.arange(count) / rate
   )

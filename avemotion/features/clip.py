@@ -9,12 +9,14 @@ import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
 
-MODALITIES = ('video', 'audio')
+FEATURE_WIDTHS = {
+  'video': visual.FEATURES,
+  'audio': acoustic.NUM_COEFFICIENTS,
+}
+MODALITIES = tuple(FEATURE_WIDTHS)
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
-
-_Extracted = tuple[dict[str, Any], list[str]]
 
 
 class ClipError(ValueError):
@@ -59,12 +61,16 @@ class Extractor:
     self,
     modalities: Sequence[str] = MODALITIES,
     vgg16_weights: media.Path | None = None,
+    *,
+    illustrate: bool = False,
   ) -> None:
     """Loads what the modalities need.
 
     Args:
       modalities: 'video', 'audio' or both; the others are not decoded.
-      vgg16_weights: see `visual.load_vgg16_weights`.
+      vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
+      illustrate: gives crops and loudness of every clip that has them, for
+        pictures, whatever the modalities.
 
     Raises:
       ValueError: no such modality, or the weights cannot be used.
@@ -73,8 +79,10 @@ class Extractor:
     if unknown or not modalities:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
-    if 'video' in modalities:
+    self._illustrate = illustrate
+    if 'video' in modalities or illustrate:
       self._crop_faces = faces.FaceCropper()
+    if 'video' in modalities:
       self._encode = visual.VisualEncoder(vgg16_weights)
 
   def __call__(self, path: media.Path) -> ClipFeatures:
@@ -91,49 +99,56 @@ class Extractor:
     """
     try:
       has_picture, has_sound, seconds = media.tracks(path)
-      video, video_warnings = self._video(path, has_picture, seconds)
-      audio, audio_warnings = self._audio(path, has_sound, seconds)
+      video = self._video(path, has_picture, seconds)
+      audio = self._audio(path, has_sound, seconds)
     except media.MediaError as error:
       raise ClipError(str(error)) from error
-    warnings = (*video_warnings, *audio_warnings)
-    if not video and not audio:
+    warnings = tuple(video.pop('warnings') + audio.pop('warnings'))
+    features = ClipFeatures(seconds, warnings, **video, **audio)
+    if not features.modalities:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
-    return ClipFeatures(seconds, warnings, **video, **audio)
+    return features
 
   def _video(
     self, path: media.Path, present: bool, seconds: float
-  ) -> _Extracted:
-    if 'video' not in self._modalities:
-      return {}, []
+  ) -> dict[str, Any]:
+    wanted = 'video' in self._modalities
+    if not wanted and not (self._illustrate and present):
+      return {'warnings': []}
     if not present:
-      return {}, ['no picture in the clip']
+      return {'warnings': ['no picture in the clip']}
     found = self._crop_faces(media.read_frames(path))
     if not found.found.any():
-      return {}, [f'no face in any of {len(found.found)} frames']
+      warning = f'no face in any of {len(found.found)} frames'
+      return {'warnings': [warning] * wanted}
     warnings = _shortfall('picture', found.seconds[-1], seconds)
     if (share := found.found.mean()) < 0.5:
       warnings.append(f'a face in only {share:.0%} of the frames')
     return {
-      'video': self._encode(found.crops),
+      'video': self._encode(found.crops) if wanted else None,
       'crops': found.crops,
       'face_found': found.found,
       'frame_seconds': found.seconds,
-    }, warnings
+      'warnings': warnings * wanted,
+    }
 
   def _audio(
     self, path: media.Path, present: bool, seconds: float
-  ) -> _Extracted:
-    if 'audio' not in self._modalities:
-      return {}, []
+  ) -> dict[str, Any]:
+    wanted = 'audio' in self._modalities
+    if not wanted and not (self._illustrate and present):
+      return {'warnings': []}
     if not present:
-      return {}, ['no sound in the clip']
+      return {'warnings': ['no sound in the clip']}
     waveform = media.read_waveform(path)
     if np.abs(waveform).max() < _SILENCE:
-      return {}, ['the sound track is silent']
+      return {'warnings': ['the sound track is silent'] * wanted}
+    end = waveform.size / acoustic.SAMPLE_RATE
     return {
-      'audio': acoustic.mfcc(waveform),
+      'audio': acoustic.mfcc(waveform) if wanted else None,
       'loudness': acoustic.loudness(waveform),
-    }, _shortfall('sound', waveform.size / acoustic.SAMPLE_RATE, seconds)
+      'warnings': _shortfall('sound', end, seconds) * wanted,
+    }
 
 
 def _shortfall(track: str, end: float, seconds: float) -> list[str]:

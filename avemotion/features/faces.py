@@ -44,6 +44,8 @@ class FaceCropper:
   """Keeps the detector loaded; use it as a context manager, or close it."""
 
   def __init__(self) -> None:
+    # MediaPipe imports TensorFlow where it finds it.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
     with _quiet():
       # Imported here: MediaPipe is heavy, and its C++ prints as it loads.
       import mediapipe

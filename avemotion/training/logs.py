@@ -1,5 +1,6 @@
 """What a run says while it works: JSON lines and one line an epoch."""
 
+import atexit
 import json
 import logging
 import os
@@ -16,8 +17,10 @@ log = logging.getLogger('avemotion')
 def log_to_terminal() -> None:
   """Shows what avemotion logs, on standard error, with the time.
 
-  Libraries are heard from warnings up: orbax tells each file it writes.
+  Libraries are heard from warnings up: orbax tells each file it writes. After
+  all else has ended nothing is heard: MediaPipe tells of its end as it unloads.
   """
+  atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
   absl.logging.set_verbosity(absl.logging.WARNING)
   handler = logging.StreamHandler()
   handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))

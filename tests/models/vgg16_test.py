@@ -9,11 +9,14 @@ from avemotion.models.vgg16 import VGG16, convolution_names
 @pytest.fixture(scope='module')
 def params():
   images = jnp.zeros((1, 32, 32, 3))
-  params = jax.jit(VGG16().init)(jax.random.key(0), images)['params']
-  # Biases begin at zero, where no test would notice them.
-  return jax.tree.map(
-    lambda x: x if x.ndim == 4 else jnp.linspace(-0.1, 0.1, x.size), params
-  )
+  shapes = jax.eval_shape(VGG16().init, jax.random.key(0), images)['params']
+  generator = np.random.default_rng(0)
+
+  def random(leaf):
+    spread = np.sqrt(2 / np.prod(leaf.shape[:-1]))
+    return generator.normal(0, spread, leaf.shape).astype(np.float32)
+
+  return jax.tree.map(random, shapes)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""A small fusion model for the quick start's synthetic clips.
+
+  python launch/quickstart.py
+
+Cost: seconds a fold. Expect: nothing; drawn faces prove that it runs, no more.
+"""
+
+from avemotion.training.config import (
+  Config,
+  DataConfig,
+  ModelConfig,
+  OptimizerConfig,
+)
+
+
+def get_config() -> Config:
+  """The configuration."""
+  return Config(
+    data=DataConfig(dataset='ravdess/speech'),
+    model=ModelConfig(video_features=64, audio_features=64, dropout_rate=0.1),
+    optimizer=OptimizerConfig(learning_rate=3e-3),
+    epochs=20,
+    batch_size=16,
+  )

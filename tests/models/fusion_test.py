@@ -1,0 +1,175 @@
+"""Branches and the whole network: every row of Tables I–III can be built."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
+
+LENGTHS = {
+  'video': jnp.array([9, 4, 1], jnp.int32),
+  'audio': jnp.array([12, 12, 2], jnp.int32),
+}
+
+
+def make_features(video=20, audio=13):
+  keys = jax.random.split(jax.random.key(0))
+  return {
+    'video': jax.random.normal(keys[0], (3, 9, video)),
+    'audio': jax.random.normal(keys[1], (3, 12, audio)),
+  }
+
+
+def small(**changes):
+  return EmotionClassifier(
+    video_features=8, audio_features=6, dense_features=4, **changes
+  )
+
+
+def num_params(tree):
+  return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+# Gates' matrices, dense layer, batch norm, by hand, for the paper's inputs.
+@pytest.mark.parametrize(
+  ('branch', 'width', 'expected'),
+  [
+    # Table I: 1 × 256 BN, and the best, 1 × 512 BN.
+    (VideoBranch(256, 1), 512, 3 * 256 * 768 + 257 * 256 + 512),
+    (VideoBranch(), 512, 3 * 512 * 1024 + 513 * 256 + 512),
+    # Table II: 1 × 256 without BN, and the best, 3 × 256 BN.
+    (AudioBranch(256, 1, batch_norm=False), 13, 3 * 256 * 269 + 257 * 256),
+    (AudioBranch(), 13, 3 * 256 * (269 + 2 * 512) + 257 * 256 + 512),
+  ],
+)
+def test_table_rows_have_the_parameters_that_the_paper_implies(
+  branch, width, expected
+):
+  variables = branch.init(jax.random.key(0), jnp.ones((1, 2, width)))
+  assert num_params(variables['params']) == expected
+
+
+def test_fusion_joins_both_branches_of_512_units():
+  model = EmotionClassifier()
+  variables = jax.eval_shape(
+    model.init, jax.random.key(0), make_features(512, 13), LENGTHS
+  )
+  assert variables['params']['logits']['kernel'].shape == (512, 8)
+
+
+@pytest.mark.parametrize(
+  'modalities', [('video',), ('audio',), ('video', 'audio')]
+)
+def test_has_the_branches_asked_for_and_reads_only_them(modalities):
+  model = small(modalities=modalities)
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  assert set(variables['params']) == {*modalities, 'logits'}
+
+  def total(features):
+    return model.apply(variables, features, LENGTHS).std()
+
+  gradients = jax.grad(total)(features)
+  for modality in ('video', 'audio'):
+    reached = np.abs(gradients[modality]).max() > 0
+    assert reached == (modality in modalities)
+
+
+def test_reads_the_leading_coefficients_only():
+  model = small(modalities=('audio',), audio_coefficients=13)
+  features = make_features(audio=40)
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  changed = {'audio': features['audio'].at[..., 13:].set(7.0)}
+  np.testing.assert_array_equal(
+    model.apply(variables, features, LENGTHS),
+    model.apply(variables, changed, LENGTHS),
+  )
+  with pytest.raises(ValueError, match='reads 13 coefficients, got 12'):
+    model.init(jax.random.key(0), make_features(audio=12), LENGTHS)
+
+
+def test_answers_at_points_are_those_of_the_clip_cut_there():
+  model = small()
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  points = {'video': jnp.array([[2, 9]] * 3), 'audio': jnp.array([[5, 12]] * 3)}
+  logits = model.apply(variables, features, points)
+  cut = {'video': features['video'][:, :2], 'audio': features['audio'][:, :5]}
+  ends = {'video': jnp.full(3, 2), 'audio': jnp.full(3, 5)}
+  np.testing.assert_allclose(
+    logits[:, 0], model.apply(variables, cut, ends), rtol=1e-5, atol=1e-6
+  )
+
+
+def test_statistics_standardise_and_are_not_trained():
+  model = small(modalities=('audio',))
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  plain = model.apply(variables, features, LENGTHS)
+  statistics = {'mean': jnp.full(13, 5.0), 'deviation': jnp.full(13, 2.0)}
+  shifted = {'audio': features['audio'] * 2 + 5}
+  moved = {**variables, 'statistics': {'audio': {'standardize': statistics}}}
+  assert set(moved) == set(variables)
+  np.testing.assert_allclose(
+    model.apply(moved, shifted, LENGTHS), plain, rtol=1e-4, atol=1e-5
+  )
+
+
+def test_batch_norm_and_dropout_act_in_training_only():
+  model = small(dropout_rate=0.5)
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  np.testing.assert_array_equal(
+    model.apply(variables, features, LENGTHS),
+    model.apply(variables, features, LENGTHS),
+  )
+  outcomes = [
+    model.apply(
+      variables,
+      features,
+      LENGTHS,
+      train=True,
+      mutable=['batch_stats'],
+      rngs={'dropout': jax.random.key(seed)},
+    )
+    for seed in (0, 1)
+  ]
+  assert np.abs(outcomes[0][0] - outcomes[1][0]).max() > 0
+  moved = outcomes[0][1]['batch_stats']['audio']['batch_norm']['mean']
+  assert np.abs(moved).max() > 0
+  assert 'batch_stats' not in small(batch_norm=False).init(
+    jax.random.key(0), features, LENGTHS
+  )
+
+
+def test_bfloat16_gives_float32_logits_near_the_exact_ones():
+  features = make_features()
+  variables = small().init(jax.random.key(0), features, LENGTHS)
+  exact = small().apply(variables, features, LENGTHS)
+  logits = small(dtype=jnp.bfloat16).apply(variables, features, LENGTHS)
+  assert logits.dtype == jnp.float32
+  assert 0 < np.abs(logits - exact).max() < 0.1
+
+
+def test_wrong_modalities_are_told():
+  features = make_features()
+  with pytest.raises(ValueError, match='smell'):
+    small(modalities=('smell',)).init(jax.random.key(0), features, LENGTHS)
+  with pytest.raises(ValueError, match='got features of'):
+    small().init(jax.random.key(0), {'video': features['video']}, LENGTHS)
+
+
+def test_importing_models_loads_no_heavy_package():
+  heavy = ['tensorflow', 'mediapipe', 'librosa', 'matplotlib', 'av', 'PIL']
+  script = (
+    'import sys, avemotion.models;'
+    f'print([name for name in {heavy} if name in sys.modules])'
+  )
+  ran = subprocess.run(
+    [sys.executable, '-c', script], capture_output=True, text=True, check=True
+  )
+  assert ran.stdout.strip() == '[]'

@@ -1,0 +1,85 @@
+import pytest
+
+from tfds_ravdess.performances import find_performances, pair_copies
+from tfds_ravdess.recordings import RavdessError, Recording
+
+BOTH = ('video', 'audio')
+ANGRY = '01-05-01-01-01-01'
+
+
+def _files(copies, modalities):
+  """Names of the files chosen among the copies of one performance."""
+  recordings = [Recording.from_path(name) for name in copies]
+  performances, lacking = pair_copies(recordings, modalities)
+  assert len(performances) + len(lacking) == 1
+  if lacking:
+    return lacking
+  return {m: r.path.name for m, r in performances[0].files.items()}
+
+
+@pytest.mark.parametrize(
+  ('copies', 'modalities', 'expected'),
+  [
+    (['01.mp4', '02.mp4', '03.wav'], BOTH, ['01.mp4', '03.wav']),
+    (['01.mp4'], BOTH, ['01.mp4', '01.mp4']),
+    (['02.mp4', '03.flac'], BOTH, ['02.mp4', '03.flac']),
+    (['02.mp4', '01.wav'], BOTH, ['02.mp4', '01.wav']),
+    (['01.mp4', '02.mp4', '03.wav'], ('audio',), ['03.wav']),
+    (['02.mp4', '01.mp4'], ('audio',), ['01.mp4']),
+  ],
+)
+def test_the_best_copy_of_each_modality_is_read(copies, modalities, expected):
+  names = [f'{copy[:2]}-{ANGRY}{copy[2:]}' for copy in copies]
+  want = [f'{copy[:2]}-{ANGRY}{copy[2:]}' for copy in expected]
+  assert _files(names, modalities) == dict(zip(modalities, want, strict=True))
+
+
+@pytest.mark.parametrize(
+  ('copy', 'modalities', 'reason'),
+  [
+    ('02.mp4', BOTH, 'no sound'),  # its track is silence
+    ('02.mp4', ('audio',), 'no sound'),
+    ('03.wav', BOTH, 'no picture'),
+    ('01.wav', BOTH, 'no picture'),
+  ],
+)
+def test_a_performance_that_lacks_a_modality_is_told(copy, modalities, reason):
+  lacking = _files([f'{copy[:2]}-{ANGRY}{copy[2:]}'], modalities)
+  assert list(lacking) == [f'{copy[:2]}-{ANGRY}']
+  assert reason in lacking[f'{copy[:2]}-{ANGRY}']
+
+
+def test_performances_are_ordered_by_actor_and_known_by_their_picture():
+  names = [
+    f'{copy}-01-{emotion}-01-01-01-{actor}{suffix}'
+    for copy, suffix in (('03', '.wav'), ('01', '.mp4'))
+    for emotion in ('01', '05')
+    for actor in ('10', '02')
+  ]
+  performances, _ = pair_copies(map(Recording.from_path, names), BOTH)
+  assert [p.recording.clip_id for p in performances] == [
+    '01-01-01-01-01-01-02',
+    '01-01-05-01-01-01-02',
+    '01-01-01-01-01-01-10',
+    '01-01-05-01-01-01-10',
+  ]
+
+
+def test_speech_and_song_of_the_same_numbers_are_two_performances():
+  names = ['03-01-05-01-01-01-01.wav', '03-02-05-01-01-01-01.wav']
+  performances, _ = pair_copies(map(Recording.from_path, names), ('audio',))
+  assert len(performances) == 2
+
+
+def test_a_folder_without_a_whole_performance_is_told(tmp_path):
+  (tmp_path / f'02-{ANGRY}.mp4').touch()
+  with pytest.raises(RavdessError, match=r'none of 1 recordings.*no sound'):
+    find_performances(tmp_path, BOTH)
+
+
+def test_what_is_not_used_is_told(tmp_path):
+  for name in (f'03-{ANGRY}.wav', f'02-{ANGRY[:-2]}02.mp4', 'angry.wav'):
+    (tmp_path / name).touch()
+  performances, unused = find_performances(tmp_path, ('audio',))
+  assert [p.recording.clip_id for p in performances] == [f'03-{ANGRY}']
+  assert set(unused) == {'angry.wav', f'02-{ANGRY[:-2]}02'}

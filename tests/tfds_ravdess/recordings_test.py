@@ -1,0 +1,148 @@
+import pathlib
+
+import pytest
+
+from tfds_ravdess import recordings
+from tfds_ravdess.recordings import RavdessError, Recording, find_recordings
+
+
+def _touch(root: pathlib.Path, *names: str) -> None:
+  for name in names:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def test_a_name_says_what_the_recording_is():
+  # The example of RAVDESS's own page.
+  recording = Recording.from_path('/a/02-01-06-01-02-01-12.mp4')
+  assert recording.clip_id == '02-01-06-01-02-01-12'
+  assert recording.performance == '01-06-01-02-01-12'
+  assert (recording.modality, recording.channel) == (2, 1)
+  assert recording.label == 'fearful'
+  assert recordings.INTENSITIES[recording.intensity - 1] == 'normal'
+  assert recordings.STATEMENTS[recording.statement - 1].startswith('Dogs')
+  assert (recording.repetition, recording.actor) == (1, 12)
+  assert recording.gender == 'female'
+
+
+@pytest.mark.parametrize(('actor', 'gender'), [(1, 'male'), (24, 'female')])
+def test_odd_actors_are_male(actor, gender):
+  name = f'03-01-05-02-01-02-{actor:02d}.WAV'
+  assert Recording.from_path(name).gender == gender
+
+
+@pytest.mark.parametrize(
+  ('name', 'reason'),
+  [
+    ('speech.wav', 'seven numbers'),
+    ('03-01-05-01-01-01.wav', 'seven numbers'),
+    ('03-01-05-01-01-01-01-01.wav', 'seven numbers'),
+    ('03-01-05-01-01-01-01 (1).wav', 'seven numbers'),
+    ('03-01-05-01-01-01-٠١.wav', 'seven numbers'),
+    ('04-01-05-01-01-01-01.wav', 'modality is 04, expected 01 to 03'),
+    ('03-00-05-01-01-01-01.wav', 'channel is 00'),
+    ('03-01-09-01-01-01-01.wav', 'emotion is 09, expected 01 to 08'),
+    ('03-01-05-03-01-01-01.wav', 'intensity is 03'),
+    ('03-01-05-01-03-01-01.wav', 'statement is 03'),
+    ('03-01-05-01-01-03-01.wav', 'repetition is 03'),
+    ('03-01-05-01-01-01-25.wav', 'actor is 25, expected 01 to 24'),
+    ('03-01-01-02-01-01-01.wav', 'neutral has no strong intensity'),
+  ],
+)
+def test_other_names_are_refused_with_the_reason(name, reason):
+  with pytest.raises(ValueError, match=reason):
+    Recording.from_path(name)
+
+
+def test_recordings_are_found_at_any_depth_and_in_any_case(tmp_path):
+  _touch(
+    tmp_path,
+    '03-01-05-01-01-01-02.FLAC',
+    'Actor_01/03-01-05-01-01-01-01.wav',
+    'a/b.c/01-01-05-01-01-01-01.MP4',
+    'readme.txt',
+  )
+  found = find_recordings(tmp_path)
+  assert [r.clip_id for r in found.recordings] == [
+    '01-01-05-01-01-01-01',
+    '03-01-05-01-01-01-01',
+    '03-01-05-01-01-01-02',
+  ]
+  assert found.unused == {}
+
+
+def test_links_to_folders_are_followed(tmp_path):
+  _touch(tmp_path / 'elsewhere', '03-01-05-01-01-01-01.wav')
+  (tmp_path / 'root').mkdir()
+  (tmp_path / 'root' / 'Actor_01').symlink_to(tmp_path / 'elsewhere')
+  assert len(find_recordings(tmp_path / 'root').recordings) == 1
+
+
+def test_misnamed_files_are_told_and_not_used(tmp_path):
+  _touch(
+    tmp_path,
+    '03-01-05-01-01-01-01.wav',
+    '._03-01-05-01-01-01-01.wav',  # macOS's; nobody misses it
+    'x/angry.wav',
+    '03-01-01-02-01-01-01.wav',
+  )
+  found = find_recordings(tmp_path)
+  assert [r.clip_id for r in found.recordings] == ['03-01-05-01-01-01-01']
+  assert set(found.unused) == {'x/angry.wav', '03-01-01-02-01-01-01.wav'}
+  assert 'seven numbers' in found.unused['x/angry.wav']
+
+
+def test_a_tree_and_its_second_copy_count_once(tmp_path):
+  # As in Kaggle's mirror.
+  for folder in ('Actor_01', 'audio_speech_actors_01-24/Actor_01'):
+    _touch(tmp_path / folder, '03-01-05-01-01-01-01.wav')
+  (recording,) = find_recordings(tmp_path).recordings
+  assert recording.path.parent == tmp_path / 'Actor_01'
+  (copy,) = find_recordings(tmp_path).unused
+  assert copy == 'audio_speech_actors_01-24/Actor_01/03-01-05-01-01-01-01.wav'
+
+
+def test_a_picture_is_preferred_to_sound_of_the_same_name(tmp_path):
+  _touch(tmp_path, '01-01-05-01-01-01-01.flac', 'a/01-01-05-01-01-01-01.mp4')
+  (recording,) = find_recordings(tmp_path).recordings
+  assert recording.path.suffix == '.mp4'
+
+
+def test_the_other_channel_is_passed_over(tmp_path):
+  _touch(tmp_path, '03-01-05-01-01-01-01.wav', '03-02-05-01-01-01-01.wav')
+  for channel, clip_id in (
+    ('speech', '03-01-05-01-01-01-01'),
+    ('song', '03-02-05-01-01-01-01'),
+  ):
+    found = find_recordings(tmp_path, channel)
+    assert [r.clip_id for r in found.recordings] == [clip_id]
+
+
+def test_an_absent_folder_is_told():
+  with pytest.raises(RavdessError, match='/no/such is not a folder'):
+    find_recordings('/no/such')
+
+
+@pytest.mark.parametrize(
+  ('names', 'told'),
+  [
+    ([], 'saw 0 files'),
+    (['Audio_Speech_Actors_01-24.zip'], r'1 \.zip.*unzip'),
+    (['a.wav', 'b.wav', 'c.txt'], r'saw 3 files \(2 \.wav, 1 \.txt\).*a\.wav'),
+    (['03-02-05-01-01-01-01.wav'], 'second number 01'),
+  ],
+)
+def test_a_folder_without_recordings_is_told(tmp_path, names, told):
+  _touch(tmp_path, *names)
+  with pytest.raises(RavdessError, match=told):
+    find_recordings(tmp_path)
+
+
+def test_all_1440_real_recordings_are_found(shared):
+  found = find_recordings(shared / 'ravdess' / 'audio_speech')
+  assert len(found.recordings) == 1440
+  assert found.unused == {}
+  labels = [recording.label for recording in found.recordings]
+  assert labels.count('neutral') == 96
+  assert {labels.count(label) for label in set(labels)} == {96, 192}
