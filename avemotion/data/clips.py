@@ -112,8 +112,9 @@ class ClipSet:
         a wrong shape.
     """
     try:
-      with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+      # Opened here: NumPy leaves a damaged file open.
+      with open(path, 'rb') as file:
+        arrays = dict(np.load(file, allow_pickle=False))
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
       raise ValueError(f'{path}: not a readable .npz ({error})') from error
     present = [name for name in MODALITIES if name in arrays]

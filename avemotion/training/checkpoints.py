@@ -16,6 +16,7 @@ from avemotion.training import config as config_lib
 
 _FORMAT = 'avemotion/1'
 _DIRECTORY = 'checkpoint'
+_ORBAX_MARK = 'orbax.checkpoint'  # in every directory that orbax finished
 
 
 class CheckpointError(ValueError):
@@ -111,8 +112,9 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     widths = {name: int(size) for name, size in metadata['widths'].items()}
-    abstract = _abstract_variables(config, len(label_names), widths)
-    variables = ocp.load(path, abstract)
+    expected = _expected_variables(config, len(label_names), widths)
+    variables = ocp.load(path, expected)
+    _check_shapes(variables, expected)
   except (KeyError, TypeError, ValueError, OSError) as error:
     first_line = (str(error) or repr(error)).splitlines()[0]
     raise CheckpointError(
@@ -124,7 +126,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
 def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
   if not path.is_dir():
     raise CheckpointError(f'{path}: no such checkpoint directory')
-  if not ocp.is_orbax_checkpoint(path):
+  if not (path / _ORBAX_MARK).is_file():
     raise CheckpointError(
       f'{path}: no checkpoint in it; expected a directory written by'
       ' launch/train.py, such as WORKDIR/fold_0'
@@ -137,12 +139,25 @@ def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
   return metadata
 
 
-def _abstract_variables(
+def _expected_variables(
   config: config_lib.Config, num_classes: int, widths: Mapping[str, int]
 ) -> Any:
-  """Shapes and dtypes of the variables that a configuration describes."""
+  """Arrays of the shapes and dtypes that a configuration describes."""
   classifier = make_classifier(config.model, num_classes)
   shapes = jax.eval_shape(
     classifier.init, jax.random.key(0), *sample_inputs(widths)
   )
   return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
+
+
+def _check_shapes(variables: Any, expected: Any) -> None:
+  """Orbax checks the tree's names, and loads arrays of any shape."""
+  pairs = zip(
+    jax.tree.leaves_with_path(expected), jax.tree.leaves(variables), strict=True
+  )
+  for (path, wanted), got in pairs:
+    if wanted.shape != got.shape:
+      raise ValueError(
+        f'{jax.tree_util.keystr(path, simple=True, separator="/")} should be'
+        f' {wanted.shape}, is {got.shape}'
+      )

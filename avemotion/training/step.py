@@ -175,7 +175,7 @@ def train_step(
   return state, {
     'loss': loss,
     'accuracy': jnp.mean(logits.argmax(-1) == batch.labels),
-    'gradient_norm': optax.global_norm(gradients),
+    'gradient_norm': optax.tree.norm(gradients),
   }
 
 

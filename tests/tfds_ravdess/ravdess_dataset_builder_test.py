@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import shutil
 import subprocess
@@ -141,6 +142,23 @@ def test_the_reasons_are_stored_with_the_dataset(clips, manual, tmp_path):
   ((sound, label),) = plain.as_dataset(split='all', as_supervised=True)
   assert sound.shape[1] == 40
   assert label == EMOTIONS.index('angry')
+
+
+def test_a_clip_with_a_warning_is_used_and_told(
+  clips, manual, tmp_path, monkeypatch
+):
+  _copy(clips, manual, '03-01-05-01-01-01-04.wav')
+  extract = Extractor.__call__
+  monkeypatch.setattr(
+    Extractor,
+    '__call__',
+    lambda self, path: dataclasses.replace(
+      extract(self, path), warnings=('the sound ends early',)
+    ),
+  )
+  builder = _build(tmp_path, 'speech_audio')
+  assert len(_examples(builder)) == 1
+  assert builder.doubtful == {'03-01-05-01-01-01-04': 'the sound ends early'}
 
 
 def test_an_actor_without_a_readable_clip_stops_the_build(

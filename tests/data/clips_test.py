@@ -1,0 +1,94 @@
+"""ClipSet: what an .npz and a TFDS data set must hold."""
+
+import numpy as np
+import pytest
+
+from avemotion.data import clips as clips_lib
+from avemotion.data.clips import ClipSet
+
+
+def arrays(**changes):
+  rng = np.random.default_rng(0)
+  return {
+    'video': rng.standard_normal((4, 6, 5)).astype(np.float32),
+    'video_lengths': np.array([6, 2, 3, 6]),
+    'audio': rng.standard_normal((4, 9, 3)).astype(np.float32),
+    'audio_lengths': np.array([9, 9, 1, 4]),
+    'labels': np.array([0, 1, 1, 0]),
+    'actors': np.array([1, 1, 2, 2]),
+    'clip_ids': np.array(['a', 'b', 'c', 'd']),
+    'label_names': np.array(['calm', 'angry']),
+  } | changes
+
+
+def write(path, values):
+  np.savez(path, **{k: v for k, v in values.items() if v is not None})
+  return path
+
+
+def test_npz_round_trip(tmp_path):
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', arrays()))
+  clips.save_npz(tmp_path / 'out.npz')
+  again = clips_lib.load(str(tmp_path / 'out.npz'))
+  assert len(again) == 4
+  assert again.label_names == ('calm', 'angry')
+  assert again.clip_ids.tolist() == ['a', 'b', 'c', 'd']
+  for modality in ('video', 'audio'):
+    np.testing.assert_array_equal(
+      again.features[modality], arrays()[modality]
+    )
+    np.testing.assert_array_equal(
+      again.lengths[modality], arrays()[f'{modality}_lengths']
+    )
+
+
+def test_one_modality_is_enough_and_others_are_told(tmp_path):
+  only = arrays(video=None, video_lengths=None)
+  clips = ClipSet.from_npz(write(tmp_path / 'audio.npz', only))
+  assert tuple(clips.select(('audio',)).features) == ('audio',)
+  with pytest.raises(ValueError, match='reads video, audio.*only audio'):
+    clips.select(('video', 'audio'))
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'labels': None}, 'lacks labels'),
+    ({'audio_lengths': None}, 'lacks audio_lengths'),
+    ({'video': None, 'audio': None}, 'lacks video or audio'),
+    ({'actors': np.arange(3)}, r'actors: expected shape \(4,\), got \(3,\)'),
+    ({'audio': np.zeros((4, 9))}, r'\[clips, time, features\], got \(4, 9\)'),
+    ({'audio_lengths': np.array([10, 1, 1, 1])}, 'between 0 and 9, got 1 to 10'),
+    ({'labels': np.array([0, 1, 2, 0])}, 'between 0 and 1, got 0 to 2'),
+    ({'audio': np.full((4, 9, 3), np.nan)}, 'clip a has values not finite'),
+  ],
+)
+def test_bad_arrays_are_told_with_the_file(tmp_path, changes, message):
+  path = write(tmp_path / 'bad.npz', arrays(**changes))
+  with pytest.raises(ValueError, match=rf'bad\.npz: .*{message}'):
+    ClipSet.from_npz(path)
+
+
+@pytest.mark.parametrize('content', [b'', b'not a zip', b'PK\x03\x04broken'])
+def test_a_damaged_npz_is_told(tmp_path, content):
+  path = tmp_path / 'damaged.npz'
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match=r'damaged\.npz: not a readable'):
+    ClipSet.from_npz(path)
+
+
+def test_a_truncated_or_missing_npz_is_told(tmp_path):
+  path = write(tmp_path / 'whole.npz', arrays())
+  path.write_bytes(path.read_bytes()[:-200])
+  with pytest.raises(ValueError, match='not a readable'):
+    ClipSet.from_npz(path)
+  with pytest.raises(ValueError, match=r'nowhere\.npz: not a readable'):
+    ClipSet.from_npz(tmp_path / 'nowhere.npz')
+
+
+def test_pickles_inside_an_npz_are_refused(tmp_path):
+  hostile = np.array([{'a': 1}], dtype=object)
+  path = tmp_path / 'pickled.npz'
+  np.savez(path, **arrays(clip_ids=hostile))
+  with pytest.raises(ValueError, match='allow_pickle'):
+    ClipSet.from_npz(path)

@@ -1,0 +1,83 @@
+"""MFCC and loudness against SciPy, step by step, and what a stream needs."""
+
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.signal
+
+from avemotion.features import acoustic
+
+RATE = acoustic.SAMPLE_RATE
+
+
+@pytest.fixture(name='waveform')
+def _waveform():
+  rng = np.random.default_rng(0)
+  seconds = np.arange(RATE) / RATE
+  tone = 0.3 * np.sin(2 * np.pi * 220 * seconds)
+  return (tone + 0.05 * rng.standard_normal(RATE)).astype(np.float32)
+
+
+def mel_filters():
+  """Slaney's triangular filters of unit area, by their definition."""
+  hertz_of_mel = lambda mel: np.where(  # noqa: E731
+    mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
+  )
+  top = 15 + 27 * np.log(RATE / 2 / 1000) / np.log(6.4)
+  edges = hertz_of_mel(np.linspace(0, top, acoustic.NUM_MEL_BANDS + 2))
+  bins = np.arange(acoustic.FRAME_LENGTH // 2 + 1) * RATE / 4096
+  low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+  rising = (bins - low) / (centre - low)
+  falling = (high - bins) / (high - centre)
+  return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+
+
+def test_mfcc_is_the_chain_of_section_2c(waveform):
+  emphasised = np.append(waveform[0], waveform[1:] - 0.97 * waveform[:-1])
+  window = scipy.signal.get_window('hamming', 4096)
+  rows = []
+  for start in range(0, len(waveform) - 4095, 2048):
+    spectrum = np.fft.rfft(emphasised[start : start + 4096] * window)
+    bands = mel_filters() @ np.abs(spectrum) ** 2
+    decibels = 10 * np.log10(np.maximum(bands, 1e-10))
+    rows.append(scipy.fft.dct(decibels, norm='ortho')[:40])
+  features = acoustic.mfcc(waveform)
+  assert features.dtype == np.float32
+  assert features.shape == ((RATE - 4096) // 2048 + 1, 40)
+  np.testing.assert_allclose(features, rows, rtol=1e-3, atol=0.02)
+
+
+def test_a_row_depends_on_nothing_later(waveform):
+  whole = acoustic.mfcc(waveform)
+  beginning = acoustic.mfcc(waveform[: 4096 + 5 * 2048])
+  np.testing.assert_allclose(whole[:6], beginning, rtol=1e-5, atol=1e-4)
+  louder_end = waveform.copy()
+  louder_end[-3000:] *= 10
+  np.testing.assert_allclose(acoustic.mfcc(louder_end)[:6], whole[:6])
+
+
+def test_a_short_waveform_is_one_frame(waveform):
+  assert acoustic.mfcc(waveform[:100]).shape == (1, 40)
+  assert acoustic.loudness(waveform[:100]).shape == (1,)
+
+
+def test_loudness_of_a_full_scale_sine_is_minus_3_decibels():
+  seconds = np.arange(RATE) / RATE
+  sine = np.sin(2 * np.pi * 1000 * seconds).astype(np.float32)
+  levels = acoustic.loudness(sine)
+  assert len(levels) == len(acoustic.mfcc(sine))
+  np.testing.assert_allclose(levels, -3.01, atol=0.02)
+  np.testing.assert_array_equal(acoustic.loudness(0 * sine), -100)
+
+
+@pytest.mark.parametrize(
+  ('bad', 'message'),
+  [
+    (np.zeros((2, 9000), np.float32), r'shape \(2, 9000\)'),
+    (np.zeros(0, np.float32), r'shape \(0,\)'),
+    (np.full(9000, np.nan, np.float32), 'not finite'),
+  ],
+)
+def test_bad_waveforms_are_told(bad, message):
+  with pytest.raises(ValueError, match=message):
+    acoustic.mfcc(bad)

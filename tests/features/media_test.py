@@ -1,0 +1,109 @@
+"""Decoding by time stamp, resampling, and files that cannot be decoded."""
+
+import numpy as np
+import pytest
+
+from avemotion.features import media
+from tfds_ravdess import synthetic
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('media')
+
+
+@pytest.fixture(scope='module')
+def clip(folder):
+  return make(folder / 'clip.mp4')
+
+
+def make(path, **changes):
+  options = {'emotion': 'happy', 'actor': 1, 'seconds': 1.2} | changes
+  synthetic.make_clip(path, **options)
+  return path
+
+
+@pytest.mark.parametrize('fps', [5, 12, 25, 30, 60])
+def test_frames_come_7_5_times_a_second_whatever_the_rate(folder, fps):
+  path = make(folder / f'{fps}.mp4', fps=fps, audio=False)
+  seconds = np.array([time for time, _ in media.read_frames(path)])
+  assert abs(len(seconds) - 1.2 * 7.5) <= 1
+  due = np.arange(len(seconds)) / 7.5
+  # The frame shown at or after the due time, to the next frame of the source.
+  assert (seconds - due >= -0.006).all()
+  assert (seconds - due <= 1 / fps + 0.006).all()
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
+def test_containers_give_rgb_frames_and_mono_48_khz(folder, suffix):
+  path = make(folder / f'container{suffix}')
+  has_picture, has_sound, seconds = media.tracks(path)
+  assert (has_picture, has_sound) == (True, True)
+  assert seconds == pytest.approx(1.2, abs=0.15)
+  _, image = next(media.read_frames(path))
+  assert image.shape == (240, 320, 3)
+  assert image.dtype == np.uint8
+  waveform = media.read_waveform(path)
+  assert waveform.dtype == np.float32
+  assert waveform.ndim == 1
+  assert waveform.size / 48_000 == pytest.approx(1.2, abs=0.15)
+  assert 0.01 < np.abs(waveform).max() <= 1.0
+
+
+@pytest.mark.parametrize('rate', [8_000, 44_100, 48_000])
+def test_sound_of_any_rate_keeps_its_pitch_and_stereo_is_mixed(folder, rate):
+  soundfile = pytest.importorskip('soundfile')
+  path = folder / f'{rate}.wav'
+  tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+  soundfile.write(path, np.stack([tone, 0 * tone], axis=1), rate)
+  waveform = media.read_waveform(path)
+  assert waveform.size == pytest.approx(48_000, abs=100)
+  middle = waveform[12_000:36_000]
+  spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
+  assert spectrum.argmax() * 48_000 / middle.size == pytest.approx(440, abs=2)
+  assert np.abs(middle).max() == pytest.approx(0.25, rel=0.1)
+
+
+def test_missing_tracks_are_told(folder):
+  silent = make(folder / 'silent.mp4', audio=False)
+  assert media.tracks(silent)[:2] == (True, False)
+  with pytest.raises(media.MediaError, match=r'silent\.mp4: has no sound'):
+    media.read_waveform(silent)
+  dark = make(folder / 'dark.wav', video=False)
+  assert media.tracks(dark)[:2] == (False, True)
+  with pytest.raises(media.MediaError, match=r'dark\.wav: has no picture'):
+    next(media.read_frames(dark))
+
+
+def test_truncated_clip_is_told(folder, clip):
+  """An MP4's index is at its end: without it nothing can be decoded."""
+  path = folder / 'truncated.mp4'
+  path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+  with pytest.raises(media.MediaError, match=r'truncated\.mp4: not a clip'):
+    media.tracks(path)
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'message'),
+  [
+    ('empty.mp4', b'', r'empty\.mp4: the file is empty \(0 bytes\)'),
+    ('text.mp4', b'Kids are talking by the door\n' * 50, r'text\.mp4: '),
+  ],
+)
+def test_files_that_are_no_clips_are_told(folder, name, content, message):
+  path = folder / name
+  path.write_bytes(content)
+  with pytest.raises(media.MediaError, match=message):
+    next(media.read_frames(path))
+
+
+def test_missing_file_is_told(folder):
+  with pytest.raises(media.MediaError, match='no such file'):
+    media.tracks(folder / 'nowhere.mp4')
+
+
+def test_real_clip_keeps_every_fourth_frame(shared):
+  paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))
+  seconds = [time for time, _ in media.read_frames(paths[0])]
+  expected = np.arange(len(seconds)) * 4 * 1001 / 30_000
+  np.testing.assert_allclose(seconds, expected, atol=1e-3)

@@ -1,0 +1,90 @@
+"""Checkpoints: what is refused, and that a failed save loses nothing."""
+
+import dataclasses
+import errno
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from orbax.checkpoint import v1 as ocp
+
+from avemotion.training import checkpoints
+from avemotion.training.config import Config, ModelConfig
+
+WIDTHS = {'audio': 5}
+
+
+def make_model(features=4):
+  config = Config(
+    model=ModelConfig(
+      modalities=('audio',),
+      audio_features=features,
+      audio_layers=1,
+      audio_coefficients=None,
+      dense_features=4,
+    )
+  )
+  classifier = checkpoints.make_classifier(config.model, 2)
+  variables = classifier.init(
+    jax.random.key(0), *checkpoints.sample_inputs(WIDTHS)
+  )
+  return checkpoints.TrainedModel(variables, config, ('calm', 'sad'), WIDTHS)
+
+
+def test_round_trip_by_either_directory(tmp_path):
+  model = make_model()
+  path = checkpoints.save(tmp_path, model)
+  for directory in (tmp_path, path, str(path)):
+    loaded = checkpoints.load(directory)
+    assert dataclasses.replace(loaded, variables=None) == dataclasses.replace(
+      model, variables=None
+    )
+    jax.tree.map(
+      np.testing.assert_array_equal, loaded.variables, dict(model.variables)
+    )
+
+
+def test_saving_again_replaces(tmp_path):
+  checkpoints.save(tmp_path, make_model(4))
+  checkpoints.save(tmp_path, make_model(6))
+  assert checkpoints.load(tmp_path).config.model.audio_features == 6
+
+
+def test_missing_and_foreign_directories_are_told(tmp_path):
+  with pytest.raises(checkpoints.CheckpointError, match='no such checkpoint'):
+    checkpoints.load(tmp_path / 'nowhere')
+  with pytest.raises(checkpoints.CheckpointError, match='no checkpoint in it'):
+    checkpoints.load(tmp_path)
+  ocp.save(tmp_path / 'foreign', {'weights': np.ones(3)})
+  with pytest.raises(checkpoints.CheckpointError, match='not one of avemotion'):
+    checkpoints.load(tmp_path / 'foreign')
+
+
+def test_variables_of_another_model_are_told(tmp_path):
+  """A configuration that says 6 units beside parameters of 4."""
+  lying = dataclasses.replace(make_model(4), config=make_model(6).config)
+  checkpoints.save(tmp_path, lying)
+  with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
+    checkpoints.load(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path):
+  path = checkpoints.save(tmp_path, make_model())
+  shutil.rmtree(path / 'state')
+  with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
+    checkpoints.load(tmp_path)
+
+
+def test_a_full_disk_is_told_and_the_older_checkpoint_stays(
+  tmp_path, monkeypatch
+):
+  checkpoints.save(tmp_path, make_model(4))
+
+  def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  monkeypatch.setattr(checkpoints.ocp, 'save', full)
+  with pytest.raises(checkpoints.CheckpointError, match='No space left'):
+    checkpoints.save(tmp_path, make_model(6))
+  assert checkpoints.load(tmp_path).config.model.audio_features == 4

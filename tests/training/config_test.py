@@ -1,0 +1,91 @@
+"""Configuration: files, overrides, and what is told of a wrong one."""
+
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from avemotion.models import EmotionClassifier
+from avemotion.training import config as config_lib
+
+CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
+
+
+def load(**overrides):
+  dotted = {k.replace('__', '.'): v for k, v in overrides.items()}
+  return config_lib.load_config(str(CONFIGS / 'audio.py'), dotted)
+
+
+def test_overrides_are_parsed_by_the_type_of_their_key():
+  config = load(
+    optimizer__learning_rate='3e-4',
+    epochs='7',
+    model__batch_norm='false',
+    model__modalities='video,audio',
+    model__audio_coefficients='none',
+    data__data_dir='/data',
+  )
+  assert config.optimizer.learning_rate == 3e-4
+  assert config.epochs == 7
+  assert config.model.batch_norm is False
+  assert config.model.modalities == ('video', 'audio')
+  assert config.model.audio_coefficients is None
+  assert config.data.data_dir == '/data'
+  assert config.seed == load().seed
+
+
+@pytest.mark.parametrize(
+  ('key', 'value', 'message'),
+  [
+    ('optimizer__lr', '1', "key 'optimizer.lr'; OptimizerConfig has learning"),
+    ('oops', '1', "no configuration key 'oops'; Config has data, model"),
+    ('model', '1', "no configuration key 'model'"),
+    ('epochs__x', '1', "no configuration key 'epochs.x'"),
+    ('epochs', 'many', "epochs takes an int, got 'many'"),
+    ('epochs', '0', 'epochs must be at least 1'),
+    ('model__batch_norm', 'maybe', "takes a bool, got 'maybe'"),
+  ],
+)
+def test_wrong_overrides_are_told(key, value, message):
+  with pytest.raises(config_lib.ConfigError, match=message):
+    load(**{key: value})
+
+
+def test_command_line_is_split():
+  overrides, rest = config_lib.split_overrides(
+    ['train.py', '--fold=1', '--config.model.dtype=bfloat16', '--config=a.py']
+  )
+  assert overrides == {'model.dtype': 'bfloat16'}
+  assert rest == ['train.py', '--fold=1', '--config=a.py']
+  with pytest.raises(config_lib.ConfigError, match='equals sign'):
+    config_lib.split_overrides(['--config.epochs', '3'])
+
+
+def test_files_that_define_no_configuration_are_told(tmp_path):
+  with pytest.raises(config_lib.ConfigError, match='no configuration file'):
+    config_lib.load_config(str(tmp_path / 'none.py'), {})
+  path = tmp_path / 'empty.py'
+  path.write_text('x = 1\n')
+  with pytest.raises(config_lib.ConfigError, match='defines no get_config'):
+    config_lib.load_config(str(path), {})
+
+
+@pytest.mark.parametrize(
+  'path', sorted(CONFIGS.glob('*.py')), ids=lambda p: p.stem
+)
+def test_every_shipped_configuration_survives_json(path):
+  config = config_lib.load_config(str(path), {})
+  text = json.dumps(config_lib.to_dict(config))
+  assert config_lib.from_dict(json.loads(text)) == config
+
+
+def test_a_configuration_of_another_version_is_told():
+  with pytest.raises(config_lib.ConfigError, match='Config has no colour'):
+    config_lib.from_dict({'colour': 1})
+
+
+def test_model_keys_are_the_classifiers_attributes():
+  ours = {field.name for field in dataclasses.fields(config_lib.ModelConfig)}
+  theirs = {field.name for field in dataclasses.fields(EmotionClassifier)}
+  assert ours == theirs - {'num_classes', 'parent', 'name'}

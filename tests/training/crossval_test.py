@@ -1,0 +1,203 @@
+"""Training of a fold: it learns, writes what it promises, and tells failure."""
+
+import csv
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from avemotion.data.clips import ClipSet
+from avemotion.training import checkpoints, crossval, step
+from avemotion.training.config import (
+  Config,
+  DataConfig,
+  ModelConfig,
+  OptimizerConfig,
+)
+
+CONFIG = Config(
+  data=DataConfig(protocol='random10', validation_share=0.2),
+  model=ModelConfig(
+    modalities=('audio',),
+    audio_features=8,
+    audio_layers=1,
+    audio_coefficients=3,
+    dense_features=8,
+    dropout_rate=0.1,
+  ),
+  optimizer=OptimizerConfig(learning_rate=2e-2, warmup_epochs=1),
+  epochs=30,
+  batch_size=16,
+)
+
+
+def toy_clips(seed=0):
+  """Two emotions; the first coefficient rises in one and falls in the other."""
+  rng = np.random.default_rng(seed)
+  labels = np.arange(80) % 2
+  lengths = rng.integers(6, 12, 80)
+  slope = np.where(labels, 1, -1)[:, None] * np.linspace(-1, 1, 12)
+  audio = rng.standard_normal((80, 12, 5)) * 0.3
+  audio[..., 0] += slope
+  audio = audio * 20 + 100  # Far from standardised.
+  audio[np.arange(12) >= lengths[:, None]] = 0
+  return ClipSet(
+    features={'audio': audio.astype(np.float32)},
+    lengths={'audio': lengths.astype(np.int32)},
+    labels=labels.astype(np.int32),
+    actors=(np.arange(80) // 4 + 1).astype(np.int32),
+    clip_ids=np.array([f'clip_{i:02}' for i in range(80)]),
+    label_names=('falling', 'rising'),
+  )
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('run')
+  return crossval.train_fold(CONFIG, toy_clips(), 2, workdir), workdir
+
+
+def test_it_learns_what_can_be_learned(run):
+  assert run[0].summary['accuracy'] == 1.0
+
+
+def test_result_json_keeps_its_contract(run):
+  result, workdir = run
+  written = json.loads((workdir / 'fold_2' / 'result.json').read_text())
+  assert written == json.loads(json.dumps(result.summary))
+  assert set(written) == {
+    'protocol',
+    'fold',
+    'modalities',
+    'num_test',
+    'accuracy',
+    'uar',
+    'confusion',
+    'label_names',
+    'epochs',
+    'seconds',
+    'config',
+  }
+  assert written['num_test'] == np.sum(written['confusion']) == 8
+  assert written['config']['optimizer']['learning_rate'] == 2e-2
+
+
+def test_predictions_are_the_probabilities_of_the_test_clips(run):
+  result, workdir = run
+  with (workdir / 'fold_2' / 'predictions.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  clips = toy_clips()
+  assert [row['clip_id'] for row in rows] == clips.clip_ids[result.test].tolist()
+  for row, probabilities in zip(rows, result.probabilities, strict=True):
+    written = [float(row['falling']), float(row['rising'])]
+    np.testing.assert_allclose(written, probabilities, atol=1e-6)
+    assert sum(written) == pytest.approx(1, abs=1e-5)
+    assert row['prediction'] == clips.label_names[np.argmax(written)]
+    assert row['label'] in clips.label_names
+    assert int(row['actor']) in clips.actors
+
+
+def test_metrics_are_written_for_every_epoch_and_none_of_the_test(run):
+  lines = (run[1] / 'fold_2' / 'metrics.jsonl').read_text().splitlines()
+  epochs = [json.loads(line) for line in lines]
+  assert [line['epoch'] for line in epochs] == list(range(1, 31))
+  assert epochs[-1]['train_loss'] < epochs[0]['train_loss']
+  assert epochs[-1]['validation_accuracy'] > 0.9
+  assert not [key for key in epochs[0] if 'test' in key]
+
+
+def test_a_picture_is_drawn(run):
+  picture = run[1] / 'fold_2' / 'confusion.png'
+  assert picture.read_bytes().startswith(b'\x89PNG')
+
+
+def test_checkpoint_holds_the_model_that_was_scored(run):
+  result, workdir = run
+  model = checkpoints.load(workdir / 'fold_2')
+  assert model.label_names == ('falling', 'rising')
+  assert model.config == CONFIG
+  assert dict(model.widths) == {'audio': 5}
+  clips = toy_clips()
+  logits = model.classifier.apply(
+    model.variables,
+    {'audio': clips.features['audio'][result.test]},
+    {'audio': clips.lengths['audio'][result.test]},
+  )
+  np.testing.assert_allclose(
+    jax.nn.softmax(logits), result.probabilities, atol=1e-5
+  )
+
+
+def test_the_same_run_gives_the_same_bits(run, tmp_path):
+  again = crossval.train_fold(CONFIG, toy_clips(), 2, tmp_path)
+  np.testing.assert_array_equal(again.probabilities, run[0].probabilities)
+
+
+def test_statistics_are_of_valid_rows_of_the_chosen_clips():
+  clips = toy_clips()
+  chosen = np.array([0, 5, 9])
+  rows = np.concatenate(
+    [clips.features['audio'][i, : clips.lengths['audio'][i]] for i in chosen]
+  )
+  statistics = crossval.fit_statistics(clips, chosen)['audio']
+  np.testing.assert_allclose(statistics['mean'], rows.mean(axis=0), rtol=1e-5)
+  np.testing.assert_allclose(
+    statistics['deviation'], rows.std(axis=0), rtol=1e-5
+  )
+
+
+def test_a_dead_feature_is_not_blown_up():
+  clips = toy_clips()
+  clips.features['audio'][..., 4] = 7.0
+  deviation = crossval.fit_statistics(clips, np.arange(40))['audio'][
+    'deviation'
+  ]
+  assert deviation[4] == 1.0
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
+  wild = dataclasses.replace(
+    CONFIG,
+    optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
+  )
+  with pytest.raises(crossval.TrainingError, match=r'fold 2 is nan in epoch'):
+    crossval.train_fold(wild, toy_clips(), 2, tmp_path)
+  assert not (tmp_path / 'fold_2' / 'result.json').exists()
+
+
+def test_evaluation_of_a_short_last_batch_is_exact():
+  clips = toy_clips()
+  classifier = checkpoints.make_classifier(CONFIG.model, 2)
+  device_clips = step.Clips(
+    dict(clips.features), dict(clips.lengths), clips.labels
+  )
+  device_clips = jax.device_put(device_clips)
+  variables = classifier.init(
+    jax.random.key(0), device_clips.features, device_clips.lengths
+  )
+  indices = np.arange(21, dtype=np.int32)
+  together = step.make_evaluate(classifier, 64)(
+    variables, device_clips, indices
+  )
+  apart = step.make_evaluate(classifier, 8)(variables, device_clips, indices)
+  assert apart.shape == (21, 2)
+  np.testing.assert_allclose(apart, together, rtol=1e-5)
+
+
+def test_the_learning_rate_warms_up_and_ends_at_zero():
+  tx = step.make_optimizer(
+    OptimizerConfig(learning_rate=1.0, warmup_epochs=2, weight_decay=0),
+    steps_per_epoch=5,
+    epochs=10,
+  )
+  params = {'w': np.ones((1, 1), np.float32)}
+  state = tx.init(params)
+  sizes = []
+  for _ in range(50):
+    updates, state = tx.update(params, state, params)
+    sizes.append(float(np.abs(updates['w'])[0, 0]))
+  assert sizes[0] == 0
+  assert np.argmax(sizes) == 10
+  assert sizes[-1] < 0.01
