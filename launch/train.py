@@ -15,6 +15,7 @@ import sys
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
+from avemotion.evaluation import results
 from avemotion.training import config as config_lib
 from avemotion.training import crossval, logs
 
@@ -30,6 +31,12 @@ _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/latest', 'directory for all that the run writes'
 )
 
+_RECORD = flags.DEFINE_string(
+  'record',
+  None,
+  'write the accuracy into docs/results.json, under this key + ".accuracy"',
+)
+
 
 def main(overrides: dict[str, str]) -> int:
   """Loads, trains, and says what came of it."""
@@ -40,7 +47,7 @@ def main(overrides: dict[str, str]) -> int:
     result = crossval.train_fold(
       config, clips, _FOLD.value, pathlib.Path(_WORKDIR.value)
     )
-  except (ValueError, crossval.TrainingError) as error:
+  except (ValueError, OSError, crossval.TrainingError) as error:
     print(f'train.py: {error}', file=sys.stderr)
     return 1
   summary = result.summary
@@ -50,15 +57,20 @@ def main(overrides: dict[str, str]) -> int:
     f' {summary["num_test"]} clips; written to'
     f' {_WORKDIR.value}/fold_{summary["fold"]}'
   )
+  if _RECORD.value:
+    results.record(f'{_RECORD.value}.accuracy', summary['accuracy'], 'fraction')
   return 0
 
 
 def _parse_flags(argv: list[str]) -> dict[str, str]:
   """Takes the configuration's keys out before absl sees the rest."""
-  overrides, rest = config_lib.split_overrides(argv)
+  try:
+    overrides, rest = config_lib.split_overrides(argv)
+  except config_lib.ConfigError as error:
+    sys.exit(f'train.py: {error}')
   _, *stray = app.parse_flags_with_usage(rest)
   if stray:
-    app.usage(shorthelp=True, detailed_error=f'what is {stray[0]!r}?', exitcode=1)
+    sys.exit(f'train.py: unexpected argument {stray[0]!r}')
   return overrides
 
 

@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+_FIELDS = {'clip_id', 'label', 'actor'}
+
 
 def read(
   name: str, data_dir: str | os.PathLike[str] | None
@@ -43,22 +45,22 @@ def read(
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
+  """The prepared data set; its own files describe it, no code is needed."""
   import tensorflow_datasets as tfds
-
-  import tfds_ravdess.ravdess_dataset_builder  # noqa: F401 (registers it)
 
   try:
     builder = tfds.builder(name, data_dir=data_dir)
-  except (tfds.core.DatasetNotFoundError, ValueError) as error:
+  except tfds.core.DatasetNotFoundError:
+    builder = None
+  if builder is None or not builder.is_prepared():
+    where = data_dir or tfds.core.constants.DATA_DIR
     raise ValueError(
-      f'{name}: no such TFDS data set ({str(error).splitlines()[0]})'
-    ) from error
-  if not builder.is_prepared():
-    raise ValueError(
-      f'{name}: not prepared under {builder.data_path.parent}; run'
-      f' `python launch/prepare.py --config={builder.builder_config.name}'
-      ' --manual_dir=RAVDESS` first, or name another --config.data.data_dir'
+      f'{name}: not prepared under {where}; prepare it with launch/prepare.py,'
+      ' or name another --config.data.data_dir'
     )
+  missing = _FIELDS - set(builder.info.features)
+  if missing:
+    raise ValueError(f'{name}: has no {", ".join(sorted(missing))}')
   return builder
 
 

@@ -1,0 +1,61 @@
+"""Reading a prepared data set: padded right, and told when it is damaged."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from avemotion.data.clips import ClipSet
+from tfds_ravdess import prepare, synthetic
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+  root = tmp_path_factory.mktemp('tfds')
+  synthetic.make_corpus(
+    root / 'corpus',
+    actors=(1, 2),
+    emotions=('happy', 'sad'),
+    statements=(1,),
+    seconds=1.0,
+  )
+  prepare.prepare(root / 'corpus', 'speech_audio', root / 'data')
+  return root / 'data'
+
+
+def test_all_splits_are_read_in_the_order_of_their_ids(data_dir):
+  clips = ClipSet.from_tfds('ravdess/speech_audio', data_dir)
+  assert clips.clip_ids.tolist() == [
+    '01-01-03-01-01-01-01',
+    '01-01-03-01-01-01-02',
+    '01-01-04-01-01-01-01',
+    '01-01-04-01-01-01-02',
+  ]
+  assert clips.actors.tolist() == [1, 2, 1, 2]
+  names = [clips.label_names[label] for label in clips.labels]
+  assert names == ['happy', 'happy', 'sad', 'sad']
+  rows, lengths = clips.features['audio'], clips.lengths['audio']
+  assert rows.shape == (4, lengths.max(), 40)
+  for row, length in zip(rows, lengths, strict=True):
+    assert np.abs(row[length - 1]).max() > 0
+    np.testing.assert_array_equal(row[length:], 0)
+
+
+def test_a_data_set_that_is_not_prepared_is_told(tmp_path):
+  with pytest.raises(ValueError, match=r'not prepared under .*prepare\.py'):
+    ClipSet.from_tfds('ravdess/speech_audio', tmp_path)
+
+
+@pytest.mark.parametrize('damage', ['flip', 'cut'])
+def test_a_corrupt_shard_is_named(data_dir, tmp_path, damage):
+  copy = tmp_path / 'data'
+  shutil.copytree(data_dir, copy)
+  shard = next(copy.rglob('*actor_02.tfrecord*'))
+  content = bytearray(shard.read_bytes())
+  if damage == 'flip':
+    content[len(content) // 2] ^= 0xFF
+  else:
+    del content[len(content) // 2 :]
+  shard.write_bytes(content)
+  with pytest.raises(ValueError, match=rf'{shard.name} is damaged.*again'):
+    ClipSet.from_tfds('ravdess/speech_audio', copy)

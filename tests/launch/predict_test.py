@@ -1,0 +1,80 @@
+"""launch/predict.py as its users run it."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from avemotion.training import checkpoints
+from avemotion.training.config import Config, ModelConfig
+from tfds_ravdess import synthetic
+
+PREDICT = pathlib.Path(__file__).parents[2] / 'launch' / 'predict.py'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """An untrained audio model, a good clip, and a bad one."""
+  folder = tmp_path_factory.mktemp('predict')
+  config = Config(model=ModelConfig(modalities=('audio',), audio_features=8))
+  widths = {'audio': 40}
+  classifier = checkpoints.make_classifier(config.model, 8)
+  variables = classifier.init(
+    jax.random.key(0), *checkpoints.sample_inputs(widths)
+  )
+  checkpoints.save(
+    folder,
+    checkpoints.TrainedModel(variables, config, synthetic.EMOTIONS, widths),
+  )
+  synthetic.make_clip(folder / 'good.mp4', 'calm', actor=1, seconds=1.0)
+  (folder / 'bad.mp4').write_bytes(b'')
+  return folder
+
+
+def predict(folder, *arguments):
+  return subprocess.run(
+    [sys.executable, str(PREDICT), *arguments],
+    cwd=folder,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def test_a_bad_clip_is_named_and_the_others_go_on(folder):
+  ran = predict(
+    folder, 'bad.mp4', 'good.mp4', '--checkpoint=.', '--json', '--plot'
+  )
+  assert ran.returncode == 1
+  lines = ran.stdout.splitlines()
+  assert len(lines) == 1
+  assert json.loads(lines[0])['clip'] == 'good.mp4'
+  assert 'bad.mp4: the file is empty' in ran.stderr
+  assert 'Traceback' not in ran.stderr
+  assert (folder / 'good.timeline.png').exists()
+
+
+def test_good_clips_print_a_table_and_nothing_else(folder):
+  ran = predict(folder, 'good.mp4', '--checkpoint=.')
+  assert ran.returncode == 0
+  assert len(ran.stdout.splitlines()) == 9
+  assert '%' in ran.stdout
+  assert ran.stderr == ''
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
+    (['--checkpoint=.'], 'name at least one clip'),
+    (['good.mp4'], '--checkpoint'),
+  ],
+)
+def test_bad_arguments_are_told(folder, arguments, message):
+  ran = predict(folder, *arguments)
+  assert ran.returncode == 1
+  assert message in ran.stdout + ran.stderr
+  assert 'Traceback' not in ran.stderr

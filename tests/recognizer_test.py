@@ -1,0 +1,179 @@
+"""Recognizer: a checkpoint and clips to probabilities over time."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from avemotion.features.clip import ClipError, extract
+from avemotion.recognizer import Recognizer
+from avemotion.training import checkpoints
+from avemotion.training.config import Config, ModelConfig
+from tfds_ravdess import synthetic
+
+LABELS = ('calm', 'happy', 'angry')
+WIDTHS = {'video': 512, 'audio': 40}
+
+
+def make_model(modalities=('video', 'audio'), widths=None):
+  config = Config(
+    model=ModelConfig(
+      modalities=modalities,
+      video_features=8,
+      audio_features=8,
+      audio_layers=2,
+      dense_features=8,
+    )
+  )
+  widths = {name: (widths or WIDTHS)[name] for name in modalities}
+  classifier = checkpoints.make_classifier(config.model, len(LABELS))
+  variables = classifier.init(
+    jax.random.key(0), *checkpoints.sample_inputs(widths)
+  )
+  return checkpoints.TrainedModel(variables, config, LABELS, widths)
+
+
+@pytest.fixture(scope='module')
+def recognizer(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('model')
+  checkpoints.save(workdir, make_model())
+  return Recognizer.from_checkpoint(workdir)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('clips')
+
+
+def make(path, **changes):
+  options = {'emotion': 'angry', 'actor': 1, 'seconds': 1.5} | changes
+  synthetic.make_clip(path, **options)
+  return path
+
+
+@pytest.fixture(scope='module')
+def prediction(recognizer, folder):
+  return recognizer.predict(make(folder / 'clip.mp4'))
+
+
+def test_prediction_is_the_models_answer_to_the_whole_clip(prediction):
+  model = make_model()
+  features = extract(prediction.clip)
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None], 'audio': features.audio[None]},
+    {
+      'video': np.array([len(features.video)]),
+      'audio': np.array([len(features.audio)]),
+    },
+  )
+  expected = jax.nn.softmax(logits[0])
+  np.testing.assert_allclose(
+    list(prediction.probabilities.values()), expected, atol=1e-5
+  )
+  assert prediction.label == LABELS[expected.argmax()]
+
+
+def test_timeline_runs_to_the_end_and_each_point_knows_only_its_past(
+  prediction,
+):
+  seconds = prediction.timeline_seconds
+  assert (np.diff(seconds) > 0).all()
+  assert seconds[-1] == pytest.approx(prediction.seconds)
+  assert len(seconds) == pytest.approx(1.5 * 7.5, abs=1)
+  np.testing.assert_allclose(prediction.timeline.sum(axis=1), 1, atol=1e-5)
+  # The fourth point: 4 / 7.5 s = 25600 samples, 11 complete MFCC frames, and
+  # the frames of 0, 1/7.5, … 4/7.5 s.
+  features = prediction.features
+  model = make_model()
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None, :5], 'audio': features.audio[None, :11]},
+    {'video': np.array([5]), 'audio': np.array([11])},
+  )
+  np.testing.assert_allclose(
+    prediction.timeline[3], jax.nn.softmax(logits[0]), atol=1e-5
+  )
+
+
+def test_json_keeps_its_contract(prediction):
+  written = json.loads(json.dumps(prediction.to_json()))
+  assert set(written) == {
+    'clip',
+    'label',
+    'probabilities',
+    'modalities',
+    'seconds',
+    'face_share',
+    'timeline',
+    'warnings',
+  }
+  assert written['modalities'] == ['video', 'audio']
+  assert written['face_share'] == 1.0
+  assert sum(written['probabilities'].values()) == pytest.approx(1, abs=1e-5)
+  assert set(written['timeline'][0]) == {'seconds', 'probabilities'}
+  assert set(written['timeline'][0]['probabilities']) == set(LABELS)
+
+
+def test_table_names_each_label_once_the_likeliest_first(prediction):
+  lines = str(prediction).splitlines()
+  assert 'clip.mp4' in lines[0]
+  assert lines[1].split()[0] == prediction.label
+  assert sorted(line.split()[0] for line in lines[1:4]) == sorted(LABELS)
+
+
+def test_plot_is_a_png(prediction, tmp_path):
+  prediction.save_plot(tmp_path / 'timeline.png')
+  assert (tmp_path / 'timeline.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+  ('name', 'changes', 'modality', 'missing'),
+  [
+    ('mute.mp4', {'audio': False}, 'video', 'audio'),
+    ('sound.wav', {'video': False}, 'audio', 'video'),
+    ('nobody.mp4', {'face': False}, 'audio', 'video'),
+  ],
+)
+def test_a_missing_modality_is_told(
+  recognizer, folder, name, changes, modality, missing
+):
+  prediction = recognizer.predict(make(folder / name, **changes))
+  assert prediction.modalities == (modality,)
+  assert prediction.warnings[-1] == (
+    f'recognised without {missing}, though the model was trained with it'
+  )
+  assert np.isfinite(prediction.timeline).all()
+  assert 'note: ' in str(prediction)
+
+
+def test_a_clip_shorter_than_one_mfcc_frame_is_recognised(recognizer, folder):
+  soundfile = pytest.importorskip('soundfile')
+  path = folder / 'short.wav'
+  soundfile.write(path, 0.1 * np.sin(np.arange(800)), 16_000)
+  prediction = recognizer.predict(path)
+  assert len(prediction.timeline) == 1
+
+
+def test_an_unreadable_clip_is_told(recognizer, folder):
+  path = folder / 'broken.mp4'
+  path.write_bytes(b'')
+  with pytest.raises(ClipError, match=r'broken\.mp4'):
+    recognizer.predict(path)
+
+
+def test_a_model_of_other_features_is_refused():
+  landmarks = make_model(('video',), {'video': 136})
+  with pytest.raises(ValueError, match='reads 136 video features'):
+    Recognizer(landmarks)
+
+
+def test_an_audio_model_shows_faces_only_where_asked(folder):
+  path = make(folder / 'shown.mp4')
+  plain = Recognizer(make_model(('audio',))).predict(path)
+  assert plain.face_share is None
+  shown = Recognizer(make_model(('audio',)), illustrate=True).predict(path)
+  assert len(shown.features.crops) > 5
+  assert dataclasses.asdict(shown)['probabilities'] == plain.probabilities
