@@ -93,7 +93,7 @@ class Prediction:
     loudness = faces = None
     if shown.loudness is not None:
       loudness = _step_ends(len(shown.loudness)), shown.loudness
-    if shown.crops is not None:
+    if shown.crops is not None and shown.frame_seconds is not None:
       faces = shown.frame_seconds, shown.crops
     plots.save_timeline(
       path,
@@ -246,7 +246,7 @@ def _rows(
   rows = getattr(features, modality)
   if rows is None:  # No rows: the branch answers with its zero state.
     return np.zeros((0, FEATURE_WIDTHS[modality]), np.float32), np.zeros(0)
-  if modality == 'video':
+  if modality == 'video' and features.frame_seconds is not None:
     return rows, features.frame_seconds
   return rows, _step_ends(len(rows))
 

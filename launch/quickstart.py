@@ -24,7 +24,7 @@ from absl import app, flags
 from avemotion import recognizer
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import plots, results
-from avemotion.training import checkpoints, crossval, logs
+from avemotion.training import checkpoints, crossval, logs, outputs
 from avemotion.training import config as config_lib
 from tfds_ravdess import prepare, progress, recordings, synthetic
 
@@ -91,7 +91,7 @@ def _prepare(workdir: pathlib.Path) -> ClipSet:
   return ClipSet.from_tfds('ravdess/speech', workdir / 'data')
 
 
-def _train(clips: ClipSet, workdir: pathlib.Path) -> list[crossval.FoldResult]:
+def _train(clips: ClipSet, workdir: pathlib.Path) -> list[outputs.FoldResult]:
   """Trains the folds, prints their table and draws their confusion."""
   config = config_lib.load_config(str(_CONFIG), {})
   outcomes = [

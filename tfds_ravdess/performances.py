@@ -4,7 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable
 
-from etils import epath  # type: ignore[import-untyped]
+from etils import epath
 
 from tfds_ravdess import recordings as recordings_lib
 from tfds_ravdess.recordings import RavdessError, Recording

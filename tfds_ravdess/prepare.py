@@ -5,9 +5,9 @@ import contextlib
 import io
 
 import rich
-import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+import tensorflow_datasets as tfds
 from absl import logging
-from etils import epath  # type: ignore[import-untyped]
+from etils import epath
 from rich import table as table_lib
 
 from avemotion import emotions
@@ -104,7 +104,7 @@ def _build(
 
 def _hide_gpus() -> None:
   # Imported here: what is wrong with the flags is told without the wait.
-  import tensorflow as tf  # type: ignore[import-untyped]
+  import tensorflow as tf
 
   tf.config.set_visible_devices([], 'GPU')
 

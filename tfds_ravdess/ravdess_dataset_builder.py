@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+import tensorflow_datasets as tfds
 from absl import logging
-from etils import epath  # type: ignore[import-untyped]
+from etils import epath
 
 from avemotion import emotions
 from tfds_ravdess import performances as performances_lib

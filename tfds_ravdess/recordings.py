@@ -12,7 +12,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from etils import epath  # type: ignore[import-untyped]
+from etils import epath
 
 from avemotion import emotions
 

@@ -10,7 +10,7 @@ emotion", table 2, reports.
 import dataclasses
 
 import numpy as np
-from scipy import signal  # type: ignore[import-untyped]
+from scipy import signal
 
 SAMPLE_RATE = 48_000
 # Formants move once every 10 ms; pitch and loudness glide in between.

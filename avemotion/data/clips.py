@@ -68,6 +68,11 @@ class ClipSet:
   def __len__(self) -> int:
     return len(self.labels)
 
+  @property
+  def widths(self) -> dict[str, int]:
+    """Features of a row, for each modality."""
+    return {name: rows.shape[-1] for name, rows in self.features.items()}
+
   def select(self, modalities: tuple[str, ...]) -> Self:
     """The same clips with some modalities only.
 

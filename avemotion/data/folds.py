@@ -77,7 +77,9 @@ def make_fold(
   if protocol == 'actor5':
     sides = _by_actor(actors, ACTOR5_VALIDATION[fold], ACTOR5_TEST[fold])
   else:
-    sides = _at_random(labels, fold, PROTOCOLS[protocol], validation_share, seed)
+    sides = _at_random(
+      labels, fold, PROTOCOLS[protocol], validation_share, seed
+    )
   if not sides.train.size or not sides.test.size:
     raise ValueError(
       f'fold {fold} of {protocol} has {sides.train.size} clips to train on and'

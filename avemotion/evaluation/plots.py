@@ -3,14 +3,15 @@
 import os
 from collections.abc import Mapping, Sequence
 
-import matplotlib
+import matplotlib.colors
 import matplotlib.figure
 import numpy as np
 from matplotlib import axes
 
 from avemotion.emotions import COLOURS
 
-_FALLBACK_COLOURS = matplotlib.colormaps['tab10'].colors
+# For labels that are none of RAVDESS's emotions.
+_FALLBACK_COLOURS = list(matplotlib.colors.TABLEAU_COLORS)
 _FACES_IN_STRIP = 10  # so that each is about square
 
 
@@ -130,7 +131,5 @@ def _draw_faces(
   starts = np.arange(_FACES_IN_STRIP) * width
   nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
   for start, index in zip(starts, nearest, strict=True):
-    ax.imshow(
-      crops[index], extent=(start, start + width, 0, 1), aspect='auto'
-    )
+    ax.imshow(crops[index], extent=(start, start + width, 0, 1), aspect='auto')
   ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')

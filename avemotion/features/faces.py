@@ -88,7 +88,9 @@ class FaceCropper:
       np.array(seconds, np.float32),
     )
 
-  def detect(self, image: np.ndarray) -> tuple[float, float, float, float] | None:
+  def detect(
+    self, image: np.ndarray
+  ) -> tuple[float, float, float, float] | None:
     """The largest face as left, top, width, height in pixels, or None.
 
     Args:

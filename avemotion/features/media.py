@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -41,8 +42,8 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
   """
   with _opened(path) as container:
     seconds = (container.duration or 0) / av.time_base
-    streams = container.streams
-    return bool(_pictures(container)), bool(streams.audio), seconds
+    has_sound = bool(container.streams.audio)
+    return bool(_pictures(container)), has_sound, seconds
 
 
 def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
@@ -138,7 +139,8 @@ def _decoded(
   path: Path,
   container: 'av.container.InputContainer',
   stream: 'av.VideoStream | av.AudioStream',
-) -> Iterator['av.VideoFrame | av.AudioFrame']:
+) -> Iterator[Any]:
+  """Frames of a stream: `av.VideoFrame` or `av.AudioFrame`, as it is."""
   frames = 0
   try:
     for frame in container.decode(stream):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -44,6 +44,7 @@ class EmotionClassifier(nn.Module):
   dtype: Any = None
 
   def setup(self) -> None:
+    """Makes the branches that there are."""
     unknown = set(self.modalities) - {'video', 'audio'}
     if unknown or not self.modalities:
       raise ValueError(
@@ -57,9 +58,7 @@ class EmotionClassifier(nn.Module):
       'dtype': self.dtype,
     }
     if 'video' in self.modalities:
-      self.video = VideoBranch(
-        self.video_features, self.video_layers, **shared
-      )
+      self.video = VideoBranch(self.video_features, self.video_layers, **shared)
     if 'audio' in self.modalities:
       self.audio = AudioBranch(
         self.audio_features,

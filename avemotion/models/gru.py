@@ -4,6 +4,7 @@ Not `flax.linen.GRUCell`: that one resets after the matrix product and lets z
 keep the old state; the paper resets before it and lets z write the new one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -11,13 +12,15 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, orthogonal
 
-Initializer = jax.nn.initializers.Initializer
+Initializer = Callable[..., jax.Array]
 
 
 def _orthogonal_per_gate(rng: jax.Array, shape: Any, dtype: Any) -> jax.Array:
   """One orthogonal matrix for each of the three gates."""
   size = shape[0]
-  gates = [orthogonal()(key, (size, size), dtype) for key in jax.random.split(rng, 3)]
+  gates = [
+    orthogonal()(key, (size, size), dtype) for key in jax.random.split(rng, 3)
+  ]
   return jnp.concatenate(gates, axis=-1)
 
 
@@ -51,6 +54,7 @@ class GRUCell(nn.RNNCellBase):
   recurrent_kernel_init: Initializer = _orthogonal_per_gate
 
   def setup(self) -> None:
+    """Makes the two kernels."""
     self.input = nn.Dense(
       3 * self.features,
       use_bias=self.use_bias,
@@ -145,9 +149,8 @@ class GRU(nn.Module):
   dtype: Any = None
 
   def setup(self) -> None:
-    self.cell = GRUCell(
-      self.features, use_bias=self.use_bias, dtype=self.dtype
-    )
+    """Makes the cell."""
+    self.cell = GRUCell(self.features, use_bias=self.use_bias, dtype=self.dtype)
 
   def __call__(
     self, inputs: jax.Array, lengths: jax.Array | None = None

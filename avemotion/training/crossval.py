@@ -1,8 +1,5 @@
-"""Train and score one fold of a protocol, and write what came of it."""
+"""Train one fold of a protocol and score its test clips."""
 
-import csv
-import dataclasses
-import json
 import pathlib
 import time
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import metrics
-from avemotion.training import checkpoints, logs, step
+from avemotion.training import checkpoints, logs, outputs, step
 from avemotion.training import config as config_lib
 from avemotion.training.logs import log
 
@@ -23,27 +20,12 @@ class TrainingError(RuntimeError):
   """Training cannot go on; the message says where it stopped."""
 
 
-@dataclasses.dataclass(frozen=True)
-class FoldResult:
-  """What one fold came to: the fields of `result.json`, and predictions.
-
-  Attributes:
-    summary: the content of `result.json`.
-    probabilities: float32[test clips, labels].
-    test: int32[test clips], indices into the data set.
-  """
-
-  summary: dict[str, Any]
-  probabilities: np.ndarray
-  test: np.ndarray
-
-
 def train_fold(
   config: config_lib.Config,
   clips: ClipSet,
   fold: int,
   workdir: pathlib.Path,
-) -> FoldResult:
+) -> outputs.FoldResult:
   """Trains one fold, scores its test clips once, and writes all of it.
 
   Writes `fold_K/` under the workdir: `metrics.jsonl` while it runs; then
@@ -62,6 +44,7 @@ def train_fold(
     ValueError: the data set lacks a modality or cannot be divided so.
     TrainingError: the loss is no longer finite.
     CheckpointError: the checkpoint cannot be written.
+    OSError: another file cannot be written.
   """
   start = time.monotonic()
   clips = clips.select(config.model.modalities)
@@ -73,8 +56,6 @@ def train_fold(
     validation_share=config.data.validation_share,
     seed=config.seed,
   )
-  directory = workdir / f'fold_{fold}'
-  directory.mkdir(parents=True, exist_ok=True)
   log.info(
     'fold %d of %s (%s): %d clips to train on, %d to validate, %d to test',
     fold,
@@ -84,14 +65,15 @@ def train_fold(
     sides.validation.size,
     sides.test.size,
   )
-  variables, evaluate, device_clips = _fit(config, clips, sides, fold, directory)
-  checkpoints.save(
-    directory,
-    checkpoints.TrainedModel(
-      variables, config, clips.label_names, _widths(clips)
-    ),
+  directory = workdir / f'fold_{fold}'
+  outputs.clear(directory)
+  training = _Training(config, clips, sides, fold)
+  training.run(directory)
+  model = checkpoints.TrainedModel(
+    training.state.variables, config, clips.label_names, clips.widths
   )
-  probabilities = np.asarray(evaluate(variables, device_clips, sides.test))
+  checkpoints.save(directory, model)
+  probabilities = training.probabilities(sides.test)
   confusion = metrics.confusion_matrix(
     clips.labels[sides.test], probabilities.argmax(-1), len(clips.label_names)
   )
@@ -108,8 +90,8 @@ def train_fold(
     'seconds': round(time.monotonic() - start, 1),
     'config': config_lib.to_dict(config),
   }
-  result = FoldResult(summary, probabilities, sides.test)
-  _write(directory, clips, result)
+  result = outputs.FoldResult(summary, probabilities, sides.test)
+  outputs.write(directory, clips, result)
   return result
 
 
@@ -140,60 +122,82 @@ def fit_statistics(
   return statistics
 
 
-def _fit(
-  config: config_lib.Config,
-  clips: ClipSet,
-  sides: folds.Fold,
-  fold: int,
-  directory: pathlib.Path,
-) -> tuple[Any, Any, step.Clips]:
-  """Runs the epochs; returns variables, the evaluation, and the device data."""
-  batch_size = min(config.batch_size, sides.train.size)
-  classifier = checkpoints.make_classifier(
-    config.model, len(clips.label_names)
-  )
-  tx = step.make_optimizer(
-    config.optimizer, sides.train.size // batch_size, config.epochs
-  )
-  device_clips = jax.device_put(
-    step.Clips(dict(clips.features), dict(clips.lengths), clips.labels)
-  )
-  init_rng, train_rng = jax.random.split(
-    jax.random.fold_in(jax.random.key(config.seed), fold)
-  )
-  state = step.init_state(
-    classifier,
-    tx,
-    device_clips.take(jnp.zeros(1, jnp.int32)),
-    _model_statistics(config, clips, sides.train),
-    init_rng,
-  )
-  train_epoch = step.make_train_epoch(
-    classifier, tx, config.optimizer.label_smoothing, batch_size
-  )
-  evaluate = step.make_evaluate(classifier, batch_size)
-  count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-  log.info('%d parameters; compiling the first epoch', count)
-  progress = logs.Progress(f'fold {fold}', config.epochs)
-  with logs.JsonLines(directory / 'metrics.jsonl') as lines:
-    for epoch in range(config.epochs):
-      state, epoch_metrics = train_epoch(
-        state, device_clips, sides.train, jax.random.fold_in(train_rng, epoch)
-      )
-      values = {f'train_{k}': float(v) for k, v in epoch_metrics.items()}
-      if not np.isfinite(values['train_loss']):
-        raise TrainingError(
-          f'the loss of fold {fold} is {values["train_loss"]} in epoch'
-          f' {epoch + 1} (step {int(state.step)}); try a smaller'
-          ' --config.optimizer.learning_rate'
-        )
-      if sides.validation.size:
-        rows = evaluate(state.variables, device_clips, sides.validation)
-        hits = rows.argmax(-1) == clips.labels[sides.validation]
+class _Training:
+  """One fold on the device: its data, its state, its compiled programs."""
+
+  def __init__(
+    self,
+    config: config_lib.Config,
+    clips: ClipSet,
+    sides: folds.Fold,
+    fold: int,
+  ) -> None:
+    self._config = config
+    self._sides = sides
+    self._labels = clips.labels
+    self._name = f'fold {fold}'
+    self._clips = step.Clips(
+      features=jax.device_put(dict(clips.features)),
+      lengths=jax.device_put(dict(clips.lengths)),
+      labels=jax.device_put(clips.labels),
+    )
+    batch_size = min(config.batch_size, sides.train.size)
+    classifier = checkpoints.make_classifier(
+      config.model, len(clips.label_names)
+    )
+    tx = step.make_optimizer(
+      config.optimizer, sides.train.size // batch_size, config.epochs
+    )
+    init_rng, self._rng = jax.random.split(
+      jax.random.fold_in(jax.random.key(config.seed), fold)
+    )
+    self.state = step.init_state(
+      classifier,
+      tx,
+      self._clips.take(jnp.zeros(1, jnp.int32)),
+      _model_statistics(config, clips, sides.train),
+      init_rng,
+    )
+    self._train_epoch = step.make_train_epoch(
+      classifier, tx, config.optimizer.label_smoothing, batch_size
+    )
+    self._evaluate = step.make_evaluate(classifier, batch_size)
+
+  def run(self, directory: pathlib.Path) -> None:
+    """Runs the epochs, writing each one's metrics."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(self.state.params))
+    log.info('%d parameters; compiling the first epoch', count)
+    progress = logs.Progress(self._name, self._config.epochs)
+    train = jnp.asarray(self._sides.train)
+    for epoch in range(self._config.epochs):
+      rng = jax.random.fold_in(self._rng, epoch)
+      self.state, means = self._train_epoch(self.state, self._clips, train, rng)
+      values = {f'train_{name}': float(v) for name, v in means.items()}
+      self._check_finite(values['train_loss'], epoch)
+      if self._sides.validation.size:
+        rows = self.probabilities(self._sides.validation)
+        hits = rows.argmax(-1) == self._labels[self._sides.validation]
         values['validation_accuracy'] = float(hits.mean())
-      lines.write({'epoch': epoch + 1, 'step': int(state.step), **values})
+      logs.append_json_line(
+        directory / 'metrics.jsonl',
+        {'epoch': epoch + 1, 'step': int(self.state.step), **values},
+      )
       progress.epoch(epoch + 1, values)
-  return state.variables, evaluate, device_clips
+
+  def probabilities(self, indices: np.ndarray) -> np.ndarray:
+    """Probabilities float32[n, labels] of clips, by the present state."""
+    rows = self._evaluate(
+      self.state.variables, self._clips, jnp.asarray(indices)
+    )
+    return np.asarray(rows)
+
+  def _check_finite(self, loss: float, epoch: int) -> None:
+    if not np.isfinite(loss):
+      raise TrainingError(
+        f'the loss of {self._name} is {loss} in epoch {epoch + 1} (by step'
+        f' {int(self.state.step)}); try a smaller'
+        ' --config.optimizer.learning_rate'
+      )
 
 
 def _model_statistics(
@@ -206,50 +210,4 @@ def _model_statistics(
     statistics['audio'] = {
       name: values[:width] for name, values in statistics['audio'].items()
     }
-  return {k: {'standardize': values} for k, values in statistics.items()}
-
-
-def _widths(clips: ClipSet) -> dict[str, int]:
-  return {name: rows.shape[-1] for name, rows in clips.features.items()}
-
-
-def _write(
-  directory: pathlib.Path, clips: ClipSet, result: FoldResult
-) -> None:
-  """Predictions and picture first: `result.json` says that all is there."""
-  with (directory / 'predictions.csv').open('w', newline='') as file:
-    writer = csv.writer(file)
-    writer.writerow(
-      ['clip_id', 'actor', 'label', 'prediction', *clips.label_names]
-    )
-    for index, row in zip(result.test, result.probabilities, strict=True):
-      writer.writerow(
-        [
-          clips.clip_ids[index],
-          clips.actors[index],
-          clips.label_names[clips.labels[index]],
-          clips.label_names[row.argmax()],
-          *(f'{value:.6f}' for value in row),
-        ]
-      )
-  _draw_confusion(directory / 'confusion.png', result.summary)
-  (directory / 'result.json').write_text(
-    json.dumps(result.summary, indent=2) + '\n'
-  )
-
-
-def _draw_confusion(path: pathlib.Path, summary: dict[str, Any]) -> None:
-  try:
-    from avemotion.evaluation import plots
-  except ImportError as error:  # A bare TPU machine trains all the same.
-    log.warning('%s is not drawn: %s', path.name, error)
-    return
-  plots.save_confusion(
-    path,
-    np.array(summary['confusion']),
-    summary['label_names'],
-    title=(
-      f'{summary["protocol"]}, fold {summary["fold"]}:'
-      f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
-    ),
-  )
+  return {name: {'standardize': values} for name, values in statistics.items()}

@@ -7,7 +7,6 @@ import os
 import pathlib
 import time
 from collections.abc import Mapping
-from typing import Self
 
 import absl.logging
 
@@ -29,22 +28,12 @@ def log_to_terminal() -> None:
   log.propagate = False
 
 
-class JsonLines:
-  """Appends one JSON object a line to a file, flushed at once."""
-
-  def __init__(self, path: str | os.PathLike[str]) -> None:
-    self._file = pathlib.Path(path).open('w', encoding='utf-8')
-
-  def write(self, values: Mapping[str, float | int | None]) -> None:
-    """Writes one line."""
-    self._file.write(json.dumps(dict(values)) + '\n')
-    self._file.flush()
-
-  def __enter__(self) -> Self:
-    return self
-
-  def __exit__(self, *unused: object) -> None:
-    self._file.close()
+def append_json_line(
+  path: pathlib.Path, values: Mapping[str, float | int | None]
+) -> None:
+  """Appends one JSON object to a file of one object a line."""
+  with path.open('a', encoding='utf-8') as file:
+    file.write(json.dumps(dict(values)) + '\n')
 
 
 class Progress:

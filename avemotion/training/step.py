@@ -17,8 +17,7 @@ Variables = Mapping[str, Any]
 Metrics = dict[str, jax.Array]
 
 
-@flax.struct.dataclass
-class Clips:
+class Clips(flax.struct.PyTreeNode):
   """A data set on the device.
 
   Attributes:
@@ -36,8 +35,7 @@ class Clips:
     return jax.tree.map(lambda rows: rows[indices], self)
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
   """What training changes, and the statistics that it is given.
 
   Attributes:
@@ -206,15 +204,11 @@ def make_train_epoch(
     steps = indices.size // batch_size
     order = jax.random.permutation(order_rng, indices)[: steps * batch_size]
 
-    def body(
-      state: TrainState, batch: jax.Array
-    ) -> tuple[TrainState, Metrics]:
+    def body(state: TrainState, batch: jax.Array) -> tuple[TrainState, Metrics]:
       rng = jax.random.fold_in(dropout_rng, state.step)
       return one_step(state, clips.take(batch), rng)
 
-    state, metrics = jax.lax.scan(
-      body, state, order.reshape(steps, batch_size)
-    )
+    state, metrics = jax.lax.scan(body, state, order.reshape(steps, batch_size))
     return state, jax.tree.map(jnp.mean, metrics)
 
   return jax.jit(epoch, donate_argnums=0)
@@ -245,7 +239,7 @@ def make_evaluate(
     def probabilities(batch: jax.Array) -> jax.Array:
       chosen = clips.take(batch)
       logits = model.apply(variables, chosen.features, chosen.lengths)
-      return jax.nn.softmax(logits)
+      return jax.nn.softmax(jnp.asarray(logits))
 
     rows = jax.lax.map(probabilities, padded.reshape(batches, batch_size))
     return rows.reshape(-1, rows.shape[-1])[: indices.size]

@@ -170,7 +170,8 @@ def test_bfloat16_computes_in_it_and_keeps_float32_parameters(inputs):
   states, _ = layer.apply(variables, inputs)
   exact, _ = GRU(UNITS).apply(variables, inputs)
   assert states.dtype == jnp.bfloat16
-  assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+  dtypes = {leaf.dtype for leaf in jax.tree.leaves(variables)}
+  assert dtypes == {jnp.dtype('float32')}
   np.testing.assert_allclose(states.astype(jnp.float32), exact, atol=0.05)
 
 

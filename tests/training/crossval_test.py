@@ -89,7 +89,8 @@ def test_predictions_are_the_probabilities_of_the_test_clips(run):
   with (workdir / 'fold_2' / 'predictions.csv').open() as file:
     rows = list(csv.DictReader(file))
   clips = toy_clips()
-  assert [row['clip_id'] for row in rows] == clips.clip_ids[result.test].tolist()
+  tested = clips.clip_ids[result.test].tolist()
+  assert [row['clip_id'] for row in rows] == tested
   for row, probabilities in zip(rows, result.probabilities, strict=True):
     written = [float(row['falling']), float(row['rising'])]
     np.testing.assert_allclose(written, probabilities, atol=1e-6)
