@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from avemotion.features.faces import CROP_SIZE
 from avemotion.features.vgg16_weights import (
   Preprocessing,
   Vgg16Weights,
@@ -15,7 +16,7 @@ from avemotion.features.vgg16_weights import (
 )
 from avemotion.models.vgg16 import BLOCKS, VGG16
 
-CROP_SHAPE = (48, 48, 3)
+CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 FEATURES = BLOCKS[-1][1]
 
 # Clips are padded to one of these, so that few programs are compiled. A RAVDESS

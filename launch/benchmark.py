@@ -1,0 +1,122 @@
+"""Measures what the docs quote, and writes it into docs/results.json.
+
+  python launch/benchmark.py extract   # the feature chain on real clips
+  python launch/benchmark.py import    # what importing the models costs
+
+`extract` reads the real clips in ../shared.
+"""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from absl import app, flags
+
+from avemotion.evaluation.results import record
+from avemotion.features.clip import ClipFeatures, Extractor, extract
+from avemotion.training import logs
+
+_SHARED = flags.DEFINE_string(
+  'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
+)
+_PAPERS_COEFFICIENTS = 13
+
+
+def main(argv: list[str]) -> int:
+  """Runs one benchmark by its name."""
+  logs.log_to_terminal()
+  benchmarks = {'extract': _extract, 'import': _import}
+  if len(argv) != 2 or argv[1] not in benchmarks:
+    raise app.UsageError(f'name one of: {", ".join(benchmarks)}')
+  return benchmarks[argv[1]]()
+
+
+def _extract() -> int:
+  """Faces, rows, speed, and what AAC does to the MFCC."""
+  shared = pathlib.Path(_SHARED.value)
+  clips = sorted((shared / 'ravdess' / 'video_speech').rglob('*.mp4'))
+  javanese = sorted((shared / 'javanese').glob('*.mp4'))
+  if not clips or not javanese:
+    print(f'benchmark.py: no real clips under {shared}', file=sys.stderr)
+    return 1
+  extractor = Extractor()
+  features = [extractor(clip) for clip in clips]
+  rows = [len(clip.video) for clip in features if clip.video is not None]
+  print(f'RAVDESS: {len(rows)} clips with {min(rows)} to {max(rows)} video rows')
+  record('foundation.face_share.ravdess', _face_share(features), 'fraction')
+  record(
+    'foundation.mfcc_correlation_mp4_flac',
+    _mfcc_correlation(shared, clips, features),
+    'mean over 13 coefficients of the correlation over time',
+  )
+  start = time.perf_counter()
+  features = [extractor(clip) for clip in javanese]
+  seconds = time.perf_counter() - start
+  whole = sum(len(clip.modalities) == 2 for clip in features)
+  print(f'Javanese: {whole} of {len(javanese)} clips gave both modalities')
+  record('foundation.face_share.javanese', _face_share(features), 'fraction')
+  record(
+    'foundation.extract_clips_per_second.javanese',
+    len(javanese) / seconds,
+    'clips/s',
+  )
+  return 0
+
+
+def _import() -> int:
+  """Seconds of `import avemotion.models` in a fresh process."""
+  script = (
+    'import time; start = time.perf_counter(); import avemotion.models;'
+    'print(time.perf_counter() - start)'
+  )
+  seconds = [
+    float(subprocess.check_output([sys.executable, '-c', script], text=True))
+    for _ in range(7)
+  ]
+  record(
+    'foundation.import_models_seconds', statistics.median(seconds), 'seconds'
+  )
+  return 0
+
+
+def _face_share(features: Sequence[ClipFeatures]) -> float:
+  found = [clip.face_found for clip in features if clip.face_found is not None]
+  blank = sum(clip.face_found is None for clip in features)
+  if blank:
+    print(f'{blank} clips show no face at all, and do not count here')
+  return float(np.mean(np.concatenate(found)))
+
+
+def _mfcc_correlation(
+  shared: pathlib.Path,
+  clips: Sequence[pathlib.Path],
+  features: Sequence[ClipFeatures],
+) -> float:
+  """The MP4s' AAC sound against the same recordings, packed losslessly."""
+  pairs = []
+  for path, clip in zip(clips, features, strict=True):
+    if clip.audio is None:
+      continue
+    flac = next((shared / 'ravdess').rglob(f'03{path.stem[2:]}.flac'))
+    lossless = extract(flac, ('audio',)).audio
+    assert lossless is not None
+    steps = min(len(lossless), len(clip.audio))
+    pairs.append((lossless[:steps], clip.audio[:steps]))
+  one, other = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+  correlations = [
+    np.corrcoef(one[:, i], other[:, i])[0, 1]
+    for i in range(_PAPERS_COEFFICIENTS)
+  ]
+  print(
+    f'MFCC of {len(pairs)} MP4s against FLAC, by coefficient:',
+    ' '.join(f'{value:.4f}' for value in correlations),
+  )
+  return float(np.mean(correlations))
+
+
+if __name__ == '__main__':
+  app.run(main)
