@@ -15,7 +15,10 @@ STEPS_PER_SECOND = SAMPLE_RATE / HOP_LENGTH
 NUM_MEL_BANDS = 128
 NUM_COEFFICIENTS = 40  # stored; the paper's 13 are the first 13
 PRE_EMPHASIS = 0.97
-SILENCE_DB = -100.0  # floor of every level
+# Mel bands under this level are lifted to it. What lies there is noise, which
+# AAC drops and a lossless file keeps: the same speech would differ by its codec.
+MEL_FLOOR_DB = -60.0
+SILENCE_DB = -100.0  # floor of loudness
 
 
 def mfcc(waveform: np.ndarray) -> np.ndarray:
@@ -46,7 +49,9 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
     center=False,
     n_mels=NUM_MEL_BANDS,
   )
-  decibels = librosa.power_to_db(mel_power, ref=1.0, top_db=None)
+  decibels = librosa.power_to_db(
+    mel_power, ref=1.0, amin=10 ** (MEL_FLOOR_DB / 10), top_db=None
+  )
   rows = librosa.feature.mfcc(S=decibels, n_mfcc=NUM_COEFFICIENTS).T
   return np.ascontiguousarray(rows, np.float32)
 

@@ -99,63 +99,74 @@ class Extractor:
     """
     try:
       has_picture, has_sound, seconds = media.tracks(path)
-      video = self._video(path, has_picture, seconds)
-      audio = self._audio(path, has_sound, seconds)
+      tracks = {
+        'picture': self._picture(path) if has_picture else _missing('picture'),
+        'sound': self._sound(path) if has_sound else _missing('sound'),
+      }
     except media.MediaError as error:
       raise ClipError(str(error)) from error
-    warnings = tuple(video.pop('warnings') + audio.pop('warnings'))
-    features = ClipFeatures(seconds, warnings, **video, **audio)
+    # What a browser records does not say how long it is.
+    seconds = seconds or max(track.end for track in tracks.values())
+    warnings = []
+    for (name, track), modality in zip(tracks.items(), MODALITIES, strict=True):
+      if modality in self._modalities:
+        warnings += track.warnings
+        if track.arrays and track.end < seconds - _LONGEST_SHORTFALL:
+          warnings.append(
+            f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
+          )
+    features = ClipFeatures(
+      seconds,
+      tuple(warnings),
+      **tracks['picture'].arrays,
+      **tracks['sound'].arrays,
+    )
     if not features.modalities:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
 
-  def _video(
-    self, path: media.Path, present: bool, seconds: float
-  ) -> dict[str, Any]:
+  def _picture(self, path: media.Path) -> '_Track':
     wanted = 'video' in self._modalities
-    if not wanted and not (self._illustrate and present):
-      return {'warnings': []}
-    if not present:
-      return {'warnings': ['no picture in the clip']}
+    if not (wanted or self._illustrate):
+      return _Track()
     found = self._crop_faces(media.read_frames(path))
     if not found.found.any():
-      warning = f'no face in any of {len(found.found)} frames'
-      return {'warnings': [warning] * wanted}
-    warnings = _shortfall('picture', found.seconds[-1], seconds)
-    if (share := found.found.mean()) < 0.5:
-      warnings.append(f'a face in only {share:.0%} of the frames')
-    return {
+      return _Track([f'no face in any of {len(found.found)} frames'])
+    share = found.found.mean()
+    doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
+    arrays = {
       'video': self._encode(found.crops) if wanted else None,
       'crops': found.crops,
       'face_found': found.found,
       'frame_seconds': found.seconds,
-      'warnings': warnings * wanted,
     }
+    return _Track(doubt, float(found.seconds[-1]), arrays)
 
-  def _audio(
-    self, path: media.Path, present: bool, seconds: float
-  ) -> dict[str, Any]:
+  def _sound(self, path: media.Path) -> '_Track':
     wanted = 'audio' in self._modalities
-    if not wanted and not (self._illustrate and present):
-      return {'warnings': []}
-    if not present:
-      return {'warnings': ['no sound in the clip']}
+    if not (wanted or self._illustrate):
+      return _Track()
     waveform = media.read_waveform(path)
     if np.abs(waveform).max() < _SILENCE:
-      return {'warnings': ['the sound track is silent'] * wanted}
-    end = waveform.size / acoustic.SAMPLE_RATE
-    return {
+      return _Track(['the sound track is silent'])
+    arrays = {
       'audio': acoustic.mfcc(waveform) if wanted else None,
       'loudness': acoustic.loudness(waveform),
-      'warnings': _shortfall('sound', end, seconds) * wanted,
     }
+    return _Track([], waveform.size / acoustic.SAMPLE_RATE, arrays)
 
 
-def _shortfall(track: str, end: float, seconds: float) -> list[str]:
-  """Tells of a track that stops well before the clip's declared end."""
-  if end > seconds - _LONGEST_SHORTFALL:
-    return []
-  return [f'the {track} ends at {end:.1f} s of {seconds:.1f} s']
+@dataclasses.dataclass(frozen=True)
+class _Track:
+  """A clip's picture or sound: fields of `ClipFeatures`, and doubts."""
+
+  warnings: list[str] = dataclasses.field(default_factory=list)
+  end: float = 0.0  # seconds
+  arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def _missing(name: str) -> _Track:
+  return _Track([f'no {name} in the clip'])
 
 
 def extract(

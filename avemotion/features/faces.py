@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import weakref
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
@@ -41,7 +42,10 @@ class Faces:
 
 
 class FaceCropper:
-  """Keeps the detector loaded; use it as a context manager, or close it."""
+  """Keeps the detector loaded.
+
+  It is freed by `close()`, by leaving a `with` block, or with the object.
+  """
 
   def __init__(self) -> None:
     # MediaPipe imports TensorFlow where it finds it.
@@ -61,6 +65,8 @@ class FaceCropper:
           min_detection_confidence=MIN_SCORE,
         )
       )
+      # MediaPipe's own destructor fails once the interpreter shuts down.
+      self.close = weakref.finalize(self, self._detector.close)
       # The first frame sets up the inference engine, which prints too.
       self._detector.detect(self._image(np.zeros((128, 128, 3), np.uint8)))
 
@@ -102,10 +108,6 @@ class FaceCropper:
       return None
     box = max(boxes, key=lambda box: box.width * box.height)
     return box.origin_x, box.origin_y, box.width, box.height
-
-  def close(self) -> None:
-    """Frees the detector."""
-    self._detector.close()
 
   def __enter__(self) -> Self:
     return self
