@@ -232,7 +232,7 @@ def _apply(
 
 
 def _timeline_points(features: ClipFeatures) -> np.ndarray:
-  """Every 1/7.5 s after the first complete MFCC frame, and the clip's end."""
+  """Every 1/7.5 s after the clip's start, and its end."""
   step = 1 / FRAMES_PER_SECOND
   return np.append(
     np.arange(step, features.seconds - step / 2, step), features.seconds

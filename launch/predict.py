@@ -7,6 +7,7 @@ cannot be read is named on standard error; the others go on, and the exit code
 is 1.
 """
 
+import collections
 import json
 import pathlib
 import sys
@@ -45,14 +46,18 @@ def main(argv: list[str]) -> int:
     print(f'predict.py: {error}', file=sys.stderr)
     return 1
   failed = False
+  pictures: collections.Counter[str] = collections.Counter()
   for clip in argv[1:]:
     try:
       prediction = model.predict(clip)
-    except ValueError as error:
+      _show(prediction)
+      if _PLOT.value:
+        stem = pathlib.Path(clip).stem
+        pictures[stem] += 1
+        _draw(prediction, stem, pictures[stem])
+    except (ValueError, OSError) as error:
       print(f'predict.py: {error}', file=sys.stderr)
       failed = True
-      continue
-    _show(prediction)
   return int(failed)
 
 
@@ -61,13 +66,16 @@ def _show(prediction: recognizer.Prediction) -> None:
     print(json.dumps(prediction.to_json()), flush=True)
   else:
     print(prediction, flush=True)
-  if _PLOT.value:
-    directory = pathlib.Path(_PLOT_DIR.value)
-    directory.mkdir(parents=True, exist_ok=True)
-    name = pathlib.Path(prediction.clip).stem
-    path = directory / f'{name}.timeline.png'
-    prediction.save_plot(path)
-    print(f'timeline: {path}', file=sys.stderr)
+
+
+def _draw(prediction: recognizer.Prediction, stem: str, number: int) -> None:
+  """Draws the timeline; clips of one name in several folders are numbered."""
+  directory = pathlib.Path(_PLOT_DIR.value)
+  directory.mkdir(parents=True, exist_ok=True)
+  suffix = f'.{number}' if number > 1 else ''
+  path = directory / f'{stem}.timeline{suffix}.png'
+  prediction.save_plot(path)
+  print(f'timeline: {path}', file=sys.stderr)
 
 
 if __name__ == '__main__':

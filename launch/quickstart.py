@@ -24,9 +24,9 @@ from absl import app, flags
 from avemotion import recognizer
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import plots, results
-from avemotion.training import checkpoints, crossval, logs, outputs
 from avemotion.training import config as config_lib
-from tfds_ravdess import prepare, progress, recordings, synthetic
+from avemotion.training import crossval, logs, outputs
+from tfds_ravdess import prepare, progress, synthetic
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/quickstart', 'directory for all that is made'
@@ -56,12 +56,7 @@ def main(argv: list[str]) -> int:
     _stage(4, 'recognising a clip that fold 0 was not trained on')
     tested = clips.clip_ids[outcomes[0].test[0]]
     _recognise(next(p for p in corpus if p.stem == tested), workdir)
-  except (
-    checkpoints.CheckpointError,
-    crossval.TrainingError,
-    recordings.RavdessError,
-    OSError,
-  ) as error:
+  except (ValueError, OSError, crossval.TrainingError) as error:
     print(f'quickstart.py: {error}', file=sys.stderr)
     return 1
   seconds = time.monotonic() - start

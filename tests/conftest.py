@@ -2,7 +2,11 @@
 
 import pathlib
 
+import jax
 import pytest
+
+# Tests compare with float64 loops; accelerators multiply in fewer bits.
+jax.config.update('jax_default_matmul_precision', 'highest')
 
 _SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 

@@ -9,7 +9,7 @@ import pytest
 
 from avemotion.features.clip import ClipError, extract
 from avemotion.recognizer import Recognizer
-from avemotion.training import checkpoints
+from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 from tfds_ravdess import synthetic
 
@@ -28,10 +28,8 @@ def make_model(modalities=('video', 'audio'), widths=None):
     )
   )
   widths = {name: (widths or WIDTHS)[name] for name in modalities}
-  classifier = checkpoints.make_classifier(config.model, len(LABELS))
-  variables = classifier.init(
-    jax.random.key(0), *checkpoints.sample_inputs(widths)
-  )
+  classifier = step.make_classifier(config.model, len(LABELS))
+  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
   return checkpoints.TrainedModel(variables, config, LABELS, widths)
 
 
@@ -142,6 +140,8 @@ def test_a_missing_modality_is_told(
 ):
   prediction = recognizer.predict(make(folder / name, **changes))
   assert prediction.modalities == (modality,)
+  if name == 'nobody.mp4':
+    assert prediction.face_share == 0.0
   assert prediction.warnings[-1] == (
     f'recognised without {missing}, though the model was trained with it'
   )

@@ -122,13 +122,21 @@ def _check_same_weights(builder: ravdess_dataset_builder.Builder) -> None:
 def _emotion_counts(
   builder: ravdess_dataset_builder.Builder,
 ) -> collections.Counter[str]:
+  import tensorflow as tf
+
   labels = builder.as_dataset(
     split='all', decoders=tfds.decode.PartialDecoding({'label': True})
   )
   names = builder.info.features['label'].int2str
-  return collections.Counter(
-    names(int(example['label'])) for example in labels.as_numpy_iterator()
-  )
+  try:
+    return collections.Counter(
+      names(int(example['label'])) for example in labels.as_numpy_iterator()
+    )
+  except tf.errors.OpError as error:
+    raise recordings.RavdessError(
+      f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
+      '--overwrite to prepare it again'
+    ) from error
 
 
 def _print_reasons(title: str, reasons: dict[str, str]) -> None:

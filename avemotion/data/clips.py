@@ -8,12 +8,24 @@ import dataclasses
 import os
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-MODALITIES = ('video', 'audio')
+from avemotion.models.fusion import MODALITIES
+
+# What NumPy and zipfile raise at a damaged file.
+_DAMAGED = (
+  EOFError,
+  NotImplementedError,
+  OSError,
+  TypeError,
+  ValueError,
+  zipfile.BadZipFile,
+  zlib.error,
+)
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -41,7 +53,7 @@ class ClipSet:
     clips = len(self.labels)
     if not clips or not self.features:
       raise ValueError('a data set needs clips and at least one modality')
-    for name in ('actors', 'clip_ids'):
+    for name in ('labels', 'actors', 'clip_ids'):
       _expect(name, getattr(self, name), (clips,))
     for modality, rows in self.features.items():
       if rows.ndim != 3:
@@ -91,13 +103,16 @@ class ClipSet:
       lengths={name: self.lengths[name] for name in modalities},
     )
 
-  def save_npz(self, path: str | os.PathLike[str]) -> None:
-    """Writes the file that `from_npz` reads."""
-    arrays = {name: getattr(self, name) for name in _REQUIRED_KEYS}
-    for modality, rows in self.features.items():
-      arrays[modality] = rows
-      arrays[f'{modality}_lengths'] = self.lengths[modality]
-    np.savez_compressed(path, **arrays)
+  def take(self, indices: np.ndarray) -> Self:
+    """The clips at int[n] indices, in their order."""
+    return dataclasses.replace(
+      self,
+      features={name: rows[indices] for name, rows in self.features.items()},
+      lengths={name: rows[indices] for name, rows in self.lengths.items()},
+      labels=self.labels[indices],
+      actors=self.actors[indices],
+      clip_ids=self.clip_ids[indices],
+    )
 
   @classmethod
   def from_npz(cls, path: str | os.PathLike[str]) -> Self:
@@ -120,27 +135,13 @@ class ClipSet:
       # Opened here: NumPy leaves a damaged file open.
       with open(path, 'rb') as file:
         arrays = dict(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
       raise ValueError(f'{path}: not a readable .npz ({error})') from error
-    present = [name for name in MODALITIES if name in arrays]
-    wanted = [*_REQUIRED_KEYS, *(f'{name}_lengths' for name in present)]
-    missing = [key for key in wanted if key not in arrays]
-    if missing or not present:
-      raise ValueError(
-        f'{path}: lacks {", ".join(missing) or "video or audio"}; it has'
-        f' {", ".join(arrays) or "nothing"}'
-      )
     try:
-      return cls(
-        features={k: arrays[k].astype(np.float32) for k in present},
-        lengths={k: arrays[f'{k}_lengths'].astype(np.int32) for k in present},
-        labels=arrays['labels'].astype(np.int32),
-        actors=arrays['actors'].astype(np.int32),
-        clip_ids=arrays['clip_ids'].astype(str),
-        label_names=tuple(arrays['label_names'].astype(str).tolist()),
-      )
+      clips = cls(**_fields(arrays))
     except ValueError as error:
       raise ValueError(f'{path}: {error}') from error
+    return clips.take(np.argsort(clips.clip_ids, kind='stable'))
 
   @classmethod
   def from_tfds(
@@ -192,6 +193,29 @@ def load(
   if pathlib.PurePath(dataset).suffix == '.npz':
     return ClipSet.from_npz(dataset)
   return ClipSet.from_tfds(dataset, data_dir)
+
+
+def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+  """What an `.npz` says, as the fields of a `ClipSet`."""
+  present = [name for name in MODALITIES if name in arrays]
+  wanted = [*_REQUIRED_KEYS, *(f'{name}_lengths' for name in present)]
+  missing = [key for key in wanted if key not in arrays]
+  if missing or not present:
+    raise ValueError(
+      f'lacks {", ".join(missing) or "video or audio"}; it has'
+      f' {", ".join(arrays) or "nothing"}'
+    )
+  names = arrays['label_names']
+  if names.ndim != 1 or arrays['labels'].dtype.kind not in 'iu':
+    raise ValueError('expected label_names str[labels] and labels int[clips]')
+  return {
+    'features': {k: arrays[k].astype(np.float32) for k in present},
+    'lengths': {k: arrays[f'{k}_lengths'].astype(np.int32) for k in present},
+    'labels': arrays['labels'].astype(np.int32),
+    'actors': arrays['actors'].astype(np.int32),
+    'clip_ids': arrays['clip_ids'].astype(str),
+    'label_names': tuple(names.astype(str).tolist()),
+  }
 
 
 def _padded(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

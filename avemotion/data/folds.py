@@ -20,8 +20,31 @@ ACTOR5_TEST = (
 )
 ACTOR5_VALIDATION = ((3, 6), (10, 11), (8, 17), (1, 14), (2, 5))
 
-# Number of folds of each protocol.
-PROTOCOLS = {'random10': 10, 'actor5': 5}
+# Of the random folds. Runs of other seeds are tested on the same clips.
+_SEED = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+  """A named list of folds.
+
+  Attributes:
+    num_folds: how many there are.
+    meaning: what its number says of speakers.
+  """
+
+  num_folds: int
+  meaning: str
+
+
+PROTOCOLS = {
+  'random10': Protocol(
+    10, 'random folds: speakers are shared between training and test'
+  ),
+  'actor5': Protocol(
+    5, 'actor folds: no test speaker was ever heard in training'
+  ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +69,6 @@ def make_fold(
   actors: np.ndarray,
   *,
   validation_share: float = 0.0,
-  seed: int = 0,
 ) -> Fold:
   """Divides clips as one fold of a protocol does.
 
@@ -58,7 +80,6 @@ def make_fold(
     actors: int[clips], 1 to 24 for `actor5`.
     validation_share: share of the training side that `random10` validates on;
       `actor5` names its validation actors.
-    seed: of `random10`'s division.
 
   Returns:
     The fold.
@@ -70,16 +91,13 @@ def make_fold(
     raise ValueError(
       f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}'
     )
-  if not 0 <= fold < PROTOCOLS[protocol]:
-    raise ValueError(
-      f'{protocol} has folds 0 to {PROTOCOLS[protocol] - 1}, got {fold}'
-    )
+  num_folds = PROTOCOLS[protocol].num_folds
+  if not 0 <= fold < num_folds:
+    raise ValueError(f'{protocol} has folds 0 to {num_folds - 1}, got {fold}')
   if protocol == 'actor5':
     sides = _by_actor(actors, ACTOR5_VALIDATION[fold], ACTOR5_TEST[fold])
   else:
-    sides = _at_random(
-      labels, fold, PROTOCOLS[protocol], validation_share, seed
-    )
+    sides = _at_random(labels, fold, num_folds, validation_share)
   if not sides.train.size or not sides.test.size:
     raise ValueError(
       f'fold {fold} of {protocol} has {sides.train.size} clips to train on and'
@@ -87,14 +105,6 @@ def make_fold(
       f' holds actors {sorted(set(actors.tolist()))}'
     )
   return sides
-
-
-def describe(protocol: str) -> str:
-  """One sentence on what a protocol's number means."""
-  return {
-    'random10': 'random folds: speakers are shared between training and test',
-    'actor5': 'actor folds: no test speaker was ever heard in training',
-  }[protocol]
 
 
 def _by_actor(
@@ -110,15 +120,15 @@ def _by_actor(
 
 
 def _at_random(
-  labels: np.ndarray, fold: int, folds: int, validation_share: float, seed: int
+  labels: np.ndarray, fold: int, folds: int, validation_share: float
 ) -> Fold:
-  test_fold = _deal(labels, folds, np.random.default_rng([seed, 0]))
+  test_fold = _deal(labels, folds, np.random.default_rng([_SEED, 0]))
   in_test = test_fold == fold
   in_validation = np.zeros_like(in_test)
   if validation_share:
     rest = _indices(~in_test)
     parts = round(1 / validation_share)
-    part = _deal(labels[rest], parts, np.random.default_rng([seed, 1, fold]))
+    part = _deal(labels[rest], parts, np.random.default_rng([_SEED, 1, fold]))
     in_validation[rest[part == 0]] = True
   return Fold(
     train=_indices(~in_test & ~in_validation),
@@ -134,7 +144,7 @@ def _deal(
 
   Dealing goes on where the last label stopped, so that parts differ by at most
   one clip in size and in each label. NumPy alone, because training from an
-  `.npz` needs no scikit-learn and a fold must not move with its version.
+  `.npz` needs no scikit-learn; a test pins what comes out.
   """
   order = rng.permutation(len(labels))
   order = order[np.argsort(labels[order], kind='stable')]

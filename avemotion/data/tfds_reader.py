@@ -35,9 +35,9 @@ def read(
   dataset = builder.as_dataset(split='all', shuffle_files=False)
   try:
     examples = list(tfds.as_numpy(dataset))
-  except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+  except tf.errors.OpError as error:
     raise ValueError(
-      f'{name}: {_damaged_shard(builder.data_path)} is damaged'
+      f'{name}: {_damaged_shard(builder)} is damaged'
       f' ({error.message.splitlines()[0]}); delete {builder.data_path} and'
       ' prepare it again'
     ) from error
@@ -64,14 +64,18 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   return builder
 
 
-def _damaged_shard(data_path: Any) -> str:
-  """The first shard that cannot be read through."""
+def _damaged_shard(builder: Any) -> str:
+  """Name of the first shard that does not hold the examples it should."""
   import tensorflow as tf
 
-  for shard in sorted(data_path.glob('*.tfrecord*')):
-    try:
-      for _ in tf.data.TFRecordDataset(str(shard)):
-        pass
-    except tf.errors.OpError:
-      return str(shard.name)
+  for split in builder.info.splits.values():
+    for path, examples in zip(
+      split.filepaths, split.shard_lengths, strict=True
+    ):
+      try:
+        records = sum(1 for _ in tf.data.TFRecordDataset(str(path)))
+      except tf.errors.OpError:
+        records = -1
+      if records != examples:
+        return str(path.name)
   return 'a shard'

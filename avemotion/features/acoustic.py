@@ -1,6 +1,7 @@
 """MFCC and loudness of a waveform (paper II-C and III-B).
 
-Pre-emphasis, Hamming window, FFT, mel filter bank, logarithm, DCT. Frames are
+Pre-emphasis, Hamming window, FFT, mel filter bank, logarithm, DCT; of II-C's
+chain the deltas are left out, as III-B counts 13 numbers a frame. Frames are
 not centred and no level is taken relative to the clip's maximum: a row depends
 only on the samples under it and before, so that a stream gives the same numbers
 as a file.
@@ -11,13 +12,13 @@ import numpy as np
 SAMPLE_RATE = 48_000  # Hz, III-B
 FRAME_LENGTH = 4096  # samples, III-B: 85 ms
 HOP_LENGTH = FRAME_LENGTH // 2
-STEPS_PER_SECOND = SAMPLE_RATE / HOP_LENGTH
 NUM_MEL_BANDS = 128
 NUM_COEFFICIENTS = 40  # stored; the paper's 13 are the first 13
 PRE_EMPHASIS = 0.97
-# Mel bands under this level are lifted to it. What lies there is noise, which
-# AAC drops and a lossless file keeps: the same speech would differ by its codec.
-MEL_FLOOR_DB = -60.0
+# Mel bands under this level are lifted to it: what rounding to 16 bits puts
+# there. AAC drops what is so faint and a lossless file keeps it, and the
+# same speech would differ by its codec; a higher floor would cut quiet speech.
+MEL_FLOOR_DB = -80.0
 SILENCE_DB = -100.0  # floor of loudness
 
 

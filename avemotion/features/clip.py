@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
+from avemotion.models.fusion import MODALITIES
 
 FEATURE_WIDTHS = {
   'video': visual.FEATURES,
   'audio': acoustic.NUM_COEFFICIENTS,
 }
-MODALITIES = tuple(FEATURE_WIDTHS)
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
@@ -99,19 +99,19 @@ class Extractor:
     """
     try:
       has_picture, has_sound, seconds = media.tracks(path)
-      tracks = {
-        'picture': self._picture(path) if has_picture else _missing('picture'),
-        'sound': self._sound(path) if has_sound else _missing('sound'),
-      }
     except media.MediaError as error:
       raise ClipError(str(error)) from error
+    tracks = {
+      'picture': self._picture(path) if has_picture else _missing('picture'),
+      'sound': self._sound(path) if has_sound else _missing('sound'),
+    }
     # What a browser records does not say how long it is.
     seconds = seconds or max(track.end for track in tracks.values())
     warnings = []
     for (name, track), modality in zip(tracks.items(), MODALITIES, strict=True):
       if modality in self._modalities:
         warnings += track.warnings
-        if track.arrays and track.end < seconds - _LONGEST_SHORTFALL:
+        if track.end and track.end < seconds - _LONGEST_SHORTFALL:
           warnings.append(
             f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
           )
@@ -129,9 +129,13 @@ class Extractor:
     wanted = 'video' in self._modalities
     if not (wanted or self._illustrate):
       return _Track()
-    found = self._crop_faces(media.read_frames(path))
+    try:
+      found = self._crop_faces(media.read_frames(path))
+    except media.MediaError as error:
+      return _Track([str(error)])
     if not found.found.any():
-      return _Track([f'no face in any of {len(found.found)} frames'])
+      warning = f'no face in any of {len(found.found)} frames'
+      return _Track([warning], arrays={'face_found': found.found})
     share = found.found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     arrays = {
@@ -140,13 +144,17 @@ class Extractor:
       'face_found': found.found,
       'frame_seconds': found.seconds,
     }
-    return _Track(doubt, float(found.seconds[-1]), arrays)
+    end = float(found.seconds[-1]) + 1 / media.FRAMES_PER_SECOND
+    return _Track(doubt, end, arrays)
 
   def _sound(self, path: media.Path) -> '_Track':
     wanted = 'audio' in self._modalities
     if not (wanted or self._illustrate):
       return _Track()
-    waveform = media.read_waveform(path)
+    try:
+      waveform = media.read_waveform(path)
+    except media.MediaError as error:
+      return _Track([str(error)])
     if np.abs(waveform).max() < _SILENCE:
       return _Track(['the sound track is silent'])
     arrays = {

@@ -12,7 +12,7 @@ import pathlib
 import weakref
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -65,8 +65,7 @@ class FaceCropper:
           min_detection_confidence=MIN_SCORE,
         )
       )
-      # MediaPipe's own destructor fails once the interpreter shuts down.
-      self.close = weakref.finalize(self, self._detector.close)
+      self.close = weakref.finalize(self, _free, self._detector)
       # The first frame sets up the inference engine, which prints too.
       self._detector.detect(self._image(np.zeros((128, 128, 3), np.uint8)))
 
@@ -119,6 +118,16 @@ class FaceCropper:
     trace: TracebackType | None,
   ) -> None:
     self.close()
+
+
+def _free(detector: Any) -> None:
+  """Closes MediaPipe's detector, at the interpreter's end too.
+
+  Its own destructor fails there, because its thread is gone already.
+  """
+  with contextlib.suppress(RuntimeError):
+    detector.close()
+  detector._handle = None  # Its destructor closes what has one.
 
 
 def crop_square(

@@ -56,7 +56,7 @@ def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     path: a clip with a picture.
 
   Yields:
-    Time stamp in seconds, and uint8[height, width, 3] RGB, upright.
+    Seconds since the clip's start, and uint8[height, width, 3] RGB, upright.
 
   Raises:
     MediaError: the file has no picture or breaks off in the middle of a frame.
@@ -67,11 +67,13 @@ def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
       raise MediaError(f'{path}: has no picture')
     stream = pictures[0]
     stream.thread_type = 'AUTO'
+    start = (container.start_time or 0) / av.time_base
     due: float | None = None
     for index, frame in enumerate(_decoded(path, container, stream)):
-      seconds = frame.time
-      if seconds is None:
+      if frame.time is None:
         seconds = index / float(stream.average_rate or 30)
+      else:
+        seconds = frame.time - start
       if due is None or seconds - due > _LONGEST_HOLD:
         due = seconds
       if due > seconds + _TIME_TOLERANCE:

@@ -6,7 +6,6 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 
 from avemotion.features.faces import CROP_SIZE
 from avemotion.features.vgg16_weights import (
@@ -35,13 +34,11 @@ class VisualEncoder:
   def __init__(
     self,
     weights: str | os.PathLike[str] | Vgg16Weights | None = None,
-    dtype: DTypeLike = jnp.float32,
   ) -> None:
     """Loads the weights and places them on the default device.
 
     Args:
       weights: read already, or what `load_vgg16_weights` takes.
-      dtype: of the computation; bfloat16 halves its memory.
 
     Raises:
       WeightsError: the file is not VGG16's weights.
@@ -51,10 +48,9 @@ class VisualEncoder:
     self.source = weights.source
     self._preprocessing = weights.preprocessing
     self._params = jax.device_put(weights.params)
-    self._dtype = jnp.dtype(dtype)
 
   def __call__(self, crops: np.ndarray) -> np.ndarray:
-    """Encodes the crops of one clip in one call to the device.
+    """Encodes the crops of a clip, up to 48 in one call to the device.
 
     Args:
       crops: uint8[frames, 48, 48, 3], RGB.
@@ -77,25 +73,23 @@ class VisualEncoder:
     padded = next(size for size in PADDED_FRAMES if size >= len(crops))
     padding = [(0, padded - len(crops)), (0, 0), (0, 0), (0, 0)]
     features = _encode_crops(
-      self._params, np.pad(crops, padding), self._preprocessing, self._dtype
+      self._params, np.pad(crops, padding), self._preprocessing
     )
     return np.asarray(features)[: len(crops)]
 
 
-@functools.partial(jax.jit, static_argnames=('preprocessing', 'dtype'))
+@functools.partial(jax.jit, static_argnames='preprocessing')
 def _encode_crops(
   params: dict[str, dict[str, jax.Array]],
   crops: jax.Array,
   preprocessing: Preprocessing,
-  dtype: np.dtype,
 ) -> jax.Array:
   images = _preprocess(crops, preprocessing)
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.
-  precision = jax.lax.Precision.HIGHEST if dtype == jnp.float32 else None
-  model = VGG16(dtype=dtype, precision=precision)
+  model = VGG16(precision=jax.lax.Precision.HIGHEST)
   features = model.bind({'params': params})(images)
-  return features.reshape(len(crops), FEATURES).astype(jnp.float32)
+  return features.reshape(len(crops), FEATURES)
 
 
 def _preprocess(crops: jax.Array, preprocessing: Preprocessing) -> jax.Array:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from avemotion.models.branches import AudioBranch, VideoBranch
 
+MODALITIES = ('video', 'audio')
+
 
 class EmotionClassifier(nn.Module):
   """Branches, concatenation, dense layer; softmax (equation 9) is the loss's.
@@ -31,7 +33,7 @@ class EmotionClassifier(nn.Module):
   """
 
   num_classes: int = 8
-  modalities: tuple[str, ...] = ('video', 'audio')
+  modalities: tuple[str, ...] = MODALITIES
   video_features: int = 512
   video_layers: int = 1
   audio_features: int = 256
@@ -45,7 +47,7 @@ class EmotionClassifier(nn.Module):
 
   def setup(self) -> None:
     """Makes the branches that there are."""
-    unknown = set(self.modalities) - {'video', 'audio'}
+    unknown = set(self.modalities) - set(MODALITIES)
     if unknown or not self.modalities:
       raise ValueError(
         f"modalities are 'video', 'audio' or both, got {self.modalities}"

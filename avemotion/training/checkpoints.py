@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
+from avemotion.training import step
 
 _FORMAT = 'avemotion/1'
 _DIRECTORY = 'checkpoint'
+_LONGEST_REASON = 200  # characters; orbax's errors quote whole specifications
 _ORBAX_MARK = 'orbax.checkpoint'  # in every directory that orbax finished
 
 
@@ -42,23 +43,7 @@ class TrainedModel:
   @property
   def classifier(self) -> EmotionClassifier:
     """The network that `variables` belong to."""
-    return make_classifier(self.config.model, len(self.label_names))
-
-
-def make_classifier(
-  config: config_lib.ModelConfig, num_classes: int
-) -> EmotionClassifier:
-  """The network that a configuration describes."""
-  attributes = dataclasses.asdict(config) | {'dtype': jnp.dtype(config.dtype)}
-  return EmotionClassifier(num_classes, **attributes)
-
-
-def sample_inputs(
-  widths: Mapping[str, int],
-) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-  """Features and lengths of one clip of one step, to shape a model with."""
-  features = {name: jnp.zeros((1, 1, size)) for name, size in widths.items()}
-  return features, {name: jnp.ones(1, jnp.int32) for name in widths}
+    return step.make_classifier(self.config.model, len(self.label_names))
 
 
 def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
@@ -107,18 +92,20 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   path = pathlib.Path(directory).absolute()
   if (path / _DIRECTORY).is_dir():
     path = path / _DIRECTORY
-  metadata = _metadata(path)
   try:
+    metadata = _metadata(path)
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     widths = {name: int(size) for name, size in metadata['widths'].items()}
     expected = _expected_variables(config, len(label_names), widths)
     variables = ocp.load(path, expected)
     _check_shapes(variables, expected)
+  except CheckpointError:
+    raise
   except (KeyError, TypeError, ValueError, OSError) as error:
-    first_line = (str(error) or repr(error)).splitlines()[0]
+    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
     raise CheckpointError(
-      f'{path}: does not hold the model that it describes ({first_line})'
+      f'{path}: does not hold the model that it describes ({reason})'
     ) from error
   return TrainedModel(variables, config, label_names, widths)
 
@@ -143,9 +130,9 @@ def _expected_variables(
   config: config_lib.Config, num_classes: int, widths: Mapping[str, int]
 ) -> Any:
   """Arrays of the shapes and dtypes that a configuration describes."""
-  classifier = make_classifier(config.model, num_classes)
+  classifier = step.make_classifier(config.model, num_classes)
   shapes = jax.eval_shape(
-    classifier.init, jax.random.key(0), *sample_inputs(widths)
+    classifier.init, jax.random.key(0), *step.sample_inputs(widths)
   )
   return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
 

@@ -8,9 +8,16 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avemotion.models.fusion import MODALITIES
+
 
 class ConfigError(ValueError):
   """A configuration key or value is not what the configuration knows."""
+
+
+def _require(holds: bool, key: str, expected: str) -> None:
+  if not holds:
+    raise ConfigError(f'{key} must be {expected}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +38,15 @@ class DataConfig:
   protocol: str = 'random10'
   validation_share: float = 0.0
 
+  def __post_init__(self) -> None:
+    _require(0 <= self.validation_share <= 0.5, 'validation_share', '0 to 0.5')
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
   """Attributes of `avemotion.models.EmotionClassifier`, by the same names."""
 
-  modalities: tuple[str, ...] = ('video', 'audio')
+  modalities: tuple[str, ...] = MODALITIES
   video_features: int = 512
   video_layers: int = 1
   audio_features: int = 256
@@ -47,6 +57,30 @@ class ModelConfig:
   dropout_rate: float = 0.3
   use_bias: bool = False
   dtype: str = 'float32'
+
+  def __post_init__(self) -> None:
+    for name in ('features', 'layers'):
+      _require(
+        getattr(self, f'video_{name}') >= 1, f'video_{name}', '1 or more'
+      )
+      _require(
+        getattr(self, f'audio_{name}') >= 1, f'audio_{name}', '1 or more'
+      )
+    _require(
+      self.audio_coefficients is None or self.audio_coefficients >= 1,
+      'audio_coefficients',
+      'none, or 1 or more',
+    )
+    _require(self.dense_features >= 1, 'dense_features', '1 or more')
+    _require(0 <= self.dropout_rate < 1, 'dropout_rate', '0 to below 1')
+    _require(
+      self.modalities in (('video',), ('audio',), ('video', 'audio')),
+      'modalities',
+      'video or audio or video,audio',
+    )
+    _require(
+      self.dtype in ('float32', 'bfloat16'), 'dtype', 'float32 or bfloat16'
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +121,7 @@ class Config:
 
   def __post_init__(self) -> None:
     for name in ('epochs', 'batch_size'):
-      if getattr(self, name) < 1:
-        raise ConfigError(f'{name} must be at least 1')
+      _require(getattr(self, name) >= 1, name, '1 or more')
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -133,7 +166,10 @@ def load_config(path: str, overrides: Mapping[str, str]) -> Config:
   """
   if not pathlib.Path(path).is_file():
     raise ConfigError(f'no configuration file {path}')
-  config = runpy.run_path(path).get('get_config', lambda: None)()
+  try:
+    config = runpy.run_path(path).get('get_config', lambda: None)()
+  except (ConfigError, SyntaxError, TypeError, NameError) as error:
+    raise ConfigError(f'{path}: {error}') from error
   if not isinstance(config, Config):
     raise ConfigError(f'{path} defines no get_config() that returns a Config')
   for key, text in overrides.items():

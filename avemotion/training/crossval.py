@@ -54,26 +54,30 @@ def train_fold(
     clips.labels,
     clips.actors,
     validation_share=config.data.validation_share,
-    seed=config.seed,
   )
   log.info(
     'fold %d of %s (%s): %d clips to train on, %d to validate, %d to test',
     fold,
     config.data.protocol,
-    folds.describe(config.data.protocol),
+    folds.PROTOCOLS[config.data.protocol].meaning,
     sides.train.size,
     sides.validation.size,
     sides.test.size,
   )
   directory = workdir / f'fold_{fold}'
-  outputs.clear(directory)
   training = _Training(config, clips, sides, fold)
+  outputs.clear(directory)
   training.run(directory)
+  probabilities = training.probabilities(sides.test)
+  if not np.isfinite(probabilities).all():
+    raise TrainingError(
+      f'fold {fold} ended in parameters that are not finite; try a smaller'
+      ' --config.optimizer.learning_rate'
+    )
   model = checkpoints.TrainedModel(
     training.state.variables, config, clips.label_names, clips.widths
   )
   checkpoints.save(directory, model)
-  probabilities = training.probabilities(sides.test)
   confusion = metrics.confusion_matrix(
     clips.labels[sides.test], probabilities.argmax(-1), len(clips.label_names)
   )
@@ -107,12 +111,17 @@ def fit_statistics(
   Returns:
     For each modality `mean` and `deviation`, float32[features]. A feature that
     hardly varies, as VGG16's dead units, gets the deviation 1.
+
+  Raises:
+    ValueError: none of the clips has a modality.
   """
   statistics = {}
   for modality, rows in clips.features.items():
     steps = np.arange(rows.shape[1])
     valid = steps < clips.lengths[modality][indices, None]
     values = rows[indices][valid].astype(np.float64)
+    if not values.size:
+      raise ValueError(f'no clip to train on has any {modality}')
     deviation = values.std(axis=0)
     varies = deviation > 1e-3 * deviation.mean()
     statistics[modality] = {
@@ -142,9 +151,7 @@ class _Training:
       labels=jax.device_put(clips.labels),
     )
     batch_size = min(config.batch_size, sides.train.size)
-    classifier = checkpoints.make_classifier(
-      config.model, len(clips.label_names)
-    )
+    classifier = step.make_classifier(config.model, len(clips.label_names))
     tx = step.make_optimizer(
       config.optimizer, sides.train.size // batch_size, config.epochs
     )

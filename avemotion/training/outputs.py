@@ -11,6 +11,8 @@ import numpy as np
 from avemotion.data.clips import ClipSet
 from avemotion.training.logs import log
 
+_FILES = ('result.json', 'metrics.jsonl', 'predictions.csv', 'confusion.png')
+
 
 @dataclasses.dataclass(frozen=True)
 class FoldResult:
@@ -30,7 +32,7 @@ class FoldResult:
 def clear(directory: pathlib.Path) -> None:
   """Makes a fold's directory, without what an earlier run says of it."""
   directory.mkdir(parents=True, exist_ok=True)
-  for name in ('result.json', 'metrics.jsonl'):
+  for name in _FILES:
     (directory / name).unlink(missing_ok=True)
 
 
@@ -61,9 +63,9 @@ def write(directory: pathlib.Path, clips: ClipSet, result: FoldResult) -> None:
         ]
       )
   _draw_confusion(directory / 'confusion.png', result.summary)
-  (directory / 'result.json').write_text(
-    json.dumps(result.summary, indent=2) + '\n'
-  )
+  unfinished = directory / 'result.json.part'
+  unfinished.write_text(json.dumps(result.summary, indent=2) + '\n')
+  unfinished.replace(directory / 'result.json')
 
 
 def _draw_confusion(path: pathlib.Path, summary: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
-"""One training epoch and one evaluation, as pure functions of device arrays."""
+"""A model's state, one training epoch, one evaluation: pure functions."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from avemotion.models import EmotionClassifier
-from avemotion.training.config import OptimizerConfig
+from avemotion.training.config import ModelConfig, OptimizerConfig
 
 Features = Mapping[str, jax.Array]
 Variables = Mapping[str, Any]
@@ -60,6 +61,20 @@ class TrainState(flax.struct.PyTreeNode):
       'batch_stats': self.batch_stats,
       'statistics': self.statistics,
     }
+
+
+def make_classifier(config: ModelConfig, num_classes: int) -> EmotionClassifier:
+  """The network that a configuration describes."""
+  attributes = dataclasses.asdict(config) | {'dtype': jnp.dtype(config.dtype)}
+  return EmotionClassifier(num_classes, **attributes)
+
+
+def sample_inputs(
+  widths: Mapping[str, int],
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+  """Features and lengths of one clip of one step, to shape a model with."""
+  features = {name: jnp.zeros((1, 1, size)) for name, size in widths.items()}
+  return features, {name: jnp.ones(1, jnp.int32) for name in widths}
 
 
 def make_optimizer(

@@ -3,7 +3,6 @@
   python launch/prepare.py --config=speech --manual_dir=RAVDESS
   python launch/train.py --fold=0 --config=launch/configs/fusion.py
 
-Cost: about eight minutes a fold on two CPU cores.
 Expect: the paper reports 90 % in random ten-fold cross-validation.
 """
 

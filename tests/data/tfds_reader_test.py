@@ -46,7 +46,7 @@ def test_a_data_set_that_is_not_prepared_is_told(tmp_path):
     ClipSet.from_tfds('ravdess/speech_audio', tmp_path)
 
 
-@pytest.mark.parametrize('damage', ['flip', 'cut'])
+@pytest.mark.parametrize('damage', ['flip', 'cut', 'empty', 'missing'])
 def test_a_corrupt_shard_is_named(data_dir, tmp_path, damage):
   copy = tmp_path / 'data'
   shutil.copytree(data_dir, copy)
@@ -54,8 +54,24 @@ def test_a_corrupt_shard_is_named(data_dir, tmp_path, damage):
   content = bytearray(shard.read_bytes())
   if damage == 'flip':
     content[len(content) // 2] ^= 0xFF
-  else:
+  elif damage == 'cut':
     del content[len(content) // 2 :]
+  else:
+    content.clear()
   shard.write_bytes(content)
+  if damage == 'missing':
+    shard.unlink()
   with pytest.raises(ValueError, match=rf'{shard.name} is damaged.*again'):
+    ClipSet.from_tfds('ravdess/speech_audio', copy)
+
+
+def test_a_shard_that_lost_its_last_examples_is_named(data_dir, tmp_path):
+  """Cut between two records: each that is left can be read."""
+  copy = tmp_path / 'data'
+  shutil.copytree(data_dir, copy)
+  shard = next(copy.rglob('*actor_01.tfrecord*'))
+  content = shard.read_bytes()
+  record = int.from_bytes(content[:8], 'little')
+  shard.write_bytes(content[: 8 + 4 + record + 4])
+  with pytest.raises(ValueError, match=rf'{shard.name} is damaged'):
     ClipSet.from_tfds('ravdess/speech_audio', copy)

@@ -64,6 +64,15 @@ def test_sound_of_any_rate_keeps_its_pitch_and_stereo_is_mixed(folder, rate):
   assert np.abs(middle).max() == pytest.approx(0.25, rel=0.1)
 
 
+@pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.mpg', '.webm'])
+def test_time_counts_from_the_clips_start(folder, suffix):
+  """An MPEG program stream starts at half a second."""
+  path = make(folder / f'start{suffix}')
+  seconds = [time for time, _ in media.read_frames(path)]
+  assert seconds[0] == pytest.approx(0, abs=0.07)
+  assert seconds[-1] < 1.25
+
+
 def test_missing_tracks_are_told(folder):
   silent = make(folder / 'silent.mp4', audio=False)
   assert media.tracks(silent)[:2] == (True, False)

@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from avemotion.training import checkpoints
+from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 from tfds_ravdess import synthetic
 
@@ -21,10 +21,8 @@ def folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp('predict')
   config = Config(model=ModelConfig(modalities=('audio',), audio_features=8))
   widths = {'audio': 40}
-  classifier = checkpoints.make_classifier(config.model, 8)
-  variables = classifier.init(
-    jax.random.key(0), *checkpoints.sample_inputs(widths)
-  )
+  classifier = step.make_classifier(config.model, 8)
+  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
   checkpoints.save(
     folder,
     checkpoints.TrainedModel(variables, config, synthetic.EMOTIONS, widths),
@@ -57,6 +55,20 @@ def test_a_bad_clip_is_named_and_the_others_go_on(folder):
   assert (folder / 'good.timeline.png').exists()
 
 
+def test_clips_of_one_name_get_pictures_of_their_own(folder):
+  (folder / 'other').mkdir()
+  (folder / 'other' / 'good.mp4').write_bytes(
+    (folder / 'good.mp4').read_bytes()
+  )
+  clips = ('good.mp4', 'other/good.mp4')
+  ran = predict(folder, *clips, '--checkpoint=.', '--plot', '--plot_dir=drawn')
+  assert ran.returncode == 0
+  assert sorted(path.name for path in (folder / 'drawn').iterdir()) == [
+    'good.timeline.2.png',
+    'good.timeline.png',
+  ]
+
+
 def test_good_clips_print_a_table_and_nothing_else(folder):
   ran = predict(folder, 'good.mp4', '--checkpoint=.')
   assert ran.returncode == 0
@@ -71,6 +83,10 @@ def test_good_clips_print_a_table_and_nothing_else(folder):
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
     (['good.mp4'], '--checkpoint'),
+    (
+      ['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'],
+      'good.mp4',
+    ),
   ],
 )
 def test_bad_arguments_are_told(folder, arguments, message):

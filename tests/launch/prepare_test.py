@@ -1,5 +1,6 @@
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -108,7 +109,19 @@ def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
 def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
   with pytest.raises(RavdessError, match='saw 0 files'):
     prepare.prepare(tmp_path, 'speech_audio', prepared[1], overwrite=True)
-  assert tfds.load('ravdess/speech_audio', data_dir=prepared[1], split='all')
+  left = tfds.load('ravdess/speech_audio', data_dir=prepared[1], split='all')
+  assert len(left) == 3
+
+
+def test_a_damaged_shard_is_one_line_and_exit_code_1(prepared, tmp_path):
+  shutil.copytree(prepared[1], tmp_path / 'data')
+  shard = next((tmp_path / 'data').rglob('*actor_01.tfrecord*'))
+  shard.write_bytes(b'')
+  process = _run(tmp_path, tmp_path / 'data')
+  assert process.returncode == 1
+  (line,) = process.stderr.splitlines()
+  assert 'is damaged' in line
+  assert '--overwrite' in line
 
 
 def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):

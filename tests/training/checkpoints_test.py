@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
 
-from avemotion.training import checkpoints
+from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 
 WIDTHS = {'audio': 5}
@@ -25,10 +25,8 @@ def make_model(features=4):
       dense_features=4,
     )
   )
-  classifier = checkpoints.make_classifier(config.model, 2)
-  variables = classifier.init(
-    jax.random.key(0), *checkpoints.sample_inputs(WIDTHS)
-  )
+  classifier = step.make_classifier(config.model, 2)
+  variables = classifier.init(jax.random.key(0), *step.sample_inputs(WIDTHS))
   return checkpoints.TrainedModel(variables, config, ('calm', 'sad'), WIDTHS)
 
 
@@ -73,6 +71,20 @@ def test_a_damaged_checkpoint_is_told(tmp_path):
   path = checkpoints.save(tmp_path, make_model())
   shutil.rmtree(path / 'state')
   with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
+    checkpoints.load(tmp_path)
+
+
+def test_a_checkpoint_whose_data_is_lost_is_told_in_one_line(tmp_path):
+  path = checkpoints.save(tmp_path, make_model())
+  for file in path.rglob('*'):
+    if file.is_file() and file.stat().st_size > 1000:
+      file.write_bytes(b'')
+  with pytest.raises(checkpoints.CheckpointError) as caught:
+    checkpoints.load(tmp_path)
+  assert len(str(caught.value).splitlines()) == 1
+  assert len(str(caught.value)) < 400 + len(str(path))
+  (path / '_CHECKPOINT_METADATA').unlink()
+  with pytest.raises(checkpoints.CheckpointError):
     checkpoints.load(tmp_path)
 
 

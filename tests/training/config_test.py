@@ -43,8 +43,14 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('model', '1', "no configuration key 'model'"),
     ('epochs__x', '1', "no configuration key 'epochs.x'"),
     ('epochs', 'many', "epochs takes an int, got 'many'"),
-    ('epochs', '0', 'epochs must be at least 1'),
+    ('epochs', '0', 'epochs must be 1 or more'),
     ('model__batch_norm', 'maybe', "takes a bool, got 'maybe'"),
+    ('model__dtype', 'float17', 'dtype must be float32 or bfloat16'),
+    ('model__audio_layers', '0', 'audio_layers must be 1 or more'),
+    ('model__audio_coefficients', '0', 'must be none, or 1 or more'),
+    ('model__dropout_rate', '2', 'dropout_rate must be 0 to below 1'),
+    ('model__modalities', 'audio,audio', 'modalities must be video or audio'),
+    ('data__validation_share', '-0.1', 'must be 0 to 0.5'),
   ],
 )
 def test_wrong_overrides_are_told(key, value, message):
@@ -68,6 +74,12 @@ def test_files_that_define_no_configuration_are_told(tmp_path):
   path = tmp_path / 'empty.py'
   path.write_text('x = 1\n')
   with pytest.raises(config_lib.ConfigError, match='defines no get_config'):
+    config_lib.load_config(str(path), {})
+  path.write_text(
+    'from avemotion.training.config import Config\n'
+    'def get_config():\n  return Config(epoch=3)\n'
+  )
+  with pytest.raises(config_lib.ConfigError, match=r"empty\.py: .*'epoch'"):
     config_lib.load_config(str(path), {})
 
 

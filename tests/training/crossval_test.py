@@ -168,9 +168,41 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
   assert not (tmp_path / 'fold_2' / 'result.json').exists()
 
 
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
+  """One step: its loss is of the parameters before it."""
+  wild = dataclasses.replace(
+    CONFIG,
+    optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
+    epochs=1,
+    batch_size=64,
+  )
+  with pytest.raises(crossval.TrainingError, match='not finite'):
+    crossval.train_fold(wild, toy_clips(), 2, tmp_path)
+  assert not (tmp_path / 'fold_2' / 'checkpoint').exists()
+
+
+def test_a_start_that_fails_keeps_the_earlier_result(run):
+  _, workdir = run
+  before = (workdir / 'fold_2' / 'result.json').read_bytes()
+  greedy = dataclasses.replace(
+    CONFIG,
+    model=dataclasses.replace(CONFIG.model, audio_coefficients=50),
+  )
+  with pytest.raises(ValueError, match='reads 50 coefficients, got 5'):
+    crossval.train_fold(greedy, toy_clips(), 2, workdir)
+  assert (workdir / 'fold_2' / 'result.json').read_bytes() == before
+
+
+def test_a_training_side_without_a_modality_is_told():
+  clips = toy_clips()
+  clips.lengths['audio'][:] = 0
+  with pytest.raises(ValueError, match='no clip to train on has any audio'):
+    crossval.fit_statistics(clips, np.arange(10))
+
+
 def test_evaluation_of_a_short_last_batch_is_exact():
   clips = toy_clips()
-  classifier = checkpoints.make_classifier(CONFIG.model, 2)
+  classifier = step.make_classifier(CONFIG.model, 2)
   device_clips = step.Clips(
     dict(clips.features), dict(clips.lengths), clips.labels
   )
