@@ -80,7 +80,7 @@ class _Branch(nn.Module):
         dtype=self.dtype,
         name='batch_norm',
       )(x)
-    return drop(nn.relu(x))
+    return drop(x)
 
 
 class VideoBranch(_Branch):
