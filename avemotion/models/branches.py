@@ -31,10 +31,23 @@ class Standardize(nn.Module):
 
 
 class _Branch(nn.Module):
-  """Standardise, GRU layers, dense, batch norm; see the subclasses."""
+  """Standardise, GRU layers, dense, batch norm.
+
+  Attributes:
+    features: GRU units of each layer.
+    num_layers: GRU layers.
+    num_inputs: reads the first so many input features only, such as the
+      paper's 13 of the 40 MFCC that are stored; None: all.
+    dense_features: units of the dense layer.
+    batch_norm: whether batch normalisation follows it (Tables I, II have both).
+    dropout_rate: share of units dropped between layers while training.
+    use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
+    dtype: of the computation, such as jnp.bfloat16; parameters are float32.
+  """
 
   features: int
   num_layers: int
+  num_inputs: int | None = None
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.0
@@ -61,9 +74,14 @@ class _Branch(nn.Module):
       float[batch, dense_features], or float[batch, points, dense_features].
 
     Raises:
-      ValueError: a shape is not as above.
+      ValueError: a shape is not as above, or there are too few features.
     """
-    x = Standardize(name='standardize')(inputs)
+    width = self.num_inputs or inputs.shape[-1]
+    if inputs.shape[-1] < width:
+      raise ValueError(
+        f'the branch reads {width} features a step, got {inputs.shape[-1]}'
+      )
+    x = Standardize(name='standardize')(inputs[..., :width])
     x = x.astype(self.dtype or x.dtype)
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
     for layer in range(self.num_layers):
@@ -86,14 +104,7 @@ class _Branch(nn.Module):
 class VideoBranch(_Branch):
   """The video branch (Fig. 2), on VGG16 features or any others.
 
-  Attributes:
-    features: GRU units; 512 in the paper's best model (Table I).
-    num_layers: GRU layers; 1 in the paper.
-    dense_features: units of the dense layer.
-    batch_norm: whether batch normalisation follows it (Table I has both).
-    dropout_rate: share of units dropped between layers while training.
-    use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
-    dtype: of the computation, such as jnp.bfloat16; parameters are float32.
+  Its sizes are those of the paper's best model, 1 × 512 BN (Table I).
   """
 
   features: int = 512
@@ -103,34 +114,8 @@ class VideoBranch(_Branch):
 class AudioBranch(_Branch):
   """The audio branch (Fig. 5), on MFCC or any other features.
 
-  Attributes:
-    features: GRU units of each layer; 256 in the paper's best model (Table II).
-    num_layers: GRU layers; 3 in the paper.
-    num_coefficients: reads the first so many input features only, such as the
-      paper's 13 of the 40 MFCC that are stored; None: all.
-    dense_features: as in `VideoBranch`.
-    batch_norm: as in `VideoBranch` (Table II has both).
-    dropout_rate: as in `VideoBranch`.
-    use_bias: as in `VideoBranch`.
-    dtype: as in `VideoBranch`.
+  Its sizes are those of the paper's best model, 3 × 256 BN (Table II).
   """
 
   features: int = 256
   num_layers: int = 3
-  num_coefficients: int | None = None
-
-  @nn.compact
-  def __call__(
-    self,
-    inputs: jax.Array,
-    lengths: jax.Array | None = None,
-    *,
-    train: bool = False,
-  ) -> jax.Array:
-    """As `VideoBranch.__call__`, on the first `num_coefficients` features."""
-    width = self.num_coefficients or inputs.shape[-1]
-    if inputs.shape[-1] < width:
-      raise ValueError(
-        f'the audio branch reads {width} coefficients, got {inputs.shape[-1]}'
-      )
-    return super().__call__(inputs[..., :width], lengths, train=train)

