@@ -15,10 +15,11 @@ HOP_LENGTH = FRAME_LENGTH // 2
 NUM_MEL_BANDS = 128
 NUM_COEFFICIENTS = 40  # stored; the paper's 13 are the first 13
 PRE_EMPHASIS = 0.97
-# Mel bands under this level are lifted to it: what rounding to 16 bits puts
-# there. AAC drops what is so faint and a lossless file keeps it, and the
-# same speech would differ by its codec; a higher floor would cut quiet speech.
-MEL_FLOOR_DB = -80.0
+# Mel bands under this level are lifted to it. A lossless file keeps faint noise
+# that AAC drops: without a floor the same speech differs by its codec, and a
+# model trained on WAV misreads MP4. A higher one would cut RAVDESS's quietest
+# speech, and make more of the level that a clip was recorded at.
+MEL_FLOOR_DB = -70.0
 SILENCE_DB = -100.0  # floor of loudness
 
 
