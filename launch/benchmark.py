@@ -88,9 +88,6 @@ def _import() -> int:
 
 def _face_share(features: Sequence[ClipFeatures]) -> float:
   found = [clip.face_found for clip in features if clip.face_found is not None]
-  blank = sum(clip.face_found is None for clip in features)
-  if blank:
-    print(f'{blank} clips show no face at all, and do not count here')
   return float(np.mean(np.concatenate(found)))
 
 
