@@ -125,7 +125,7 @@ def _free(detector: Any) -> None:
 
   Its own destructor fails there, because its thread is gone already.
   """
-  with contextlib.suppress(RuntimeError):
+  with _quiet(), contextlib.suppress(RuntimeError):
     detector.close()
   detector._handle = None  # Its destructor closes what has one.
 
