@@ -113,15 +113,17 @@ def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
   assert len(left) == 3
 
 
-def test_a_damaged_shard_is_one_line_and_exit_code_1(prepared, tmp_path):
+def test_a_damaged_shard_is_told_and_exit_code_1(prepared, tmp_path):
   shutil.copytree(prepared[1], tmp_path / 'data')
   shard = next((tmp_path / 'data').rglob('*actor_01.tfrecord*'))
   shard.write_bytes(b'')
   process = _run(tmp_path, tmp_path / 'data')
   assert process.returncode == 1
-  (line,) = process.stderr.splitlines()
+  lines = process.stderr.splitlines()
+  (line,) = [line for line in lines if line.startswith('prepare.py: ')]
   assert 'is damaged' in line
   assert '--overwrite' in line
+  assert 'Traceback' not in process.stderr
 
 
 def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
