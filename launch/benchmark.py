@@ -54,7 +54,7 @@ def _extract() -> int:
   record(
     'foundation.mfcc_correlation_mp4_flac',
     _mfcc_correlation(shared, clips),
-    'mean over 13 coefficients of the correlation over time',
+    'correlation, mean over 13 coefficients',
   )
   start = time.perf_counter()
   features = [extractor(clip) for clip in javanese]
