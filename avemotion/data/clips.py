@@ -9,12 +9,15 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from avemotion.models.fusion import MODALITIES
+
+# What avemotion.features.clip makes, and tfds_ravdess stores.
+EXTRACTED_SOURCES = {'video': 'VGG16 of 48×48 face crops', 'audio': 'MFCC'}
 
 # What NumPy and zipfile raise at a damaged file.
 _DAMAGED = (
@@ -26,6 +29,7 @@ _DAMAGED = (
   zipfile.BadZipFile,
   zlib.error,
 )
+_UNNAMED = 'unnamed features'
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -40,6 +44,8 @@ class ClipSet:
     actors: int32[clips].
     clip_ids: str[clips].
     label_names: names of the labels 0, 1, ….
+    sources: for each modality what its features are, in words; what is not
+      said is 'unnamed features'.
   """
 
   features: Mapping[str, np.ndarray]
@@ -48,6 +54,7 @@ class ClipSet:
   actors: np.ndarray
   clip_ids: np.ndarray
   label_names: tuple[str, ...]
+  sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self) -> None:
     clips = len(self.labels)
@@ -76,6 +83,8 @@ class ClipSet:
         f'labels must lie between 0 and {len(self.label_names) - 1}, got'
         f' {self.labels.min()} to {self.labels.max()}'
       )
+    sources = {k: self.sources.get(k, _UNNAMED) for k in self.features}
+    object.__setattr__(self, 'sources', sources)
 
   def __len__(self) -> int:
     return len(self.labels)
@@ -84,6 +93,17 @@ class ClipSet:
   def widths(self) -> dict[str, int]:
     """Features of a row, for each modality."""
     return {name: rows.shape[-1] for name, rows in self.features.items()}
+
+  def describe(self) -> str:
+    """How many clips there are, and of what: a line for each modality."""
+    lines = [f'{len(self)} clips']
+    for modality, rows in self.features.items():
+      lines.append(
+        f'  {modality}: {self.sources[modality]}; {rows.shape[2]} numbers a'
+        f' row, {self.lengths[modality].min()} to'
+        f' {self.lengths[modality].max()} rows a clip'
+      )
+    return '\n'.join(lines)
 
   def select(self, modalities: tuple[str, ...]) -> Self:
     """The same clips with some modalities only.
@@ -122,7 +142,8 @@ class ClipSet:
       path: an `.npz` with `labels` int[clips], `actors` int[clips], `clip_ids`
         str[clips], `label_names` str[labels], and at least one of `video` and
         `audio`, float[clips, time, features], each with `video_lengths` or
-        `audio_lengths`, int[clips].
+        `audio_lengths`, int[clips]; `video_source` and `audio_source`, str, say
+        what the features are, and may be left out.
 
     Returns:
       The data set.
@@ -131,12 +152,7 @@ class ClipSet:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
         a wrong shape.
     """
-    try:
-      # Opened here: NumPy leaves a damaged file open.
-      with open(path, 'rb') as file:
-        arrays = dict(np.load(file, allow_pickle=False))
-    except _DAMAGED as error:
-      raise ValueError(f'{path}: not a readable .npz ({error})') from error
+    arrays = read_npz(path)
     try:
       clips = cls(**_fields(arrays))
     except ValueError as error:
@@ -164,7 +180,7 @@ class ClipSet:
     examples, label_names = tfds_reader.read(name, data_dir)
     examples.sort(key=lambda example: example['clip_id'])
     present = [name for name in MODALITIES if name in examples[0]]
-    padded = {k: _padded([e[k] for e in examples]) for k in present}
+    padded = {k: pad([e[k] for e in examples]) for k in present}
     return cls(
       features={name: rows for name, (rows, _) in padded.items()},
       lengths={name: lengths for name, (_, lengths) in padded.items()},
@@ -172,7 +188,44 @@ class ClipSet:
       actors=np.array([e['actor'] for e in examples], np.int32),
       clip_ids=np.array([e['clip_id'].decode() for e in examples]),
       label_names=label_names,
+      sources=EXTRACTED_SOURCES,
     )
+
+  def to_npz(self, path: str | os.PathLike[str]) -> None:
+    """Writes the file that `from_npz` reads, whole or not at all.
+
+    Args:
+      path: `….npz`; its directory is made, an existing file is replaced.
+
+    Raises:
+      ValueError: the name has another ending, by which `load` knows it.
+      OSError: it cannot be written, as on a full disk.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != '.npz':
+      raise ValueError(f'{path}: expected a name that ends in .npz')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'{path.name}.part')
+    try:
+      with open(unfinished, 'wb') as file:
+        np.savez(file, **self._arrays())
+      unfinished.replace(path)
+    finally:
+      unfinished.unlink(missing_ok=True)
+
+  def _arrays(self) -> dict[str, Any]:
+    """The keys of an `.npz`; `_fields` is the way back."""
+    arrays: dict[str, Any] = {
+      'labels': self.labels,
+      'actors': self.actors,
+      'clip_ids': self.clip_ids,
+      'label_names': np.array(self.label_names),
+    }
+    for modality, rows in self.features.items():
+      arrays[modality] = rows
+      arrays[f'{modality}_lengths'] = self.lengths[modality]
+      arrays[f'{modality}_source'] = self.sources[modality]
+    return arrays
 
 
 def load(
@@ -195,6 +248,42 @@ def load(
   return ClipSet.from_tfds(dataset, data_dir)
 
 
+def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads all arrays of an `.npz`.
+
+  Args:
+    path: of the file.
+
+  Returns:
+    Its arrays by their keys.
+
+  Raises:
+    ValueError: it is missing or damaged, or holds Python objects.
+  """
+  try:
+    # Opened here: NumPy leaves a damaged file open.
+    with open(path, 'rb') as file:
+      return dict(np.load(file, allow_pickle=False))
+  except _DAMAGED as error:
+    raise ValueError(f'{path}: not a readable .npz ({error})') from error
+
+
+def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+  """Stacks sequences of different lengths.
+
+  Args:
+    rows: float[time, features] of each clip.
+
+  Returns:
+    float32[clips, time, features], zero-padded, and int32[clips] lengths.
+  """
+  lengths = np.array([len(row) for row in rows], np.int32)
+  padded = np.zeros((len(rows), lengths.max(), rows[0].shape[1]), np.float32)
+  for clip, row in zip(padded, rows, strict=True):
+    clip[: len(row)] = row
+  return padded, lengths
+
+
 def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
   """What an `.npz` says, as the fields of a `ClipSet`."""
   present = [name for name in MODALITIES if name in arrays]
@@ -215,15 +304,10 @@ def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     'actors': arrays['actors'].astype(np.int32),
     'clip_ids': arrays['clip_ids'].astype(str),
     'label_names': tuple(names.astype(str).tolist()),
+    'sources': {
+      k: str(arrays[f'{k}_source']) for k in present if f'{k}_source' in arrays
+    },
   }
-
-
-def _padded(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-  lengths = np.array([len(row) for row in rows], np.int32)
-  padded = np.zeros((len(rows), lengths.max(), rows[0].shape[1]), np.float32)
-  for clip, row in zip(padded, rows, strict=True):
-    clip[: len(row)] = row
-  return padded, lengths
 
 
 def _expect(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Actors = tuple[tuple[int, ...], ...]
+
 # Luna-Jiménez et al. 2021; validation actors as in ResLSTM-SER.
-ACTOR5_TEST = (
+ACTOR5_TEST: Actors = (
   (2, 5, 14, 15, 16),
   (3, 6, 7, 13, 18),
   (10, 11, 12, 19, 20),
   (8, 17, 21, 23, 24),
   (1, 4, 9, 22),
 )
-ACTOR5_VALIDATION = ((3, 6), (10, 11), (8, 17), (1, 14), (2, 5))
+ACTOR5_VALIDATION: Actors = ((3, 6), (10, 11), (8, 17), (1, 14), (2, 5))
 
 # Of the random folds. Runs of other seeds are tested on the same clips.
 _SEED = 0
@@ -26,24 +28,60 @@ _SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-  """A named list of folds.
+  """A named list of folds, at random or by actor.
 
   Attributes:
     num_folds: how many there are.
     meaning: what its number says of speakers.
+    num_parts: of a random protocol: the clips are dealt into so many parts, and
+      fold k is tested on part k.
+    test_actors: of a protocol by actor, for each fold.
+    validation_actors: likewise.
   """
 
   num_folds: int
   meaning: str
+  num_parts: int = 0
+  test_actors: Actors = ()
+  validation_actors: Actors = ()
+
+  @property
+  def shares_speakers(self) -> bool:
+    """Whether a speaker may be both trained and tested on."""
+    return not self.test_actors
+
+
+def _random(num_folds: int, num_parts: int, what: str) -> Protocol:
+  meaning = f'{what}: speakers are shared between training and test'
+  return Protocol(num_folds, meaning, num_parts=num_parts)
+
+
+def _by_actor(test: Actors, validation: Actors) -> Protocol:
+  return Protocol(
+    len(test),
+    'actor folds: no test speaker was ever heard in training',
+    test_actors=test,
+    validation_actors=validation,
+  )
+
+
+def _in_turn(num_actors: int, at_a_time: int) -> Protocol:
+  """Tests actors 1, 2, … so many at a time; validates on the next as many."""
+  first = range(1, num_actors + 1, at_a_time)
+  test = tuple(tuple(range(actor, actor + at_a_time)) for actor in first)
+  return _by_actor(test, validation=(*test[1:], test[0]))
 
 
 PROTOCOLS = {
-  'random10': Protocol(
-    10, 'random folds: speakers are shared between training and test'
-  ),
-  'actor5': Protocol(
-    5, 'actor folds: no test speaker was ever heard in training'
-  ),
+  'random10': _random(10, 10, 'random folds'),
+  # The paper's, of its Tables I and II.
+  'random80': _random(1, 5, 'one random division, 80 to 20'),
+  'actor5': _by_actor(ACTOR5_TEST, ACTOR5_VALIDATION),
+  # The test actors of MSAF (Su et al. 2020) and HiCMAE (Sun et al. 2024).
+  'actor6': _in_turn(24, at_a_time=4),
+  'actor24': _in_turn(24, at_a_time=1),
+  # Of the Javanese clips.
+  'actor10': _in_turn(10, at_a_time=1),
 }
 
 
@@ -73,41 +111,61 @@ def make_fold(
   """Divides clips as one fold of a protocol does.
 
   Args:
-    protocol: 'random10' (stratified by label, speakers shared) or 'actor5'
-      (speaker-independent, RAVDESS's 24 actors).
+    protocol: a key of `PROTOCOLS`: `random…`, stratified by label, speakers
+      shared; or `actor…`, speaker-independent.
     fold: which one, from 0.
     labels: int[clips].
-    actors: int[clips], 1 to 24 for `actor5`.
-    validation_share: share of the training side that `random10` validates on;
-      `actor5` names its validation actors.
+    actors: int[clips], from 1, for `actor…`.
+    validation_share: share of the training side that `random…` validates on;
+      `actor…` names its validation actors.
 
   Returns:
     The fold.
 
   Raises:
-    ValueError: no such protocol or fold, or a side would be empty.
+    ValueError: no such protocol or fold; an actor whom the protocol never
+      tests; or a side would be empty.
   """
   if protocol not in PROTOCOLS:
     raise ValueError(
       f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}'
     )
-  num_folds = PROTOCOLS[protocol].num_folds
-  if not 0 <= fold < num_folds:
-    raise ValueError(f'{protocol} has folds 0 to {num_folds - 1}, got {fold}')
-  if protocol == 'actor5':
-    sides = _by_actor(actors, ACTOR5_VALIDATION[fold], ACTOR5_TEST[fold])
-  else:
-    sides = _at_random(labels, fold, num_folds, validation_share)
-  if not sides.train.size or not sides.test.size:
+  rule = PROTOCOLS[protocol]
+  if not 0 <= fold < rule.num_folds:
     raise ValueError(
-      f'fold {fold} of {protocol} has {sides.train.size} clips to train on and'
-      f' {sides.test.size} to test on; the data set of {len(labels)} clips'
-      f' holds actors {sorted(set(actors.tolist()))}'
+      f'{protocol} has folds 0 to {rule.num_folds - 1}, got {fold}'
+    )
+  if rule.shares_speakers:
+    sides = _divide_at_random(labels, fold, rule.num_parts, validation_share)
+    wanted = {'train', 'test'}
+  else:
+    _check_actors(protocol, actors)
+    sides = _divide_by_actor(
+      actors, rule.validation_actors[fold], rule.test_actors[fold]
+    )
+    wanted = {'train', 'validation', 'test'}
+  if not all(getattr(sides, side).size for side in wanted):
+    raise ValueError(
+      f'fold {fold} of {protocol} has {sides.train.size} clips to train on,'
+      f' {sides.validation.size} to validate on and {sides.test.size} to test'
+      f' on; the data set of {len(labels)} clips holds actors'
+      f' {_distinct(actors)}'
     )
   return sides
 
 
-def _by_actor(
+def _check_actors(protocol: str, actors: np.ndarray) -> None:
+  """An actor whom no fold tests would be trained on in all, unnoticed."""
+  tested = np.concatenate(PROTOCOLS[protocol].test_actors)
+  strangers = actors[~np.isin(actors, tested)]
+  if strangers.size:
+    raise ValueError(
+      f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
+      f' data set also holds {_distinct(strangers)}; choose another protocol'
+    )
+
+
+def _divide_by_actor(
   actors: np.ndarray, validation: Sequence[int], test: Sequence[int]
 ) -> Fold:
   in_validation = np.isin(actors, validation)
@@ -119,11 +177,11 @@ def _by_actor(
   )
 
 
-def _at_random(
-  labels: np.ndarray, fold: int, folds: int, validation_share: float
+def _divide_at_random(
+  labels: np.ndarray, fold: int, num_parts: int, validation_share: float
 ) -> Fold:
-  test_fold = _deal(labels, folds, np.random.default_rng([_SEED, 0]))
-  in_test = test_fold == fold
+  test_part = _deal(labels, num_parts, np.random.default_rng([_SEED, 0]))
+  in_test = test_part == fold
   in_validation = np.zeros_like(in_test)
   if validation_share:
     rest = _indices(~in_test)
@@ -155,3 +213,7 @@ def _deal(
 
 def _indices(chosen: np.ndarray) -> np.ndarray:
   return np.flatnonzero(chosen).astype(np.int32)
+
+
+def _distinct(actors: np.ndarray) -> list[int]:
+  return sorted(set(actors.tolist()))

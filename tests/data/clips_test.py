@@ -38,6 +38,76 @@ def test_npz_is_read(tmp_path):
     )
 
 
+@pytest.mark.parametrize('sources', [{}, {'video': 'landmarks'}])
+def test_what_is_written_is_read_again(tmp_path, sources):
+  values = arrays(**{f'{k}_source': np.array(v) for k, v in sources.items()})
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', values))
+  clips.to_npz(tmp_path / 'new' / 'out.npz')
+  assert [path.name for path in (tmp_path / 'new').iterdir()] == ['out.npz']
+  again = ClipSet.from_npz(tmp_path / 'new' / 'out.npz')
+  assert again.label_names == clips.label_names
+  unnamed = dict.fromkeys(('video', 'audio'), 'unnamed features')
+  assert again.sources == clips.sources == unnamed | sources
+  for name in ('labels', 'actors', 'clip_ids'):
+    np.testing.assert_array_equal(getattr(again, name), getattr(clips, name))
+  for modality in ('video', 'audio'):
+    np.testing.assert_array_equal(
+      again.features[modality], clips.features[modality]
+    )
+    np.testing.assert_array_equal(
+      again.lengths[modality], clips.lengths[modality]
+    )
+
+
+def test_another_ending_is_refused(tmp_path):
+  """Training would take it for a TFDS name."""
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', arrays()))
+  with pytest.raises(ValueError, match=r'out: expected .* ends in \.npz'):
+    clips.to_npz(tmp_path / 'out')
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+  path = write(tmp_path / 'out.npz', arrays())
+  before = path.read_bytes()
+
+  def fill(file, **values):
+    file.write(b'PK')
+    raise OSError(28, 'No space left on device')
+
+  clips = ClipSet.from_npz(path)
+  monkeypatch.setattr(np, 'savez', fill)
+  with pytest.raises(OSError, match='No space left'):
+    clips.to_npz(path)
+  assert path.read_bytes() == before
+  assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sources_stay_with_their_modality(tmp_path):
+  values = arrays(audio_source=np.array('MFCC'))
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', values))
+  assert clips.select(('audio',)).sources == {'audio': 'MFCC'}
+  assert clips.take(np.array([2, 0])).sources == clips.sources
+
+
+def test_a_data_set_describes_itself(tmp_path):
+  values = arrays(audio_source=np.array('MFCC'))
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', values))
+  assert clips.describe().splitlines() == [
+    '4 clips',
+    '  video: unnamed features; 5 numbers a row, 2 to 6 rows a clip',
+    '  audio: MFCC; 3 numbers a row, 1 to 9 rows a clip',
+  ]
+
+
+def test_sequences_are_padded_with_zeros():
+  rows = [np.ones((2, 3)), np.zeros((0, 3)), np.full((4, 3), 2.0)]
+  padded, lengths = clips_lib.pad(rows)
+  assert padded.dtype == np.float32
+  assert padded.shape == (3, 4, 3)
+  assert lengths.tolist() == [2, 0, 4]
+  assert padded.sum(axis=(1, 2)).tolist() == [6, 0, 24]
+
+
 def test_clips_come_in_the_order_of_their_ids(tmp_path):
   """Else a random fold would depend on who wrote the file."""
   values = arrays()

@@ -4,39 +4,91 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from avemotion.data import folds
 
-# RAVDESS speech: 24 actors, each 4 neutral clips and 8 of the seven others.
-_ACTOR = np.repeat([0] + [1, 2, 3, 4, 5, 6, 7] * 2, 4)
-LABELS = np.tile(_ACTOR, 24)
-ACTORS = np.repeat(np.arange(1, 25), len(_ACTOR))
+# RAVDESS speech: 24 actors say 2 sentences twice in 8 emotions at 2
+# intensities, of which neutral has but one.
+_GRID = [
+  (actor, label, intensity, sentence)
+  for actor in range(1, 25)
+  for intensity in range(2)
+  for label in range(intensity, 8)
+  for sentence in range(2)
+  for _ in range(2)
+]
+ACTORS, LABELS = np.array(_GRID).T[:2]
+PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1]
+# The Javanese clips: 10 actors say 4 sentences in 6 emotions.
+JAVANESE_ACTORS = np.repeat(np.arange(1, 11), 24)
+JAVANESE_LABELS = np.tile(np.arange(6), 40)
+
+BY_ACTOR = [k for k, v in folds.PROTOCOLS.items() if not v.shares_speakers]
+WHOLE = [k for k in folds.PROTOCOLS if k != 'random80']
+RANDOM = [k for k, v in folds.PROTOCOLS.items() if v.shares_speakers]
+
+
+def grid(protocol):
+  """Labels and actors of the data that the protocol is for."""
+  if protocol == 'actor10':
+    return JAVANESE_LABELS, JAVANESE_ACTORS
+  return LABELS, ACTORS
 
 
 def all_folds(protocol, **options):
   return [
-    folds.make_fold(protocol, fold, LABELS, ACTORS, **options)
+    folds.make_fold(protocol, fold, *grid(protocol), **options)
     for fold in range(folds.PROTOCOLS[protocol].num_folds)
   ]
 
 
 @pytest.mark.parametrize('protocol', folds.PROTOCOLS)
-def test_sides_are_disjoint_and_complete_and_each_clip_is_tested_once(protocol):
-  made = all_folds(protocol)
-  for fold in made:
+@pytest.mark.parametrize('share', [0.0, 0.1])
+def test_each_clip_is_on_one_side_of_a_fold(protocol, share):
+  labels = grid(protocol)[0]
+  for fold in all_folds(protocol, validation_share=share):
     together = np.concatenate([fold.train, fold.validation, fold.test])
-    np.testing.assert_array_equal(np.sort(together), np.arange(len(LABELS)))
-  tested = np.concatenate([fold.test for fold in made])
-  np.testing.assert_array_equal(np.sort(tested), np.arange(len(LABELS)))
+    np.testing.assert_array_equal(np.sort(together), np.arange(len(labels)))
+    assert fold.train.size
+    assert fold.test.size
+    validates = share or protocol in BY_ACTOR
+    assert bool(fold.validation.size) == bool(validates)
 
 
-def test_random_folds_are_stratified():
-  for fold in all_folds('random10'):
-    assert fold.test.size == 144
-    assert fold.validation.size == 0
-    counts = np.bincount(LABELS[fold.test])
-    assert set(counts[:1]) <= {9, 10}
-    assert set(counts[1:]) <= {19, 20}
+@pytest.mark.parametrize('protocol', WHOLE)
+def test_each_clip_is_tested_once(protocol):
+  tested = np.concatenate([fold.test for fold in all_folds(protocol)])
+  clips = np.arange(len(grid(protocol)[0]))
+  np.testing.assert_array_equal(np.sort(tested), clips)
+
+
+@pytest.mark.parametrize('protocol', folds.PROTOCOLS)
+def test_folds_are_the_same_again(protocol):
+  again = all_folds(protocol, validation_share=0.1)
+  for fold, other in zip(
+    all_folds(protocol, validation_share=0.1), again, strict=True
+  ):
+    for side in ('train', 'validation', 'test'):
+      np.testing.assert_array_equal(getattr(fold, side), getattr(other, side))
+
+
+def test_ten_folds_are_stratified_as_scikit_learn_does():
+  theirs = StratifiedKFold(10, shuffle=True, random_state=0)
+  np.testing.assert_array_equal(
+    [np.bincount(LABELS[fold.test]) for fold in all_folds('random10')],
+    [np.bincount(LABELS[test]) for _, test in theirs.split(LABELS, LABELS)],
+  )
+
+
+def test_a_fifth_is_tested_once_stratified_as_scikit_learn_does():
+  (fold,) = all_folds('random80')
+  theirs = StratifiedShuffleSplit(1, test_size=0.2, random_state=0)
+  train, test = next(theirs.split(LABELS, LABELS))
+  assert (fold.train.size, fold.test.size) == (train.size, test.size)
+  # Both round 19.2 and 38.4 clips of a label, up or down.
+  counts = np.bincount(LABELS[fold.test])
+  assert np.abs(counts - np.bincount(LABELS[test])).max() <= 1
 
 
 def test_validation_clips_come_from_the_training_side():
@@ -51,34 +103,82 @@ def test_validation_clips_come_from_the_training_side():
     assert counts.min() >= 8
 
 
-def test_no_actor_is_on_two_sides():
-  for fold in all_folds('actor5'):
+@pytest.mark.parametrize('protocol', BY_ACTOR)
+def test_no_actor_is_on_two_sides(protocol):
+  actors = grid(protocol)[1]
+  for fold in all_folds(protocol):
     sides = (fold.train, fold.validation, fold.test)
     for one, other in itertools.combinations(sides, 2):
-      assert not set(ACTORS[one]) & set(ACTORS[other])
-    assert len(set(ACTORS[fold.validation])) == 2
+      assert not set(actors[one]) & set(actors[other])
+
+
+@pytest.mark.parametrize('protocol', ['actor5', 'actor6', 'actor24'])
+def test_takes_of_a_sentence_stay_together(protocol):
+  assert np.bincount(PERFORMANCES).tolist() == [2] * 720
+  for fold in all_folds(protocol):
+    for side in (fold.train, fold.validation, fold.test):
+      takes = np.bincount(PERFORMANCES[side], minlength=720)
+      assert set(takes) <= {0, 2}
+
+
+@pytest.mark.parametrize('protocol', RANDOM)
+def test_random_folds_share_speakers_and_say_so(protocol):
+  assert 'speakers are shared' in folds.PROTOCOLS[protocol].meaning
+  for fold in all_folds(protocol):
+    assert set(ACTORS[fold.test]) <= set(ACTORS[fold.train])
+
+
+@pytest.mark.parametrize(
+  ('protocol', 'fold', 'validation', 'test'),
+  [
+    ('actor5', 4, {2, 5}, {1, 4, 9, 22}),
+    ('actor6', 0, {5, 6, 7, 8}, {1, 2, 3, 4}),
+    ('actor6', 5, {1, 2, 3, 4}, {21, 22, 23, 24}),
+    ('actor24', 6, {8}, {7}),
+    ('actor24', 23, {1}, {24}),
+    ('actor10', 9, {1}, {10}),
+  ],
+)
+def test_actors_of_a_fold(protocol, fold, validation, test):
+  actors = grid(protocol)[1]
+  made = all_folds(protocol)[fold]
+  assert set(actors[made.validation]) == validation
+  assert set(actors[made.test]) == test
 
 
 def test_folds_never_move():
   """Published numbers stand on these very folds."""
   fold = folds.make_fold('random10', 3, LABELS, ACTORS)
   assert fold.test[:6].tolist() == [7, 9, 11, 13, 16, 17]
+  (fold,) = all_folds('random80')
+  assert fold.test[:6].tolist() == [0, 2, 14, 31, 38, 39]
 
 
 @pytest.mark.parametrize(
   ('protocol', 'fold', 'message'),
   [
-    ('random11', 0, "no protocol 'random11'; there are random10, actor5"),
+    ('random11', 0, "no protocol 'random11'; there are random10, random80"),
     ('random10', 10, 'random10 has folds 0 to 9, got 10'),
+    ('random80', 1, 'random80 has folds 0 to 0, got 1'),
     ('actor5', -1, 'actor5 has folds 0 to 4, got -1'),
+    ('actor10', 0, r'actors 1 to 10, but the data set also holds \[11, 12'),
   ],
 )
-def test_unknown_protocols_and_folds_are_told(protocol, fold, message):
+def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
   with pytest.raises(ValueError, match=message):
     folds.make_fold(protocol, fold, LABELS, ACTORS)
 
 
-def test_a_fold_without_test_actors_is_told():
-  chosen = ACTORS == 7
-  with pytest.raises(ValueError, match=r'0 to test on.*holds actors \[7\]'):
-    folds.make_fold('actor5', 0, LABELS[chosen], ACTORS[chosen])
+@pytest.mark.parametrize(
+  ('protocol', 'fold', 'actors', 'message'),
+  [
+    ('actor5', 0, [7], r'0 to test on.*holds actors \[7\]'),
+    ('actor24', 10, [10, 12], '60 to validate on and 0 to test on'),
+    ('actor24', 9, [10, 12, 13], '0 to validate on and 60 to test on'),
+    ('actor24', 9, [10, 11], '0 clips to train on'),
+  ],
+)
+def test_an_empty_side_is_told(protocol, fold, actors, message):
+  chosen = np.isin(ACTORS, actors)
+  with pytest.raises(ValueError, match=message):
+    folds.make_fold(protocol, fold, LABELS[chosen], ACTORS[chosen])

@@ -34,6 +34,7 @@ def test_all_splits_are_read_in_the_order_of_their_ids(data_dir):
   assert clips.actors.tolist() == [1, 2, 1, 2]
   names = [clips.label_names[label] for label in clips.labels]
   assert names == ['happy', 'happy', 'sad', 'sad']
+  assert clips.sources == {'audio': 'MFCC'}
   rows, lengths = clips.features['audio'], clips.lengths['audio']
   assert rows.shape == (4, lengths.max(), 40)
   for row, length in zip(rows, lengths, strict=True):
