@@ -1,6 +1,10 @@
 """Scores of predictions, in NumPy alone."""
 
+import dataclasses
+
 import numpy as np
+
+_SEED = 0  # Of the resamples: an interval is the same wherever it is made.
 
 
 def confusion_matrix(
@@ -26,8 +30,125 @@ def accuracy(confusion: np.ndarray) -> float:
   return float(np.trace(confusion) / confusion.sum())
 
 
+def recalls(confusion: np.ndarray) -> np.ndarray:
+  """Share of each label's clips that are recognised.
+
+  Args:
+    confusion: int[..., labels, labels], rows are true labels.
+
+  Returns:
+    float64[..., labels]; nan for a label that never occurs.
+  """
+  recognised = np.diagonal(confusion, axis1=-2, axis2=-1)
+  clips = confusion.sum(axis=-1)
+  return np.where(clips > 0, recognised / np.maximum(clips, 1), np.nan)
+
+
 def unweighted_average_recall(confusion: np.ndarray) -> float:
   """UAR: mean over the labels that occur of the share recognised."""
-  clips = confusion.sum(axis=1)
-  occurs = clips > 0
-  return float(np.mean(np.diag(confusion)[occurs] / clips[occurs]))
+  return float(np.nanmean(recalls(confusion)))
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+  """Mean F1 over the labels that occur or are predicted."""
+  recognised = np.diag(confusion)
+  involved = confusion.sum(axis=0) + confusion.sum(axis=1)
+  occurs = involved > 0
+  return float(np.mean(2 * recognised[occurs] / involved[occurs]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reliability:
+  """Confidence against accuracy, by bins of confidence.
+
+  Attributes:
+    counts: int64[bins], clips of each of the equally wide bins of [0, 1].
+    confidence: float64[bins], their mean confidence; nan in an empty bin.
+    accuracy: float64[bins], share of them recognised; nan in an empty bin.
+  """
+
+  counts: np.ndarray
+  confidence: np.ndarray
+  accuracy: np.ndarray
+
+  @property
+  def expected_calibration_error(self) -> float:
+    """Mean distance of confidence and accuracy, weighted by clips."""
+    gaps = np.nan_to_num(np.abs(self.confidence - self.accuracy))
+    return float(np.average(gaps, weights=self.counts))
+
+
+def reliability(
+  confidence: np.ndarray, correct: np.ndarray, num_bins: int = 15
+) -> Reliability:
+  """Sorts clips into bins of confidence (Guo et al. 2017, equations 2 and 3).
+
+  Args:
+    confidence: float[clips], the probability of what is predicted.
+    correct: bool[clips], whether it is the label.
+    num_bins: bin m holds the confidences in ((m - 1) / bins, m / bins].
+
+  Returns:
+    The bins.
+  """
+  bins = np.ceil(confidence * num_bins).astype(np.int64) - 1
+  bins = np.clip(bins, 0, num_bins - 1)
+  counts, confidences, hits = (
+    np.bincount(bins, weights, minlength=num_bins)
+    for weights in (None, confidence, correct)
+  )
+  clips = np.where(counts > 0, counts, np.nan)
+  return Reliability(counts, confidences / clips, hits / clips)
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+  """95 % intervals, lower and upper end; nan where they cannot be told."""
+
+  accuracy: tuple[float, float]
+  uar: tuple[float, float]
+
+
+def bootstrap_over_actors(
+  labels: np.ndarray,
+  predictions: np.ndarray,
+  actors: np.ndarray,
+  num_classes: int,
+  *,
+  resamples: int = 2000,
+) -> Intervals:
+  """How far scores would move, were other actors recorded.
+
+  Clips of one actor are alike, so that actors are resampled and not clips: as
+  many as there are, with replacement, each with all their clips. The interval
+  is that of the percentiles (Efron & Tibshirani 1993, chapter 13).
+
+  Args:
+    labels: int[clips].
+    predictions: int[clips].
+    actors: int[clips].
+    num_classes: of the labels.
+    resamples: how often actors are drawn.
+
+  Returns:
+    Intervals of accuracy and UAR; nan where there is but one actor.
+  """
+  names, actor = np.unique(actors, return_inverse=True)
+  if names.size < 2:
+    return Intervals((np.nan, np.nan), (np.nan, np.nan))
+  confusions = np.zeros((names.size, num_classes, num_classes), np.int64)
+  np.add.at(confusions, (actor, labels, predictions), 1)
+  drawn = np.random.default_rng(_SEED).multinomial(
+    names.size, np.full(names.size, 1 / names.size), resamples
+  )
+  pooled = np.tensordot(drawn, confusions, axes=1)
+  hits = np.trace(pooled, axis1=1, axis2=2)
+  return Intervals(
+    accuracy=_interval(hits / pooled.sum(axis=(1, 2))),
+    uar=_interval(np.nanmean(recalls(pooled), axis=1)),
+  )
+
+
+def _interval(scores: np.ndarray) -> tuple[float, float]:
+  low, high = np.percentile(scores, [2.5, 97.5])
+  return float(low), float(high)

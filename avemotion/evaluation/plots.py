@@ -1,5 +1,6 @@
-"""Pictures: confusion matrix, timeline of a clip. Arrays in, PNG out."""
+"""Pictures of scores, of training and of a clip. Arrays in, PNG out."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +10,11 @@ import numpy as np
 from matplotlib import axes
 
 from avemotion.emotions import COLOURS
+from avemotion.evaluation.metrics import Reliability
 
 # For labels that are none of RAVDESS's emotions.
 _FALLBACK_COLOURS = list(matplotlib.colors.TABLEAU_COLORS)
+_OURS, _OTHER, _GREY = '#2f6690', '#d1743b', '#8c939a'
 _FACES_IN_STRIP = 10  # so that each is about square
 
 
@@ -42,13 +45,158 @@ def save_confusion(
         f'{shares[row, column]:.0%}\n{count}',
         ha='center',
         va='center',
-        fontsize=8,
+        fontsize=9,
         color='white' if shares[row, column] > 0.55 else '#333333',
       )
   ticks = range(len(label_names))
   ax.set_xticks(ticks, label_names, rotation=45, ha='right')
   ax.set_yticks(ticks, label_names)
+  ax.tick_params(pad=9)
+  for axis in (ax.xaxis, ax.yaxis):
+    for tick, name in zip(axis.get_major_ticks(), label_names, strict=True):
+      colour = COLOURS.get(name, _GREY)
+      tick.tick1line.set(mec=colour, markersize=6, mew=14)
   ax.set(xlabel='predicted', ylabel='true', title=title)
+  figure.savefig(path, dpi=120)
+
+
+def save_reliability(
+  path: str | os.PathLike[str], reliability: Reliability, title: str
+) -> None:
+  """Draws accuracy by confidence, and below it where the clips lie.
+
+  Args:
+    path: the PNG.
+    reliability: the bins.
+    title: above it.
+  """
+  figure = matplotlib.figure.Figure((5.6, 6.2), layout='constrained')
+  ax, below = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+  edges = np.linspace(0, 1, len(reliability.counts) + 1)
+  width = edges[1]
+  centres = edges[:-1] + width / 2
+  ax.bar(centres, reliability.accuracy, width, color='#8db4cf', ec='white')
+  ax.bar(
+    centres,
+    reliability.confidence - reliability.accuracy,
+    width,
+    bottom=reliability.accuracy,
+    color='none',
+    ec=_OTHER,
+    hatch='///',
+    label='distance to mean confidence',
+  )
+  ax.plot([0, 1], [0, 1], color=_GREY, ls='--', lw=1, label='calibrated')
+  ax.set(ylabel='accuracy', xlim=(0, 1), ylim=(0, 1), title=title)
+  ax.legend(
+    loc='upper left',
+    frameon=False,
+    title=f'ECE {reliability.expected_calibration_error:.1%}',
+    alignment='left',
+    title_fontproperties={'weight': 'bold', 'size': 12},
+  )
+  below.bar(centres, reliability.counts, width, color=_GREY, ec='white')
+  below.set(xlabel='confidence', ylabel='clips')
+  figure.savefig(path, dpi=120)
+
+
+def save_learning_curves(
+  path: str | os.PathLike[str],
+  curves: Sequence[Mapping[str, np.ndarray]],
+  title: str,
+) -> None:
+  """Draws loss and accuracy over epochs, of each fold and their mean.
+
+  Args:
+    path: the PNG.
+    curves: for each fold, by name, float[epochs]: epoch, train_loss,
+      train_accuracy, and where there are validation clips validation_loss,
+      validation_accuracy.
+    title: above it.
+  """
+  figure = matplotlib.figure.Figure((10, 4.2), layout='constrained')
+  figure.suptitle(title)
+  columns = figure.subplots(1, 2)
+  for ax, metric in zip(columns, ('loss', 'accuracy'), strict=True):
+    _draw_curves(ax, curves, f'train_{metric}', 'training', _OURS)
+    if any(f'validation_{metric}' in fold for fold in curves):
+      name = f'validation_{metric}'
+      _draw_curves(ax, curves, name, 'validation', _OTHER)
+    ax.set(xlabel='epoch', ylabel=metric)
+    ax.set_ylim(0, 1.02 if metric == 'accuracy' else None)
+    ax.grid(axis='y', color='#e5e5e5')
+    ax.spines[['top', 'right']].set_visible(False)
+    ax.legend(frameon=False)
+  figure.savefig(path, dpi=120)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+  """An accuracy beside the paper's.
+
+  Attributes:
+    name: in front of it.
+    accuracy: ours, a fraction.
+    interval: 95 % of it; nan: none is drawn.
+    paper: the paper's, a fraction; None: it has none.
+    note: what must be said beside the paper's.
+  """
+
+  name: str
+  accuracy: float
+  interval: tuple[float, float]
+  paper: float | None
+  note: str
+
+
+def save_comparison(
+  path: str | os.PathLike[str], bars: Sequence[Bar], title: str
+) -> None:
+  """Draws accuracies with their intervals, beside the paper's.
+
+  Args:
+    path: the PNG.
+    bars: from top to bottom.
+    title: above it.
+  """
+  figure = matplotlib.figure.Figure(
+    (9, 1.6 + 0.5 * len(bars)), layout='constrained'
+  )
+  ax = figure.subplots()
+  rows = np.arange(len(bars))
+  accuracies = np.array([bar.accuracy for bar in bars])
+  ends = np.abs(np.array([bar.interval for bar in bars]) - accuracies[:, None])
+  ax.barh(
+    rows,
+    accuracies,
+    0.62,
+    xerr=ends.T,
+    color=_OURS,
+    error_kw={'ecolor': '#1b2a36', 'elinewidth': 1.4, 'capsize': 4},
+    label='ours, 95 % interval',
+  )
+  for row, bar in enumerate(bars):
+    ax.text(0.01, row, f'{bar.accuracy:.1%}', va='center', color='white')
+    ax.text(1.01, row, bar.note, va='center', color=_OTHER, fontsize=9)
+  papers = [np.nan if bar.paper is None else bar.paper for bar in bars]
+  ax.scatter(
+    papers,
+    rows,
+    60,
+    marker='D',
+    color=['white' if bar.note else _OTHER for bar in bars],
+    edgecolors=_OTHER,
+    linewidths=2,
+    zorder=3,
+    label='the paper; hollow: not like for like',
+  )
+  figure.legend(loc='outside lower center', ncols=2, frameon=False)
+  ax.set_yticks(range(len(bars)), [bar.name for bar in bars])
+  ax.invert_yaxis()
+  ax.set(xlabel='accuracy', xlim=(0, 1), title=title)
+  ax.grid(axis='x', color='#e5e5e5')
+  ax.set_axisbelow(True)
+  ax.spines[['top', 'right']].set_visible(False)
   figure.savefig(path, dpi=120)
 
 
@@ -94,6 +242,22 @@ def save_timeline(
     _draw_faces(ax, *faces, duration)
   ax.set_xlabel('seconds')
   figure.savefig(path, dpi=120)
+
+
+def _draw_curves(
+  ax: axes.Axes,
+  curves: Sequence[Mapping[str, np.ndarray]],
+  metric: str,
+  name: str,
+  colour: str,
+) -> None:
+  """Each fold as a thin line, and their mean as far as all of them go."""
+  for fold in curves:
+    ax.plot(fold['epoch'], fold[metric], color=colour, lw=0.8, alpha=0.35)
+  shortest = min((fold['epoch'] for fold in curves), key=len)
+  mean = np.mean([fold[metric][: len(shortest)] for fold in curves], axis=0)
+  label = f'{name}, mean of {len(curves)} folds' if len(curves) > 1 else name
+  ax.plot(shortest, mean, color=colour, lw=2.2, label=label)
 
 
 def _draw_probabilities(

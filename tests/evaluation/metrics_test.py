@@ -1,5 +1,8 @@
 """Scores, by hand and against scikit-learn."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -36,3 +39,108 @@ def test_scores_are_scikit_learns():
   assert metrics.unweighted_average_recall(confusion) == pytest.approx(
     sklearn_metrics.balanced_accuracy_score(labels, predictions)
   )
+  assert metrics.macro_f1(confusion) == pytest.approx(
+    sklearn_metrics.f1_score(labels, predictions, average='macro')
+  )
+  np.testing.assert_allclose(
+    metrics.recalls(confusion),
+    sklearn_metrics.recall_score(labels, predictions, average=None),
+  )
+
+
+def test_a_label_that_never_occurs_counts_in_no_mean():
+  sklearn_metrics = pytest.importorskip('sklearn.metrics')
+  labels, predictions = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 2])
+  confusion = metrics.confusion_matrix(labels, predictions, 4)
+  assert (
+    np.isnan(metrics.recalls(confusion)).tolist() == [False] * 2 + [True] * 2
+  )
+  # Label 2 is predicted, so that scikit-learn counts it too; 3 is neither.
+  assert metrics.macro_f1(confusion) == pytest.approx(
+    sklearn_metrics.f1_score(labels, predictions, average='macro')
+  )
+
+
+def test_reliability_bins_are_scikit_learns():
+  calibration = pytest.importorskip('sklearn.calibration')
+  rng = np.random.default_rng(0)
+  confidence = rng.uniform(0.2, 1, 500)
+  correct = rng.uniform(size=500) < confidence**2
+  bins = metrics.reliability(confidence, correct)
+  accuracy, mean = calibration.calibration_curve(
+    correct, confidence, n_bins=15, strategy='uniform'
+  )
+  full = bins.counts > 0
+  assert bins.counts.sum() == 500
+  assert not full[:3].any()
+  np.testing.assert_allclose(bins.accuracy[full], accuracy)
+  np.testing.assert_allclose(bins.confidence[full], mean)
+
+
+def test_calibration_error_by_hand():
+  # Two bins: (0, 0.5] with gap 0.4 - 1, (0.5, 1] with gap 0.8 - 1/3.
+  confidence = np.array([0.4, 0.7, 0.8, 0.9])
+  correct = np.array([True, False, True, False])
+  bins = metrics.reliability(confidence, correct, num_bins=2)
+  assert bins.counts.tolist() == [1, 3]
+  expected = (1 * 0.6 + 3 * (0.8 - 1 / 3)) / 4
+  assert bins.expected_calibration_error == pytest.approx(expected)
+
+
+def test_the_edges_of_bins_belong_to_the_lower_one():
+  bins = metrics.reliability(np.array([0, 0.5, 1]), np.ones(3, bool), 2)
+  assert bins.counts.tolist() == [2, 1]
+
+
+def resampled_accuracies(correct, actors, resamples=2000):
+  """An independent bootstrap: actors drawn one by one, clips joined."""
+  rng = np.random.default_rng(7)
+  names = np.unique(actors)
+  clips = {name: correct[actors == name] for name in names}
+  draws = rng.choice(names, (resamples, names.size))
+  return [np.concatenate([clips[a] for a in row]).mean() for row in draws]
+
+
+def test_intervals_are_those_of_a_plain_bootstrap_over_actors():
+  rng = np.random.default_rng(1)
+  actors = rng.integers(1, 13, 600)
+  labels = rng.integers(0, 4, 600)
+  skill = rng.uniform(0.3, 1, 13)  # Some actors are easier than others.
+  hit = rng.uniform(size=600) < skill[actors]
+  predictions = np.where(hit, labels, (labels + 1) % 4)
+  intervals = metrics.bootstrap_over_actors(labels, predictions, actors, 4)
+  expected = np.percentile(resampled_accuracies(hit, actors), [2.5, 97.5])
+  np.testing.assert_allclose(intervals.accuracy, expected, atol=0.012)
+  low, high = intervals.uar
+  assert low < hit.mean() < high
+  again = metrics.bootstrap_over_actors(labels, predictions, actors, 4)
+  assert again == intervals
+
+
+def test_actors_who_differ_widen_the_interval():
+  labels = np.zeros(400, np.int64)
+  predictions = np.arange(400) % 2
+  mixed = metrics.bootstrap_over_actors(
+    labels, predictions, np.arange(400) // 20, 2
+  )
+  # Each actor is either always recognised, or never.
+  apart = metrics.bootstrap_over_actors(
+    labels, np.sort(predictions), np.arange(400) // 20, 2
+  )
+  assert np.ptp(mixed.accuracy) == 0
+  assert np.ptp(apart.accuracy) > 0.3
+
+
+def test_one_actor_tells_nothing_of_others():
+  labels = np.arange(10) % 2
+  intervals = metrics.bootstrap_over_actors(labels, labels, np.ones(10), 2)
+  assert np.isnan([*intervals.accuracy, *intervals.uar]).all()
+
+
+def test_scores_need_nothing_but_numpy():
+  code = (
+    'import sys, avemotion.evaluation.metrics;'
+    "print({'jax', 'matplotlib', 'rich', 'sklearn'} & set(sys.modules))"
+  )
+  printed = subprocess.check_output([sys.executable, '-c', code], text=True)
+  assert printed.strip() == 'set()'

@@ -1,10 +1,12 @@
 """Pictures are drawn of what they are given."""
 
+import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
 
-from avemotion.evaluation import plots
+from avemotion.emotions import COLOURS, EMOTIONS
+from avemotion.evaluation import metrics, plots
 
 
 def test_confusion_is_dark_where_the_clips_are(tmp_path):
@@ -34,3 +36,61 @@ def test_timeline_grows_by_what_is_shown(tmp_path, loudness, faces):
   assert height == pytest.approx(
     120 * (5.2 + 1.2 * loudness + 0.9 * faces), abs=2
   )
+
+
+def shows(path, colour):
+  """How many pixels are of a colour."""
+  image = matplotlib.image.imread(path)[..., :3]
+  near = np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02
+  return int(near.sum())
+
+
+def test_confusion_marks_emotions_with_their_colours(tmp_path):
+  path = tmp_path / 'confusion.png'
+  plots.save_confusion(path, 5 * np.eye(8, dtype=int), EMOTIONS, 'all')
+  assert all(shows(path, COLOURS[name]) > 100 for name in EMOTIONS)
+
+
+def test_reliability_fills_only_bins_with_clips(tmp_path):
+  confidence = np.array([0.3, 0.35, 0.9, 0.95])
+  correct = np.array([True, False, True, True])
+  bins = metrics.reliability(confidence, correct)
+  path = tmp_path / 'reliability.png'
+  plots.save_reliability(path, bins, 'run')
+  image = matplotlib.image.imread(path)
+  assert image.shape[:2] == (744, 672)
+  assert shows(path, '#8c939a') > 1000  # The histogram.
+
+
+def curves(epochs, validation):
+  fold = {'epoch': np.arange(1, epochs + 1)}
+  for side in ('train', 'validation') if validation else ('train',):
+    fold[f'{side}_loss'] = np.linspace(2, 0.5, epochs)
+    fold[f'{side}_accuracy'] = np.linspace(0.1, 0.9, epochs)
+  return fold
+
+
+@pytest.mark.parametrize('validation', [False, True])
+def test_learning_curves_show_validation_where_there_is_one(
+  tmp_path, validation
+):
+  path = tmp_path / 'curves.png'
+  # Folds that stop early have fewer epochs.
+  folds = [curves(20, validation), curves(15, validation)]
+  plots.save_learning_curves(path, folds, 'run')
+  assert matplotlib.image.imread(path).shape[:2] == (504, 1200)
+  assert shows(path, '#2f6690') > 500 or validation  # Validation is drawn over.
+  assert (shows(path, '#d1743b') > 500) == validation
+
+
+def test_comparison_marks_the_paper_hollow_where_it_is_another_thing(tmp_path):
+  def drawn(note, paper=0.6):
+    path = tmp_path / 'comparison.png'
+    bar = plots.Bar('run', 0.8, (0.7, 0.9), paper, note)
+    nothing = plots.Bar('other', 0.1, (np.nan, np.nan), None, '')
+    plots.save_comparison(path, [bar, nothing], 'runs')
+    return shows(path, '#d1743b')
+
+  assert drawn('') > drawn('', paper=None) + 100
+  # Its edge is left, and the words beside it.
+  assert drawn('other features') != drawn('')

@@ -1,0 +1,101 @@
+"""Markdown that reads as text, and as one HTML page that needs nothing else."""
+
+import base64
+import html
+import pathlib
+import textwrap
+from collections.abc import Sequence
+
+import markdown_it
+
+_STYLE = """
+body { font: 16px/1.55 system-ui, sans-serif; color: #22303c;
+  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
+h1, h2, h3 { line-height: 1.25; }
+h2 { margin-top: 3rem; padding-bottom: .3rem;
+  border-bottom: 1px solid #d9dee3; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .95rem; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid #e3e7eb;
+  font-variant-numeric: tabular-nums; }
+th { text-align: left; border-bottom-width: 2px; }
+blockquote { margin: 1rem 0; padding: .6rem 1rem; background: #fff4e5;
+  border-left: 4px solid #e8912d; }
+blockquote p { margin: 0; }
+code { background: #f0f2f4; padding: .1em .35em; border-radius: 3px; }
+img { display: block; max-width: 100%; max-height: 46rem; }
+"""
+
+
+def wrap(text: str, first: str = '', rest: str | None = None) -> str:
+  """Breaks a paragraph into lines of 80 characters.
+
+  Args:
+    text: the paragraph.
+    first: before the first line, such as '- '.
+    rest: before the others; None: as before the first.
+
+  Returns:
+    The lines, as one text.
+  """
+  return textwrap.fill(
+    text,
+    80,
+    initial_indent=first,
+    subsequent_indent=first if rest is None else rest,
+    break_long_words=False,
+    break_on_hyphens=False,
+  )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  """A Markdown table whose columns are aligned in the text, too.
+
+  Args:
+    header: of the columns.
+    rows: as many cells each.
+
+  Returns:
+    The table; bars within cells are escaped.
+  """
+  cells = [[cell.replace('|', r'\|') for cell in row] for row in rows]
+  columns = zip(header, *cells, strict=True)
+  widths = [max(3, *map(len, column)) for column in columns]
+  rule = ['-' * width for width in widths]
+  lines = [
+    ' | '.join(
+      cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+    )
+    for row in (header, rule, *cells)
+  ]
+  return '\n'.join(f'| {line} |' for line in lines)
+
+
+def save_html(path: pathlib.Path, markdown: str, title: str) -> None:
+  """Writes a page that needs no other file, no script and no network.
+
+  Args:
+    path: the HTML file; the document's pictures, PNGs, lie beside it.
+    markdown: the document, with tables; HTML in it is shown as text.
+    title: of the window.
+
+  Raises:
+    OSError: a picture cannot be read or the page cannot be written.
+  """
+  parser = markdown_it.MarkdownIt('commonmark', {'html': False}).enable('table')
+  tokens = parser.parse(markdown)
+  for token in tokens:
+    for child in token.children or ():
+      if child.type == 'image':
+        child.attrs['src'] = _embed(path.parent / str(child.attrs['src']))
+  body = parser.renderer.render(tokens, parser.options, {})
+  path.write_text(
+    '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    f'<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
+    f'<body>\n{body}</body>\n</html>\n',
+    encoding='utf-8',
+  )
+
+
+def _embed(picture: pathlib.Path) -> str:
+  data = base64.b64encode(picture.read_bytes()).decode()
+  return f'data:image/png;base64,{data}'

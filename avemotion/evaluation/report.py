@@ -1,0 +1,146 @@
+"""Writes what runs came to, beside the paper: Markdown, HTML and pictures."""
+
+import collections
+import pathlib
+import re
+from collections.abc import Sequence
+
+from avemotion.evaluation import document, paper, plots, run_section
+from avemotion.evaluation.runs import Run
+from avemotion.evaluation.scores import RunScores
+
+_WARNING = (
+  '**Random folds share speakers** between training and test, and score about'
+  ' 25 points higher than speaker-independent folds with the same model. The'
+  ' numbers of the paper are of random splits.'
+)
+OVERVIEW_HEADER = (
+  'run',
+  'protocol',
+  'accuracy',
+  '95 % CI',
+  'UAR',
+  'the paper',
+)
+
+
+def write_report(
+  scores: Sequence[RunScores], directory: pathlib.Path
+) -> list[pathlib.Path]:
+  """Writes `report.md`, `report.html` and their pictures.
+
+  Args:
+    scores: of one run or more, in the order of the report.
+    directory: made where it does not exist.
+
+  Returns:
+    The files, the report first.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
+  directory.mkdir(parents=True, exist_ok=True)
+  sections, pictures = [], []
+  if len(scores) > 1:
+    comparison = directory / 'comparison.png'
+    plots.save_comparison(
+      comparison, [_bar(one) for one in scores], 'Accuracy on test clips'
+    )
+    sections.append(_overview(scores, comparison))
+    pictures.append(comparison)
+  for stem, one in zip(_stems(scores), scores, strict=True):
+    drawn = run_section.draw(one, directory, stem)
+    sections.append(run_section.write(one, drawn))
+    pictures.extend(drawn)
+  markdown = (
+    '\n\n'.join(['# Report', document.wrap(_WARNING, '> '), *sections]) + '\n'
+  )
+  text, page = directory / 'report.md', directory / 'report.html'
+  text.write_text(markdown, encoding='utf-8')
+  names = ', '.join(one.run.name for one in scores)
+  document.save_html(page, markdown, f'avemotion: {names}')
+  return [text, page, *pictures]
+
+
+def overview_row(scores: RunScores) -> tuple[str, ...]:
+  """A run's cells under `OVERVIEW_HEADER`."""
+  run, row = scores.run, scores.papers_row
+  reported = [f'{row.accuracy:.0%}'] if row else ['–']
+  return (
+    run.name,
+    run.protocol,
+    *run_section.cells(scores.accuracy),
+    run_section.cells(scores.uar)[0],
+    ', '.join([*reported, *scores.differences]),
+  )
+
+
+def record_keys(key: str, runs: Sequence[Run]) -> list[str]:
+  """Where the figures of runs go in docs/results.json.
+
+  Args:
+    key: such as 'crossval.table2'.
+    runs: one, or the rows of a sweep over a table of the paper.
+
+  Returns:
+    For one run the key itself; for each of several 'KEY.ROW.PROTOCOL', where
+    ROW is the name of the run's directory and of the row.
+
+  Raises:
+    ValueError: several runs are not rows of one table, each by its model and
+      its name, or two would go to the same place.
+  """
+  if len(runs) == 1:
+    return [key]
+  if not any(
+    all(_is_named_row(run, rows) for run in runs)
+    for rows in paper.TABLES.values()
+  ):
+    raise ValueError(
+      "--record takes one run, or rows of one of the paper's tables, by model"
+      ' and by name of directory, as launch/sweep.py makes them; got'
+      f' {", ".join(run.name for run in runs)}'
+    )
+  keys = [f'{key}.{run.name}.{run.protocol}' for run in runs]
+  twice = [name for name, n in collections.Counter(keys).items() if n > 1]
+  if twice:
+    raise ValueError(
+      f'--record: two runs are {", ".join(twice)}; record one at a time'
+    )
+  return keys
+
+
+def _is_named_row(run: Run, rows: Sequence[paper.Row]) -> bool:
+  model = run.config['model']
+  return any(run.name == row.name and paper.is_row(model, row) for row in rows)
+
+
+def _stems(scores: Sequence[RunScores]) -> list[str]:
+  """What each run's pictures begin with; runs of one name are numbered."""
+  seen: collections.Counter[str] = collections.Counter()
+  stems = []
+  for one in scores:
+    stem = re.sub(r'[^\w.-]+', '_', one.run.name)
+    seen[stem] += 1
+    stems.append(f'{stem}.{seen[stem]}' if seen[stem] > 1 else stem)
+  return stems
+
+
+def _bar(scores: RunScores) -> plots.Bar:
+  return plots.Bar(
+    f'{scores.run.name}, {scores.run.protocol}',
+    scores.accuracy.mean,
+    scores.accuracy.interval,
+    scores.papers_row.accuracy if scores.papers_row else None,
+    ', '.join(scores.differences),
+  )
+
+
+def _overview(scores: Sequence[RunScores], comparison: pathlib.Path) -> str:
+  rows = [overview_row(one) for one in scores]
+  return '\n\n'.join(
+    [
+      document.table(OVERVIEW_HEADER, [[f'`{r[0]}`', *r[1:]] for r in rows]),
+      f'![Accuracies beside the paper]({comparison.name})',
+    ]
+  )

@@ -1,0 +1,226 @@
+"""Finds the folds of runs, wherever they were trained, and puts them together.
+
+A run is one configuration under one protocol. Its folds may have been trained
+together or apart, in one work directory or in several.
+"""
+
+import collections
+import dataclasses
+import functools
+import itertools
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from avemotion.data import folds
+from avemotion.evaluation import fold_outputs, paper
+from avemotion.evaluation.fold_outputs import FoldOutputs, ReportError
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """Every fold of one configuration.
+
+  Attributes:
+    name: of the directory that holds the folds.
+    folds: all of the protocol, by number.
+  """
+
+  name: str
+  folds: tuple[FoldOutputs, ...]
+
+  @property
+  def config(self) -> dict[str, Any]:
+    """What every fold was trained with."""
+    return self.folds[0].summary['config']
+
+  @property
+  def protocol(self) -> str:
+    """Its name in `avemotion.data.folds.PROTOCOLS`."""
+    return self.folds[0].protocol
+
+  @property
+  def modality(self) -> str:
+    """'video', 'audio', or both: 'fusion'."""
+    return paper.modality_of(self.config['model']['modalities'])
+
+  @property
+  def sources(self) -> dict[str, str]:
+    """What each modality's features are, in words."""
+    return self.folds[0].summary['sources']
+
+  @property
+  def label_names(self) -> tuple[str, ...]:
+    """Of the classes, in the paper's order."""
+    return self.folds[0].label_names
+
+  @functools.cached_property
+  def actors(self) -> np.ndarray:
+    """int64[clips], of the test clips of all folds, as below."""
+    return np.concatenate([fold.actors for fold in self.folds])
+
+  @functools.cached_property
+  def labels(self) -> np.ndarray:
+    """int64[clips]."""
+    return np.concatenate([fold.labels for fold in self.folds])
+
+  @functools.cached_property
+  def predictions(self) -> np.ndarray:
+    """int64[clips]."""
+    return np.concatenate([fold.predictions for fold in self.folds])
+
+  @functools.cached_property
+  def probabilities(self) -> np.ndarray:
+    """float64[clips, labels]."""
+    return np.concatenate([fold.probabilities for fold in self.folds])
+
+
+def read_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
+  """Reads work directories, and merges the folds of each configuration.
+
+  Args:
+    workdirs: of `launch/train.py`, or of a sweep, whose sub-directories are
+      such.
+
+  Returns:
+    Whole runs, sorted by name.
+
+  Raises:
+    ReportError: a directory holds no fold; files are damaged or disagree;
+      folds in one directory are of different runs; a fold is missing, or there
+      twice and different.
+  """
+  directories = [path for workdir in workdirs for path in _find(workdir)]
+  by_config: dict[str, list[FoldOutputs]] = collections.defaultdict(list)
+  for directory in {path.resolve(): path for path in directories}.values():
+    finished = _read_directory(directory)
+    by_config[_key(finished[0])].extend(finished)
+  for one, other in itertools.combinations(by_config.values(), 2):
+    _check_not_meant_as_one(one, other)
+  runs = [_merge(parts) for parts in by_config.values()]
+  return sorted(runs, key=lambda run: (run.name, run.protocol))
+
+
+def _find(workdir: pathlib.Path) -> list[pathlib.Path]:
+  """The work directory if it holds folds, or those below it that do."""
+  if not workdir.is_dir():
+    raise ReportError(f'{workdir}: no such directory')
+  if _fold_directories(workdir):
+    return [workdir]
+  below = sorted(path for path in workdir.iterdir() if path.is_dir())
+  runs = [path for path in below if _fold_directories(path)]
+  if not runs:
+    raise ReportError(
+      f'{workdir}: holds no fold_K, nor does a directory in it; name what was'
+      ' --workdir of launch/train.py or launch/sweep.py'
+    )
+  return runs
+
+
+def _fold_directories(workdir: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(path for path in workdir.glob('fold_*') if path.is_dir())
+
+
+def _read_directory(directory: pathlib.Path) -> list[FoldOutputs]:
+  """The finished folds of a directory, which are all of one run."""
+  finished = [
+    fold_outputs.read_fold(path)
+    for path in _fold_directories(directory)
+    if (path / 'result.json').exists()
+  ]
+  if not finished:
+    raise ReportError(
+      f'{directory}: no fold of it is finished; go on with python'
+      f' launch/train.py --workdir={directory}'
+    )
+  for other in finished[1:]:
+    _check_same(finished[0], other)
+  return finished
+
+
+def _key(fold: FoldOutputs) -> str:
+  return json.dumps(fold.summary['config'], sort_keys=True)
+
+
+def _check_same(one: FoldOutputs, other: FoldOutputs) -> None:
+  """Folds that are averaged are of one configuration, data and labels."""
+  for key in ('config', 'label_names', 'sources'):
+    difference = _difference(one.summary[key], other.summary[key])
+    if difference:
+      raise ReportError(
+        f'{one.directory} and {other.directory} cannot be averaged:'
+        f' {key} differs ({difference})'
+      )
+
+
+def _difference(one: Any, other: Any, key: str = '') -> str:
+  """Where two JSON values differ: 'model.layers: 1 and 3'; '' if nowhere."""
+  if isinstance(one, Mapping) and isinstance(other, Mapping):
+    parts = (
+      _difference(one.get(name), other.get(name), f'{key}.{name}'.strip('.'))
+      for name in sorted({*one, *other})
+    )
+    return '; '.join(part for part in parts if part)
+  return '' if one == other else f'{key}: {one} and {other}'.removeprefix(': ')
+
+
+def _check_not_meant_as_one(
+  one: Sequence[FoldOutputs], other: Sequence[FoldOutputs]
+) -> None:
+  """Two runs that lack what the other has are one run, changed midway."""
+  same_protocol = one[0].protocol == other[0].protocol
+  apart = {f.number for f in one}.isdisjoint(f.number for f in other)
+  if same_protocol and apart:
+    _check_same(one[0], other[0])
+
+
+def _merge(parts: Sequence[FoldOutputs]) -> Run:
+  """The run that the folds of one or several directories make."""
+  by_number: dict[int, FoldOutputs] = {}
+  for fold in parts:
+    _check_same(parts[0], fold)
+    other = by_number.setdefault(fold.number, fold)
+    if not fold.same_content(other):
+      raise ReportError(
+        f'{other.directory} and {fold.directory} are the same fold of one'
+        ' configuration, with different results; name one of them'
+      )
+  ordered = tuple(by_number[number] for number in sorted(by_number))
+  _check_whole(ordered)
+  _check_disjoint(ordered)
+  names = sorted({fold.workdir.resolve().name for fold in ordered})
+  more = f' and {len(names) - 1} more' if len(names) > 1 else ''
+  return Run(names[0] + more, ordered)
+
+
+def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
+  protocol = ordered[0].protocol
+  num_folds = folds.PROTOCOLS[protocol].num_folds
+  missing = sorted(set(range(num_folds)) - {fold.number for fold in ordered})
+  if missing:
+    workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
+    commands = (
+      f'python launch/train.py --fold={number} --workdir={workdirs[0]} …'
+      for number in missing
+    )
+    raise ReportError(
+      f'{", ".join(workdirs)}: of the {num_folds} folds of {protocol},'
+      f' {", ".join(map(str, missing))} missing or not finished. Train what is'
+      f' missing with the same configuration: {"; ".join(commands)}'
+    )
+
+
+def _check_disjoint(ordered: Sequence[FoldOutputs]) -> None:
+  """Folds of one division test no clip twice."""
+  tested: dict[str, pathlib.Path] = {}
+  for fold in ordered:
+    for clip in fold.clip_ids:
+      other = tested.setdefault(clip, fold.directory)
+      if other != fold.directory:
+        raise ReportError(
+          f'{other} and {fold.directory} both test {clip}: they come from'
+          ' different divisions of the data'
+        )

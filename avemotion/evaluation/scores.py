@@ -1,0 +1,95 @@
+"""What a run comes to, in numbers."""
+
+import dataclasses
+
+import numpy as np
+
+from avemotion.evaluation import metrics, paper
+from avemotion.evaluation.runs import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+  """A share of clips, over folds and over all of their test clips.
+
+  Attributes:
+    mean: over folds.
+    deviation: over folds, of a sample; None where there is one fold.
+    pooled: of the test clips of all folds taken together.
+    interval: 95 % of it, by bootstrap over actors; nan with one actor.
+  """
+
+  mean: float
+  deviation: float | None
+  pooled: float
+  interval: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunScores:
+  """A run's scores; all but the means are of its pooled test clips.
+
+  Attributes:
+    run: what is scored.
+    accuracy: share of clips recognised.
+    uar: unweighted average recall.
+    macro_f1: mean over labels.
+    confusion: int64[labels, labels]; rows are true labels.
+    reliability: confidence against accuracy.
+  """
+
+  run: Run
+  accuracy: Score
+  uar: Score
+  macro_f1: float
+  confusion: np.ndarray
+  reliability: metrics.Reliability
+
+  @property
+  def papers_row(self) -> paper.Row | None:
+    """The row of the paper's tables that the model is; None: of none."""
+    return paper.find_row(self.run.config['model'])
+
+  @property
+  def differences(self) -> tuple[str, ...]:
+    """What must be said where the number stands beside the paper's."""
+    run, row = self.run, self.papers_row
+    if row is None:
+      return ()
+    return paper.differences(
+      row, run.config['model'], run.sources, run.protocol, run.label_names
+    )
+
+
+def score(run: Run) -> RunScores:
+  """Scores a run."""
+  confusions = [fold.confusion for fold in run.folds]
+  pooled = np.sum(confusions, axis=0)
+  intervals = metrics.bootstrap_over_actors(
+    run.labels, run.predictions, run.actors, len(run.label_names)
+  )
+  return RunScores(
+    run,
+    accuracy=_over_folds(
+      [metrics.accuracy(confusion) for confusion in confusions],
+      metrics.accuracy(pooled),
+      intervals.accuracy,
+    ),
+    uar=_over_folds(
+      [metrics.unweighted_average_recall(c) for c in confusions],
+      metrics.unweighted_average_recall(pooled),
+      intervals.uar,
+    ),
+    macro_f1=metrics.macro_f1(pooled),
+    confusion=pooled,
+    reliability=metrics.reliability(
+      run.probabilities.max(axis=1), run.predictions == run.labels
+    ),
+  )
+
+
+def _over_folds(
+  values: list[float], pooled: float, interval: tuple[float, float]
+) -> Score:
+  deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+  return Score(float(np.mean(values)), deviation, pooled, interval)

@@ -1,0 +1,89 @@
+"""The paper's tables, against what they say in print."""
+
+import dataclasses
+
+import pytest
+
+from avemotion.emotions import EMOTIONS
+from avemotion.evaluation import paper
+from avemotion.training.config import ModelConfig
+
+
+def percents(table):
+  return {row.name: round(100 * row.accuracy) for row in paper.TABLES[table]}
+
+
+def test_the_tables_are_the_papers():
+  assert percents(1) == {
+    '1x256_bn': 78,
+    '3x256_bn': 74,
+    '1x512_no_bn': 76,
+    '1x512_bn': 79,
+    '3x512_no_bn': 74,
+    '3x512_bn': 76,
+    '1x1024_no_bn': 77,
+    '1x1024_bn': 78,
+  }
+  assert percents(2) == {
+    '1x256_no_bn': 69,
+    '1x256_bn': 75,
+    '3x256_no_bn': 75,
+    '3x256_bn': 80,
+    '1x512_bn': 75,
+    '3x512_bn': 79,
+  }
+  assert percents(3) == {'audio': 80, 'video': 79, 'fusion': 90}
+
+
+@pytest.mark.parametrize('table', [1, 2, 3])
+def test_the_bold_row_is_the_best(table):
+  rows = paper.TABLES[table]
+  (bold,) = [row for row in rows if row.bold]
+  assert bold.accuracy == max(row.accuracy for row in rows)
+  assert all(row.table == table for row in rows)
+
+
+def test_rows_are_configurations_of_the_model():
+  for row in (row for table in paper.TABLES.values() for row in table):
+    config = dataclasses.replace(ModelConfig(), **row.model)
+    found = paper.find_row(dataclasses.asdict(config))
+    assert (found.model, found.accuracy) == (row.model, row.accuracy)
+
+
+def test_rows_read_as_in_print():
+  assert [str(row) for row in paper.TABLES[3]] == [
+    '3 × 256, BN',
+    '1 × 512, BN',
+    'video 1 × 512, audio 3 × 256, BN',
+  ]
+  assert str(paper.TABLES[2][0]) == '1 × 256, no BN'
+
+
+def test_a_model_that_the_paper_has_not_is_no_row():
+  config = ModelConfig(modalities=('audio',), audio_features=128)
+  assert paper.find_row(dataclasses.asdict(config)) is None
+
+
+@pytest.mark.parametrize(
+  ('source', 'coefficients', 'protocol', 'label_names', 'expected'),
+  [
+    ('VGG16 of crops', 13, 'random10', EMOTIONS, ()),
+    ('68 face landmarks', 13, 'random10', EMOTIONS, ('other features',)),
+    ('VGG16', 40, 'random10', EMOTIONS, ('other features',)),
+    ('VGG16', 13, 'actor5', EMOTIONS, ('other protocol',)),
+    ('VGG16', 13, 'random10', EMOTIONS[:6], ('other classes',)),
+  ],
+)
+def test_what_is_not_the_papers_is_said(
+  source, coefficients, protocol, label_names, expected
+):
+  row = paper.TABLES[3][2]
+  model = {**row.model, 'audio_coefficients': coefficients}
+  sources = {'video': source, 'audio': 'MFCC'}
+  given = (row, model, sources, protocol, label_names)
+  assert paper.differences(*given) == expected
+
+
+def test_classes_are_in_ravdess_order_or_in_their_own():
+  assert paper.class_order(sorted(EMOTIONS)) == EMOTIONS
+  assert paper.class_order(['sad', 'happy']) == ('sad', 'happy')

@@ -1,0 +1,99 @@
+"""What a report says of one run."""
+
+import re
+
+import matplotlib.image
+import pytest
+
+from avemotion.evaluation import run_section, runs, scores
+
+
+@pytest.fixture
+def section(tmp_path, write_run):
+  """A function that writes the section of a run so configured."""
+
+  def write(**changes):
+    (run,) = runs.read_runs([write_run(tmp_path / 'run', **changes)])
+    names = ('confusion.png', 'reliability.png', 'curves.png')
+    pictures = [tmp_path / name for name in names]
+    return run_section.write(scores.score(run), pictures)
+
+  return write
+
+
+def cells(text, name):
+  """Those of the first row of a table that begins so."""
+  (line, *_) = [row for row in text.splitlines() if row.startswith(f'| {name}')]
+  return [cell.strip() for cell in line.strip('|').split('|')]
+
+
+def test_ours_stands_above_the_papers_and_peoples(section):
+  text = section()
+  _, accuracy, interval, _, _ = cells(text, 'ours, mean of 10 folds')
+  assert re.fullmatch(r'\d\d\.\d ± \d\.\d%', accuracy)
+  assert re.fullmatch(r'\d\d\.\d–\d\d\.\d%', interval)
+  assert cells(text, 'the paper, Table II, other protocol')[1] == '80%'
+  assert cells(text, 'humans, audio of RAVDESS')[1] == '62%'
+  assert 'speakers are shared between training and\n  test.' in text
+  assert 'audio from MFCC' in text
+  assert '384 test clips of 24 actors' in text
+  assert '12 epochs, 64 seconds a fold' in text
+  assert 'a random 80/20 split' in text
+
+
+def test_the_papers_own_protocol_has_no_deviation_and_no_caveat(section):
+  text = section(protocol='random80')
+  assert '±' not in text
+  assert re.fullmatch(r'\d\d\.\d%', cells(text, 'ours')[1])
+  assert cells(text, 'the paper, Table II')[0] == 'the paper, Table II'
+
+
+def test_landmarks_are_not_vgg16(section):
+  text = section(
+    modalities=('video', 'audio'),
+    sources={'video': '68 face landmarks', 'audio': 'MFCC'},
+  )
+  assert cells(text, 'the paper, Table III')[:2] == [
+    'the paper, Table III, other features',
+    '90%',
+  ]
+  assert 'video from 68 face landmarks; audio from MFCC' in text
+  assert cells(text, 'humans, video and audio of RAVDESS')[1] == '80%'
+
+
+def test_recalls_and_folds_are_listed(section):
+  text = section(protocol='actor5', label_names=('happy', 'sad', 'bored'))
+  for name in ('happy', 'sad', 'bored'):
+    assert cells(text, name)[1] == '48'
+  assert [cells(text, str(fold))[0] for fold in range(5)] == list('01234')
+  assert 'other protocol, other classes' in text
+  # Folds of 4 and of 5 actors: the mean is not that of all clips.
+  assert cells(text, 'ours, all test clips pooled')[1].endswith('%')
+
+
+def test_a_fitted_temperature_is_told(tmp_path, write_run, rewrite):
+  workdir = write_run(tmp_path, protocol='random80')
+  rewrite(workdir / 'fold_0' / 'result.json', temperature=1.3)
+  (run,) = runs.read_runs([workdir])
+  text = run_section.write(scores.score(run), [tmp_path] * 3)
+  assert 'temperature fitted on validation clips' in ' '.join(text.split())
+
+
+def test_lines_but_those_of_tables_are_of_80_characters(section):
+  text = section(modalities=('video', 'audio'))
+  lines = [line for line in text.splitlines() if not line.startswith('|')]
+  assert max(map(len, lines)) <= 80
+
+
+def test_pictures_are_drawn(tmp_path, write_run):
+  (run,) = runs.read_runs([write_run(tmp_path / 'run', validation=True)])
+  drawn = run_section.draw(scores.score(run), tmp_path, 'run')
+  assert [path.name for path in drawn] == [
+    'run.confusion.png',
+    'run.reliability.png',
+    'run.curves.png',
+  ]
+  for path in drawn:
+    height, width, _ = matplotlib.image.imread(path).shape
+    assert 400 < height < 1200
+    assert 600 < width < 1300

@@ -1,0 +1,134 @@
+"""Folds are merged wherever they lie, and never averaged where one lacks."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from avemotion.evaluation import runs
+from avemotion.evaluation.fold_outputs import ReportError
+
+
+def test_a_run_is_all_of_its_folds(tmp_path, write_run):
+  (run,) = runs.read_runs([write_run(tmp_path / 'audio')])
+  assert (run.name, run.protocol, run.modality) == (
+    'audio',
+    'random10',
+    'audio',
+  )
+  assert [fold.number for fold in run.folds] == list(range(10))
+  assert run.labels.shape == run.actors.shape == run.predictions.shape == (384,)
+  assert run.probabilities.shape == (384, 8)
+
+
+def test_folds_trained_apart_give_the_run_trained_together(tmp_path, write_run):
+  write_run(tmp_path / 'a' / 'audio', folds=[0, 3, 4])
+  write_run(tmp_path / 'b' / 'audio', folds=[1, 2, 5, 6, 7, 8, 9])
+  write_run(tmp_path / 'all')
+  (apart,) = runs.read_runs([tmp_path / 'b', tmp_path / 'a' / 'audio'])
+  (together,) = runs.read_runs([tmp_path / 'all'])
+  assert apart.name == 'audio'
+  np.testing.assert_array_equal(apart.probabilities, together.probabilities)
+
+
+def test_a_sweep_is_many_runs_by_name(tmp_path, write_run):
+  write_run(tmp_path / 'wide', protocol='random80', audio_features=512)
+  write_run(tmp_path / 'deep', protocol='random80')
+  write_run(tmp_path / 'apart', protocol='actor5')
+  (tmp_path / 'report').mkdir()
+  found = runs.read_runs([tmp_path])
+  assert [run.name for run in found] == ['apart', 'deep', 'wide']
+  assert [len(run.folds) for run in found] == [5, 1, 1]
+
+
+def test_a_workdir_named_twice_is_one(tmp_path, write_run):
+  write_run(tmp_path / 'run')
+  (run,) = runs.read_runs(
+    [tmp_path / 'run', tmp_path / 'run' / 'fold_0' / '..']
+  )
+  assert run.labels.size == 384
+
+
+def test_missing_folds_are_named_with_the_command_for_them(tmp_path, write_run):
+  run = write_run(tmp_path / 'run', folds=[0, 1, 2, 3, 5, 6, 7, 9])
+  (run / 'fold_8').mkdir()  # Begun, and not finished.
+  with pytest.raises(ReportError, match='10 folds of random10, 4, 8') as caught:
+    runs.read_runs([run])
+  assert f'launch/train.py --fold=4 --workdir={run} …;' in str(caught.value)
+  assert f'launch/train.py --fold=8 --workdir={run} …' in str(caught.value)
+
+
+def test_the_same_fold_twice_counts_once(tmp_path, write_run, rewrite):
+  write_run(tmp_path / 'a')
+  shutil.copytree(tmp_path / 'a' / 'fold_2', tmp_path / 'b' / 'fold_2')
+  rewrite(tmp_path / 'b' / 'fold_2' / 'result.json', seconds=1.0)
+  (run,) = runs.read_runs([tmp_path / 'a', tmp_path / 'b'])
+  assert run.labels.size == 384
+  assert run.name == 'a'
+
+
+def test_the_same_fold_with_other_results_is_refused(tmp_path, write_run):
+  write_run(tmp_path / 'a')
+  write_run(tmp_path / 'b', folds=[2], skill=1.0)
+  with pytest.raises(ReportError, match='different results') as caught:
+    runs.read_runs([tmp_path / 'a', tmp_path / 'b'])
+  assert str(tmp_path / 'a' / 'fold_2') in str(caught.value)
+  assert str(tmp_path / 'b' / 'fold_2') in str(caught.value)
+
+
+@pytest.mark.parametrize('together', [False, True])
+def test_folds_of_two_configurations_are_not_averaged(
+  tmp_path, write_run, together
+):
+  """Neither in one directory, nor where each lacks what the other has."""
+  write_run(tmp_path / 'a', folds=range(5))
+  write_run(
+    tmp_path / ('a' if together else 'b'), folds=range(5, 10), audio_layers=1
+  )
+  with pytest.raises(ReportError, match='cannot be averaged: config') as caught:
+    runs.read_runs([tmp_path])
+  assert 'model.audio_layers: 3 and 1' in str(caught.value)
+
+
+def test_two_runs_that_lack_the_same_folds_are_two_runs(tmp_path, write_run):
+  write_run(tmp_path / 'a', folds=range(5))
+  write_run(tmp_path / 'b', folds=range(4), audio_layers=1)
+  with pytest.raises(ReportError, match='a: of the 10 folds'):
+    runs.read_runs([tmp_path])
+
+
+@pytest.mark.parametrize(
+  ('changed', 'message'),
+  [
+    ({'sources': {'audio': 'log-mel'}}, 'sources differs'),
+    ({'label_names': [f'l{i}' for i in range(8)]}, 'label_names differs'),
+  ],
+)
+def test_folds_of_other_data_are_not_averaged(
+  tmp_path, write_run, changed, message
+):
+  write_run(tmp_path / 'a', folds=range(9))
+  write_run(tmp_path / 'b', folds=[9], **changed)
+  with pytest.raises(ReportError, match=message):
+    runs.read_runs([tmp_path / 'a', tmp_path / 'b'])
+
+
+def test_folds_that_test_one_clip_twice_are_refused(
+  tmp_path, write_run, rewrite
+):
+  run = write_run(tmp_path / 'run')
+  shutil.rmtree(run / 'fold_1')
+  shutil.copytree(run / 'fold_0', run / 'fold_1')
+  rewrite(run / 'fold_1' / 'result.json', fold=1)
+  with pytest.raises(ReportError, match='both test neutral-0-01'):
+    runs.read_runs([run])
+
+
+def test_a_directory_without_folds_is_refused(tmp_path):
+  with pytest.raises(ReportError, match='holds no fold_K'):
+    runs.read_runs([tmp_path])
+  with pytest.raises(ReportError, match='no such directory'):
+    runs.read_runs([tmp_path / 'nowhere'])
+  (tmp_path / 'fold_0').mkdir()
+  with pytest.raises(ReportError, match='no fold of it is finished'):
+    runs.read_runs([tmp_path])

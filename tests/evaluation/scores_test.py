@@ -1,0 +1,55 @@
+"""A run's scores are those of its clips."""
+
+import numpy as np
+import pytest
+
+from avemotion.evaluation import runs, scores
+
+
+def score(workdir):
+  (run,) = runs.read_runs([workdir])
+  return scores.score(run)
+
+
+def test_scores_are_over_folds_and_over_clips(tmp_path, write_run):
+  one = score(write_run(tmp_path / 'run', protocol='actor5'))
+  accuracies = [fold.summary['accuracy'] for fold in one.run.folds]
+  assert one.accuracy.mean == pytest.approx(np.mean(accuracies))
+  assert one.accuracy.deviation == pytest.approx(np.std(accuracies, ddof=1))
+  assert one.accuracy.pooled == np.mean(one.run.predictions == one.run.labels)
+  low, high = one.accuracy.interval
+  assert low < one.accuracy.pooled < high
+  assert one.confusion.sum() == one.reliability.counts.sum() == 384
+
+
+def test_one_fold_has_no_deviation(tmp_path, write_run):
+  one = score(write_run(tmp_path / 'run', protocol='random80'))
+  assert one.accuracy.deviation is None
+  assert one.accuracy.mean == one.accuracy.pooled
+
+
+def test_scores_are_scikit_learns(tmp_path, write_run):
+  sklearn_metrics = pytest.importorskip('sklearn.metrics')
+  one = score(write_run(tmp_path / 'run'))
+  given = one.run.labels, one.run.predictions
+  assert one.uar.pooled == pytest.approx(
+    sklearn_metrics.balanced_accuracy_score(*given)
+  )
+  assert one.macro_f1 == pytest.approx(
+    sklearn_metrics.f1_score(*given, average='macro')
+  )
+
+
+def test_landmarks_do_not_pass_for_vgg16(tmp_path, write_run):
+  changes = {'sources': {'video': '68 face landmarks'}}
+  video = {'protocol': 'random80', 'modalities': ('video',)}
+  landmarks = score(write_run(tmp_path / 'landmarks', **video, **changes))
+  assert landmarks.papers_row.accuracy == 0.79
+  assert landmarks.differences == ('other features',)
+  assert score(write_run(tmp_path / 'vgg16', **video)).differences == ()
+
+
+def test_a_model_of_our_own_is_beside_no_row(tmp_path, write_run):
+  one = score(write_run(tmp_path / 'run', audio_features=99))
+  assert one.papers_row is None
+  assert one.differences == ()

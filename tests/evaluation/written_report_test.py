@@ -1,0 +1,87 @@
+"""The report as a whole; launch/report_test.py has this module's usual name."""
+
+import pytest
+
+from avemotion.evaluation import report, runs, scores
+
+
+def read(*workdirs):
+  return [scores.score(run) for run in runs.read_runs(workdirs)]
+
+
+def test_one_run_is_one_section(tmp_path, write_run):
+  scored = read(write_run(tmp_path / 'my run', protocol='random80'))
+  written = report.write_report(scored, tmp_path / 'new' / 'report')
+  assert [path.name for path in written] == [
+    'report.md',
+    'report.html',
+    'my_run.confusion.png',
+    'my_run.reliability.png',
+    'my_run.curves.png',
+  ]
+  assert all(path.stat().st_size for path in written)
+  text = written[0].read_text()
+  assert 'Random folds share speakers' in text
+  assert text.count('## `') == 1
+  assert all(f']({path.name})' in text for path in written[2:])
+
+
+def test_several_runs_are_compared_and_keep_their_pictures_apart(
+  tmp_path, write_run
+):
+  a = write_run(tmp_path / 'a' / 'run', protocol='random80')
+  b = write_run(tmp_path / 'b' / 'run', protocol='random80', audio_features=512)
+  c = write_run(tmp_path / 'c' / 'other', protocol='actor5', audio_features=1)
+  written = report.write_report(read(a, b, c), tmp_path / 'report')
+  names = [path.name for path in written]
+  assert len(set(names)) == len(names) == 3 + 3 * 3
+  assert {'run.confusion.png', 'run.2.confusion.png'} < set(names)
+  text = written[0].read_text()
+  assert '![Accuracies beside the paper](comparison.png)' in text
+  rows = [line for line in text.splitlines() if line.startswith('| `')]
+  assert [row.split('|')[1].strip() for row in rows] == [
+    '`other`',
+    '`run`',
+    '`run`',
+  ]
+  assert rows[0].rstrip(' |').endswith('–')
+  page = written[1].read_text()
+  assert page.count('data:image/png;base64,') == 10
+  assert 'http' not in page
+
+
+def test_figures_of_one_run_are_recorded_under_the_key_itself(
+  tmp_path, write_run
+):
+  found = runs.read_runs([write_run(tmp_path / 'any', protocol='random80')])
+  assert report.record_keys('a.b', found) == ['a.b']
+
+
+def test_figures_of_a_sweep_are_recorded_by_row_and_protocol(
+  tmp_path, write_run
+):
+  write_run(tmp_path / '1x256_bn', audio_layers=1, protocol='random80')
+  write_run(tmp_path / '3x256_no_bn', batch_norm=False, protocol='random80')
+  found = runs.read_runs([tmp_path])
+  assert report.record_keys('crossval.table2', found) == [
+    'crossval.table2.1x256_bn.random80',
+    'crossval.table2.3x256_no_bn.random80',
+  ]
+
+
+@pytest.mark.parametrize(
+  ('name', 'message'),
+  [
+    ('mine', 'got 3x256_bn, mine'),
+    ('3x256_no_bn', 'got 3x256_bn, 3x256_no_bn'),  # Its model is another's.
+    ('audio', 'got 3x256_bn, audio'),  # A row of another table.
+    ('more/3x256_bn', 'two runs are k.3x256_bn.random80'),
+  ],
+)
+def test_figures_that_have_no_place_are_refused(
+  tmp_path, write_run, name, message
+):
+  one = write_run(tmp_path / '3x256_bn', protocol='random80')
+  other = write_run(tmp_path / name, protocol='random80', epochs=3)
+  with pytest.raises(ValueError, match=message):
+    report.record_keys('k', runs.read_runs([one, other]))
