@@ -215,7 +215,11 @@ class Recognizer:
       steps[-1] = len(rows)
       lengths[modality] = _pad(steps.astype(np.int32), _POINT_MULTIPLE)[None]
     probabilities = _apply(
-      self._model.classifier, self._model.variables, inputs, lengths
+      self._model.classifier,
+      self._model.variables,
+      inputs,
+      lengths,
+      self._model.temperature,
     )
     return np.asarray(probabilities)[: len(points)]
 
@@ -226,9 +230,10 @@ def _apply(
   variables: Mapping[str, Any],
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
+  temperature: float,
 ) -> jax.Array:
   logits = classifier.apply(variables, features, lengths)
-  return jax.nn.softmax(logits[0])
+  return jax.nn.softmax(logits[0] / temperature)
 
 
 def _timeline_points(features: ClipFeatures) -> np.ndarray:

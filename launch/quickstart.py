@@ -3,7 +3,7 @@
   python launch/quickstart.py
 
 Draws talking heads, extracts their features into a TFDS data set, trains the
-fusion model on three folds, and recognises one clip. The clips are cartoons:
+fusion model on ten folds, and recognises one clip. The clips are cartoons:
 the accuracy shows that the path works, and nothing about real emotions.
 """
 
@@ -22,10 +22,11 @@ import rich.table
 from absl import app, flags
 
 from avemotion import recognizer
+from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import plots, results
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, logs, outputs
+from avemotion.training import crossval, logs
 from tfds_ravdess import prepare, progress, synthetic
 
 _WORKDIR = flags.DEFINE_string(
@@ -36,7 +37,6 @@ _RECORD = flags.DEFINE_boolean(
 )
 _CONFIG = pathlib.Path(__file__).parent / 'configs' / 'quickstart.py'
 _ACTORS = (1, 2, 3, 4, 5)
-_FOLDS = (0, 1, 2)
 
 
 def main(argv: list[str]) -> int:
@@ -51,10 +51,14 @@ def main(argv: list[str]) -> int:
     corpus = _draw(workdir / 'corpus')
     _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
     clips = _prepare(workdir)
-    _stage(3, f'training the fusion model on folds {_FOLDS} of random10')
-    outcomes = _train(clips, workdir)
+    _stage(3, 'training the fusion model on the ten folds of random10')
+    config = config_lib.load_config(str(_CONFIG), {})
+    _train(config, clips, workdir)
     _stage(4, 'recognising a clip that fold 0 was not trained on')
-    tested = clips.clip_ids[outcomes[0].test[0]]
+    fold = folds.make_fold(
+      config.data.protocol, 0, clips.labels, clips.actors
+    )
+    tested = clips.clip_ids[fold.test[0]]
     _recognise(next(p for p in corpus if p.stem == tested), workdir)
   except (ValueError, OSError, crossval.TrainingError) as error:
     print(f'quickstart.py: {error}', file=sys.stderr)
@@ -86,15 +90,13 @@ def _prepare(workdir: pathlib.Path) -> ClipSet:
   return ClipSet.from_tfds('ravdess/speech', workdir / 'data')
 
 
-def _train(clips: ClipSet, workdir: pathlib.Path) -> list[outputs.FoldResult]:
+def _train(
+  config: config_lib.Config, clips: ClipSet, workdir: pathlib.Path
+) -> None:
   """Trains the folds, prints their table and draws their confusion."""
-  config = config_lib.load_config(str(_CONFIG), {})
-  outcomes = [
-    crossval.train_fold(config, clips, fold, workdir) for fold in _FOLDS
-  ]
+  summaries = crossval.train(config, clips, workdir)
   table = rich.table.Table('fold', 'test clips', 'accuracy', 'UAR')
-  for outcome in outcomes:
-    summary = outcome.summary
+  for summary in summaries:
     table.add_row(
       str(summary['fold']),
       str(summary['num_test']),
@@ -102,13 +104,12 @@ def _train(clips: ClipSet, workdir: pathlib.Path) -> list[outputs.FoldResult]:
       f'{summary["uar"]:.1%}',
     )
   rich.print(table)
-  confusion = np.sum([o.summary['confusion'] for o in outcomes], axis=0)
+  confusion = np.sum([each['confusion'] for each in summaries], axis=0)
   picture = workdir / 'confusion.png'
   plots.save_confusion(
     picture, confusion, clips.label_names, 'Cartoons, not a result'
   )
   print(f'confusion matrix: {picture}')
-  return outcomes
 
 
 def _recognise(clip: pathlib.Path, workdir: pathlib.Path) -> None:

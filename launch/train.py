@@ -1,26 +1,31 @@
-r"""Trains one fold of a protocol and scores its test clips.
+r"""Trains the folds of a protocol together, and scores their test clips.
 
-  python launch/train.py --fold=0 --config=launch/configs/audio.py \
-    --config.optimizer.learning_rate=3e-4 --workdir=runs/audio
+  python launch/train.py --config=launch/configs/audio.py \
+    --config.data.protocol=actor5 --workdir=runs/audio_actor5
 
-Any value of the configuration is set by its dotted name behind --config.
-The data set is --config.data.dataset: a TFDS name, or an .npz of features.
+--fold=K trains one of them. Any value of the configuration is set by its dotted
+name behind --config, as in --config.optimizer.learning_rate=3e-4. The data set
+is --config.data.dataset: a TFDS name, or an .npz of features.
+
 Writes WORKDIR/fold_K/: checkpoint, result.json, predictions.csv, metrics.jsonl
-and confusion.png.
+and confusion.png; launch/report.py makes a report of them. A run that was
+stopped or killed goes on by the same command; a finished one is left as it is.
 """
 
+import os
 import pathlib
 import sys
 
+import jax
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import results
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, logs
+from avemotion.training import crossval, interruption, logs
 
 _FOLD = flags.DEFINE_integer(
-  'fold', None, 'which fold of the protocol, from 0', required=True
+  'fold', None, 'the only fold to train, from 0; all of them without it'
 )
 _CONFIG = flags.DEFINE_string(
   'config',
@@ -30,36 +35,99 @@ _CONFIG = flags.DEFINE_string(
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/latest', 'directory for all that the run writes'
 )
-
+_CHECKPOINT_EVERY = flags.DEFINE_integer(
+  'checkpoint_every',
+  5,
+  'epochs between two saves of the run under way',
+  lower_bound=1,
+)
+_TENSORBOARD = flags.DEFINE_bool(
+  'tensorboard', False, "write TensorBoard's event files into WORKDIR/fold_K"
+)
+_PROFILE = flags.DEFINE_bool(
+  'profile', False, 'write an xprof trace of a few steps into WORKDIR/profile'
+)
+_MULTIHOST = flags.DEFINE_bool(
+  'multihost',
+  False,
+  'one process of several, as launch/run_tpu.sh starts them on a TPU slice;'
+  ' elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID'
+  ' say which',
+)
 _RECORD = flags.DEFINE_string(
   'record',
   None,
-  'write the accuracy into docs/results.json, under this key + ".accuracy"',
+  "write the one fold's accuracy into docs/results.json, under this key +"
+  ' ".accuracy"; launch/report.py records those of all folds',
 )
 
 
 def main(overrides: dict[str, str]) -> int:
   """Loads, trains, and says what came of it."""
   logs.log_to_terminal()
+  if _RECORD.value and _FOLD.value is None:
+    return _fail('--record is of one fold: give --fold, or use report.py')
   try:
+    _start_devices()
     config = config_lib.load_config(_CONFIG.value, overrides)
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
-    result = crossval.train_fold(
-      config, clips, _FOLD.value, pathlib.Path(_WORKDIR.value)
+    summaries = crossval.train(
+      config,
+      clips,
+      pathlib.Path(_WORKDIR.value),
+      _FOLD.value,
+      crossval.Options(
+        checkpoint_every=_CHECKPOINT_EVERY.value,
+        tensorboard=_TENSORBOARD.value,
+        profile=_PROFILE.value,
+      ),
     )
+  except interruption.Interrupted as stopped:
+    print(f'train.py: {stopped}')
+    return 0
   except (ValueError, OSError, crossval.TrainingError) as error:
-    print(f'train.py: {error}', file=sys.stderr)
-    return 1
-  summary = result.summary
-  print(
-    f'{summary["protocol"]} fold {summary["fold"]}: accuracy'
-    f' {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
-    f' {summary["num_test"]} clips; written to'
-    f' {_WORKDIR.value}/fold_{summary["fold"]}'
-  )
+    return _fail(error)
+  if jax.process_index():
+    return 0  # Process 0 has the results, and tells them.
+  for summary in summaries:
+    print(
+      f'{summary["protocol"]} fold {summary["fold"]}: accuracy'
+      f' {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
+      f' {summary["num_test"]} clips; written to'
+      f' {_WORKDIR.value}/fold_{summary["fold"]}'
+    )
+  if _FOLD.value is None:
+    print(f'for the report: python launch/report.py {_WORKDIR.value}')
   if _RECORD.value:
-    results.record(f'{_RECORD.value}.accuracy', summary['accuracy'], 'fraction')
+    accuracy = summaries[0]['accuracy']
+    results.record(f'{_RECORD.value}.accuracy', accuracy, 'fraction')
   return 0
+
+
+def _start_devices() -> None:
+  """Joins the other processes, or lets each CPU core be a device."""
+  if _MULTIHOST.value:
+    # JAX reads the coordinator's address itself, the numbers only on a cluster.
+    jax.distributed.initialize(
+      num_processes=_environment_number('JAX_NUM_PROCESSES'),
+      process_id=_environment_number('JAX_PROCESS_ID'),
+    )
+  elif 'JAX_NUM_CPU_DEVICES' not in os.environ:
+    jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
+
+
+def _environment_number(name: str) -> int | None:
+  text = os.environ.get(name)
+  if text is None:
+    return None
+  if not text.isdecimal():
+    raise ValueError(f'{name} must be a whole number, is {text!r}')
+  return int(text)
+
+
+def _fail(reason: object) -> int:
+  print(f'train.py: {reason}', file=sys.stderr)
+  return 1
 
 
 def _parse_flags(argv: list[str]) -> dict[str, str]:

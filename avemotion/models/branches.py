@@ -88,9 +88,13 @@ class _Branch(nn.Module):
       gru = GRU(self.features, self.use_bias, self.dtype, name=f'gru_{layer}')
       states, last = gru(x, lengths)
       x = drop(states)
-    x = nn.Dense(self.dense_features, dtype=self.dtype, name='dense')(
-      drop(last)
-    )
+    # Batch normalisation takes a constant out again, and adds its own.
+    x = nn.Dense(
+      self.dense_features,
+      use_bias=not self.batch_norm,
+      dtype=self.dtype,
+      name='dense',
+    )(drop(last))
     if self.batch_norm:
       x = nn.BatchNorm(
         use_running_average=not train,

@@ -1,9 +1,10 @@
-"""Save and load a trained model; the only file that knows orbax."""
+"""Save and load trained models and runs under way; only here is orbax known."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,9 +14,11 @@ from orbax.checkpoint import v1 as ocp
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
 from avemotion.training import step
+from avemotion.training.selection import BestEpochs
 
-_FORMAT = 'avemotion/1'
+_FORMAT = 'avemotion/2'
 _DIRECTORY = 'checkpoint'
+_SNAPSHOTS = 'training'
 _LONGEST_REASON = 200  # characters; orbax's errors quote whole specifications
 _ORBAX_MARK = 'orbax.checkpoint'  # in every directory that orbax finished
 
@@ -33,17 +36,40 @@ class TrainedModel:
     config: what it was trained with.
     label_names: of its classes.
     widths: features of a row of each modality that it was trained on.
+    temperature: what logits are divided by before the softmax.
   """
 
   variables: Mapping[str, Any]
   config: config_lib.Config
   label_names: tuple[str, ...]
   widths: Mapping[str, int]
+  temperature: float = 1.0
 
   @property
   def classifier(self) -> EmotionClassifier:
     """The network that `variables` belong to."""
     return step.make_classifier(self.config.model, len(self.label_names))
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+  """A run under way: what it takes to go on as if it had not stopped.
+
+  Attributes:
+    epoch: epochs that are done.
+    folds: the folds that train together, in the order of the arrays.
+    seconds: wall time so far.
+    best: what is known of the best epochs.
+    state: arrays [folds, …], the last epoch's.
+    best_variables: arrays [folds, …], of each fold's best epoch.
+  """
+
+  epoch: int
+  folds: tuple[int, ...]
+  seconds: float
+  best: BestEpochs
+  state: Any
+  best_variables: Any
 
 
 def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
@@ -70,6 +96,7 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
         'config': config_lib.to_dict(model.config),
         'label_names': list(model.label_names),
         'widths': dict(model.widths),
+        'temperature': model.temperature,
       },
     )
   except (OSError, ValueError) as error:
@@ -98,6 +125,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     label_names = tuple(metadata['label_names'])
     widths = {name: int(size) for name, size in metadata['widths'].items()}
     expected = _expected_variables(config, len(label_names), widths)
+    temperature = float(metadata['temperature'])
     variables = ocp.load(path, expected)
     _check_shapes(variables, expected)
   except CheckpointError:
@@ -107,7 +135,111 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     raise CheckpointError(
       f'{path}: does not hold the model that it describes ({reason})'
     ) from error
-  return TrainedModel(variables, config, label_names, widths)
+  return TrainedModel(variables, config, label_names, widths, temperature)
+
+
+def save_snapshot(directory: pathlib.Path, snapshot: Snapshot) -> None:
+  """Writes a run under way; the one before goes when this one is complete.
+
+  Args:
+    directory: of the run or of its only fold.
+    snapshot: what to save, in host memory.
+
+  Raises:
+    CheckpointError: it could not be written, as on a full disk.
+  """
+  path = directory.absolute() / _SNAPSHOTS
+  try:
+    with _checkpointer(path) as checkpointer:
+      checkpointer.save(
+        snapshot.epoch,
+        {'state': snapshot.state, 'best': snapshot.best_variables},
+        overwrite=True,
+        custom_metadata={
+          'folds': list(snapshot.folds),
+          'seconds': snapshot.seconds,
+          'best_epochs': snapshot.best.epochs.tolist(),
+          # JSON knows no infinity.
+          'best_losses': [
+            loss if np.isfinite(loss) else None
+            for loss in snapshot.best.losses.tolist()
+          ],
+        },
+      )
+  except (OSError, ValueError) as error:
+    raise CheckpointError(f'{path}: cannot be written ({error})') from error
+
+
+def saved_folds(directory: pathlib.Path) -> tuple[int, ...]:
+  """Folds of the run under way that a directory holds; none: no run."""
+  path = directory.absolute() / _SNAPSHOTS
+  if not path.is_dir():
+    return ()
+  with _checkpointer(path) as checkpointer, _told(path):
+    latest = checkpointer.latest
+    return () if latest is None else tuple(_progress(checkpointer)['folds'])
+
+
+def load_snapshot(
+  directory: pathlib.Path, state: Any, best_variables: Any
+) -> Snapshot:
+  """Reads the latest snapshot.
+
+  Args:
+    directory: as for `save_snapshot`.
+    state: arrays of the shapes and dtypes that are expected.
+    best_variables: likewise.
+
+  Returns:
+    The snapshot, in host memory.
+
+  Raises:
+    CheckpointError: it is damaged, or of another model.
+  """
+  path = directory.absolute() / _SNAPSHOTS
+  with _checkpointer(path) as checkpointer, _told(path):
+    expected = {'state': state, 'best': best_variables}
+    progress = _progress(checkpointer)
+    epoch = checkpointer.latest.step
+    tree = checkpointer.load(epoch, expected)
+    _check_shapes(tree, expected)
+    losses = [
+      np.inf if loss is None else loss for loss in progress['best_losses']
+    ]
+    return Snapshot(
+      epoch=epoch,
+      folds=tuple(progress['folds']),
+      seconds=float(progress['seconds']),
+      best=BestEpochs(np.array(progress['best_epochs']), np.array(losses)),
+      state=tree['state'],
+      best_variables=tree['best'],
+    )
+
+
+def _checkpointer(path: pathlib.Path) -> Any:
+  """Of the snapshots under a path, of which the latest is kept."""
+  return ocp.training.Checkpointer(
+    path,
+    preservation_policy=ocp.training.preservation_policies.LatestN(1),
+    cleanup_tmp_directories=True,
+  )
+
+
+def _progress(checkpointer: Any) -> Mapping[str, Any]:
+  return checkpointer.metadata(checkpointer.latest).custom_metadata
+
+
+@contextlib.contextmanager
+def _told(path: pathlib.Path) -> Iterator[None]:
+  """Says what to do about snapshots that cannot be read."""
+  try:
+    yield
+  except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+    raise CheckpointError(
+      f'{path}: the run under way cannot be read ({reason}); remove this'
+      ' directory to train from the start'
+    ) from error
 
 
 def _metadata(path: pathlib.Path) -> Mapping[str, Any]:

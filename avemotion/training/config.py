@@ -29,8 +29,8 @@ class DataConfig:
       features (see `avemotion.data.clips.ClipSet.from_npz`).
     data_dir: where the TFDS data set was prepared; None: TFDS's default.
     protocol: see `avemotion.data.folds.PROTOCOLS`.
-    validation_share: share of `random10`'s training side that is validated on
-      instead; 0, as in the paper, trains on all of it.
+    validation_share: share of a random protocol's training side that is
+      validated on instead; 0, as in the paper, trains on all of it.
   """
 
   dataset: str = 'ravdess/speech'
@@ -107,7 +107,10 @@ class Config:
   """Everything that decides a run's numbers, less which fold it is.
 
   Attributes:
-    epochs: fixed, as in the paper; nothing stops early.
+    epochs: of every fold, fixed as in the paper; with `patience`, the most.
+    patience: epochs without a lower loss on the validation clips after which a
+      fold stops; its best epoch's parameters are kept. None: never, and the
+      last ones are kept.
     batch_size: clips of a step; a smaller training side is one batch.
     seed: of initial parameters, order of clips, dropout and random folds.
   """
@@ -116,12 +119,18 @@ class Config:
   model: ModelConfig = ModelConfig()
   optimizer: OptimizerConfig = OptimizerConfig()
   epochs: int = 40
+  patience: int | None = None
   batch_size: int = 32
   seed: int = 0
 
   def __post_init__(self) -> None:
     for name in ('epochs', 'batch_size'):
       _require(getattr(self, name) >= 1, name, '1 or more')
+    _require(
+      self.patience is None or self.patience >= 1,
+      'patience',
+      'none, or 1 or more',
+    )
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import absl.logging
 
@@ -28,12 +29,63 @@ def log_to_terminal() -> None:
   log.propagate = False
 
 
-def append_json_line(
-  path: pathlib.Path, values: Mapping[str, float | int | None]
-) -> None:
-  """Appends one JSON object to a file of one object a line."""
-  with path.open('a', encoding='utf-8') as file:
-    file.write(json.dumps(dict(values)) + '\n')
+class MetricsLog:
+  """Metrics of each epoch of a fold: JSON lines, and TensorBoard if asked."""
+
+  def __init__(
+    self, directory: pathlib.Path, done: int, *, tensorboard: bool = False
+  ) -> None:
+    """Goes on after the epochs that are done.
+
+    Args:
+      directory: the fold's; it is made.
+      done: epochs whose lines are kept; later ones are of a run that was
+        killed after its last save, and come again.
+      tensorboard: writes TensorBoard's event files beside the JSON lines.
+
+    Raises:
+      ValueError: TensorBoard is asked for where TensorFlow is not installed.
+      OSError: the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    self._path = directory / 'metrics.jsonl'
+    self._rewind(done)
+    self._board = _open_tensorboard(directory) if tensorboard else None
+
+  def write(self, values: Mapping[str, float | int]) -> None:
+    """Appends an epoch's metrics; among them `epoch`, counted from 1."""
+    with self._path.open('a', encoding='utf-8') as file:
+      file.write(json.dumps(dict(values)) + '\n')
+    if self._board is None:
+      return
+    for name, value in values.items():
+      if name != 'epoch':
+        self._board.scalar(name, value, int(values['epoch']))
+    self._board.flush()
+
+  def _rewind(self, done: int) -> None:
+    if not self._path.is_file():
+      return
+    kept = []
+    for line in self._path.read_text(encoding='utf-8').splitlines():
+      try:
+        epoch = json.loads(line)['epoch']
+      except (KeyError, TypeError, ValueError):  # Cut off by a kill.
+        continue
+      if epoch <= done:
+        kept.append(line + '\n')
+    # All of the file at once: a kill must not lose the epochs that are kept.
+    unfinished = self._path.with_name(self._path.name + '.part')
+    unfinished.write_text(''.join(kept), encoding='utf-8')
+    unfinished.replace(self._path)
+
+
+def _open_tensorboard(directory: pathlib.Path) -> Any:
+  try:
+    from flax.metrics import tensorboard
+  except ImportError as error:
+    raise ValueError(f'--tensorboard needs TensorFlow ({error})') from error
+  return tensorboard.SummaryWriter(directory)
 
 
 class Progress:
@@ -42,16 +94,20 @@ class Progress:
   A line, not a bar: it survives a file and `ssh --worker=all`.
   """
 
-  def __init__(self, name: str, total: int, every_seconds: float = 5.0) -> None:
+  def __init__(
+    self, name: str, total: int, done: int = 0, every_seconds: float = 5.0
+  ) -> None:
     """Starts the clock.
 
     Args:
       name: of the run, such as 'fold 3'.
-      total: epochs to go.
+      total: epochs of the run.
+      done: epochs that an earlier process did.
       every_seconds: least time between two lines; the last one always shows.
     """
     self._name = name
     self._total = total
+    self._first = done + 1
     self._every_seconds = every_seconds
     self._start = time.monotonic()
     self._after_first = self._last_line = float('-inf')
@@ -59,7 +115,7 @@ class Progress:
   def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
     """Tells that `done` epochs are over, with some of their metrics."""
     now = time.monotonic()
-    if done == 1:  # The first one compiles; it says nothing of the rest.
+    if done == self._first:  # The first one compiles; it says nothing of the rest.
       self._after_first = now
     if now - self._last_line < self._every_seconds and done < self._total:
       return
@@ -81,8 +137,8 @@ class Progress:
   def _outlook(self, done: int, now: float) -> str:
     if done == self._total:
       return f'done in {now - self._start:.0f} s'
-    if done == 1:
+    if done == self._first:
       return f'first epoch, with compilation, {now - self._start:.0f} s'
-    epoch_seconds = (now - self._after_first) / (done - 1)
+    epoch_seconds = (now - self._after_first) / (done - self._first)
     left = epoch_seconds * (self._total - done)
     return f'{epoch_seconds:.2f} s/epoch  {left:.0f} s left'

@@ -1,17 +1,21 @@
-"""What a trained fold leaves in its directory, beside its checkpoint."""
+"""What a run leaves in its directory, beside its checkpoints."""
 
 import csv
 import dataclasses
+import hashlib
 import json
 import pathlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from avemotion.data.clips import ClipSet
+from avemotion.training import config as config_lib
 from avemotion.training.logs import log
 
-_FILES = ('result.json', 'metrics.jsonl', 'predictions.csv', 'confusion.png')
+_CONFIG = 'config.json'
+_RESULT = 'result.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +33,81 @@ class FoldResult:
   test: np.ndarray
 
 
-def clear(directory: pathlib.Path) -> None:
-  """Makes a fold's directory, without what an earlier run says of it."""
-  directory.mkdir(parents=True, exist_ok=True)
-  for name in _FILES:
-    (directory / name).unlink(missing_ok=True)
+def fold_directory(workdir: pathlib.Path, fold: int) -> pathlib.Path:
+  """Where a fold's files lie."""
+  return workdir / f'fold_{fold}'
+
+
+def claim(
+  workdir: pathlib.Path, config: config_lib.Config, clips: ClipSet
+) -> None:
+  """Writes `config.json`, or checks that a run goes on as it began.
+
+  Args:
+    workdir: of the run.
+    config: the run.
+    clips: the whole data set.
+
+  Raises:
+    ConfigError: the directory is of another configuration or other data; the
+      message is their difference.
+    OSError: the directory cannot be written.
+  """
+  mine = {
+    'config': config_lib.to_dict(config),
+    'data': {'clips': len(clips.labels), 'digest': _digest(clips)},
+  }
+  path = workdir / _CONFIG
+  if path.is_file():
+    check_same(path, _read_json(path), mine)
+    return
+  workdir.mkdir(parents=True, exist_ok=True)
+  _write_json(path, mine)
+
+
+def check_same(
+  path: pathlib.Path, there: Mapping[str, Any], mine: Mapping[str, Any]
+) -> None:
+  """Compares what a file says of a run with the present one.
+
+  Args:
+    path: of the file, for the message.
+    there: nested values, as JSON holds them.
+    mine: the same of the present run.
+
+  Raises:
+    ConfigError: they differ.
+  """
+  # What tuples and such become in JSON.
+  before = dict(_flatten(there))
+  now = dict(_flatten(json.loads(json.dumps(mine))))
+  lines = [
+    f'  {key}: {before.get(key)!r} there, {now.get(key)!r} now'
+    for key in sorted(before.keys() | now.keys())
+    if before.get(key) != now.get(key)
+  ]
+  if lines:
+    raise config_lib.ConfigError(
+      f'{path} is of another run; choose another --workdir, or:\n'
+      + '\n'.join(lines)
+    )
+
+
+def finished(
+  workdir: pathlib.Path, fold: int, config: config_lib.Config
+) -> dict[str, Any] | None:
+  """The summary of a fold that was trained before; None: it was not.
+
+  Raises:
+    ConfigError: it was trained with another configuration, or its
+      `result.json` is damaged.
+  """
+  path = fold_directory(workdir, fold) / _RESULT
+  if not path.is_file():
+    return None
+  summary = _read_json(path)
+  check_same(path, summary.get('config', {}), config_lib.to_dict(config))
+  return summary
 
 
 def write(directory: pathlib.Path, clips: ClipSet, result: FoldResult) -> None:
@@ -63,9 +137,7 @@ def write(directory: pathlib.Path, clips: ClipSet, result: FoldResult) -> None:
         ]
       )
   _draw_confusion(directory / 'confusion.png', result.summary)
-  unfinished = directory / 'result.json.part'
-  unfinished.write_text(json.dumps(result.summary, indent=2) + '\n')
-  unfinished.replace(directory / 'result.json')
+  _write_json(directory / _RESULT, result.summary)
 
 
 def _draw_confusion(path: pathlib.Path, summary: dict[str, Any]) -> None:
@@ -83,3 +155,44 @@ def _draw_confusion(path: pathlib.Path, summary: dict[str, Any]) -> None:
       f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
     ),
   )
+
+
+def _digest(clips: ClipSet) -> str:
+  """Of all that training reads of a data set."""
+  digest = hashlib.sha256()
+  for rows in (
+    *(clips.features[name] for name in sorted(clips.features)),
+    *(clips.lengths[name] for name in sorted(clips.lengths)),
+    clips.labels,
+    clips.actors,
+  ):
+    digest.update(np.ascontiguousarray(rows))
+  return digest.hexdigest()[:16]
+
+
+def _flatten(
+  values: Mapping[str, Any], prefix: str = ''
+) -> Iterator[tuple[str, Any]]:
+  """Dotted keys and values; the data set's digest speaks for its place."""
+  for key, value in values.items():
+    name = f'{prefix}{key}'
+    if isinstance(value, Mapping):
+      yield from _flatten(value, f'{name}.')
+    elif key not in ('dataset', 'data_dir'):
+      yield name, value
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    return dict(json.loads(path.read_text(encoding='utf-8')))
+  except (TypeError, ValueError) as error:
+    raise config_lib.ConfigError(
+      f'{path} is damaged ({error}); remove it'
+    ) from error
+
+
+def _write_json(path: pathlib.Path, values: Mapping[str, Any]) -> None:
+  """All of the file, or none of it."""
+  unfinished = path.with_name(path.name + '.part')
+  unfinished.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
+  unfinished.replace(path)

@@ -1,4 +1,4 @@
-"""A model's state, one training epoch, one evaluation: pure functions."""
+"""A model's state, one step; an epoch and an evaluation of all folds."""
 
 import dataclasses
 import functools
@@ -9,9 +9,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
 from avemotion.models import EmotionClassifier
 from avemotion.training.config import ModelConfig, OptimizerConfig
+from avemotion.training.mesh import map_folds, shard_batch
 
 Features = Mapping[str, jax.Array]
 Variables = Mapping[str, Any]
@@ -77,27 +79,41 @@ def sample_inputs(
   return features, {name: jnp.ones(1, jnp.int32) for name in widths}
 
 
-def make_optimizer(
+def make_schedule(
   config: OptimizerConfig, steps_per_epoch: int, epochs: int
-) -> optax.GradientTransformation:
-  """AdamW with warm-up, cosine decay and gradient clipping.
+) -> optax.Schedule:
+  """Linear warm-up, then cosine decay to zero at the end of the run.
 
   Args:
-    config: learning rate, warm-up, weight decay, clipping.
+    config: learning rate and warm-up.
     steps_per_epoch: optimiser steps of an epoch.
-    epochs: of the whole run; the learning rate reaches zero at their end.
+    epochs: of the whole run.
 
   Returns:
-    The gradient transformation.
+    The learning rate of a step.
   """
   steps = steps_per_epoch * epochs
   warmup_steps = min(int(config.warmup_epochs * steps_per_epoch), steps - 1)
-  schedule = optax.warmup_cosine_decay_schedule(
+  return optax.warmup_cosine_decay_schedule(
     init_value=0.0 if warmup_steps else config.learning_rate,
     peak_value=config.learning_rate,
     warmup_steps=warmup_steps,
     decay_steps=steps,
   )
+
+
+def make_optimizer(
+  config: OptimizerConfig, schedule: optax.Schedule
+) -> optax.GradientTransformation:
+  """AdamW with gradient clipping.
+
+  Args:
+    config: weight decay, clipping.
+    schedule: from `make_schedule`.
+
+  Returns:
+    The gradient transformation.
+  """
   return optax.chain(
     optax.clip_by_global_norm(config.clip_norm),
     optax.adamw(
@@ -111,23 +127,23 @@ def make_optimizer(
 def init_state(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
-  clips: Clips,
+  widths: Mapping[str, int],
   statistics: Any,
   rng: jax.Array,
 ) -> TrainState:
-  """A fresh state.
+  """A fresh state of one fold.
 
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    clips: any batch of the data set; only shapes matter.
+    widths: features of a row of each modality.
     statistics: the model's variable collection of that name.
     rng: key of the initial parameters.
 
   Returns:
     The state before the first step.
   """
-  variables = model.init(rng, clips.features, clips.lengths)
+  variables = model.init(rng, *sample_inputs(widths))
   params = variables['params']
   return TrainState(
     step=jnp.zeros((), jnp.int32),
@@ -192,71 +208,96 @@ def train_step(
   }
 
 
+def make_init(
+  model: EmotionClassifier,
+  tx: optax.GradientTransformation,
+  widths: Mapping[str, int],
+  mesh: Mesh,
+) -> Callable[[Any, jax.Array], TrainState]:
+  """Compiles the fresh states of stacked folds.
+
+  Args:
+    model: the network.
+    tx: from `make_optimizer`.
+    widths: features of a row of each modality.
+    mesh: from `make_mesh`.
+
+  Returns:
+    A function of (statistics [folds, …], key data uint32[folds, …]) that
+    returns states [folds, …].
+  """
+
+  def init(statistics: Any, key_data: jax.Array) -> TrainState:
+    rng = jax.random.wrap_key_data(key_data)
+    return init_state(model, tx, widths, statistics, rng)
+
+  return jax.jit(map_folds(mesh, init, stacked=(True, True)))
+
+
 def make_train_epoch(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
   label_smoothing: float,
-  batch_size: int,
+  mesh: Mesh,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
-  """Compiles an epoch into one call.
+  """Compiles an epoch of stacked folds into one call.
 
   Args:
     model: the network.
     tx: from `make_optimizer`.
     label_smoothing: as in `train_step`.
-    batch_size: clips of a step; what a shuffled epoch leaves over is dropped.
+    mesh: from `make_mesh`.
 
   Returns:
-    A function of (state, clips, indices int32[train], rng) that returns the
-    new state and the epoch's mean metrics. It consumes the old state's buffers.
+    A function of (states [folds, …], clips, order int32[folds, steps, batch],
+    key data uint32[folds, …]) that returns the new states and each step's
+    metrics float32[folds, steps]. It consumes the old states' buffers.
   """
   one_step = functools.partial(train_step, model, tx, label_smoothing)
 
   def epoch(
-    state: TrainState, clips: Clips, indices: jax.Array, rng: jax.Array
+    state: TrainState, clips: Clips, order: jax.Array, key_data: jax.Array
   ) -> tuple[TrainState, Metrics]:
-    order_rng, dropout_rng = jax.random.split(rng)
-    steps = indices.size // batch_size
-    order = jax.random.permutation(order_rng, indices)[: steps * batch_size]
+    rng = jax.random.wrap_key_data(key_data)
 
     def body(state: TrainState, batch: jax.Array) -> tuple[TrainState, Metrics]:
-      rng = jax.random.fold_in(dropout_rng, state.step)
-      return one_step(state, clips.take(batch), rng)
+      step_rng = jax.random.fold_in(rng, state.step)
+      return one_step(state, _gather(mesh, clips, batch), step_rng)
 
-    state, metrics = jax.lax.scan(body, state, order.reshape(steps, batch_size))
-    return state, jax.tree.map(jnp.mean, metrics)
+    return jax.lax.scan(body, state, order)
 
-  return jax.jit(epoch, donate_argnums=0)
+  mapped = map_folds(mesh, epoch, stacked=(True, False, True, True))
+  return jax.jit(mapped, donate_argnums=0)
 
 
 def make_evaluate(
-  model: EmotionClassifier, batch_size: int
+  model: EmotionClassifier, mesh: Mesh
 ) -> Callable[[Variables, Clips, jax.Array], jax.Array]:
-  """Compiles the evaluation of any clips into one call.
+  """Compiles the evaluation of stacked folds, each on its clips, into one call.
 
   Args:
     model: the network.
-    batch_size: clips evaluated at a time.
+    mesh: from `make_mesh`.
 
   Returns:
-    A function of (variables, clips, indices int32[n]) that returns
-    probabilities float32[n, labels].
+    A function of (variables [folds, …], clips, indices
+    int32[folds, batches, batch]) that returns probabilities
+    float32[folds, batches, batch, labels].
   """
 
-  @jax.jit
   def evaluate(
     variables: Variables, clips: Clips, indices: jax.Array
   ) -> jax.Array:
-    # The last batch is filled up with clip 0, whose rows are cut off again.
-    batches = -(-indices.size // batch_size)
-    padded = jnp.pad(indices, (0, batches * batch_size - indices.size))
-
     def probabilities(batch: jax.Array) -> jax.Array:
-      chosen = clips.take(batch)
+      chosen = _gather(mesh, clips, batch)
       logits = model.apply(variables, chosen.features, chosen.lengths)
       return jax.nn.softmax(jnp.asarray(logits))
 
-    rows = jax.lax.map(probabilities, padded.reshape(batches, batch_size))
-    return rows.reshape(-1, rows.shape[-1])[: indices.size]
+    return jax.lax.map(probabilities, indices)
 
-  return evaluate
+  return jax.jit(map_folds(mesh, evaluate, stacked=(True, False, True)))
+
+
+def _gather(mesh: Mesh, clips: Clips, batch: jax.Array) -> Clips:
+  """The clips at int32[batch], on the devices that work on them."""
+  return shard_batch(mesh, clips.take(shard_batch(mesh, batch)))

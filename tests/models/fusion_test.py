@@ -39,11 +39,11 @@ def num_params(tree):
   ('branch', 'width', 'expected'),
   [
     # Table I: 1 × 256 BN, and the best, 1 × 512 BN.
-    (VideoBranch(256, 1), 512, 3 * 256 * 768 + 257 * 256 + 512),
-    (VideoBranch(), 512, 3 * 512 * 1024 + 513 * 256 + 512),
+    (VideoBranch(256, 1), 512, 3 * 256 * 768 + 256 * 256 + 512),
+    (VideoBranch(), 512, 3 * 512 * 1024 + 512 * 256 + 512),
     # Table II: 1 × 256 without BN, and the best, 3 × 256 BN.
     (AudioBranch(256, 1, batch_norm=False), 13, 3 * 256 * 269 + 257 * 256),
-    (AudioBranch(), 13, 3 * 256 * (269 + 2 * 512) + 257 * 256 + 512),
+    (AudioBranch(), 13, 3 * 256 * (269 + 2 * 512) + 256 * 256 + 512),
   ],
 )
 def test_table_rows_have_the_parameters_that_the_paper_implies(

@@ -1,0 +1,52 @@
+"""A request to stop, from the terminal or from a machine that is taken away."""
+
+import signal
+import types
+from typing import Self
+
+import numpy as np
+from jax.experimental import multihost_utils
+
+from avemotion.training.logs import log
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(Exception):  # noqa: N818 – what was asked for, not an error.
+  """Training stopped as it was asked to, and can go on; the message says how."""
+
+
+class StopRequest:
+  """Notes SIGTERM and Ctrl-C while it is open; a second one acts at once."""
+
+  def __enter__(self) -> Self:
+    """Begins to listen."""
+    self._asked = False
+    self._before = {
+      number: signal.signal(number, self._note) for number in _SIGNALS
+    }
+    return self
+
+  def __exit__(self, *error: object) -> None:
+    """Listens no longer."""
+    self._restore()
+
+  def pending(self) -> bool:
+    """Whether a process of the run was asked to stop.
+
+    Every process must call it, and gets the same answer.
+    """
+    return bool(np.any(multihost_utils.process_allgather(self._asked)))
+
+  def _note(self, number: int, frame: types.FrameType | None) -> None:
+    del frame
+    self._asked = True
+    self._restore()
+    log.info(
+      '%s: saving after this epoch; once more to stop without saving',
+      signal.Signals(number).name,
+    )
+
+  def _restore(self) -> None:
+    for number, handler in self._before.items():
+      signal.signal(number, handler)

@@ -1,0 +1,118 @@
+r"""Trains every row of one of the paper's tables, each on all of its folds.
+
+  python launch/sweep.py --table=2 --workdir=runs/table2
+  python launch/sweep.py --table=3 --protocol=actor5 --workdir=runs/table3_actor5
+  python launch/report.py runs/table2
+
+Without --protocol a row is trained under the paper's own: random80 for single
+branches, random10 for fusion. Any value of the configuration is set as for
+launch/train.py, and holds for every row: --config.data.dataset=features.npz.
+
+Each row is a run in WORKDIR/ROW. A sweep that was stopped goes on by the same
+command; a row that fails is told, and the others go on.
+"""
+
+import dataclasses
+import os
+import pathlib
+import sys
+
+import jax
+from absl import app, flags
+
+from avemotion.data import clips as clips_lib
+from avemotion.evaluation import paper
+from avemotion.training import config as config_lib
+from avemotion.training import crossval, interruption, logs
+
+_TABLE = flags.DEFINE_enum(
+  'table',
+  None,
+  [str(number) for number in paper.TABLES],
+  "the paper's: 1 video, 2 audio, 3 either and both",
+  required=True,
+)
+_PROTOCOL = flags.DEFINE_string(
+  'protocol', None, "of avemotion.data.folds; default: the paper's"
+)
+_ROWS = flags.DEFINE_list(
+  'rows', [], 'only these, as 3x256_bn,1x512_bn; default: all of the table'
+)
+_CONFIG = flags.DEFINE_string(
+  'config',
+  None,
+  'configuration that the rows change; default: audio.py for table 2, else'
+  ' fusion.py',
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'directory of the runs; default: runs/tableN'
+)
+
+
+def main(overrides: dict[str, str]) -> int:
+  """Trains one row after the other."""
+  logs.log_to_terminal()
+  jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
+  table = int(_TABLE.value)
+  workdir = pathlib.Path(_WORKDIR.value or f'runs/table{table}')
+  default = 'audio.py' if table == 2 else 'fusion.py'
+  path = _CONFIG.value or pathlib.Path(__file__).parent / 'configs' / default
+  failed = []
+  try:
+    config = config_lib.load_config(str(path), overrides)
+    clips = clips_lib.load(config.data.dataset, config.data.data_dir)
+    for row in _chosen(paper.TABLES[table]):
+      print(f'table {table}: {row} ({row.name})', flush=True)
+      try:
+        crossval.train(_configure(config, row), clips, workdir / row.name)
+      except (ValueError, crossval.TrainingError) as error:
+        print(f'sweep.py: {row.name}: {error}', file=sys.stderr)
+        failed.append(row.name)
+  except interruption.Interrupted as stopped:
+    print(f'sweep.py: {stopped}')
+    return 0
+  except (ValueError, OSError) as error:
+    print(f'sweep.py: {error}', file=sys.stderr)
+    return 1
+  if failed:
+    print(f'sweep.py: not trained: {", ".join(failed)}', file=sys.stderr)
+    return 1
+  print(f'for the report: python launch/report.py {workdir}')
+  return 0
+
+
+def _chosen(rows: tuple[paper.Row, ...]) -> list[paper.Row]:
+  unknown = set(_ROWS.value) - {row.name for row in rows}
+  if unknown:
+    raise ValueError(
+      f'no row {", ".join(sorted(unknown))}; table {_TABLE.value} has'
+      f' {", ".join(row.name for row in rows)}'
+    )
+  return [row for row in rows if not _ROWS.value or row.name in _ROWS.value]
+
+
+def _configure(config: config_lib.Config, row: paper.Row) -> config_lib.Config:
+  """The configuration with a row's model and protocol."""
+  return dataclasses.replace(
+    config,
+    model=dataclasses.replace(config.model, **row.model),
+    data=dataclasses.replace(
+      config.data, protocol=_PROTOCOL.value or row.protocol
+    ),
+  )
+
+
+def _parse_flags(argv: list[str]) -> dict[str, str]:
+  """Takes the configuration's keys out before absl sees the rest."""
+  try:
+    overrides, rest = config_lib.split_overrides(argv)
+  except config_lib.ConfigError as error:
+    sys.exit(f'sweep.py: {error}')
+  _, *stray = app.parse_flags_with_usage(rest)
+  if stray:
+    sys.exit(f'sweep.py: unexpected argument {stray[0]!r}')
+  return overrides
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=_parse_flags)

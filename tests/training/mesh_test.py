@@ -1,0 +1,92 @@
+"""The mesh, and that where a fold is trained changes nothing of it.
+
+Eight devices are eight threads of this machine's CPU, in a process of their
+own: a process cannot change their number once it has begun.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from avemotion.training import mesh
+
+SCRIPT = pathlib.Path(__file__).with_name('eight_devices.py')
+
+
+@pytest.mark.parametrize(
+  ('devices', 'folds', 'shape', 'slots'),
+  [
+    (1, 10, (1, 1), 10),
+    (2, 10, (2, 1), 10),
+    (4, 10, (4, 1), 12),
+    (5, 10, (5, 1), 10),
+    (8, 10, (8, 1), 16),
+    (10, 10, (10, 1), 10),
+    (16, 10, (16, 1), 16),
+    (32, 10, (16, 2), 16),
+    (40, 10, (10, 4), 10),
+    (8, 1, (1, 8), 1),
+    (8, 5, (8, 1), 8),
+    (16, 5, (8, 2), 8),
+    (5, 1, (5, 1), 5),
+  ],
+)
+def test_shapes(devices, folds, shape, slots):
+  assert mesh.mesh_shape(devices, folds, 32) == shape
+  assert -(-folds // shape[0]) * shape[0] == slots
+
+
+def test_every_division_uses_all_devices_and_divides_the_batch():
+  for devices in range(1, 65):
+    for folds in (1, 5, 6, 10, 24):
+      fold_axis, data_axis = mesh.mesh_shape(devices, folds, 32)
+      assert fold_axis * data_axis == devices
+      assert 32 % data_axis == 0
+
+
+@pytest.fixture(scope='module')
+def measured(tmp_path_factory):
+  directory = tmp_path_factory.mktemp('eight')
+  environment = os.environ | {
+    'JAX_NUM_CPU_DEVICES': '8',
+    'JAX_PLATFORMS': 'cpu',
+    'JAX_DEFAULT_MATMUL_PRECISION': 'highest',
+  }
+  ran = subprocess.run(
+    [sys.executable, str(SCRIPT), str(directory)],
+    env=environment,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert ran.returncode == 0, ran.stderr
+  return json.loads((directory / 'measured.json').read_text())
+
+
+def test_a_fold_is_the_same_alone_in_the_stack_and_on_eight_devices(measured):
+  reference = measured['runs']['alone, 1 × 1']
+  assert len(measured['runs']) == 6
+  for name, run in measured['runs'].items():
+    for ours, theirs in zip(run['params'], reference['params'], strict=True):
+      np.testing.assert_allclose(
+        ours, theirs, rtol=1e-3, atol=1e-4, err_msg=name
+      )
+    assert run['accuracy'] == reference['accuracy'], name
+
+
+def test_the_fold_axis_needs_no_collective_and_the_data_axis_does(measured):
+  for name, run in measured['runs'].items():
+    if name.endswith('× 1'):
+      assert run['collectives'] == [], name
+    else:
+      assert 'all-reduce' in run['collectives'], name
+
+
+def test_padding_folds_repeat_the_first_and_are_cut_off(measured):
+  assert measured['stacked'] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0, 0]
+  assert measured['fetched'] == list(range(10))
