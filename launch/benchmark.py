@@ -2,35 +2,49 @@
 
   python launch/benchmark.py extract   # the feature chain on real clips
   python launch/benchmark.py import    # what importing the models costs
+  python launch/benchmark.py crossval  # ten folds as one program, and apart
 
-`extract` reads the real clips in ../shared.
+`extract` reads the real clips in ../shared; `crossval` makes up features of
+RAVDESS's sizes.
 """
 
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
 import numpy as np
 from absl import app, flags
 
+from avemotion.data.clips import ClipSet
 from avemotion.evaluation.results import record
 from avemotion.features import acoustic, media
 from avemotion.features.clip import ClipFeatures, Extractor
+from avemotion.training import config as config_lib
 from avemotion.training import logs
+from avemotion.training.program import FoldProgram
 
 _SHARED = flags.DEFINE_string(
   'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
 )
 _PAPERS_COEFFICIENTS = 13
+_NUM_FOLDS = 10
+_STEPS = 8  # of every fold, in a timed call
+_ROUNDS = 5
 
 
 def main(argv: list[str]) -> int:
   """Runs one benchmark by its name."""
   logs.log_to_terminal()
-  benchmarks = {'extract': _extract, 'import': _import}
+  benchmarks = {
+    'extract': _extract,
+    'import': _import,
+    'crossval': _crossval,
+  }
   if len(argv) != 2 or argv[1] not in benchmarks:
     raise app.UsageError(f'name one of: {", ".join(benchmarks)}')
   return benchmarks[argv[1]]()
@@ -84,6 +98,76 @@ def _import() -> int:
     'foundation.import_models_seconds', statistics.median(seconds), 'seconds'
   )
   return 0
+
+
+def _crossval() -> int:
+  """Ten folds in one program against ten runs, and against one; 3 × 256."""
+  jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
+  together, alone = _timed_program(_NUM_FOLDS), _timed_program(1)
+  together()  # Compiles.
+  alone()
+  one_program, runs = [], []
+  for _ in range(_ROUNDS):
+    one_program.append(together())
+    runs.append(sum(alone() for _ in range(_NUM_FOLDS)))
+  ratio = statistics.median(
+    ours / theirs for ours, theirs in zip(one_program, runs, strict=True)
+  )
+  print(
+    f'{_STEPS} steps of {_NUM_FOLDS} folds, medians of {_ROUNDS}:'
+    f' {statistics.median(one_program):.2f} s as one program,'
+    f' {statistics.median(runs):.2f} s one after the other'
+  )
+  if jax.default_backend() == 'cpu':
+    record('crossval.ten_folds_over_ten_runs', ratio, 'ratio of wall time')
+  else:
+    record(
+      f'crossval.{jax.default_backend()}.ten_folds_over_one',
+      ratio * _NUM_FOLDS,
+      'ratio of wall time',
+    )
+  return 0
+
+
+def _timed_program(num_folds: int) -> Callable[[], float]:
+  """A call that trains some folds for a few steps, and returns its seconds."""
+  config = config_lib.Config(
+    model=config_lib.ModelConfig(modalities=('audio',))
+  )
+  rng = np.random.default_rng(0)
+  clips = ClipSet(
+    features={'audio': rng.standard_normal((1440, 122, 40), np.float32)},
+    lengths={'audio': np.full(1440, 122, np.int32)},
+    labels=np.arange(1440, dtype=np.int32) % 8,
+    actors=np.ones(1440, np.int32),
+    clip_ids=np.arange(1440).astype(str),
+    label_names=tuple('abcdefgh'),
+  )
+  program = FoldProgram(
+    config,
+    clips,
+    num_folds=num_folds,
+    batch_size=config.batch_size,
+    steps_per_epoch=_STEPS,
+  )
+  print(program.describe())
+  rows = np.zeros((num_folds, _PAPERS_COEFFICIENTS), np.float32)
+  statistics_ = {
+    'audio': {'standardize': {'mean': rows, 'deviation': rows + 1}}
+  }
+  keys = np.stack([jax.random.key_data(jax.random.key(0))] * num_folds)
+  state = program.init(statistics_, keys)
+  order = rng.integers(0, 1440, (num_folds, _STEPS, config.batch_size))
+  stacked = program.stack(keys)
+
+  def seconds() -> float:
+    nonlocal state
+    start = time.perf_counter()
+    state, _ = program.train_epoch(state, order.astype(np.int32), stacked)
+    jax.block_until_ready(state)
+    return time.perf_counter() - start
+
+  return seconds
 
 
 def _face_share(features: Sequence[ClipFeatures]) -> float:

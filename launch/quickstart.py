@@ -55,9 +55,7 @@ def main(argv: list[str]) -> int:
     config = config_lib.load_config(str(_CONFIG), {})
     _train(config, clips, workdir)
     _stage(4, 'recognising a clip that fold 0 was not trained on')
-    fold = folds.make_fold(
-      config.data.protocol, 0, clips.labels, clips.actors
-    )
+    fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
     tested = clips.clip_ids[fold.test[0]]
     _recognise(next(p for p in corpus if p.stem == tested), workdir)
   except (ValueError, OSError, crossval.TrainingError) as error:

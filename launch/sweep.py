@@ -1,7 +1,7 @@
 r"""Trains every row of one of the paper's tables, each on all of its folds.
 
   python launch/sweep.py --table=2 --workdir=runs/table2
-  python launch/sweep.py --table=3 --protocol=actor5 --workdir=runs/table3_actor5
+  python launch/sweep.py --table=3 --protocol=actor5 --workdir=runs/actor5
   python launch/report.py runs/table2
 
 Without --protocol a row is trained under the paper's own: random80 for single

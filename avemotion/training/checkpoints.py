@@ -6,6 +6,7 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import jax
 import numpy as np
@@ -87,18 +88,19 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
   """
   path = pathlib.Path(workdir).absolute() / _DIRECTORY
   try:
-    ocp.save(
-      path,
-      jax.tree.map(np.asarray, dict(model.variables)),
-      overwrite=True,
-      custom_metadata={
-        'format': _FORMAT,
-        'config': config_lib.to_dict(model.config),
-        'label_names': list(model.label_names),
-        'widths': dict(model.widths),
-        'temperature': model.temperature,
-      },
-    )
+    with _alone():
+      ocp.save(
+        path,
+        jax.tree.map(np.asarray, dict(model.variables)),
+        overwrite=True,
+        custom_metadata={
+          'format': _FORMAT,
+          'config': config_lib.to_dict(model.config),
+          'label_names': list(model.label_names),
+          'widths': dict(model.widths),
+          'temperature': model.temperature,
+        },
+      )
   except (OSError, ValueError) as error:
     raise CheckpointError(f'{path}: cannot be written ({error})') from error
   return path
@@ -216,13 +218,30 @@ def load_snapshot(
     )
 
 
-def _checkpointer(path: pathlib.Path) -> Any:
+@contextlib.contextmanager
+def _checkpointer(path: pathlib.Path) -> Iterator[Any]:
   """Of the snapshots under a path, of which the latest is kept."""
-  return ocp.training.Checkpointer(
-    path,
-    preservation_policy=ocp.training.preservation_policies.LatestN(1),
-    cleanup_tmp_directories=True,
-  )
+  with (
+    _alone(),
+    ocp.training.Checkpointer(
+      path,
+      preservation_policy=ocp.training.preservation_policies.LatestN(1),
+      cleanup_tmp_directories=True,
+    ) as checkpointer,
+  ):
+    yield checkpointer
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+  """Hides the other processes from orbax, which only process 0 calls.
+
+  It is given whole arrays in host memory, so there is nothing to agree on. Its
+  own option for that, `active_processes`, is refused by its `Checkpointer`, and
+  its `save` waits for the other processes all the same (orbax 0.12).
+  """
+  with mock.patch.object(jax, 'process_count', lambda *_: 1):
+    yield
 
 
 def _progress(checkpointer: Any) -> Mapping[str, Any]:

@@ -12,8 +12,8 @@ from avemotion.training.logs import log
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Interrupted(Exception):  # noqa: N818 – what was asked for, not an error.
-  """Training stopped as it was asked to, and can go on; the message says how."""
+class Interrupted(Exception):
+  """Training stopped as it was asked to; the message says how to go on."""
 
 
 class StopRequest:

@@ -115,7 +115,9 @@ class Progress:
   def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
     """Tells that `done` epochs are over, with some of their metrics."""
     now = time.monotonic()
-    if done == self._first:  # The first one compiles; it says nothing of the rest.
+    if (
+      done == self._first
+    ):  # The first one compiles; it says nothing of the rest.
       self._after_first = now
     if now - self._last_line < self._every_seconds and done < self._total:
       return

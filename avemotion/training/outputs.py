@@ -166,7 +166,7 @@ def _digest(clips: ClipSet) -> str:
     clips.labels,
     clips.actors,
   ):
-    digest.update(np.ascontiguousarray(rows))
+    digest.update(np.ascontiguousarray(rows).data)
   return digest.hexdigest()[:16]
 
 

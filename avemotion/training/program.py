@@ -50,13 +50,10 @@ class FoldProgram:
     self.batch_size = batch_size
     self.steps_per_epoch = steps_per_epoch
     self._num_folds = num_folds
-    self._clips = mesh_lib.replicate(
-      self.mesh,
-      step.Clips(
-        features=dict(clips.features),
-        lengths=dict(clips.lengths),
-        labels=clips.labels,
-      ),
+    self._clips = step.Clips(
+      features=mesh_lib.replicate(self.mesh, dict(clips.features)),
+      lengths=mesh_lib.replicate(self.mesh, dict(clips.lengths)),
+      labels=mesh_lib.replicate(self.mesh, clips.labels),
     )
     model = step.make_classifier(config.model, len(clips.label_names))
     self._schedule = step.make_schedule(
@@ -114,13 +111,11 @@ class FoldProgram:
     longest = max(1, *(len(rows) for rows in indices))
     batches = -(-longest // self.batch_size)
     # Rows are filled up with clip 0, whose probabilities are cut off again.
-    order = np.zeros((len(indices), batches * self.batch_size), np.int32)
+    filled = np.zeros((len(indices), batches * self.batch_size), np.int32)
     for place, rows in enumerate(indices):
-      order[place, : len(rows)] = rows
-    order = order.reshape(len(indices), batches, self.batch_size)
-    stacked = self.to_host(
-      self._evaluate(variables, self._clips, self.stack(order))
-    )
+      filled[place, : len(rows)] = rows
+    order = self.stack(filled.reshape(-1, batches, self.batch_size))
+    stacked = self.to_host(self._evaluate(variables, self._clips, order))
     stacked = stacked.reshape(len(indices), -1, stacked.shape[-1])
     return [
       found[: len(rows)] for found, rows in zip(stacked, indices, strict=True)

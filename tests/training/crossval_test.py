@@ -162,31 +162,7 @@ def test_checkpoint_holds_the_model_that_was_scored(run, test_clips):
 
 def test_the_same_run_gives_the_same_bits(run, tmp_path):
   crossval.train(CONFIG, toy_clips(), tmp_path, fold=2)
-  np.testing.assert_array_equal(
-    probabilities(tmp_path), probabilities(run[1])
-  )
-
-
-def test_statistics_are_of_valid_rows_of_the_chosen_clips():
-  clips = toy_clips()
-  chosen = np.array([0, 5, 9])
-  rows = np.concatenate(
-    [clips.features['audio'][i, : clips.lengths['audio'][i]] for i in chosen]
-  )
-  statistics = crossval.fit_statistics(clips, chosen)['audio']
-  np.testing.assert_allclose(statistics['mean'], rows.mean(axis=0), rtol=1e-5)
-  np.testing.assert_allclose(
-    statistics['deviation'], rows.std(axis=0), rtol=1e-5
-  )
-
-
-def test_a_dead_feature_is_not_blown_up():
-  clips = toy_clips()
-  clips.features['audio'][..., 4] = 7.0
-  deviation = crossval.fit_statistics(clips, np.arange(40))['audio'][
-    'deviation'
-  ]
-  assert deviation[4] == 1.0
+  np.testing.assert_array_equal(probabilities(tmp_path), probabilities(run[1]))
 
 
 def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
@@ -194,7 +170,9 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
     CONFIG,
     optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
   )
-  with pytest.raises(crossval.TrainingError, match=r'fold 2 is nan in epoch 1, step 2'):
+  with pytest.raises(
+    crossval.TrainingError, match=r'fold 2 is nan in epoch 1, step 2'
+  ):
     crossval.train(wild, toy_clips(), tmp_path, fold=2)
   assert not (tmp_path / 'fold_2' / 'result.json').exists()
 
@@ -222,13 +200,6 @@ def test_a_start_that_fails_keeps_the_earlier_result(run):
   with pytest.raises(ValueError, match='audio_coefficients: 3 there, 50 now'):
     crossval.train(greedy, toy_clips(), workdir, fold=2)
   assert (workdir / 'fold_2' / 'result.json').read_bytes() == before
-
-
-def test_a_training_side_without_a_modality_is_told():
-  clips = toy_clips()
-  clips.lengths['audio'][:] = 0
-  with pytest.raises(ValueError, match='no clip to train on has any audio'):
-    crossval.fit_statistics(clips, np.arange(10))
 
 
 def test_the_learning_rate_warms_up_and_ends_at_zero():

@@ -1,6 +1,6 @@
 """Trains fold 3 of ten on several meshes; `mesh_test.py` reads what comes out.
 
-  JAX_NUM_CPU_DEVICES=8 python eight_devices.py OUTPUT_DIRECTORY
+JAX_NUM_CPU_DEVICES=8 python eight_devices.py OUTPUT_DIRECTORY
 """
 
 import json

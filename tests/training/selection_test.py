@@ -14,7 +14,9 @@ def softmax_of(logits):
 def test_scaling_is_the_softmax_of_divided_logits():
   logits = np.random.default_rng(0).normal(size=(6, 4)) * 3
   np.testing.assert_allclose(
-    selection.scale(softmax_of(logits), 2.5), softmax_of(logits / 2.5), rtol=1e-6
+    selection.scale(softmax_of(logits), 2.5),
+    softmax_of(logits / 2.5),
+    rtol=1e-6,
   )
   np.testing.assert_allclose(
     selection.scale(softmax_of(logits), 1.0), softmax_of(logits), rtol=1e-6
