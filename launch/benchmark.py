@@ -8,7 +8,6 @@
 RAVDESS's sizes.
 """
 
-import os
 import pathlib
 import statistics
 import subprocess
@@ -25,7 +24,7 @@ from avemotion.evaluation.results import record
 from avemotion.features import acoustic, media
 from avemotion.features.clip import ClipFeatures, Extractor
 from avemotion.training import config as config_lib
-from avemotion.training import logs
+from avemotion.training import devices, logs
 from avemotion.training.program import FoldProgram
 
 _SHARED = flags.DEFINE_string(
@@ -102,7 +101,7 @@ def _import() -> int:
 
 def _crossval() -> int:
   """Ten folds in one program against ten runs, and against one; 3 × 256."""
-  jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
+  devices.start()
   together, alone = _timed_program(_NUM_FOLDS), _timed_program(1)
   together()  # Compiles.
   alone()

@@ -13,17 +13,21 @@ command; a row that fails is told, and the others go on.
 """
 
 import dataclasses
-import os
 import pathlib
 import sys
 
-import jax
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import paper
+from avemotion.training import (
+  command_line,
+  crossval,
+  devices,
+  interruption,
+  logs,
+)
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, interruption, logs
 
 _TABLE = flags.DEFINE_enum(
   'table',
@@ -52,7 +56,7 @@ _WORKDIR = flags.DEFINE_string(
 def main(overrides: dict[str, str]) -> int:
   """Trains one row after the other."""
   logs.log_to_terminal()
-  jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
+  devices.start()
   table = int(_TABLE.value)
   workdir = pathlib.Path(_WORKDIR.value or f'runs/table{table}')
   default = 'audio.py' if table == 2 else 'fusion.py'
@@ -102,17 +106,5 @@ def _configure(config: config_lib.Config, row: paper.Row) -> config_lib.Config:
   )
 
 
-def _parse_flags(argv: list[str]) -> dict[str, str]:
-  """Takes the configuration's keys out before absl sees the rest."""
-  try:
-    overrides, rest = config_lib.split_overrides(argv)
-  except config_lib.ConfigError as error:
-    sys.exit(f'sweep.py: {error}')
-  _, *stray = app.parse_flags_with_usage(rest)
-  if stray:
-    sys.exit(f'sweep.py: unexpected argument {stray[0]!r}')
-  return overrides
-
-
 if __name__ == '__main__':
-  app.run(main, flags_parser=_parse_flags)
+  app.run(main, flags_parser=command_line.parse_flags)

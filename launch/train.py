@@ -12,7 +12,6 @@ and confusion.png; launch/report.py makes a report of them. A run that was
 stopped or killed goes on by the same command; a finished one is left as it is.
 """
 
-import os
 import pathlib
 import sys
 
@@ -21,8 +20,14 @@ from absl import app, flags
 
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import results
+from avemotion.training import (
+  command_line,
+  crossval,
+  devices,
+  interruption,
+  logs,
+)
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, interruption, logs
 
 _FOLD = flags.DEFINE_integer(
   'fold', None, 'the only fold to train, from 0; all of them without it'
@@ -68,7 +73,7 @@ def main(overrides: dict[str, str]) -> int:
   if _RECORD.value and _FOLD.value is None:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
-    _start_devices()
+    devices.start(multihost=_MULTIHOST.value)
     config = config_lib.load_config(_CONFIG.value, overrides)
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     summaries = crossval.train(
@@ -104,43 +109,10 @@ def main(overrides: dict[str, str]) -> int:
   return 0
 
 
-def _start_devices() -> None:
-  """Joins the other processes, or lets each CPU core be a device."""
-  if _MULTIHOST.value:
-    # JAX reads the coordinator's address itself, the numbers only on a cluster.
-    jax.distributed.initialize(
-      num_processes=_environment_number('JAX_NUM_PROCESSES'),
-      process_id=_environment_number('JAX_PROCESS_ID'),
-    )
-  elif 'JAX_NUM_CPU_DEVICES' not in os.environ:
-    jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)))
-
-
-def _environment_number(name: str) -> int | None:
-  text = os.environ.get(name)
-  if text is None:
-    return None
-  if not text.isdecimal():
-    raise ValueError(f'{name} must be a whole number, is {text!r}')
-  return int(text)
-
-
 def _fail(reason: object) -> int:
   print(f'train.py: {reason}', file=sys.stderr)
   return 1
 
 
-def _parse_flags(argv: list[str]) -> dict[str, str]:
-  """Takes the configuration's keys out before absl sees the rest."""
-  try:
-    overrides, rest = config_lib.split_overrides(argv)
-  except config_lib.ConfigError as error:
-    sys.exit(f'train.py: {error}')
-  _, *stray = app.parse_flags_with_usage(rest)
-  if stray:
-    sys.exit(f'train.py: unexpected argument {stray[0]!r}')
-  return overrides
-
-
 if __name__ == '__main__':
-  app.run(main, flags_parser=_parse_flags)
+  app.run(main, flags_parser=command_line.parse_flags)

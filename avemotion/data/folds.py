@@ -100,6 +100,20 @@ class Fold:
   test: np.ndarray
 
 
+def make_folds(
+  protocol: str,
+  labels: np.ndarray,
+  actors: np.ndarray,
+  *,
+  validation_share: float = 0.0,
+) -> list[Fold]:
+  """All folds of a protocol; see `make_fold`."""
+  return [
+    make_fold(protocol, fold, labels, actors, validation_share=validation_share)
+    for fold in range(_rule(protocol).num_folds)
+  ]
+
+
 def make_fold(
   protocol: str,
   fold: int,
@@ -126,11 +140,7 @@ def make_fold(
     ValueError: no such protocol or fold; an actor whom the protocol never
       tests; or a side would be empty.
   """
-  if protocol not in PROTOCOLS:
-    raise ValueError(
-      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}'
-    )
-  rule = PROTOCOLS[protocol]
+  rule = _rule(protocol)
   if not 0 <= fold < rule.num_folds:
     raise ValueError(
       f'{protocol} has folds 0 to {rule.num_folds - 1}, got {fold}'
@@ -152,6 +162,14 @@ def make_fold(
       f' {_distinct(actors)}'
     )
   return sides
+
+
+def _rule(protocol: str) -> Protocol:
+  if protocol not in PROTOCOLS:
+    raise ValueError(
+      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}'
+    )
+  return PROTOCOLS[protocol]
 
 
 def _check_actors(protocol: str, actors: np.ndarray) -> None:

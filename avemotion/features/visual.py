@@ -72,18 +72,28 @@ class VisualEncoder:
   def _encode(self, crops: np.ndarray) -> np.ndarray:
     padded = next(size for size in PADDED_FRAMES if size >= len(crops))
     padding = [(0, padded - len(crops)), (0, 0), (0, 0), (0, 0)]
-    features = _encode_crops(
+    features = encode_crops(
       self._params, np.pad(crops, padding), self._preprocessing
     )
     return np.asarray(features)[: len(crops)]
 
 
 @functools.partial(jax.jit, static_argnames='preprocessing')
-def _encode_crops(
+def encode_crops(
   params: dict[str, dict[str, jax.Array]],
   crops: jax.Array,
   preprocessing: Preprocessing,
 ) -> jax.Array:
+  """The compiled program behind `VisualEncoder`.
+
+  Args:
+    params: of VGG16's layers.
+    crops: uint8[frames, 48, 48, 3].
+    preprocessing: that the weights were trained with.
+
+  Returns:
+    float32[frames, 512].
+  """
   images = _preprocess(crops, preprocessing)
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, orthogonal
 
+from avemotion.models.recurrence import recurrence
+
 Initializer = Callable[..., jax.Array]
 
 
@@ -135,8 +137,9 @@ class GRUCell(nn.RNNCellBase):
 class GRU(nn.Module):
   """A layer of `GRUCell` over time; its cell's parameters are under `cell`.
 
-  The input projection of all steps and gates is one matrix product before the
-  scan. Parameters fit `flax.linen.RNN(GRUCell(...))` too.
+  The same function as `flax.linen.RNN(GRUCell(...))`, a plain `nn.scan` of the
+  cell, whose parameters fit: the input projection of all steps and gates is one
+  matrix product, and the backward pass is that of `recurrence`.
 
   Attributes:
     features: number of units.
@@ -175,20 +178,11 @@ class GRU(nn.Module):
       raise ValueError(
         f'expected inputs [batch, time, features], got shape {inputs.shape}'
       )
-    projected = self.cell.project(inputs)
-    carry = self.cell.initialize_carry(
-      jax.random.key(0), (inputs.shape[0], inputs.shape[-1])
-    ).astype(projected.dtype)
-    scan = nn.scan(
-      lambda cell, carry, projected: cell.step(carry, projected),
-      variable_broadcast='params',
-      split_rngs={'params': False},
-      in_axes=1,
-      out_axes=1,
-    )
-    last, states = scan(self.cell, carry, projected)
+    projected = self.cell.project(inputs).swapaxes(0, 1)
+    kernel = self.cell.recurrent_kernel.astype(projected.dtype)
+    states = recurrence(projected, kernel).swapaxes(0, 1)
     if lengths is None:
-      return states, last
+      return states, states[:, -1]
     return states, states_after(states, lengths)
 
 

@@ -50,16 +50,12 @@ def train(
     OSError: another file cannot be written.
   """
   clips = clips.select(config.model.modalities)
-  sides = [
-    folds.make_fold(
-      config.data.protocol,
-      each,
-      clips.labels,
-      clips.actors,
-      validation_share=config.data.validation_share,
-    )
-    for each in range(folds.PROTOCOLS[config.data.protocol].num_folds)
-  ]
+  sides = folds.make_folds(
+    config.data.protocol,
+    clips.labels,
+    clips.actors,
+    validation_share=config.data.validation_share,
+  )
   if fold is not None and not 0 <= fold < len(sides):
     raise ValueError(
       f'{config.data.protocol} has folds 0 to {len(sides) - 1}, got {fold}'
@@ -100,6 +96,10 @@ def _plan(
 
   Process 0 looks at the files, and the others do as it says.
   """
+  digest = int(outputs.digest(clips)[:7], base=16)
+  digests = multihost_utils.process_allgather(np.int32(digest))
+  if np.unique(digests).size > 1:
+    raise ValueError('the processes read different data sets')
   marks = np.zeros((2, max(wanted) + 1), np.int32)
   failure: Exception | None = None
   if jax.process_index() == 0:

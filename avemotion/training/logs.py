@@ -7,7 +7,6 @@ import os
 import pathlib
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import absl.logging
 
@@ -50,18 +49,14 @@ class MetricsLog:
     directory.mkdir(parents=True, exist_ok=True)
     self._path = directory / 'metrics.jsonl'
     self._rewind(done)
-    self._board = _open_tensorboard(directory) if tensorboard else None
+    self._board = _EventFile(directory) if tensorboard else None
 
   def write(self, values: Mapping[str, float | int]) -> None:
     """Appends an epoch's metrics; among them `epoch`, counted from 1."""
     with self._path.open('a', encoding='utf-8') as file:
       file.write(json.dumps(dict(values)) + '\n')
-    if self._board is None:
-      return
-    for name, value in values.items():
-      if name != 'epoch':
-        self._board.scalar(name, value, int(values['epoch']))
-    self._board.flush()
+    if self._board is not None:
+      self._board.write(values)
 
   def _rewind(self, done: int) -> None:
     if not self._path.is_file():
@@ -80,12 +75,27 @@ class MetricsLog:
     unfinished.replace(self._path)
 
 
-def _open_tensorboard(directory: pathlib.Path) -> Any:
-  try:
-    from flax.metrics import tensorboard
-  except ImportError as error:
-    raise ValueError(f'--tensorboard needs TensorFlow ({error})') from error
-  return tensorboard.SummaryWriter(directory)
+class _EventFile:
+  """TensorBoard's scalars, by TensorFlow alone."""
+
+  def __init__(self, directory: pathlib.Path) -> None:
+    try:
+      import tensorflow as tf
+    except ImportError as error:
+      raise ValueError(f'--tensorboard needs TensorFlow ({error})') from error
+    self._summary = tf.summary
+    # `tf.summary.scalar` needs the package tensorboard, and adds only this.
+    self._metadata = tf.compat.v1.SummaryMetadata(
+      plugin_data={'plugin_name': 'scalars'}, data_class=1
+    )
+    self._writer = tf.summary.create_file_writer(str(directory))
+
+  def write(self, values: Mapping[str, float | int]) -> None:
+    with self._writer.as_default(step=int(values['epoch'])):
+      for name, value in values.items():
+        if name != 'epoch':
+          self._summary.write(name, float(value), metadata=self._metadata)
+    self._writer.flush()
 
 
 class Progress:

@@ -55,7 +55,7 @@ def claim(
   """
   mine = {
     'config': config_lib.to_dict(config),
-    'data': {'clips': len(clips.labels), 'digest': _digest(clips)},
+    'data': {'clips': len(clips.labels), 'digest': digest(clips)},
   }
   path = workdir / _CONFIG
   if path.is_file():
@@ -63,6 +63,19 @@ def claim(
     return
   workdir.mkdir(parents=True, exist_ok=True)
   _write_json(path, mine)
+
+
+def digest(clips: ClipSet) -> str:
+  """SHA-256, cut short, of all that training reads of a data set."""
+  whole = hashlib.sha256()
+  for rows in (
+    *(clips.features[name] for name in sorted(clips.features)),
+    *(clips.lengths[name] for name in sorted(clips.lengths)),
+    clips.labels,
+    clips.actors,
+  ):
+    whole.update(np.ascontiguousarray(rows).data)
+  return whole.hexdigest()[:16]
 
 
 def check_same(
@@ -155,19 +168,6 @@ def _draw_confusion(path: pathlib.Path, summary: dict[str, Any]) -> None:
       f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
     ),
   )
-
-
-def _digest(clips: ClipSet) -> str:
-  """Of all that training reads of a data set."""
-  digest = hashlib.sha256()
-  for rows in (
-    *(clips.features[name] for name in sorted(clips.features)),
-    *(clips.lengths[name] for name in sorted(clips.lengths)),
-    clips.labels,
-    clips.actors,
-  ):
-    digest.update(np.ascontiguousarray(rows).data)
-  return digest.hexdigest()[:16]
 
 
 def _flatten(

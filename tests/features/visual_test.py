@@ -116,10 +116,10 @@ def test_long_clips_go_in_pieces(encoder, crops):
 
 
 def test_compiles_once_for_each_padded_size(encoder, weights, crops):
-  visual._encode_crops.clear_cache()
+  visual.encode_crops.clear_cache()
   for frames in (1, 7, 8, 9, 16, 17, 25, 32, 33, 48, 49, 60):
     encoder(crops[:frames])
-  assert visual._encode_crops._cache_size() == len(PADDED_FRAMES)
+  assert visual.encode_crops._cache_size() == len(PADDED_FRAMES)
   # Weights are an argument of the program: others need no new one.
   zeros = {
     name: {part: np.zeros_like(x) for part, x in layer.items()}
@@ -127,7 +127,7 @@ def test_compiles_once_for_each_padded_size(encoder, weights, crops):
   }
   other = type(weights)(zeros, weights.preprocessing, 'zeros')
   assert not VisualEncoder(other)(crops[:8]).any()
-  assert visual._encode_crops._cache_size() == len(PADDED_FRAMES)
+  assert visual.encode_crops._cache_size() == len(PADDED_FRAMES)
 
 
 def test_no_crops_have_no_features(encoder):

@@ -96,3 +96,112 @@ class Hosts:
       for process in self.processes:
         process.kill()
     return [process.returncode for process in self.processes], said
+
+
+def one_process(directory, fold=None):
+  """The same run in this process alone: each fold's result."""
+  data = directory / 'host_0' / 'features.npz'
+  config = config_lib.load_config(CONFIG, SMALL | {'data.dataset': str(data)})
+  workdir = directory / f'alone_{fold}'
+  crossval.train(config, clips_lib.load(str(data), None), workdir, fold)
+  return workdir
+
+
+def probabilities(path):
+  with path.open(newline='') as file:
+    rows = list(csv.DictReader(file))
+  return np.array([[float(row['calm']), float(row['angry'])] for row in rows])
+
+
+def assert_same_result(directory, expected):
+  np.testing.assert_allclose(
+    probabilities(directory / 'predictions.csv'),
+    probabilities(expected / 'predictions.csv'),
+    atol=1e-4,
+  )
+  one, other = checkpoints.load(directory), checkpoints.load(expected)
+  assert one.temperature == pytest.approx(other.temperature, abs=1e-3)
+
+
+def wait_for(condition, processes):
+  """Until it holds, as long as the processes live."""
+  end = time.monotonic() + LIMIT
+  while not condition():
+    assert all(process.poll() is None for process in processes), 'it ended'
+    assert time.monotonic() < end
+    time.sleep(0.05)
+
+
+def test_folds_on_two_processes_give_the_one_process_result(directory):
+  hosts = Hosts(directory, 'apart')
+  codes, said = hosts.wait()
+  assert codes == [0, 0], said
+  assert '2 on folds (3 each) × 1 on data' in said[0]
+  expected = one_process(directory)
+  for fold in range(5):
+    name = f'fold_{fold}'
+    assert f'fold {fold}: accuracy' in said[0]
+    assert_same_result(hosts.workdirs[0] / name, expected / name)
+  assert 'accuracy' not in said[1].splitlines()[-1].replace('_accuracy', '')
+  assert not hosts.workdirs[1].exists()
+
+
+def test_a_batch_on_two_processes_gives_the_one_process_result(directory):
+  """Batch norm and gradients span the devices of both processes."""
+  hosts = Hosts(directory, 'batch', '--fold=0', '--profile')
+  codes, said = hosts.wait()
+  assert codes == [0, 0], said
+  assert '1 on folds (1 each) × 2 on data' in said[0]
+  expected = one_process(directory, 0) / 'fold_0'
+  assert_same_result(hosts.workdirs[0] / 'fold_0', expected)
+  assert not hosts.workdirs[1].exists()
+
+
+def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
+  # So many epochs that none of the two comes to its end before the signal.
+  options = ('--config.epochs=3000', '--config.data.protocol=random80')
+  hosts = Hosts(directory, 'stopped', *options)
+  lines = hosts.workdirs[0] / 'fold_0' / 'metrics.jsonl'
+  wait_for(lines.is_file, hosts.processes)
+  hosts.processes[1].send_signal(signal.SIGTERM)
+  codes, said = hosts.wait()
+  assert codes == [0, 0], said
+  for text in said:
+    assert 'the same command goes on from there' in text.splitlines()[-1]
+  done = len(lines.read_text().splitlines())
+  assert (hosts.workdirs[0] / 'training' / str(done)).is_dir()
+  assert done < 3000
+  again = Hosts(directory, 'stopped', *options)
+  wait_for(lambda: epochs_of(lines) > done, again.processes)
+  again.processes[0].send_signal(signal.SIGTERM)
+  codes, said = again.wait()
+  assert codes == [0, 0], said
+  assert all(f'fold 0 goes on after epoch {done}' in text for text in said)
+  assert not hosts.workdirs[1].exists()
+
+
+def epochs_of(lines):
+  return len(lines.read_text().splitlines())
+
+
+def test_a_refused_configuration_ends_both_processes(directory):
+  workdir = directory / 'host_0' / 'refused'
+  workdir.mkdir()
+  (workdir / 'config.json').write_text('{"config": {"seed": 5}}')
+  codes, said = Hosts(directory, 'refused').wait()
+  assert codes == [1, 1], said
+  assert 'config.seed: 5 there, 0 now' in said[0]
+  assert 'process 0 could not start; its log says why' in said[1]
+
+
+def test_a_process_number_that_is_none_is_told(directory):
+  environment = os.environ | {'JAX_PROCESS_ID': 'first'}
+  ran = subprocess.run(
+    [sys.executable, str(ROOT / 'launch' / 'train.py'), '--multihost'],
+    env=environment,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert ran.returncode == 1
+  assert "JAX_PROCESS_ID must be a whole number, is 'first'" in ran.stderr

@@ -104,7 +104,7 @@ def test_bad_input_is_one_clear_line(features, tmp_path, arguments, message):
     (['--fold=x'], '--fold'),
     (['--fold=0', '--folds=3'], "Unknown command line flag 'folds'"),
     (['--fold=0', 'stray'], "'stray'"),
-    ([], '--fold'),
+    (['--record=key'], '--record is of one fold'),
   ],
 )
 def test_bad_flags_are_told_without_a_traceback(arguments, message):
@@ -126,4 +126,4 @@ def test_a_workdir_that_cannot_be_written_is_told(features, tmp_path):
 def test_help_explains_itself():
   ran = train('--help')
   assert '--config.KEY=VALUE' in ran.stdout
-  assert 'which fold of the protocol' in ran.stdout
+  assert 'the only fold to train' in ran.stdout

@@ -164,6 +164,38 @@ def test_gradients_are_those_of_finite_differences(inputs):
     check_grads(last, (variables, x), order=1, modes=['rev'], atol=1e-2)
 
 
+@pytest.mark.parametrize('folds', [None, 3])
+def test_value_and_gradient_are_those_of_the_plain_scan(inputs, folds):
+  """Of `nn.RNN(GRUCell)`, alone and under `vmap`."""
+  layer = GRU(UNITS)
+  variables = random_params(layer, inputs)
+  plain_scan = nn.RNN(GRUCell(UNITS))
+  weights = jax.random.normal(jax.random.key(5), (BATCH, TIME, UNITS))
+
+  def ours(variables, x):
+    return (layer.apply(variables, x)[0] * weights).sum()
+
+  def plain(variables, x):
+    return (plain_scan.apply(variables, x) * weights).sum()
+
+  arguments, transform = (variables, inputs), lambda function: function
+  if folds:
+    scales = jnp.arange(1, folds + 1)
+    arguments = jax.tree.map(
+      lambda leaf: jnp.multiply.outer(scales, leaf) / folds, arguments
+    )
+    transform = jax.vmap
+  mine, theirs = (
+    jax.jit(transform(jax.value_and_grad(function, argnums=(0, 1))))(*arguments)
+    for function in (ours, plain)
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+    mine,
+    theirs,
+  )
+
+
 def test_bfloat16_computes_in_it_and_keeps_float32_parameters(inputs):
   layer = GRU(UNITS, dtype=jnp.bfloat16)
   variables = layer.init(jax.random.key(0), inputs)

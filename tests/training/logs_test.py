@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 
 import pytest
 
@@ -32,9 +33,32 @@ def test_the_estimate_leaves_the_compilation_out(clock, caplog):
   assert 'done in 78 s' in lines[-1]
 
 
-def test_json_lines_are_appended(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  for epoch in (1, 2):
-    logs.append_json_line(path, {'epoch': epoch, 'loss': 0.5})
+def test_the_estimate_of_a_run_that_goes_on_is_of_its_own_epochs(clock, caplog):
+  with caplog.at_level(logging.INFO, 'avemotion'):
+    progress = logs.Progress('fold 3', total=10, done=6)
+    clock[0] = 60.0
+    progress.epoch(7, {'loss': 1.0})
+    clock[0] += 10.0
+    progress.epoch(8, {'loss': 1.0})
+  lines = [record.getMessage() for record in caplog.records]
+  assert 'first epoch, with compilation, 60 s' in lines[0]
+  assert '10.00 s/epoch  20 s left' in lines[1]
+
+
+def test_metrics_go_on_after_the_epochs_that_were_saved(tmp_path):
+  path = tmp_path / 'fold_0' / 'metrics.jsonl'
+  metrics = logs.MetricsLog(path.parent, done=0)
+  for epoch in (1, 2, 3):
+    metrics.write({'epoch': epoch, 'loss': 0.5})
+  with path.open('a') as file:
+    file.write('{"epoch": 4, "lo')  # Killed while it wrote.
+  logs.MetricsLog(path.parent, done=2).write({'epoch': 3, 'loss': 0.25})
   lines = [json.loads(line) for line in path.read_text().splitlines()]
-  assert lines == [{'epoch': 1, 'loss': 0.5}, {'epoch': 2, 'loss': 0.5}]
+  assert [line['epoch'] for line in lines] == [1, 2, 3]
+  assert [line['loss'] for line in lines] == [0.5, 0.5, 0.25]
+
+
+def test_tensorboard_without_tensorflow_is_told(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'tensorflow', None)
+  with pytest.raises(ValueError, match='--tensorboard needs TensorFlow'):
+    logs.MetricsLog(tmp_path, done=0, tensorboard=True)

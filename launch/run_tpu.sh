@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Trains on every worker of a TPU VM slice; --help says how.
+set -euo pipefail
+
+usage() {
+  cat <<'HELP'
+Trains on every worker of a TPU VM slice, as one run over all its devices.
+
+  launch/run_tpu.sh --tpu=NAME --zone=ZONE [--project=PROJECT] [--dry_run] \
+    -- ARGUMENTS
+
+ARGUMENTS are those of launch/train.py. The source tree goes to ~/avemotion on
+each worker, an environment (Python 3.11, '.[tpu]') is made beside it, and
+launch/train.py --multihost runs there.
+
+  --tpu=NAME         the slice, made by: gcloud compute tpus tpu-vm create
+  --zone=ZONE        where it is
+  --project=PROJECT  whose it is; without it gcloud's own default
+  --dry_run          print the commands, one a line, and run none
+
+Every worker reads the data set under the same name: TFDS's prepared files at
+--config.data.data_dir=gs://BUCKET/DIRECTORY, or an .npz that was copied to all
+of them. Worker 0 alone writes --workdir, on its own disk; how to fetch it is
+said at the end. A run that was cut off goes on by the same command.
+HELP
+}
+
+fail() {
+  printf 'run_tpu.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+quote() { # Each argument behind a space, as a shell reads it back.
+  if (($#)); then printf ' %q' "$@"; fi
+}
+
+run() { # Says a command, and runs it unless this is a dry run.
+  local words
+  words=$(quote "$@")
+  printf '%s\n' "${words:1}"
+  [[ $dry_run ]] || "$@"
+}
+
+on_all_workers() {
+  run gcloud compute tpus tpu-vm ssh "$tpu" "${location[@]}" --worker=all \
+    --command="$1"
+}
+
+tpu='' zone='' project='' dry_run=''
+while (($#)); do
+  case $1 in
+    --tpu=*) tpu=${1#*=} ;;
+    --zone=*) zone=${1#*=} ;;
+    --project=*) project=${1#*=} ;;
+    --dry_run) dry_run=yes ;;
+    --help) usage && exit ;;
+    --) shift && break ;;
+    *) fail "unknown argument '$1'; those of train.py follow --, see --help" ;;
+  esac
+  shift
+done
+[[ $tpu ]] || fail 'expected --tpu=NAME, the slice to train on; see --help'
+[[ $zone ]] || fail 'expected --zone=ZONE, where the slice is; see --help'
+
+workdir=runs/latest # train.py's own default
+for argument; do
+  case $argument in
+    --workdir) fail 'write --workdir=DIRECTORY, with an equals sign' ;;
+    --workdir=*) workdir=${argument#*=} ;;
+  esac
+done
+case $workdir in
+  gs://*) fail "expected a --workdir on a disk, got $workdir" ;;
+  /*) ;;
+  *) workdir=avemotion/$workdir ;;
+esac
+
+[[ $dry_run ]] || command -v gcloud >/dev/null ||
+  fail "gcloud is missing; see https://cloud.google.com/sdk/docs/install"
+
+location=(--zone="$zone")
+[[ -z $project ]] || location+=(--project="$project")
+sources=()
+for name in LICENSE NOTICE README.md avemotion launch pyproject.toml \
+  setup.cfg tfds_ravdess; do
+  sources+=("$(cd "$(dirname "$0")/.." && pwd)/$name")
+done
+
+on_all_workers 'mkdir -p avemotion'
+run gcloud compute tpus tpu-vm scp --recurse "${sources[@]}" \
+  "$tpu:avemotion" "${location[@]}" --worker=all
+# TPU VMs may come with an older Python; uv brings 3.11.
+on_all_workers "cd avemotion && python3 -m pip install --quiet --user uv &&\
+ python3 -m uv venv --quiet --allow-existing --python=3.11 environment &&\
+ python3 -m uv pip install --quiet --python=environment '.[tpu]'"
+on_all_workers "cd avemotion &&\
+ environment/bin/python launch/train.py --multihost$(quote "$@")"
+
+fetch=$(quote gcloud compute tpus tpu-vm scp --recurse "$tpu:$workdir" . \
+  "${location[@]}" --worker=0)
+printf '# The results are on worker 0. To fetch them:%s\n' "$fetch"
