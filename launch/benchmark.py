@@ -8,12 +8,15 @@
 RAVDESS's sizes.
 """
 
+import contextlib
+import json
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from unittest import mock
 
 import jax
 import numpy as np
@@ -25,6 +28,7 @@ from avemotion.features import acoustic, media
 from avemotion.features.clip import ClipFeatures, Extractor
 from avemotion.training import config as config_lib
 from avemotion.training import devices, logs
+from avemotion.training import mesh as mesh_lib
 from avemotion.training.program import FoldProgram
 
 _SHARED = flags.DEFINE_string(
@@ -32,8 +36,13 @@ _SHARED = flags.DEFINE_string(
 )
 _PAPERS_COEFFICIENTS = 13
 _NUM_FOLDS = 10
-_STEPS = 8  # of every fold, in a timed call
-_ROUNDS = 5
+_VARIANTS = ('one_program', 'vmapped', 'alone')
+_STEPS = 4  # of every fold, in a timed call
+_CALLS = 3  # timed in a process
+_ROUNDS = 2
+_VARIANT = flags.DEFINE_enum(
+  'variant', None, _VARIANTS, 'the part of `crossval` that a process times'
+)
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +51,7 @@ def main(argv: list[str]) -> int:
   benchmarks = {
     'extract': _extract,
     'import': _import,
-    'crossval': _crossval,
+    'crossval': _time_crossval if _VARIANT.value else _crossval,
   }
   if len(argv) != 2 or argv[1] not in benchmarks:
     raise app.UsageError(f'name one of: {", ".join(benchmarks)}')
@@ -100,31 +109,49 @@ def _import() -> int:
 
 
 def _crossval() -> int:
-  """Ten folds in one program against ten runs, and against one; 3 × 256."""
-  devices.start()
-  together, alone = _timed_program(_NUM_FOLDS), _timed_program(1)
-  together()  # Compiles.
-  alone()
-  one_program, runs = [], []
+  """Ten folds in one program against ten runs, compile apart; 3 × 256.
+
+  Each variant is timed in processes of its own, in turn.
+  """
+  seconds: dict[str, list[float]] = {variant: [] for variant in _VARIANTS}
   for _ in range(_ROUNDS):
-    one_program.append(together())
-    runs.append(sum(alone() for _ in range(_NUM_FOLDS)))
-  ratio = statistics.median(
-    ours / theirs for ours, theirs in zip(one_program, runs, strict=True)
-  )
+    for variant, times in seconds.items():
+      command = [sys.executable, __file__, 'crossval', f'--variant={variant}']
+      times += json.loads(subprocess.check_output(command, text=True))
+  one_program, vmapped, one_run = map(statistics.median, seconds.values())
   print(
-    f'{_STEPS} steps of {_NUM_FOLDS} folds, medians of {_ROUNDS}:'
-    f' {statistics.median(one_program):.2f} s as one program,'
-    f' {statistics.median(runs):.2f} s one after the other'
+    f'{_STEPS} steps, medians of {len(times)} calls: {one_program:.2f} s for'
+    f' {_NUM_FOLDS} folds as one program, {vmapped:.2f} s with the folds of a'
+    f' device vmapped; {one_run:.2f} s for one fold alone'
   )
-  if jax.default_backend() == 'cpu':
-    record('crossval.ten_folds_over_ten_runs', ratio, 'ratio of wall time')
-  else:
+  platform = jax.default_backend()
+  if platform == 'cpu':
     record(
-      f'crossval.{jax.default_backend()}.ten_folds_over_one',
-      ratio * _NUM_FOLDS,
+      'crossval.ten_folds_over_ten_runs',
+      one_program / (_NUM_FOLDS * one_run),
       'ratio of wall time',
     )
+  else:
+    record(
+      f'crossval.{platform}.ten_folds_over_one',
+      one_program / one_run,
+      'ratio of wall time',
+    )
+  return 0
+
+
+def _time_crossval() -> int:
+  """Prints the seconds of calls of one variant, after one that compiles."""
+  num_folds = 1 if _VARIANT.value == 'alone' else _NUM_FOLDS
+  devices.start(split_cpu=num_folds > 1)
+  together = (
+    mock.patch.object(mesh_lib, 'go_together', lambda mesh: True)
+    if _VARIANT.value == 'vmapped'
+    else contextlib.nullcontext()
+  )
+  with together:
+    call = _timed_program(num_folds)
+  print(json.dumps([call() for _ in range(1 + _CALLS)][1:]))
   return 0
 
 
@@ -149,7 +176,6 @@ def _timed_program(num_folds: int) -> Callable[[], float]:
     batch_size=config.batch_size,
     steps_per_epoch=_STEPS,
   )
-  print(program.describe())
   rows = np.zeros((num_folds, _PAPERS_COEFFICIENTS), np.float32)
   statistics_ = {
     'audio': {'standardize': {'mean': rows, 'deviation': rows + 1}}

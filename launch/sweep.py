@@ -56,7 +56,7 @@ _WORKDIR = flags.DEFINE_string(
 def main(overrides: dict[str, str]) -> int:
   """Trains one row after the other."""
   logs.log_to_terminal()
-  devices.start()
+  devices.start(split_cpu=True)
   table = int(_TABLE.value)
   workdir = pathlib.Path(_WORKDIR.value or f'runs/table{table}')
   default = 'audio.py' if table == 2 else 'fusion.py'

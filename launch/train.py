@@ -73,7 +73,7 @@ def main(overrides: dict[str, str]) -> int:
   if _RECORD.value and _FOLD.value is None:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
-    devices.start(multihost=_MULTIHOST.value)
+    devices.start(multihost=_MULTIHOST.value, split_cpu=_FOLD.value is None)
     config = config_lib.load_config(_CONFIG.value, overrides)
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     summaries = crossval.train(

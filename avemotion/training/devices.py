@@ -8,28 +8,42 @@ import jax
 LIBTPU_ARGUMENTS = '--fibers_default_thread_stack_size=1048576'
 
 
-def start(*, multihost: bool = False) -> None:
-  """Joins the other processes, or lets each CPU core be a device.
+# Devices that share a pool of threads may wait for each other's for ever.
+_ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
+
+
+def start(*, multihost: bool = False, split_cpu: bool = False) -> None:
+  """Joins the other processes, or divides a CPU into devices.
 
   Args:
     multihost: whether this process is one of several. On a TPU slice they find
       each other; elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
       JAX_PROCESS_ID say who is who.
+    split_cpu: makes each CPU core a device, for folds that train together;
+      otherwise a CPU is one device of many threads. JAX_NUM_CPU_DEVICES says
+      another number.
 
   Raises:
     ValueError: one of these is missing or no number.
   """
   # JAX writes the variable too, when it is imported on a TPU machine.
-  given = os.environ.get('LIBTPU_INIT_ARGS', '')
-  os.environ['LIBTPU_INIT_ARGS'] = f'{given} {LIBTPU_ARGUMENTS}'.strip()
+  _append_to('LIBTPU_INIT_ARGS', LIBTPU_ARGUMENTS)
   if multihost:
     # JAX reads the coordinator's address itself, the numbers only on a cluster.
     jax.distributed.initialize(
       num_processes=_environment_number('JAX_NUM_PROCESSES'),
       process_id=_environment_number('JAX_PROCESS_ID'),
     )
-  elif 'JAX_NUM_CPU_DEVICES' not in os.environ:
-    jax.config.update('jax_num_cpu_devices', _num_cores())
+  cpu_devices = _environment_number('JAX_NUM_CPU_DEVICES')
+  if cpu_devices is None and split_cpu and not multihost:
+    cpu_devices = _num_cores()
+    jax.config.update('jax_num_cpu_devices', cpu_devices)
+  if cpu_devices is not None and cpu_devices > 1:
+    _append_to('XLA_FLAGS', _ONE_THREAD_EACH)
+
+
+def _append_to(variable: str, argument: str) -> None:
+  os.environ[variable] = f'{os.environ.get(variable, "")} {argument}'.strip()
 
 
 def _num_cores() -> int:

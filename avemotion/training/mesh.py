@@ -84,8 +84,7 @@ def map_folds(
 ) -> Callable[..., Any]:
   """Maps a function of one fold over stacked folds, each on its device.
 
-  Within a device the folds of a CPU go one after another, since each keeps its
-  cores busy; those of an accelerator go together (`vmap`).
+  Within a device they go one after another, or together (see `go_together`).
 
   Args:
     mesh: from `make_mesh`.
@@ -112,9 +111,8 @@ def map_folds(
 
     return jax.lax.map(one, own)
 
-  on_cpu = mesh.devices.flat[0].platform == 'cpu'
   return jax.shard_map(
-    one_by_one if on_cpu else jax.vmap(function, axes),
+    jax.vmap(function, axes) if go_together(mesh) else one_by_one,
     mesh=mesh,
     in_specs=tuple(
       PartitionSpec(FOLD) if each else PartitionSpec() for each in stacked
@@ -123,6 +121,14 @@ def map_folds(
     axis_names={FOLD},
     check_vma=False,
   )
+
+
+def go_together(mesh: Mesh) -> bool:
+  """Whether the folds of one device are vmapped: on all but a CPU.
+
+  One fold's products leave most of an accelerator idle, and fill a CPU core.
+  """
+  return bool(mesh.devices.flat[0].platform != 'cpu')
 
 
 def shard_batch(mesh: Mesh, batch: Any) -> Any:

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from avemotion.data.clips import ClipSet
+from avemotion.training import devices, step
 from avemotion.training import mesh as mesh_lib
-from avemotion.training import step
 from avemotion.training.config import ModelConfig, OptimizerConfig
 
 FOLD, NUM_FOLDS, CLIPS, BATCH, STEPS = 3, 10, 96, 16, 6
@@ -113,6 +113,7 @@ def train(clips, folds, shape):
 
 
 def main(directory):
+  devices.start()
   clips = make_clips()
   eight = mesh_lib.make_mesh(16, BATCH, jax.devices())
   stacked = mesh_lib.stack_folds(eight, np.arange(NUM_FOLDS))

@@ -1,0 +1,60 @@
+"""Devices are prepared before any is used, so each case is a process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import os, sys
+from avemotion.training import devices
+devices.start(split_cpu=sys.argv[1] == 'split')
+import jax
+print(len(jax.devices()), os.environ.get('XLA_FLAGS', ''))
+print(os.environ['LIBTPU_INIT_ARGS'])
+"""
+
+
+def start(how, **environment):
+  kept = {
+    key: value
+    for key, value in os.environ.items()
+    if key not in ('JAX_NUM_CPU_DEVICES', 'XLA_FLAGS', 'LIBTPU_INIT_ARGS')
+  }
+  return subprocess.run(
+    [sys.executable, '-c', SCRIPT, how],
+    env=kept | {'JAX_PLATFORMS': 'cpu'} | environment,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def test_each_core_is_a_device_of_one_thread():
+  ran = start('split')
+  cores = len(os.sched_getaffinity(0))
+  devices, *flags = ran.stdout.splitlines()[0].split()
+  assert int(devices) == cores
+  assert flags == ['--xla_cpu_multi_thread_eigen=false'] * (cores > 1)
+
+
+def test_one_device_keeps_its_threads():
+  assert start('whole').stdout.splitlines()[0].split() == ['1']
+
+
+def test_the_environment_says_another_number():
+  ran = start('split', JAX_NUM_CPU_DEVICES='3')
+  assert ran.stdout.startswith('3 --xla_cpu_multi_thread_eigen=false')
+
+
+def test_what_others_set_is_kept():
+  ran = start('whole', LIBTPU_INIT_ARGS='--mine=1')
+  assert ran.stdout.splitlines()[1].startswith('--mine=1 --fibers')
+
+
+@pytest.mark.parametrize('number', ['many', '-1'])
+def test_a_number_that_is_none_is_told(number):
+  ran = start('split', JAX_NUM_CPU_DEVICES=number)
+  assert ran.returncode == 1
+  assert 'JAX_NUM_CPU_DEVICES' in ran.stderr
