@@ -26,7 +26,7 @@ from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import plots, results
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, logs
+from avemotion.training import crossval, interruption, logs
 from tfds_ravdess import prepare, progress, synthetic
 
 _WORKDIR = flags.DEFINE_string(
@@ -58,6 +58,9 @@ def main(argv: list[str]) -> int:
     fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
     tested = clips.clip_ids[fold.test[0]]
     _recognise(next(p for p in corpus if p.stem == tested), workdir)
+  except interruption.Interrupted as stopped:
+    print(f'quickstart.py: {stopped}')
+    return 0
   except (ValueError, OSError, crossval.TrainingError) as error:
     print(f'quickstart.py: {error}', file=sys.stderr)
     return 1

@@ -19,6 +19,7 @@ import sys
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
+from avemotion.data import folds
 from avemotion.evaluation import paper
 from avemotion.training import (
   command_line,
@@ -56,7 +57,6 @@ _WORKDIR = flags.DEFINE_string(
 def main(overrides: dict[str, str]) -> int:
   """Trains one row after the other."""
   logs.log_to_terminal()
-  devices.start(split_cpu=True)
   table = int(_TABLE.value)
   workdir = pathlib.Path(_WORKDIR.value or f'runs/table{table}')
   default = 'audio.py' if table == 2 else 'fusion.py'
@@ -64,8 +64,11 @@ def main(overrides: dict[str, str]) -> int:
   failed = []
   try:
     config = config_lib.load_config(str(path), overrides)
+    rows = _chosen(paper.TABLES[table])
+    protocols = {_PROTOCOL.value or row.protocol for row in rows}
+    devices.start(split_cpu=max(map(folds.count, protocols)) > 1)
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
-    for row in _chosen(paper.TABLES[table]):
+    for row in rows:
       print(f'table {table}: {row} ({row.name})', flush=True)
       try:
         crossval.train(_configure(config, row), clips, workdir / row.name)

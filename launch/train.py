@@ -19,6 +19,7 @@ import jax
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
+from avemotion.data import folds
 from avemotion.evaluation import results
 from avemotion.training import (
   command_line,
@@ -26,6 +27,7 @@ from avemotion.training import (
   devices,
   interruption,
   logs,
+  processes,
 )
 from avemotion.training import config as config_lib
 
@@ -73,9 +75,12 @@ def main(overrides: dict[str, str]) -> int:
   if _RECORD.value and _FOLD.value is None:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
-    devices.start(multihost=_MULTIHOST.value, split_cpu=_FOLD.value is None)
     config = config_lib.load_config(_CONFIG.value, overrides)
-    clips = clips_lib.load(config.data.dataset, config.data.data_dir)
+    several = _FOLD.value is None and folds.count(config.data.protocol) > 1
+    devices.start(multihost=_MULTIHOST.value, split_cpu=several)
+    clips = processes.together(
+      lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
+    )
     summaries = crossval.train(
       config,
       clips,

@@ -62,6 +62,10 @@ class ClipSet:
       raise ValueError('a data set needs clips and at least one modality')
     for name in ('labels', 'actors', 'clip_ids'):
       _expect(name, getattr(self, name), (clips,))
+    for name in ('clip_ids', 'label_names'):
+      names, counts = np.unique(getattr(self, name), return_counts=True)
+      if counts.max() > 1:
+        raise ValueError(f'{name}: {names[counts.argmax()]} is there twice')
     for modality, rows in self.features.items():
       if rows.ndim != 3:
         raise ValueError(

@@ -100,6 +100,15 @@ class Fold:
   test: np.ndarray
 
 
+def count(protocol: str) -> int:
+  """How many folds a protocol has.
+
+  Raises:
+    ValueError: no such protocol.
+  """
+  return _rule(protocol).num_folds
+
+
 def make_folds(
   protocol: str,
   labels: np.ndarray,
@@ -110,7 +119,7 @@ def make_folds(
   """All folds of a protocol; see `make_fold`."""
   return [
     make_fold(protocol, fold, labels, actors, validation_share=validation_share)
-    for fold in range(_rule(protocol).num_folds)
+    for fold in range(count(protocol))
   ]
 
 

@@ -139,7 +139,8 @@ class GRU(nn.Module):
 
   The same function as `flax.linen.RNN(GRUCell(...))`, a plain `nn.scan` of the
   cell, whose parameters fit: the input projection of all steps and gates is one
-  matrix product, and the backward pass is that of `recurrence`.
+  matrix product, and the backward pass is that of `recurrence` (there is no
+  forward mode: for `jax.jvp` take `flax.linen.RNN`).
 
   Attributes:
     features: number of units.

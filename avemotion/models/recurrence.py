@@ -16,7 +16,8 @@ import jax.numpy as jnp
 def recurrence(projected: jax.Array, kernel: jax.Array) -> jax.Array:
   """All states of a GRU from the zero state.
 
-  The same function as a scan of `avemotion.models.gru.GRUCell.step`.
+  The same function as a scan of `avemotion.models.gru.GRUCell.step`, but that
+  it can be differentiated in reverse mode only.
 
   Args:
     projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
@@ -75,7 +76,7 @@ def _backward(
 
   _, (d_gates, d_candidates) = jax.lax.scan(
     step,
-    jnp.zeros_like(states[0]),
+    jnp.zeros(states.shape[1:], states.dtype),
     (gradients, gates, candidates, before),
     reverse=True,
   )

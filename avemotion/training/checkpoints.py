@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
+import flax.struct
 import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
@@ -52,7 +54,7 @@ class TrainedModel:
     return step.make_classifier(self.config.model, len(self.label_names))
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass
 class Snapshot:
   """A run under way: what it takes to go on as if it had not stopped.
 
@@ -66,7 +68,7 @@ class Snapshot:
   """
 
   epoch: int
-  folds: tuple[int, ...]
+  folds: tuple[int, ...] = flax.struct.field(pytree_node=False)
   seconds: float
   best: BestEpochs
   state: Any
@@ -153,7 +155,7 @@ def save_snapshot(directory: pathlib.Path, snapshot: Snapshot) -> None:
   path = directory.absolute() / _SNAPSHOTS
   try:
     with _checkpointer(path) as checkpointer:
-      checkpointer.save(
+      saved = checkpointer.save(
         snapshot.epoch,
         {'state': snapshot.state, 'best': snapshot.best_variables},
         overwrite=True,
@@ -170,6 +172,13 @@ def save_snapshot(directory: pathlib.Path, snapshot: Snapshot) -> None:
       )
   except (OSError, ValueError) as error:
     raise CheckpointError(f'{path}: cannot be written ({error})') from error
+  if not saved:
+    raise CheckpointError(f'{path}: holds a later epoch of another run')
+
+
+def discard_snapshots(directory: pathlib.Path) -> None:
+  """Removes what is saved of a run under way, if there is any."""
+  shutil.rmtree(directory / _SNAPSHOTS, ignore_errors=True)
 
 
 def saved_folds(directory: pathlib.Path) -> tuple[int, ...]:

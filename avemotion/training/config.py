@@ -30,7 +30,8 @@ class DataConfig:
     data_dir: where the TFDS data set was prepared; None: TFDS's default.
     protocol: see `avemotion.data.folds.PROTOCOLS`.
     validation_share: share of a random protocol's training side that is
-      validated on instead; 0, as in the paper, trains on all of it.
+      validated on instead, made one part of a whole number (0.1 is a tenth, 0.4
+      a half); 0, as in the paper, trains on all of it.
   """
 
   dataset: str = 'ravdess/speech'

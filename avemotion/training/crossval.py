@@ -4,16 +4,18 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.training import checkpoints, interruption, outputs
+from avemotion.training import checkpoints, interruption, outputs, processes
 from avemotion.training import config as config_lib
 from avemotion.training.logs import log
-from avemotion.training.run import Options, Run, TrainingError
+from avemotion.training.processes import TrainingError
+from avemotion.training.run import Options, Run
+
+__all__ = ['Options', 'TrainingError', 'train']
 
 
 def train(
@@ -50,37 +52,44 @@ def train(
     OSError: another file cannot be written.
   """
   clips = clips.select(config.model.modalities)
-  sides = folds.make_folds(
-    config.data.protocol,
+  protocol = config.data.protocol
+  divisions = folds.make_folds(
+    protocol,
     clips.labels,
     clips.actors,
     validation_share=config.data.validation_share,
   )
-  if fold is not None and not 0 <= fold < len(sides):
+  if fold is not None and not 0 <= fold < len(divisions):
     raise ValueError(
-      f'{config.data.protocol} has folds 0 to {len(sides) - 1}, got {fold}'
+      f'{protocol} has folds 0 to {len(divisions) - 1}, got {fold}'
     )
-  if config.patience and not all(each.validation.size for each in sides):
+  if config.patience and not all(each.validation.size for each in divisions):
     raise config_lib.ConfigError(
-      f'patience needs validation clips, and {config.data.protocol} keeps none;'
-      ' set data.validation_share'
+      f'patience needs validation clips, and {protocol} keeps none; set'
+      ' data.validation_share'
     )
-  log.info(
-    '%s: %s',
-    config.data.protocol,
-    folds.PROTOCOLS[config.data.protocol].meaning,
-  )
-  wanted = list(range(len(sides))) if fold is None else [fold]
+  log.info('%s: %s', protocol, folds.PROTOCOLS[protocol].meaning)
+  wanted = list(range(len(divisions))) if fold is None else [fold]
   root = workdir if fold is None else outputs.fold_directory(workdir, fold)
-  missing, together = _plan(config, clips, workdir, root, wanted)
-  if not missing:
-    log.info('finished before: %s holds every result', workdir)
-  else:
-    run = Run(config, clips, sides, together, root, options or Options())
-    with interruption.StopRequest() as stop:
-      run.train(workdir, stop)
-    run.finish(workdir, missing)
-  multihost_utils.sync_global_devices('results are written')
+  with interruption.StopRequest() as stop:
+    missing, numbers = _plan(config, clips, workdir, root, wanted)
+    if missing:
+      run = Run(
+        config,
+        clips,
+        divisions,
+        numbers,
+        missing,
+        workdir,
+        root,
+        options or Options(),
+      )
+      run.train(stop)
+      run.finish()
+    else:
+      log.info('finished before: %s holds every result', workdir)
+    if stop.pending():
+      raise interruption.Interrupted(f'{workdir} is finished; stopped after it')
   summaries = [outputs.finished(workdir, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
 
@@ -101,25 +110,21 @@ def _plan(
   if np.unique(digests).size > 1:
     raise ValueError('the processes read different data sets')
   marks = np.zeros((2, max(wanted) + 1), np.int32)
-  failure: Exception | None = None
-  if jax.process_index() == 0:
-    try:
-      outputs.claim(workdir, config, clips)
-      missing = [
-        each for each in wanted if not outputs.finished(workdir, each, config)
-      ]
-      saved = checkpoints.saved_folds(root) if missing else ()
-      together = saved if set(missing) <= set(saved) else missing
-      marks[0, missing] = 1
-      marks[1, list(together)] = 1
-    except (ValueError, OSError) as error:
-      failure, marks[:] = error, -1
-  if jax.process_count() > 1:
-    marks = multihost_utils.broadcast_one_to_all(marks)
-  if failure:
-    raise failure
-  if marks.min() < 0:
-    raise TrainingError('process 0 could not start; its log says why')
-  return np.flatnonzero(marks[0]).tolist(), tuple(
-    np.flatnonzero(marks[1]).tolist()
-  )
+
+  def look() -> None:
+    outputs.claim(workdir, config, clips)
+    missing = [
+      number
+      for number in wanted
+      if not outputs.finished(workdir, number, config)
+    ]
+    numbers = checkpoints.saved_folds(root) if missing else ()
+    if not set(missing) <= set(numbers):
+      checkpoints.discard_snapshots(root)
+      numbers = tuple(missing)
+    marks[0, missing] = 1
+    marks[1, list(numbers)] = 1
+
+  processes.on_first(look)
+  missing, numbers = map(np.flatnonzero, processes.from_first(marks))
+  return missing.tolist(), tuple(numbers.tolist())

@@ -41,7 +41,7 @@ def mesh_shape(
   ]
   return min(
     divisions,
-    key=lambda axes: (_rounds(num_folds, axes[0]), axes[0], -axes[1]),
+    key=lambda axes: (_rounds(num_folds, axes[0]), axes[0]),
   )
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -59,7 +60,7 @@ def claim(
   }
   path = workdir / _CONFIG
   if path.is_file():
-    check_same(path, _read_json(path), mine)
+    _check_same(path, _read_json(path), mine)
     return
   workdir.mkdir(parents=True, exist_ok=True)
   _write_json(path, mine)
@@ -73,12 +74,13 @@ def digest(clips: ClipSet) -> str:
     *(clips.lengths[name] for name in sorted(clips.lengths)),
     clips.labels,
     clips.actors,
+    np.array([*clips.clip_ids, *clips.label_names]).astype('S'),
   ):
     whole.update(np.ascontiguousarray(rows).data)
   return whole.hexdigest()[:16]
 
 
-def check_same(
+def _check_same(
   path: pathlib.Path, there: Mapping[str, Any], mine: Mapping[str, Any]
 ) -> None:
   """Compares what a file says of a run with the present one.
@@ -119,7 +121,7 @@ def finished(
   if not path.is_file():
     return None
   summary = _read_json(path)
-  check_same(path, summary.get('config', {}), config_lib.to_dict(config))
+  _check_same(path, summary.get('config', {}), config_lib.to_dict(config))
   return summary
 
 
@@ -193,6 +195,6 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def _write_json(path: pathlib.Path, values: Mapping[str, Any]) -> None:
   """All of the file, or none of it."""
-  unfinished = path.with_name(path.name + '.part')
+  unfinished = path.with_name(f'{path.name}.{os.getpid()}.part')
   unfinished.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
   unfinished.replace(path)

@@ -6,6 +6,7 @@ The best epoch of each fold, when a fold stops, and its temperature.
 import dataclasses
 from typing import Self
 
+import flax.struct
 import numpy as np
 from scipy import optimize
 
@@ -61,7 +62,7 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
   return float(np.exp(found.x))
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass
 class BestEpochs:
   """The best epoch of each fold so far, by the loss on validation clips.
 

@@ -105,6 +105,7 @@ def test_result_json_keeps_its_contract(run):
     'temperature',
     'seconds',
     'trained_together',
+    'data_digest',
     'config',
   }
   assert written['num_test'] == np.sum(written['confusion']) == 8
@@ -181,6 +182,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
   """One step: its loss is of the parameters before it."""
   wild = dataclasses.replace(
     CONFIG,
+    data=DataConfig(),  # No validation clips, which would tell before.
     optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
     epochs=1,
     batch_size=64,

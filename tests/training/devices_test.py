@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 SCRIPT = """
 import os, sys
 from avemotion.training import devices
@@ -53,8 +51,7 @@ def test_what_others_set_is_kept():
   assert ran.stdout.splitlines()[1].startswith('--mine=1 --fibers')
 
 
-@pytest.mark.parametrize('number', ['many', '-1'])
-def test_a_number_that_is_none_is_told(number):
-  ran = start('split', JAX_NUM_CPU_DEVICES=number)
+def test_a_number_that_is_none_is_told():
+  ran = start('split', JAX_NUM_CPU_DEVICES='-1')
   assert ran.returncode == 1
-  assert 'JAX_NUM_CPU_DEVICES' in ran.stderr
+  assert "JAX_NUM_CPU_DEVICES must be a whole number, is '-1'" in ran.stderr

@@ -1,0 +1,58 @@
+"""Scores a fold's test clips, once, with what its validation clips chose."""
+
+from typing import Any
+
+import numpy as np
+
+from avemotion.data.clips import ClipSet
+from avemotion.data.folds import Fold
+from avemotion.evaluation import metrics
+from avemotion.training import config as config_lib
+from avemotion.training import outputs, selection
+
+
+def score(
+  config: config_lib.Config,
+  clips: ClipSet,
+  number: int,
+  division: Fold,
+  validated: np.ndarray,
+  tested: np.ndarray,
+) -> outputs.FoldResult:
+  """What a trained fold comes to.
+
+  Args:
+    config: of the run.
+    clips: the whole data set.
+    number: the fold's.
+    division: its clips.
+    validated: float32[validation clips, labels], probabilities; the temperature
+      is fitted on them.
+    tested: float32[test clips, labels], likewise before the temperature.
+
+  Returns:
+    The result, with what `result.json` says of clips and scores.
+  """
+  temperature = selection.fit_temperature(
+    validated, clips.labels[division.validation]
+  )
+  confusion = metrics.confusion_matrix(
+    clips.labels[division.test], tested.argmax(-1), len(clips.label_names)
+  )
+  summary: dict[str, Any] = {
+    'protocol': config.data.protocol,
+    'fold': number,
+    'modalities': list(config.model.modalities),
+    'sources': {name: clips.sources[name] for name in config.model.modalities},
+    'num_train': int(division.train.size),
+    'num_validation': int(division.validation.size),
+    'num_test': int(division.test.size),
+    'accuracy': metrics.accuracy(confusion),
+    'uar': metrics.unweighted_average_recall(confusion),
+    'confusion': confusion.tolist(),
+    'label_names': list(clips.label_names),
+    'temperature': temperature,
+  }
+  return outputs.FoldResult(
+    summary, selection.scale(tested, temperature), division.test
+  )
