@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.training import checkpoints, crossval, step
+from avemotion.training import checkpoints, crossval, logs, step
 from avemotion.training.config import (
   Config,
   DataConfig,
@@ -214,3 +215,81 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
   assert sizes[0] == 0
   assert np.argmax(sizes) == 10
   assert sizes[-1] < 0.01
+
+
+@pytest.fixture
+def short():
+  return dataclasses.replace(CONFIG, epochs=3)
+
+
+def contents(directory):
+  return {
+    path.name: path.read_bytes()
+    for path in directory.iterdir()
+    if path.is_file()
+  }
+
+
+def test_a_fold_that_was_finished_apart_is_left_as_it_is(
+  short, tmp_path, monkeypatch
+):
+  class Accident(Exception):
+    pass
+
+  def stop_after_two(self, done, values):
+    if done == 2:
+      raise Accident
+
+  # All folds begin together; fold 3 is finished apart; all go on together.
+  with monkeypatch.context() as patch, pytest.raises(Accident):
+    patch.setattr(crossval.Run, '_over', lambda self: False)
+    patch.setattr(logs.Progress, 'epoch', stop_after_two)
+    options = crossval.Options(checkpoint_every=1)
+    crossval.train(short, toy_clips(), tmp_path, options=options)
+  crossval.train(short, toy_clips(), tmp_path, fold=3)
+  before = contents(tmp_path / 'fold_3')
+  summaries = crossval.train(short, toy_clips(), tmp_path)
+  assert [summary['fold'] for summary in summaries] == list(range(10))
+  assert summaries[2]['trained_together'] == list(range(10))
+  assert summaries[3]['trained_together'] == [3]
+  assert contents(tmp_path / 'fold_3') == before
+
+
+def test_a_save_of_other_folds_makes_room(short, tmp_path):
+  crossval.train(short, toy_clips(), tmp_path, fold=0)
+  crossval.train(short, toy_clips(), tmp_path)
+  assert checkpoints.saved_folds(tmp_path) == tuple(range(1, 10))
+  for lost in (0, 1):
+    (tmp_path / f'fold_{lost}' / 'result.json').unlink()
+  summaries = crossval.train(short, toy_clips(), tmp_path)
+  assert [s['trained_together'] for s in summaries[:2]] == [[0, 1], [0, 1]]
+  assert checkpoints.saved_folds(tmp_path) == (0, 1)
+
+
+def test_a_result_that_was_lost_comes_from_the_last_save(run, tmp_path):
+  """Without training again, and the same."""
+  shutil.copytree(run[1], tmp_path / 'copy')
+  lost = tmp_path / 'copy' / 'fold_2' / 'result.json'
+  lost.unlink()
+  crossval.train(CONFIG, toy_clips(), tmp_path / 'copy', fold=2)
+  old, new = (
+    json.loads((path / 'fold_2' / 'result.json').read_text())
+    for path in (run[1], tmp_path / 'copy')
+  )
+  assert old | {'seconds': 0} == new | {'seconds': 0}
+
+
+def test_patience_keeps_the_best_epoch(tmp_path):
+  patient = dataclasses.replace(CONFIG, patience=2)
+  (summary,) = crossval.train(patient, toy_clips(), tmp_path, fold=2)
+  lines = (tmp_path / 'fold_2' / 'metrics.jsonl').read_text().splitlines()
+  losses = [json.loads(line)['validation_loss'] for line in lines]
+  assert len(losses) < CONFIG.epochs
+  assert summary['epochs'] == summary['best_validation_epoch']
+  assert summary['epochs'] == np.argmin(losses) + 1 == len(losses) - 2
+
+
+def test_patience_without_validation_clips_is_told(tmp_path):
+  blind = dataclasses.replace(CONFIG, data=DataConfig(), patience=2)
+  with pytest.raises(ValueError, match='patience needs validation clips'):
+    crossval.train(blind, toy_clips(), tmp_path)
