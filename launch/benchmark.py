@@ -23,7 +23,7 @@ import numpy as np
 from absl import app, flags
 
 from avemotion.data.clips import ClipSet
-from avemotion.evaluation.results import record
+from avemotion.evaluation.figures import record
 from avemotion.features import acoustic, media
 from avemotion.features.clip import ClipFeatures, Extractor
 from avemotion.training import config as config_lib

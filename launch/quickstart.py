@@ -24,7 +24,7 @@ from absl import app, flags
 from avemotion import recognizer
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.evaluation import plots, results
+from avemotion.evaluation import figures, plots
 from avemotion.training import config as config_lib
 from avemotion.training import crossval, interruption, logs
 from tfds_ravdess import prepare, progress, synthetic
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
   seconds = time.monotonic() - start
   print(f'\nDone in {seconds:.0f} s; all of it lies in {workdir}.')
   if _RECORD.value:
-    results.record('foundation.quickstart_seconds', seconds, 'seconds')
+    figures.record('foundation.quickstart_seconds', seconds, 'seconds')
   return 0
 
 

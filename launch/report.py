@@ -22,7 +22,7 @@ import rich.console
 import rich.table
 from absl import app, flags
 
-from avemotion.evaluation import report, results, runs, scores
+from avemotion.evaluation import figures, report, runs, scores
 
 _OUTPUT = flags.DEFINE_string(
   'output',
@@ -53,8 +53,8 @@ def main(argv: list[str]) -> int:
   _print_overview(scored)
   print('\n'.join(map(str, written)))
   for key, one in zip(keys, scored, strict=bool(keys)):
-    results.record(f'{key}.accuracy', one.accuracy.mean, 'fraction')
-    results.record(f'{key}.uar', one.uar.mean, 'fraction')
+    figures.record(f'{key}.accuracy', one.accuracy.mean, 'fraction')
+    figures.record(f'{key}.uar', one.uar.mean, 'fraction')
   return 0
 
 

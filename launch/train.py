@@ -20,7 +20,7 @@ from absl import app, flags
 
 from avemotion.data import clips as clips_lib
 from avemotion.data import folds
-from avemotion.evaluation import results
+from avemotion.evaluation import figures
 from avemotion.training import (
   command_line,
   crossval,
@@ -110,7 +110,7 @@ def main(overrides: dict[str, str]) -> int:
     print(f'for the report: python launch/report.py {_WORKDIR.value}')
   if _RECORD.value:
     accuracy = summaries[0]['accuracy']
-    results.record(f'{_RECORD.value}.accuracy', accuracy, 'fraction')
+    figures.record(f'{_RECORD.value}.accuracy', accuracy, 'fraction')
   return 0
 
 

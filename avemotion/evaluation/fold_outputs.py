@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,14 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
   'epochs': int,
   'seconds': (int, float),
   'temperature': (int, float),
+  'trained_together': list,
+  'data_digest': str,
   'sources': dict,
   'config': dict,
 }
+# Keys of what changes no number: how a result was come by, where data lay.
+_CIRCUMSTANCES = ('seconds', 'trained_together')
+_PLACES = ('dataset', 'data_dir')
 # Attributes that come from predictions.csv.
 _COLUMNS = ('clip_ids', 'actors', 'labels', 'predictions', 'probabilities')
 _ROUNDING = 1e-5  # Probabilities are written with six decimals.
@@ -79,6 +85,12 @@ class FoldOutputs:
     return self.summary['fold']
 
   @property
+  def settings(self) -> dict[str, Any]:
+    """Its configuration less where the data lay: `data_digest` tells them."""
+    config = self.summary['config']
+    return config | {'data': _without(_PLACES, config['data'])}
+
+  @property
   def label_names(self) -> tuple[str, ...]:
     """Of the labels, in the paper's order."""
     return paper.class_order(self.summary['label_names'])
@@ -91,9 +103,13 @@ class FoldOutputs:
     )
 
   def same_content(self, other: 'FoldOutputs') -> bool:
-    """Whether another directory holds this very result; seconds may differ."""
+    """Whether another directory holds this very result, however come by."""
+    mine, others = (
+      _without(_CIRCUMSTANCES, one.summary) | {'config': one.settings}
+      for one in (self, other)
+    )
     return (
-      {**self.summary, 'seconds': 0} == {**other.summary, 'seconds': 0}
+      mine == others
       and self.clip_ids == other.clip_ids
       and np.array_equal(self.probabilities, other.probabilities)
     )
@@ -130,6 +146,10 @@ def read_fold(directory: pathlib.Path) -> FoldOutputs:
   return outputs
 
 
+def _without(keys: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+  return {key: value for key, value in values.items() if key not in keys}
+
+
 def _read_text(path: pathlib.Path) -> str:
   try:
     text = path.read_text(encoding='utf-8')
@@ -159,6 +179,11 @@ def _read_summary(path: pathlib.Path) -> dict[str, Any]:
     raise ReportError(
       f'{path}: {summary["protocol"]} has folds 0 to {protocol.num_folds - 1},'
       f' not {summary["fold"]}'
+    )
+  if summary['fold'] not in summary['trained_together']:
+    raise ReportError(
+      f"{path}: 'trained_together' is {summary['trained_together']}, without"
+      f' fold {summary["fold"]} itself'
     )
   _check_config(path, summary)
   return summary
@@ -233,9 +258,10 @@ def _read_curves(path: pathlib.Path) -> dict[str, np.ndarray]:
   missing = {'train_loss', 'train_accuracy'} - set(in_order[0])
   if missing:
     raise ReportError(f'{path}: lacks {sorted(missing)}')
+  names = dict.fromkeys(name for values in in_order for name in values)
   return {
     name: np.array([values.get(name, np.nan) for values in in_order])
-    for name in in_order[0]
+    for name in names
   }
 
 

@@ -103,7 +103,10 @@ def reliability(
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-  """95 % intervals, lower and upper end; nan where they cannot be told."""
+  """95 % intervals of means over folds, lower and upper end.
+
+  Both ends are nan where they cannot be told.
+  """
 
   accuracy: tuple[float, float]
   uar: tuple[float, float]
@@ -113,42 +116,62 @@ def bootstrap_over_actors(
   labels: np.ndarray,
   predictions: np.ndarray,
   actors: np.ndarray,
+  folds: np.ndarray,
   num_classes: int,
   *,
   resamples: int = 2000,
 ) -> Intervals:
-  """How far scores would move, were other actors recorded.
+  """How far the means over folds would move, were other actors recorded.
 
   Clips of one actor are alike, so that actors are resampled and not clips: as
-  many as there are, with replacement, each with all their clips. The interval
-  is that of the percentiles (Efron & Tibshirani 1993, chapter 13).
+  many as there are, with replacement, each with all their clips. A fold is
+  scored on those of its clips that are drawn, and weighs in the resample's mean
+  what share of its clips they are. In the sample itself that is one for every
+  fold; in a resample it is none for a fold whose actors are not drawn, and two
+  for one whose only actor is drawn twice. The interval is that of the
+  percentiles (Efron & Tibshirani 1993, chapter 13).
 
   Args:
     labels: int[clips].
     predictions: int[clips].
     actors: int[clips].
+    folds: int[clips], which fold tests the clip.
     num_classes: of the labels.
     resamples: how often actors are drawn.
 
   Returns:
-    Intervals of accuracy and UAR; nan where there is but one actor.
+    Intervals of the means over folds of accuracy and UAR; nan where there is
+    but one actor.
   """
   names, actor = np.unique(actors, return_inverse=True)
   if names.size < 2:
     return Intervals((np.nan, np.nan), (np.nan, np.nan))
-  confusions = np.zeros((names.size, num_classes, num_classes), np.int64)
-  np.add.at(confusions, (actor, labels, predictions), 1)
+  numbers, fold = np.unique(folds, return_inverse=True)
+  confusions = np.zeros(
+    (names.size, numbers.size, num_classes, num_classes), np.int64
+  )
+  np.add.at(confusions, (actor, fold, labels, predictions), 1)
   drawn = np.random.default_rng(_SEED).multinomial(
     names.size, np.full(names.size, 1 / names.size), resamples
   )
-  pooled = np.tensordot(drawn, confusions, axes=1)
-  hits = np.trace(pooled, axis1=1, axis2=2)
+  resampled = np.tensordot(drawn, confusions, axes=1)
+  clips = resampled.sum(axis=(-2, -1))
+  weights = clips / confusions.sum(axis=(0, -2, -1))
+  hits = np.trace(resampled, axis1=-2, axis2=-1)
   return Intervals(
-    accuracy=_interval(hits / pooled.sum(axis=(1, 2))),
-    uar=_interval(np.nanmean(recalls(pooled), axis=1)),
+    accuracy=_interval(hits / np.maximum(clips, 1), weights),
+    uar=_interval(_mean_of_known(recalls(resampled)), weights),
   )
 
 
-def _interval(scores: np.ndarray) -> tuple[float, float]:
-  low, high = np.percentile(scores, [2.5, 97.5])
+def _mean_of_known(values: np.ndarray) -> np.ndarray:
+  """Over the last axis, less nan; zero where nothing else is there."""
+  count = np.isfinite(values).sum(axis=-1)
+  return np.nansum(values, axis=-1) / np.maximum(count, 1)
+
+
+def _interval(scores: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+  """Of the mean over folds; both arguments are float64[resamples, folds]."""
+  means = np.average(scores, axis=1, weights=weights)
+  low, high = np.percentile(means, [2.5, 97.5])
   return float(low), float(high)

@@ -16,6 +16,7 @@ HUMANS = {'audio': 0.62, 'video': 0.72, 'fusion': 0.80}
 # Section III-B: single branches on one split, the fusion by cross-validation.
 _PROTOCOLS = {'video': 'random80', 'audio': 'random80', 'fusion': 'random10'}
 _COEFFICIENTS = 13  # MFCC of a frame, section II-C
+_DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
 _SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
 
@@ -83,7 +84,11 @@ class Row:
       branch = getattr(self, name)
       values[f'{name}_layers'] = branch.layers
       values[f'{name}_features'] = branch.features
-    return values | {'batch_norm': self.batch_norm}
+    return values | {
+      'dense_features': _DENSE_FEATURES,
+      'batch_norm': self.batch_norm,
+      'use_bias': False,  # Equations (1) to (4) have none.
+    }
 
   def __str__(self) -> str:
     """As the paper's tables say it: '3 × 256, BN'."""
@@ -144,6 +149,16 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
   return next((row for row in rows if is_row(model, row)), None)
 
 
+def table_of(models: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+  """The first table that has all of these models; none: no rows."""
+  tables = (
+    rows
+    for rows in TABLES.values()
+    if all(any(is_row(model, row) for row in rows) for model in models)
+  )
+  return next(tables, ())
+
+
 def is_row(model: Mapping[str, Any], row: Row) -> bool:
   """Whether a model's configuration is that of a row."""
   given = {**model, 'modalities': tuple(model['modalities'])}
@@ -177,9 +192,14 @@ def differences(
   same = {
     'other features': features,
     'other protocol': protocol == row.protocol,
-    'other classes': set(label_names) == set(EMOTIONS),
+    'other classes': has_papers_classes(label_names),
   }
   return tuple(words for words, holds in same.items() if not holds)
+
+
+def has_papers_classes(label_names: Sequence[str]) -> bool:
+  """Whether labels are RAVDESS's emotions, in any order."""
+  return set(label_names) == set(EMOTIONS)
 
 
 def modality_of(modalities: Sequence[str]) -> str:
@@ -188,7 +208,10 @@ def modality_of(modalities: Sequence[str]) -> str:
 
 
 def describe_model(model: Mapping[str, Any]) -> str:
-  """A model's configuration in words: '3 × 256, BN' for a single branch."""
+  """A model's configuration in words: '3 × 256, BN' for a single branch.
+
+  What every model of the paper has alike is said only where it is otherwise.
+  """
   branches = {
     name: str(Branch(model[f'{name}_layers'], model[f'{name}_features']))
     for name in model['modalities']
@@ -197,7 +220,12 @@ def describe_model(model: Mapping[str, Any]) -> str:
     parts = [f'{name} {branch}' for name, branch in branches.items()]
   else:
     parts = list(branches.values())
-  return ', '.join([*parts, 'BN' if model['batch_norm'] else 'no BN'])
+  parts.append('BN' if model['batch_norm'] else 'no BN')
+  if model['dense_features'] != _DENSE_FEATURES:
+    parts.append(f'dense {model["dense_features"]}')
+  if model['use_bias']:
+    parts.append('biases')
+  return ', '.join(parts)
 
 
 def class_order(label_names: Sequence[str]) -> tuple[str, ...]:
@@ -210,6 +238,4 @@ def class_order(label_names: Sequence[str]) -> tuple[str, ...]:
     RAVDESS's order for RAVDESS's emotions, which is taken for the order of the
     paper's Figs. 9 to 11: those were not at hand. Other labels as they come.
   """
-  if set(label_names) == set(EMOTIONS):
-    return EMOTIONS
-  return tuple(label_names)
+  return EMOTIONS if has_papers_classes(label_names) else tuple(label_names)

@@ -111,7 +111,7 @@ def save_learning_curves(
     path: the PNG.
     curves: for each fold, by name, float[epochs]: epoch, train_loss,
       train_accuracy, and where there are validation clips validation_loss,
-      validation_accuracy.
+      validation_accuracy; nan in an epoch without one.
     title: above it.
   """
   figure = matplotlib.figure.Figure((10, 4.2), layout='constrained')
@@ -119,9 +119,7 @@ def save_learning_curves(
   columns = figure.subplots(1, 2)
   for ax, metric in zip(columns, ('loss', 'accuracy'), strict=True):
     _draw_curves(ax, curves, f'train_{metric}', 'training', _OURS)
-    if any(f'validation_{metric}' in fold for fold in curves):
-      name = f'validation_{metric}'
-      _draw_curves(ax, curves, name, 'validation', _OTHER)
+    _draw_curves(ax, curves, f'validation_{metric}', 'validation', _OTHER)
     ax.set(xlabel='epoch', ylabel=metric)
     ax.set_ylim(0, 1.02 if metric == 'accuracy' else None)
     ax.grid(axis='y', color='#e5e5e5')
@@ -136,8 +134,8 @@ class Bar:
 
   Attributes:
     name: in front of it.
-    accuracy: ours, a fraction.
-    interval: 95 % of it; nan: none is drawn.
+    accuracy: ours, a fraction; a mean over folds.
+    interval: 95 % of that mean; nan: none is drawn.
     paper: the paper's, a fraction; None: it has none.
     note: what must be said beside the paper's.
   """
@@ -164,16 +162,19 @@ def save_comparison(
   )
   ax = figure.subplots()
   rows = np.arange(len(bars))
-  accuracies = np.array([bar.accuracy for bar in bars])
-  ends = np.abs(np.array([bar.interval for bar in bars]) - accuracies[:, None])
-  ax.barh(
+  accuracies = [bar.accuracy for bar in bars]
+  ax.barh(rows, accuracies, 0.62, color=_OURS, label='ours, mean over folds')
+  # From end to end of the interval, wherever the bar itself ends.
+  low, high = np.array([bar.interval for bar in bars]).T
+  ax.errorbar(
+    (low + high) / 2,
     rows,
-    accuracies,
-    0.62,
-    xerr=ends.T,
-    color=_OURS,
-    error_kw={'ecolor': '#1b2a36', 'elinewidth': 1.4, 'capsize': 4},
-    label='ours, 95 % interval',
+    xerr=(high - low) / 2,
+    fmt='none',
+    ecolor='#1b2a36',
+    elinewidth=1.4,
+    capsize=4,
+    label='95 % interval of that mean',
   )
   for row, bar in enumerate(bars):
     ax.text(0.01, row, f'{bar.accuracy:.1%}', va='center', color='white')
@@ -190,7 +191,7 @@ def save_comparison(
     zorder=3,
     label='the paper; hollow: not like for like',
   )
-  figure.legend(loc='outside lower center', ncols=2, frameon=False)
+  figure.legend(loc='outside lower center', ncols=3, frameon=False)
   ax.set_yticks(range(len(bars)), [bar.name for bar in bars])
   ax.invert_yaxis()
   ax.set(xlabel='accuracy', xlim=(0, 1), title=title)
@@ -251,13 +252,30 @@ def _draw_curves(
   name: str,
   colour: str,
 ) -> None:
-  """Each fold as a thin line, and their mean as far as all of them go."""
-  for fold in curves:
-    ax.plot(fold['epoch'], fold[metric], color=colour, lw=0.8, alpha=0.35)
-  shortest = min((fold['epoch'] for fold in curves), key=len)
-  mean = np.mean([fold[metric][: len(shortest)] for fold in curves], axis=0)
-  label = f'{name}, mean of {len(curves)} folds' if len(curves) > 1 else name
-  ax.plot(shortest, mean, color=colour, lw=2.2, label=label)
+  """Each fold that was measured as a thin line, and their mean.
+
+  A line goes through the epochs that were measured; the mean, through those of
+  all of these folds.
+  """
+  known = [_measured(fold, metric) for fold in curves]
+  known = [values for values in known if values]
+  if not known:
+    return
+  for values in known:
+    ax.plot([*values], [*values.values()], color=colour, lw=0.8, alpha=0.35)
+  epochs = sorted(set.intersection(*map(set, known)))
+  mean = [np.mean([values[epoch] for values in known]) for epoch in epochs]
+  label = f'{name}, mean of {len(known)} folds' if len(known) > 1 else name
+  ax.plot(epochs, mean, color=colour, lw=2.2, label=label)
+
+
+def _measured(
+  fold: Mapping[str, np.ndarray], metric: str
+) -> dict[float, float]:
+  """A metric by epoch, less the epochs without one."""
+  values = fold.get(metric, np.full(len(fold['epoch']), np.nan))
+  pairs = zip(fold['epoch'], values, strict=True)
+  return {epoch: value for epoch, value in pairs if np.isfinite(value)}
 
 
 def _draw_probabilities(

@@ -5,8 +5,8 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from avemotion.evaluation import document, paper, plots, run_section
-from avemotion.evaluation.runs import Run
+from avemotion.evaluation import markdown, paper, plots, run_section
+from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores
 
 _WARNING = (
@@ -52,14 +52,14 @@ def write_report(
     drawn = run_section.draw(one, directory, stem)
     sections.append(run_section.write(one, drawn))
     pictures.extend(drawn)
-  markdown = (
-    '\n\n'.join(['# Report', document.wrap(_WARNING, '> '), *sections]) + '\n'
+  text = (
+    '\n\n'.join(['# Report', markdown.wrap(_WARNING, '> '), *sections]) + '\n'
   )
-  text, page = directory / 'report.md', directory / 'report.html'
-  text.write_text(markdown, encoding='utf-8')
+  source, page = directory / 'report.md', directory / 'report.html'
+  source.write_text(text, encoding='utf-8')
   names = ', '.join(one.run.name for one in scores)
-  document.save_html(page, markdown, f'avemotion: {names}')
-  return [text, page, *pictures]
+  markdown.save_html(page, text, f'avemotion: {names}')
+  return [source, page, *pictures]
 
 
 def overview_row(scores: RunScores) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def overview_row(scores: RunScores) -> tuple[str, ...]:
   )
 
 
-def record_keys(key: str, runs: Sequence[Run]) -> list[str]:
+def record_keys(key: str, runs: Sequence[CrossValidation]) -> list[str]:
   """Where the figures of runs go in docs/results.json.
 
   Args:
@@ -110,7 +110,7 @@ def record_keys(key: str, runs: Sequence[Run]) -> list[str]:
   return keys
 
 
-def _is_named_row(run: Run, rows: Sequence[paper.Row]) -> bool:
+def _is_named_row(run: CrossValidation, rows: Sequence[paper.Row]) -> bool:
   model = run.config['model']
   return any(run.name == row.name and paper.is_row(model, row) for row in rows)
 
@@ -138,9 +138,11 @@ def _bar(scores: RunScores) -> plots.Bar:
 
 def _overview(scores: Sequence[RunScores], comparison: pathlib.Path) -> str:
   rows = [overview_row(one) for one in scores]
+  num_folds = max(len(one.run.folds) for one in scores)
   return '\n\n'.join(
     [
-      document.table(OVERVIEW_HEADER, [[f'`{r[0]}`', *r[1:]] for r in rows]),
+      markdown.table(OVERVIEW_HEADER, [[f'`{r[0]}`', *r[1:]] for r in rows]),
+      markdown.wrap(run_section.explain_scores(num_folds)),
       f'![Accuracies beside the paper]({comparison.name})',
     ]
   )

@@ -1,13 +1,13 @@
 """The part of a report that is about one run: its pictures, and its text."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from avemotion.data import folds
-from avemotion.evaluation import document, metrics, paper, plots
-from avemotion.evaluation.runs import Run
+from avemotion.evaluation import markdown, metrics, paper, plots
+from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores, Score
 
 _PAPERS_PROTOCOLS = {
@@ -75,6 +75,29 @@ def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
   )
 
 
+def explain_scores(num_folds: int) -> str:
+  """What ± and CI stand for.
+
+  Args:
+    num_folds: of the run, or the most of several.
+
+  Returns:
+    Sentences.
+  """
+  means, scored, counts = '', 'score', ''
+  if num_folds > 1:
+    means = 'Scores are means over folds, ± their standard deviation. '
+    scored = 'mean over folds'
+    counts = ', a fold counting by the share of its clips that is drawn'
+  return (
+    f'{means}CI is the 95 % confidence interval of the {scored}, by bootstrap'
+    ' over actors: actors are drawn with replacement, and the folds as they'
+    f' were trained are scored anew on the test clips of those drawn{counts}.'
+    ' It tells how far other actors would move the score, not how far another'
+    ' training would.'
+  )
+
+
 def cells(score: Score) -> tuple[str, str]:
   """Mean ± standard deviation over folds, and the interval; for a table."""
   mean = _percent(score.mean)
@@ -84,12 +107,9 @@ def cells(score: Score) -> tuple[str, str]:
   return mean, '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'
 
 
-def _facts(run: Run) -> str:
+def _facts(run: CrossValidation) -> str:
   """The model, the protocol, the features and the data, in words."""
-  summaries = [fold.summary for fold in run.folds]
-  epochs = sorted({summary['epochs'] for summary in summaries})
-  epochs = epochs[:1] + epochs[1:][-1:]  # The fewest, and the most.
-  seconds = np.mean([summary['seconds'] for summary in summaries])
+  epochs = _from_to(fold.summary['epochs'] for fold in run.folds)
   facts = {
     'Model': f'{run.modality}, {paper.describe_model(run.config["model"])}',
     f'Protocol `{run.protocol}`': folds.PROTOCOLS[run.protocol].meaning,
@@ -97,23 +117,47 @@ def _facts(run: Run) -> str:
       f'{modality} from {source}' for modality, source in run.sources.items()
     ),
     'Data': (
-      f'`{_dataset(run)}`, {run.labels.size} test clips of'
-      f' {np.unique(run.actors).size} actors'
+      f'`{_dataset(run)}` (digest {run.folds[0].summary["data_digest"]}),'
+      f' {run.labels.size} test clips of {np.unique(run.actors).size} actors'
     ),
-    'Training': (
-      f'{" to ".join(map(str, epochs))} epochs, {seconds:.0f} seconds a fold'
-    ),
+    'Training': f'{epochs} epochs, {_duration(run)}',
   }
   return '\n'.join(
-    document.wrap(f'{name}: {words}.', '- ', '  ')
+    markdown.wrap(f'{name}: {words}.', '- ', '  ')
     for name, words in facts.items()
   )
 
 
-def _dataset(run: Run) -> str:
+def _dataset(run: CrossValidation) -> str:
   """A TFDS name, or the name of a file, less where it lies."""
   dataset = str(run.config['data'].get('dataset', 'not named'))
   return pathlib.PurePath(dataset).name if dataset.endswith('.npz') else dataset
+
+
+def _duration(run: CrossValidation) -> str:
+  """Wall time; each fold's `seconds` is that of all that trained with it."""
+  programs: dict[tuple[pathlib.Path, tuple[int, ...]], float] = {}
+  for fold in run.folds:
+    program = fold.workdir, tuple(fold.summary['trained_together'])
+    seconds = fold.summary['seconds']
+    programs[program] = max(programs.get(program, 0), seconds)
+  in_all = f'{sum(programs.values()):.0f} seconds'
+  sizes = [len(together) for _, together in programs]
+  if sizes == [1]:
+    return in_all
+  if len(sizes) == 1:
+    return f'{sizes[0]} folds together in {in_all}'
+  plural = 's' * (max(sizes) > 1)
+  return (
+    f'{len(sizes)} programs of {_from_to(sizes)} fold{plural} each, {in_all} in'
+    ' all'
+  )
+
+
+def _from_to(numbers: Iterable[int]) -> str:
+  """The least and the greatest: '8 to 40', or '40' where they are one."""
+  ordered = sorted(set(numbers))
+  return ' to '.join(map(str, ordered[:1] + ordered[1:][-1:]))
 
 
 def _comparison(scores: RunScores) -> str:
@@ -131,19 +175,21 @@ def _comparison(scores: RunScores) -> str:
     rows.append([', '.join(words), f'{row.accuracy:.0%}', '', '', ''])
   people = 'video and audio' if run.modality == 'fusion' else run.modality
   humans = f'{paper.HUMANS[run.modality]:.0%}'
-  rows.append([f'humans, {people} of RAVDESS', humans, '', '', ''])
+  words = [f'humans, {people} of RAVDESS']
+  if not paper.has_papers_classes(run.label_names):
+    words.append('other classes')
+  rows.append([', '.join(words), humans, '', '', ''])
   header = ('', 'accuracy', '95 % CI', 'UAR', '95 % CI')
-  return document.table(header, rows)
+  return markdown.table(header, rows)
 
 
 def _explanation(scores: RunScores) -> str:
   sentences = [
+    explain_scores(len(scores.run.folds)),
     f'Macro-F1 {_percent(scores.macro_f1)}, expected calibration error'
     f' {_percent(scores.reliability.expected_calibration_error)}, both over all'
-    ' test clips. CI is the confidence interval by bootstrap over actors.'
+    ' test clips.',
   ]
-  if len(scores.run.folds) > 1:
-    sentences.append('± is the standard deviation over folds.')
   if any(fold.summary['temperature'] != 1 for fold in scores.run.folds):
     sentences.append(
       'Probabilities are scaled by a temperature fitted on validation clips.'
@@ -153,7 +199,7 @@ def _explanation(scores: RunScores) -> str:
     sentences.append(
       f"The paper's number is of {row}, by {_PAPERS_PROTOCOLS[row.protocol]}."
     )
-  return document.wrap(' '.join(sentences))
+  return markdown.wrap(' '.join(sentences))
 
 
 def _recall_table(scores: RunScores) -> str:
@@ -165,10 +211,10 @@ def _recall_table(scores: RunScores) -> str:
       scores.run.label_names, clips, shares, strict=True
     )
   ]
-  return document.table(('class', 'test clips', 'recall'), rows)
+  return markdown.table(('class', 'test clips', 'recall'), rows)
 
 
-def _fold_table(run: Run) -> str:
+def _fold_table(run: CrossValidation) -> str:
   rows = [
     [
       str(fold.number),
@@ -178,7 +224,7 @@ def _fold_table(run: Run) -> str:
     ]
     for fold in run.folds
   ]
-  return document.table(('fold', 'test clips', 'accuracy', 'UAR'), rows)
+  return markdown.table(('fold', 'test clips', 'accuracy', 'UAR'), rows)
 
 
 def _percent(share: float) -> str:

@@ -21,8 +21,8 @@ from avemotion.evaluation.fold_outputs import FoldOutputs, ReportError
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-  """Every fold of one configuration.
+class CrossValidation:
+  """A run: every fold of one configuration.
 
   Attributes:
     name: of the directory that holds the folds.
@@ -63,6 +63,12 @@ class Run:
     return np.concatenate([fold.actors for fold in self.folds])
 
   @functools.cached_property
+  def fold_numbers(self) -> np.ndarray:
+    """int64[clips], of the fold that tests the clip."""
+    sizes = [len(fold.clip_ids) for fold in self.folds]
+    return np.repeat([fold.number for fold in self.folds], sizes)
+
+  @functools.cached_property
   def labels(self) -> np.ndarray:
     """int64[clips]."""
     return np.concatenate([fold.labels for fold in self.folds])
@@ -78,7 +84,7 @@ class Run:
     return np.concatenate([fold.probabilities for fold in self.folds])
 
 
-def read_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
+def read_runs(workdirs: Sequence[pathlib.Path]) -> list[CrossValidation]:
   """Reads work directories, and merges the folds of each configuration.
 
   Args:
@@ -86,7 +92,8 @@ def read_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
       such.
 
   Returns:
-    Whole runs, sorted by name.
+    Whole runs: in the order of the paper's table if it has all of their
+    models, else by name.
 
   Raises:
     ReportError: a directory holds no fold; files are damaged or disagree;
@@ -100,8 +107,7 @@ def read_runs(workdirs: Sequence[pathlib.Path]) -> list[Run]:
     by_config[_key(finished[0])].extend(finished)
   for one, other in itertools.combinations(by_config.values(), 2):
     _check_not_meant_as_one(one, other)
-  runs = [_merge(parts) for parts in by_config.values()]
-  return sorted(runs, key=lambda run: (run.name, run.protocol))
+  return _in_order([_merge(parts) for parts in by_config.values()])
 
 
 def _find(workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -142,16 +148,23 @@ def _read_directory(directory: pathlib.Path) -> list[FoldOutputs]:
 
 
 def _key(fold: FoldOutputs) -> str:
-  return json.dumps(fold.summary['config'], sort_keys=True)
+  return json.dumps(
+    [fold.settings, fold.summary['data_digest']], sort_keys=True
+  )
 
 
 def _check_same(one: FoldOutputs, other: FoldOutputs) -> None:
   """Folds that are averaged are of one configuration, data and labels."""
-  for key in ('config', 'label_names', 'sources'):
-    difference = _difference(one.summary[key], other.summary[key])
+  compared = {'config': (one.settings, other.settings)} | {
+    key: (one.summary[key], other.summary[key])
+    for key in ('label_names', 'sources', 'data_digest')
+  }
+  for key, values in compared.items():
+    difference = _difference(*values)
     if difference:
+      trained = ', trained on different data' * (key == 'data_digest')
       raise ReportError(
-        f'{one.directory} and {other.directory} cannot be averaged:'
+        f'{one.directory} and {other.directory} cannot be averaged{trained}:'
         f' {key} differs ({difference})'
       )
 
@@ -177,7 +190,7 @@ def _check_not_meant_as_one(
     _check_same(one[0], other[0])
 
 
-def _merge(parts: Sequence[FoldOutputs]) -> Run:
+def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
   """The run that the folds of one or several directories make."""
   by_number: dict[int, FoldOutputs] = {}
   for fold in parts:
@@ -193,7 +206,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> Run:
   _check_disjoint(ordered)
   names = sorted({fold.workdir.resolve().name for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''
-  return Run(names[0] + more, ordered)
+  return CrossValidation(names[0] + more, ordered)
 
 
 def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
@@ -224,3 +237,15 @@ def _check_disjoint(ordered: Sequence[FoldOutputs]) -> None:
           f'{other} and {fold.directory} both test {clip}: they come from'
           ' different divisions of the data'
         )
+
+
+def _in_order(runs: Sequence[CrossValidation]) -> list[CrossValidation]:
+  """As the paper's table has them, then by name."""
+  rows = paper.table_of([run.config['model'] for run in runs])
+
+  def place(run: CrossValidation) -> tuple[int, str, str]:
+    model = run.config['model']
+    matches = (i for i, row in enumerate(rows) if paper.is_row(model, row))
+    return next(matches, 0), run.name, run.protocol
+
+  return sorted(runs, key=place)

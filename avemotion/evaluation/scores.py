@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from avemotion.evaluation import metrics, paper
-from avemotion.evaluation.runs import Run
+from avemotion.evaluation.runs import CrossValidation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,19 +15,19 @@ class Score:
   Attributes:
     mean: over folds.
     deviation: over folds, of a sample; None where there is one fold.
+    interval: 95 % of the mean, by bootstrap over actors; nan with one actor.
     pooled: of the test clips of all folds taken together.
-    interval: 95 % of it, by bootstrap over actors; nan with one actor.
   """
 
   mean: float
   deviation: float | None
-  pooled: float
   interval: tuple[float, float]
+  pooled: float
 
 
 @dataclasses.dataclass(frozen=True)
 class RunScores:
-  """A run's scores; all but the means are of its pooled test clips.
+  """A run's scores; all but the first two are of its pooled test clips.
 
   Attributes:
     run: what is scored.
@@ -38,7 +38,7 @@ class RunScores:
     reliability: confidence against accuracy.
   """
 
-  run: Run
+  run: CrossValidation
   accuracy: Score
   uar: Score
   macro_f1: float
@@ -61,24 +61,28 @@ class RunScores:
     )
 
 
-def score(run: Run) -> RunScores:
+def score(run: CrossValidation) -> RunScores:
   """Scores a run."""
   confusions = [fold.confusion for fold in run.folds]
   pooled = np.sum(confusions, axis=0)
   intervals = metrics.bootstrap_over_actors(
-    run.labels, run.predictions, run.actors, len(run.label_names)
+    run.labels,
+    run.predictions,
+    run.actors,
+    run.fold_numbers,
+    len(run.label_names),
   )
   return RunScores(
     run,
     accuracy=_over_folds(
       [metrics.accuracy(confusion) for confusion in confusions],
-      metrics.accuracy(pooled),
       intervals.accuracy,
+      metrics.accuracy(pooled),
     ),
     uar=_over_folds(
       [metrics.unweighted_average_recall(c) for c in confusions],
-      metrics.unweighted_average_recall(pooled),
       intervals.uar,
+      metrics.unweighted_average_recall(pooled),
     ),
     macro_f1=metrics.macro_f1(pooled),
     confusion=pooled,
@@ -89,7 +93,7 @@ def score(run: Run) -> RunScores:
 
 
 def _over_folds(
-  values: list[float], pooled: float, interval: tuple[float, float]
+  values: list[float], interval: tuple[float, float], pooled: float
 ) -> Score:
   deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-  return Score(float(np.mean(values)), deviation, pooled, interval)
+  return Score(float(np.mean(values)), deviation, interval, pooled)

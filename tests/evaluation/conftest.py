@@ -24,11 +24,14 @@ def write_run(
   skill=2.0,
   validation=False,
   epochs=12,
+  dataset='ravdess/speech',
+  data_digest='5ba3e1',
+  together=True,
   **model,
 ):
   """Writes `fold_K` for some folds (None: all of them) of one configuration."""
   config = {
-    'data': {'protocol': protocol, 'dataset': 'ravdess/speech'},
+    'data': {'protocol': protocol, 'dataset': dataset, 'data_dir': None},
     'model': {
       'modalities': list(modalities),
       'video_layers': 1,
@@ -36,7 +39,9 @@ def write_run(
       'audio_layers': 3,
       'audio_features': 256,
       'audio_coefficients': 13,
+      'dense_features': 256,
       'batch_norm': True,
+      'use_bias': False,
       **model,
     },
     'epochs': epochs,
@@ -44,7 +49,8 @@ def write_run(
   known = {'audio': 'MFCC', 'video': 'VGG16 features of face crops'}
   sources = sources or {name: known[name] for name in modalities}
   num_folds = PROTOCOLS[protocol].num_folds
-  for fold in range(num_folds) if folds is None else folds:
+  folds = list(range(num_folds) if folds is None else folds)
+  for fold in folds:
     _write_fold(
       workdir / f'fold_{fold}',
       {
@@ -54,6 +60,8 @@ def write_run(
         'label_names': list(label_names),
         'epochs': epochs,
         'seconds': 60.0 + fold,
+        'trained_together': folds if together else [fold],
+        'data_digest': data_digest,
         'temperature': 1.0,
         'sources': sources,
         'config': config,

@@ -46,6 +46,15 @@ def test_an_epoch_run_again_counts_as_it_went_last(fold):
   assert np.isnan(curves['train_accuracy'][-1])
 
 
+def test_a_metric_that_begins_late_is_read(fold):
+  line = '{"epoch": 13, "train_loss": 1, "validation_loss": 2}\n'
+  with (fold / 'metrics.jsonl').open('a') as file:
+    file.write(line)
+  curve = fold_outputs.read_fold(fold).curves['validation_loss']
+  assert np.isnan(curve[:12]).all()
+  assert curve[12] == 2
+
+
 @pytest.mark.parametrize(
   'name', ['result.json', 'predictions.csv', 'metrics.jsonl']
 )
@@ -72,12 +81,15 @@ def test_a_damaged_file_is_named(fold, name, fault):
   ('values', 'message'),
   [
     ({'sources': None}, "lacks 'sources'"),
+    ({'data_digest': None}, "lacks 'data_digest'"),
+    ({'trained_together': None}, "lacks 'trained_together'"),
+    ({'trained_together': [1, 2]}, 'without fold 3 itself'),
     ({'label_names': 'calm'}, "'label_names' cannot be 'calm'"),
     ({'label_names': [1, 2]}, 'to be words'),
     ({'protocol': 'mine'}, "no protocol 'mine'"),
     ({'protocol': 'actor5'}, "'random10' in its 'config'"),
     ({'fold': 10}, 'folds 0 to 9, not 10'),
-    ({'fold': 4}, 'of fold 4, but lies in fold_3'),
+    ({'fold': 4, 'trained_together': [4]}, 'of fold 4, but lies in fold_3'),
     ({'config': {'data': {}}}, "'config' is not whole"),
     ({'sources': {'video': 'VGG16'}}, "'sources' tells of"),
     ({'num_test': 7}, "'num_test' is 7"),

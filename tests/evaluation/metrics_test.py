@@ -92,48 +92,91 @@ def test_the_edges_of_bins_belong_to_the_lower_one():
   assert bins.counts.tolist() == [2, 1]
 
 
-def resampled_accuracies(correct, actors, resamples=2000):
-  """An independent bootstrap: actors drawn one by one, clips joined."""
-  rng = np.random.default_rng(7)
-  names = np.unique(actors)
-  clips = {name: correct[actors == name] for name in names}
-  draws = rng.choice(names, (resamples, names.size))
-  return [np.concatenate([clips[a] for a in row]).mean() for row in draws]
-
-
-def test_intervals_are_those_of_a_plain_bootstrap_over_actors():
+def scored_clips():
+  """Labels, predictions and actors, some of whom are easier than others."""
   rng = np.random.default_rng(1)
   actors = rng.integers(1, 13, 600)
   labels = rng.integers(0, 4, 600)
-  skill = rng.uniform(0.3, 1, 13)  # Some actors are easier than others.
-  hit = rng.uniform(size=600) < skill[actors]
-  predictions = np.where(hit, labels, (labels + 1) % 4)
-  intervals = metrics.bootstrap_over_actors(labels, predictions, actors, 4)
-  expected = np.percentile(resampled_accuracies(hit, actors), [2.5, 97.5])
-  np.testing.assert_allclose(intervals.accuracy, expected, atol=0.012)
-  low, high = intervals.uar
-  assert low < hit.mean() < high
-  again = metrics.bootstrap_over_actors(labels, predictions, actors, 4)
-  assert again == intervals
+  hit = rng.uniform(size=600) < rng.uniform(0.3, 1, 13)[actors]
+  return labels, np.where(hit, labels, (labels + 1) % 4), actors
+
+
+def resampled_scores(labels, predictions, actors, folds, resamples=1000):
+  """An independent bootstrap: actors drawn one by one, clips joined."""
+  rng = np.random.default_rng(7)
+  names, hit = np.unique(actors), labels == predictions
+  scores = []
+  for drawn in rng.choice(names, (resamples, names.size)):
+    clips = np.concatenate([np.flatnonzero(actors == name) for name in drawn])
+    rows, shares = [], []
+    for fold in np.unique(folds[clips]):
+      part = clips[folds[clips] == fold]
+      recalls = [
+        hit[part[labels[part] == label]].mean()
+        for label in np.unique(labels[part])
+      ]
+      rows.append([hit[part].mean(), np.mean(recalls)])
+      shares.append(part.size / np.sum(folds == fold))
+    scores.append(np.average(rows, axis=0, weights=shares))
+  return scores
+
+
+@pytest.mark.parametrize(
+  'folds_of',
+  [
+    np.zeros_like,  # One fold: its score is the mean.
+    lambda actors: np.arange(actors.size) % 10,  # Actors are in every fold.
+    lambda actors: actors // 4,  # Each actor is in one of four folds.
+  ],
+)
+def test_intervals_are_those_of_a_plain_bootstrap_over_actors(folds_of):
+  labels, predictions, actors = scored_clips()
+  given = labels, predictions, actors, folds_of(actors)
+  intervals = metrics.bootstrap_over_actors(*given, 4)
+  expected = np.percentile(resampled_scores(*given), [2.5, 97.5], axis=0)
+  np.testing.assert_allclose(intervals.accuracy, expected[:, 0], atol=0.02)
+  np.testing.assert_allclose(intervals.uar, expected[:, 1], atol=0.02)
+  assert metrics.bootstrap_over_actors(*given, 4) == intervals
+
+
+def test_the_interval_of_leave_one_actor_out_is_of_the_mean_of_actors():
+  """A fold whose only actor is drawn twice counts twice."""
+  labels, predictions, actors = scored_clips()
+  intervals = metrics.bootstrap_over_actors(
+    labels, predictions, actors, actors, 4
+  )
+  hit = labels == predictions
+  means = np.array([hit[actors == name].mean() for name in np.unique(actors)])
+  drawn = np.random.default_rng(7).choice(means, (5000, means.size))
+  expected = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
+  np.testing.assert_allclose(intervals.accuracy, expected, atol=0.01)
+
+
+def test_the_interval_is_of_the_mean_over_folds_not_of_all_clips():
+  """A small fold that fails and a large one that does not."""
+  folds = np.repeat([0, 1], [40, 400])
+  actors = np.arange(440) % 20
+  labels = np.ones(440, np.int64)
+  intervals = metrics.bootstrap_over_actors(labels, folds, actors, folds, 2)
+  np.testing.assert_allclose(intervals.accuracy, 0.5)
+  np.testing.assert_allclose(intervals.uar, 0.5)
 
 
 def test_actors_who_differ_widen_the_interval():
   labels = np.zeros(400, np.int64)
   predictions = np.arange(400) % 2
-  mixed = metrics.bootstrap_over_actors(
-    labels, predictions, np.arange(400) // 20, 2
-  )
+  rest = np.arange(400) // 20, np.zeros(400), 2
+  mixed = metrics.bootstrap_over_actors(labels, predictions, *rest)
   # Each actor is either always recognised, or never.
-  apart = metrics.bootstrap_over_actors(
-    labels, np.sort(predictions), np.arange(400) // 20, 2
-  )
+  apart = metrics.bootstrap_over_actors(labels, np.sort(predictions), *rest)
   assert np.ptp(mixed.accuracy) == 0
   assert np.ptp(apart.accuracy) > 0.3
 
 
 def test_one_actor_tells_nothing_of_others():
   labels = np.arange(10) % 2
-  intervals = metrics.bootstrap_over_actors(labels, labels, np.ones(10), 2)
+  one = np.ones(10)
+  intervals = metrics.bootstrap_over_actors(labels, labels, one, one, 2)
   assert np.isnan([*intervals.accuracy, *intervals.uar]).all()
 
 

@@ -65,6 +65,28 @@ def test_a_model_that_the_paper_has_not_is_no_row():
 
 
 @pytest.mark.parametrize(
+  ('change', 'words'),
+  [
+    ({'dense_features': 128}, '3 × 256, BN, dense 128'),
+    ({'use_bias': True}, '3 × 256, BN, biases'),
+  ],
+)
+def test_what_the_papers_models_have_alike_makes_a_row(change, words):
+  config = ModelConfig(modalities=('audio',), **change)
+  model = dataclasses.asdict(config)
+  assert paper.find_row(model) is None
+  assert paper.describe_model(model) == words
+
+
+def test_the_table_of_models_is_the_one_that_has_them_all():
+  _, second, third = paper.TABLES.values()
+  assert paper.table_of([row.model for row in reversed(second)]) == second
+  # The best of Tables I and II are in Table III too.
+  assert paper.table_of([row.model for row in third]) == third
+  assert paper.table_of([third[1].model, second[0].model]) == ()
+
+
+@pytest.mark.parametrize(
   ('source', 'coefficients', 'protocol', 'label_names', 'expected'),
   [
     ('VGG16 of crops', 13, 'random10', EMOTIONS, ()),

@@ -83,6 +83,25 @@ def test_learning_curves_show_validation_where_there_is_one(
   assert (shows(path, '#d1743b') > 500) == validation
 
 
+@pytest.mark.parametrize(
+  'second',
+  [
+    {},  # A fold without validation clips.
+    {'validation_loss': 1.0},  # Of an epoch that lacks the accuracy.
+    {'validation_loss': np.nan, 'validation_accuracy': np.nan},
+  ],
+)
+def test_learning_curves_leave_out_what_was_not_measured(tmp_path, second):
+  path = tmp_path / 'curves.png'
+  first = curves(20, validation=True)
+  first['validation_loss'][::2] = np.nan  # Validated every other epoch.
+  other = curves(20, validation=False)
+  other |= {name: np.full(20, value) for name, value in second.items()}
+  plots.save_learning_curves(path, [first, other], 'run')
+  assert shows(path, '#d1743b') > 500
+  plots.save_learning_curves(path, [other], 'run')
+
+
 def test_comparison_marks_the_paper_hollow_where_it_is_another_thing(tmp_path):
   def drawn(note, paper=0.6):
     path = tmp_path / 'comparison.png'
@@ -94,3 +113,17 @@ def test_comparison_marks_the_paper_hollow_where_it_is_another_thing(tmp_path):
   assert drawn('') > drawn('', paper=None) + 100
   # Its edge is left, and the words beside it.
   assert drawn('other features') != drawn('')
+
+
+@pytest.mark.parametrize('accuracy', [0.1, 0.6])
+def test_an_interval_is_drawn_where_it_lies(tmp_path, accuracy):
+  """Even where the accuracy is outside of it: it is not mirrored."""
+  path = tmp_path / 'comparison.png'
+  bar = plots.Bar('run', accuracy, (0.3, 0.5), None, '')
+  plots.save_comparison(path, [bar], '')
+  image = matplotlib.image.imread(path)[..., :3]
+  near = np.abs(image - matplotlib.colors.to_rgb('#1b2a36')).max(axis=-1)
+  row = np.flatnonzero((near < 0.02).sum(axis=1) > 100)[0]
+  columns = np.flatnonzero(near[row] < 0.02)
+  width = (image.max(axis=-1) < 0.1).sum(axis=1).max()  # Of the axis, black.
+  assert np.ptp(columns) == pytest.approx(0.2 * width, rel=0.05)

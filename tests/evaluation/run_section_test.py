@@ -33,12 +33,50 @@ def test_ours_stands_above_the_papers_and_peoples(section):
   assert re.fullmatch(r'\d\d\.\d ± \d\.\d%', accuracy)
   assert re.fullmatch(r'\d\d\.\d–\d\d\.\d%', interval)
   assert cells(text, 'the paper, Table II, other protocol')[1] == '80%'
-  assert cells(text, 'humans, audio of RAVDESS')[1] == '62%'
+  assert cells(text, 'humans')[:2] == ['humans, audio of RAVDESS', '62%']
   assert 'speakers are shared between training and\n  test.' in text
   assert 'audio from MFCC' in text
-  assert '384 test clips of 24 actors' in text
-  assert '12 epochs, 64 seconds a fold' in text
+  assert '`ravdess/speech` (digest 5ba3e1), 384 test clips of 24' in text
   assert 'a random 80/20 split' in text
+
+
+def words(text):
+  return ' '.join(text.split())
+
+
+def test_the_text_says_what_the_interval_is_of(section):
+  text = words(section())
+  assert 'interval of the mean over folds, by bootstrap over actors' in text
+  assert 'Scores are means over folds, ± their standard deviation.' in text
+
+
+def test_the_interval_of_one_fold_is_of_its_score(section):
+  text = words(section(protocol='random80'))
+  assert 'interval of the score, by bootstrap over actors' in text
+
+
+@pytest.mark.parametrize(
+  ('changes', 'expected'),
+  [
+    # `seconds` are 60 and the fold's number, of all that trained together.
+    ({}, '12 epochs, 10 folds together in 69 seconds.'),
+    ({'protocol': 'random80'}, '12 epochs, 60 seconds.'),
+    (
+      {'together': False},
+      '12 epochs, 10 programs of 1 fold each, 645 seconds in all.',
+    ),
+  ],
+)
+def test_seconds_are_of_what_trained_together(section, changes, expected):
+  assert expected in words(section(**changes))
+
+
+def test_seconds_of_several_programs_are_added(tmp_path, write_run):
+  for folds in (range(7), range(7, 9), [9]):
+    workdir = write_run(tmp_path, folds=folds)
+  (run,) = runs.read_runs([workdir])
+  text = words(run_section.write(scores.score(run), [tmp_path] * 3))
+  assert '3 programs of 1 to 7 folds each, 203 seconds in all.' in text
 
 
 def test_the_papers_own_protocol_has_no_deviation_and_no_caveat(section):
@@ -67,6 +105,7 @@ def test_recalls_and_folds_are_listed(section):
     assert cells(text, name)[1] == '48'
   assert [cells(text, str(fold))[0] for fold in range(5)] == list('01234')
   assert 'other protocol, other classes' in text
+  assert cells(text, 'humans')[0] == 'humans, audio of RAVDESS, other classes'
   # Folds of 4 and of 5 actors: the mean is not that of all clips.
   assert cells(text, 'ours, all test clips pooled')[1].endswith('%')
 

@@ -41,6 +41,34 @@ def test_a_sweep_is_many_runs_by_name(tmp_path, write_run):
   assert [len(run.folds) for run in found] == [5, 1, 1]
 
 
+def test_a_sweep_is_in_the_order_of_the_papers_table(tmp_path, write_run):
+  sweep = {'protocol': 'random80', 'audio_layers': 1}
+  write_run(tmp_path / '1x512_bn', audio_features=512, **sweep)
+  write_run(tmp_path / '1x256_bn', **sweep)
+  write_run(tmp_path / '1x256_no_bn', batch_norm=False, **sweep)
+  write_run(tmp_path / '3x256_bn', protocol='random80')
+  names = [run.name for run in runs.read_runs([tmp_path])]
+  assert names == ['1x256_no_bn', '1x256_bn', '3x256_bn', '1x512_bn']
+  # With a run that the table has not, they are in the order of names.
+  write_run(tmp_path / '2x256_bn', protocol='random80', audio_layers=2)
+  names = [run.name for run in runs.read_runs([tmp_path])]
+  assert names == sorted(names)
+
+
+def test_where_the_data_lay_is_no_difference(tmp_path, write_run):
+  write_run(tmp_path / 'a', folds=range(9), dataset='here/features.npz')
+  write_run(tmp_path / 'b', folds=[8, 9], dataset='there/features.npz')
+  (run,) = runs.read_runs([tmp_path])
+  assert run.fold_numbers.tolist() == sorted(run.fold_numbers)
+  assert run.labels.size == 384
+
+
+def test_runs_of_one_configuration_on_other_data_are_two(tmp_path, write_run):
+  write_run(tmp_path / 'a')
+  write_run(tmp_path / 'b', data_digest='other')
+  assert [run.name for run in runs.read_runs([tmp_path])] == ['a', 'b']
+
+
 def test_a_workdir_named_twice_is_one(tmp_path, write_run):
   write_run(tmp_path / 'run')
   (run,) = runs.read_runs(
@@ -101,6 +129,10 @@ def test_two_runs_that_lack_the_same_folds_are_two_runs(tmp_path, write_run):
   ('changed', 'message'),
   [
     ({'sources': {'audio': 'log-mel'}}, 'sources differs'),
+    (
+      {'data_digest': 'other'},
+      'trained on different data: data_digest differs .5ba3e1 and other',
+    ),
     ({'label_names': [f'l{i}' for i in range(8)]}, 'label_names differs'),
   ],
 )

@@ -1,5 +1,7 @@
 """A run's scores are those of its clips."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -18,8 +20,24 @@ def test_scores_are_over_folds_and_over_clips(tmp_path, write_run):
   assert one.accuracy.deviation == pytest.approx(np.std(accuracies, ddof=1))
   assert one.accuracy.pooled == np.mean(one.run.predictions == one.run.labels)
   low, high = one.accuracy.interval
-  assert low < one.accuracy.pooled < high
+  assert low < one.accuracy.mean < high
   assert one.confusion.sum() == one.reliability.counts.sum() == 384
+
+
+def test_the_interval_is_of_the_mean_that_it_stands_beside(tmp_path, write_run):
+  """One large fold is recognised, nine small ones are not."""
+  write_run(tmp_path / 'run', folds=[0], skill=9)
+  write_run(tmp_path / 'run', folds=range(1, 10), skill=-9)
+  (run,) = runs.read_runs([tmp_path / 'run'])
+  columns = ('clip_ids', 'actors', 'labels', 'predictions', 'probabilities')
+  small = [
+    dataclasses.replace(fold, **{c: getattr(fold, c)[:5] for c in columns})
+    for fold in run.folds[1:]
+  ]
+  one = scores.score(dataclasses.replace(run, folds=(run.folds[0], *small)))
+  for value in (one.accuracy, one.uar):
+    low, high = value.interval
+    assert low <= value.mean <= high < value.pooled
 
 
 def test_one_fold_has_no_deviation(tmp_path, write_run):

@@ -45,6 +45,8 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
     '`run`',
   ]
   assert rows[0].rstrip(' |').endswith('–')
+  overview = ' '.join(text.partition('## `')[0].split())
+  assert 'interval of the mean over folds, by bootstrap' in overview
   page = written[1].read_text()
   assert page.count('data:image/png;base64,') == 10
   assert 'http' not in page

@@ -10,7 +10,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from avemotion.evaluation import results
+from avemotion.evaluation import figures
 
 ROOT = pathlib.Path(__file__).parents[2]
 write_run = runpy.run_path(str(ROOT / 'tests/evaluation/conftest.py'))[
@@ -113,12 +113,12 @@ def test_help_says_what_is_recorded_where(workdirs):
 )
 def test_figures_are_recorded(workdirs, tmp_path, monkeypatch, workdir, keys):
   path = tmp_path / 'results.json'
-  monkeypatch.setattr(results.record, '__defaults__', (path,))
+  monkeypatch.setattr(figures.record, '__defaults__', (path,))
   main = runpy.run_path(str(ROOT / 'launch' / 'report.py'))['main']
   flags.FLAGS.unparse_flags()
   flags.FLAGS(['report.py'])
   with flagsaver.flagsaver(record='k', output=str(tmp_path / 'report')):
     assert main(['report.py', str(workdirs / workdir)]) == 0
-  figures = json.loads(path.read_text())
-  assert list(figures) == keys
-  assert all(0 < figure['value'] < 1 for figure in figures.values())
+  written = json.loads(path.read_text())
+  assert list(written) == keys
+  assert all(0 < figure['value'] < 1 for figure in written.values())

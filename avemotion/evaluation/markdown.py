@@ -70,19 +70,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
   return '\n'.join(f'| {line} |' for line in lines)
 
 
-def save_html(path: pathlib.Path, markdown: str, title: str) -> None:
+def save_html(path: pathlib.Path, text: str, title: str) -> None:
   """Writes a page that needs no other file, no script and no network.
 
   Args:
     path: the HTML file; the document's pictures, PNGs, lie beside it.
-    markdown: the document, with tables; HTML in it is shown as text.
+    text: the document in Markdown, with tables; HTML in it is shown as text.
     title: of the window.
 
   Raises:
     OSError: a picture cannot be read or the page cannot be written.
   """
   parser = markdown_it.MarkdownIt('commonmark', {'html': False}).enable('table')
-  tokens = parser.parse(markdown)
+  tokens = parser.parse(text)
   for token in tokens:
     for child in token.children or ():
       if child.type == 'image':

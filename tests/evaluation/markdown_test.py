@@ -3,11 +3,11 @@
 import base64
 import html.parser
 
-from avemotion.evaluation import document
+from avemotion.evaluation import markdown
 
 
 def test_lines_are_of_80_characters():
-  text = document.wrap('word ' * 60, '- ', '  ')
+  text = markdown.wrap('word ' * 60, '- ', '  ')
   first, *rest = text.splitlines()
   assert first.startswith('- word')
   assert all(line.startswith('  word') for line in rest)
@@ -15,7 +15,7 @@ def test_lines_are_of_80_characters():
 
 
 def test_columns_of_a_table_are_aligned():
-  text = document.table(('run', 'ß'), [('a | b', '1'), ('longer name', '22')])
+  text = markdown.table(('run', 'ß'), [('a | b', '1'), ('longer name', '22')])
   assert text.splitlines() == [
     '| run         | ß   |',
     '| ----------- | --- |',
@@ -39,11 +39,11 @@ class Page(html.parser.HTMLParser):
 
 def test_a_page_holds_its_pictures_and_asks_for_nothing(tmp_path):
   (tmp_path / 'a.png').write_bytes(b'a picture')
-  table = document.table(('run', 'accuracy'), [('a | b', '80%')])
+  table = markdown.table(('run', 'accuracy'), [('a | b', '80%')])
   text = (
     f'# Title\n\n> warning\n\n{table}\n\n![seen](a.png)\n\n<script>x</script>'
   )
-  document.save_html(tmp_path / 'page.html', text, 'a < b')
+  markdown.save_html(tmp_path / 'page.html', text, 'a < b')
   written = (tmp_path / 'page.html').read_text()
   page = Page(written)
   (image,) = [attributes for tag, attributes in page.tags if tag == 'img']
