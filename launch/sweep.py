@@ -7,6 +7,7 @@ r"""Trains every row of one of the paper's tables, each on all of its folds.
 Without --protocol a row is trained under the paper's own: random80 for single
 branches, random10 for fusion. Any value of the configuration is set as for
 launch/train.py, and holds for every row: --config.data.dataset=features.npz.
+What a row says of its model goes before.
 
 Each row is a run in WORKDIR/ROW. A sweep that was stopped goes on by the same
 command; a row that fails is told, and the others go on.
