@@ -2,12 +2,13 @@
 
 import contextlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from avemotion.data.clips import ClipSet
 from avemotion.training import config as config_lib
@@ -15,6 +16,35 @@ from avemotion.training import mesh as mesh_lib
 from avemotion.training import step
 
 _PROFILED_STEPS = 3
+
+
+class FoldFunctions:
+  """The jitted functions of stacked folds, each compiled when it is called.
+
+  Attributes:
+    model: the network.
+    schedule: the learning rate of a step.
+    init, train_epoch, evaluate: see `step.make_init` and its neighbours.
+  """
+
+  def __init__(
+    self,
+    config: config_lib.Config,
+    widths: Mapping[str, int],
+    num_classes: int,
+    steps_per_epoch: int,
+    mesh: Mesh,
+  ) -> None:
+    """Makes them; the mesh may be of devices that are only described."""
+    self.model = step.make_classifier(config.model, num_classes)
+    self.schedule = step.make_schedule(
+      config.optimizer, steps_per_epoch, config.epochs
+    )
+    tx = step.make_optimizer(config.optimizer, self.schedule)
+    smoothing = config.optimizer.label_smoothing
+    self.init = step.make_init(self.model, tx, widths, mesh)
+    self.train_epoch = step.make_train_epoch(self.model, tx, smoothing, mesh)
+    self.evaluate = step.make_evaluate(self.model, mesh)
 
 
 class FoldProgram:
@@ -36,8 +66,9 @@ class FoldProgram:
     num_folds: int,
     batch_size: int,
     steps_per_epoch: int,
+    mesh: Mesh | None = None,
   ) -> None:
-    """Places the data set and makes the programs; they compile when called.
+    """Places the data set and makes the functions.
 
     Args:
       config: of the run.
@@ -45,26 +76,17 @@ class FoldProgram:
       num_folds: folds that train together.
       batch_size: clips of a step of one fold.
       steps_per_epoch: of every fold.
+      mesh: None: as `make_mesh` makes it.
     """
-    self.mesh = mesh_lib.make_mesh(num_folds, batch_size)
+    self.mesh = mesh or mesh_lib.make_mesh(num_folds, batch_size)
     self.batch_size = batch_size
     self.steps_per_epoch = steps_per_epoch
     self._num_folds = num_folds
-    self._clips = step.Clips(
-      features=mesh_lib.replicate(self.mesh, dict(clips.features)),
-      lengths=mesh_lib.replicate(self.mesh, dict(clips.lengths)),
-      labels=mesh_lib.replicate(self.mesh, clips.labels),
+    arrays = dict(clips.features), dict(clips.lengths), clips.labels
+    self._clips = step.Clips(*mesh_lib.replicate(self.mesh, arrays))
+    self._jitted = FoldFunctions(
+      config, clips.widths, len(clips.label_names), steps_per_epoch, self.mesh
     )
-    model = step.make_classifier(config.model, len(clips.label_names))
-    self._schedule = step.make_schedule(
-      config.optimizer, steps_per_epoch, config.epochs
-    )
-    tx = step.make_optimizer(config.optimizer, self._schedule)
-    self._init = step.make_init(model, tx, clips.widths, self.mesh)
-    self._train_epoch = step.make_train_epoch(
-      model, tx, config.optimizer.label_smoothing, self.mesh
-    )
-    self._evaluate = step.make_evaluate(model, self.mesh)
 
   def init(self, statistics: Any, keys: np.ndarray) -> step.TrainState:
     """Fresh states.
@@ -76,7 +98,7 @@ class FoldProgram:
     Returns:
       The folds' states, on the devices.
     """
-    return self._init(self.stack(statistics), self.stack(keys))
+    return self._jitted.init(self.stack(statistics), self.stack(keys))
 
   def train_epoch(
     self, state: step.TrainState, order: np.ndarray, keys: jax.Array
@@ -91,7 +113,7 @@ class FoldProgram:
     Returns:
       The new states, and each step's metrics float32[folds, steps].
     """
-    state, metrics = self._train_epoch(
+    state, metrics = self._jitted.train_epoch(
       state, self._clips, self.stack(order), keys
     )
     return state, self.to_host(metrics)
@@ -115,10 +137,10 @@ class FoldProgram:
     for place, rows in enumerate(indices):
       filled[place, : len(rows)] = rows
     order = self.stack(filled.reshape(-1, batches, self.batch_size))
-    stacked = self.to_host(self._evaluate(variables, self._clips, order))
-    stacked = stacked.reshape(len(indices), -1, stacked.shape[-1])
+    found = self._jitted.evaluate(variables, self._clips, order)
+    stacked = self.to_host(found).reshape(len(indices), -1, found.shape[-1])
     return [
-      found[: len(rows)] for found, rows in zip(stacked, indices, strict=True)
+      each[: len(rows)] for each, rows in zip(stacked, indices, strict=True)
     ]
 
   def choose(self, chosen: np.ndarray, new: Any, old: Any) -> Any:
@@ -139,7 +161,7 @@ class FoldProgram:
 
   def learning_rate(self, epochs: int) -> float:
     """The rate of the last step of so many epochs."""
-    return float(self._schedule(epochs * self.steps_per_epoch - 1))
+    return float(self._jitted.schedule(epochs * self.steps_per_epoch - 1))
 
   def profile(
     self,
@@ -170,9 +192,6 @@ class FoldProgram:
 
 
 @jax.jit
+@jax.vmap
 def _choose(chosen: jax.Array, new: Any, old: Any) -> Any:
-  def pick(new: jax.Array, old: jax.Array) -> jax.Array:
-    mask = chosen.reshape(-1, *(1,) * (new.ndim - 1))
-    return jnp.where(mask, new, old)
-
-  return jax.tree.map(pick, new, old)
+  return jax.tree.map(lambda new, old: jnp.where(chosen, new, old), new, old)

@@ -5,29 +5,43 @@ JAX_NUM_CPU_DEVICES=8 python eight_devices.py OUTPUT_DIRECTORY
 
 import json
 import pathlib
-import re
 import sys
+from unittest import mock
 
 import jax
 import numpy as np
 
 from avemotion.data.clips import ClipSet
-from avemotion.training import devices, step
+from avemotion.training import ahead_of_time, devices, standardization
 from avemotion.training import mesh as mesh_lib
-from avemotion.training.config import ModelConfig, OptimizerConfig
+from avemotion.training.config import Config, ModelConfig, OptimizerConfig
+from avemotion.training.program import FoldProgram
 
-FOLD, NUM_FOLDS, CLIPS, BATCH, STEPS = 3, 10, 96, 16, 6
-COLLECTIVES = (
-  r'\b(all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute)'
+FOLD, NUM_FOLDS, CLIPS, STEPS = 3, 10, 96, 6
+CONFIG = Config(
+  model=ModelConfig(
+    modalities=('audio',),
+    audio_features=8,
+    audio_layers=1,
+    audio_coefficients=None,
+    dense_features=8,
+  ),
+  optimizer=OptimizerConfig(learning_rate=1e-2, warmup_epochs=0),
+  epochs=1,
+  batch_size=16,
 )
-# Name, folds that train together, devices on the axes.
+SIZE = ahead_of_time.DataSize(
+  {'audio': (7, 4)}, clips=CLIPS, train=CLIPS, test=CLIPS, classes=2
+)
+# Name, folds that train together, devices on the axes, whether the folds of a
+# device are vmapped, as on an accelerator.
 RUNS = (
-  ('alone, 1 × 1', [FOLD], (1, 1)),
-  ('alone, 1 × 8', [FOLD], (1, 8)),
-  ('stack, 1 × 1', list(range(NUM_FOLDS)), (1, 1)),
-  ('stack, 5 × 1', list(range(NUM_FOLDS)), (5, 1)),
-  ('stack, 8 × 1', list(range(NUM_FOLDS)), (8, 1)),
-  ('stack, 2 × 4', list(range(NUM_FOLDS)), (2, 4)),
+  ('alone, 1 × 1', [FOLD], (1, 1), False),
+  ('alone, 1 × 8', [FOLD], (1, 8), False),
+  ('stack, 1 × 1', list(range(NUM_FOLDS)), (1, 1), False),
+  ('stack, 8 × 1', list(range(NUM_FOLDS)), (8, 1), False),
+  ('vmapped, 8 × 1', list(range(NUM_FOLDS)), (8, 1), True),
+  ('vmapped, 2 × 4', list(range(NUM_FOLDS)), (2, 4), True),
 )
 
 
@@ -54,38 +68,17 @@ def make_mesh(shape):
 
 def train(clips, folds, shape):
   mesh = make_mesh(shape)
-  model = step.make_classifier(
-    ModelConfig(
-      modalities=('audio',),
-      audio_features=8,
-      audio_layers=1,
-      audio_coefficients=None,
-      dense_features=8,
-      dropout_rate=0.3,
-    ),
-    2,
+  program = FoldProgram(
+    CONFIG,
+    clips,
+    num_folds=len(folds),
+    batch_size=CONFIG.batch_size,
+    steps_per_epoch=STEPS,
+    mesh=mesh,
   )
-  optimizer = OptimizerConfig(learning_rate=1e-2, warmup_epochs=0)
-  tx = step.make_optimizer(
-    optimizer, step.make_schedule(optimizer, STEPS, epochs=1)
-  )
-  device_clips = mesh_lib.replicate(
-    mesh, step.Clips(dict(clips.features), dict(clips.lengths), clips.labels)
-  )
-  keys = mesh_lib.stack_folds(
-    mesh,
-    np.stack([jax.random.key_data(jax.random.key(fold)) for fold in folds]),
-  )
-  one = {'mean': np.zeros(4, np.float32), 'deviation': np.ones(4, np.float32)}
-  statistics = {
-    'audio': {
-      'standardize': {
-        name: np.stack([rows] * len(folds)) for name, rows in one.items()
-      }
-    }
-  }
-  state = step.make_init(model, tx, clips.widths, mesh)(
-    mesh_lib.stack_folds(mesh, statistics), keys
+  keys = np.stack([jax.random.key_data(jax.random.key(fold)) for fold in folds])
+  statistics = standardization.model_statistics(
+    CONFIG.model, clips, np.arange(CLIPS)
   )
   order = np.stack(
     [
@@ -93,32 +86,41 @@ def train(clips, folds, shape):
       for fold in folds
     ]
   )
-  indices = mesh_lib.stack_folds(mesh, order.reshape(-1, STEPS, BATCH))
-  epoch = step.make_train_epoch(model, tx, 0.1, mesh)
-  compiled = epoch.lower(state, device_clips, indices, keys).compile()
-  state, _ = epoch(state, device_clips, indices, keys)
-  rows = mesh_lib.to_host(
-    step.make_evaluate(model, mesh)(state.variables, device_clips, indices),
-    len(folds),
+  state, _ = program.train_epoch(
+    program.init(
+      jax.tree.map(lambda rows: np.stack([rows] * len(folds)), statistics), keys
+    ),
+    order.reshape(-1, STEPS, CONFIG.batch_size),
+    program.stack(keys),
   )
   place = folds.index(FOLD)
-  labels = clips.labels[order[place]]
-  predictions = rows[place].reshape(-1, 2).argmax(-1)
-  params = mesh_lib.to_host(state.params, len(folds))
+  predictions = program.probabilities(state.variables, order)[place].argmax(-1)
+  params = program.to_host(state.params)
+  epoch, _ = ahead_of_time.fold_programs(
+    'audio', CONFIG, SIZE, len(folds), mesh
+  )
+  (compiled,) = ahead_of_time.compile_all([epoch])
   return {
     'params': [leaf[place].tolist() for leaf in jax.tree.leaves(params)],
-    'accuracy': float((predictions == labels).mean()),
-    'collectives': sorted(set(re.findall(COLLECTIVES, compiled.as_text()))),
+    'accuracy': float((predictions == clips.labels[order[place]]).mean()),
+    'collectives': [
+      [kind, loops, count]
+      for (kind, loops), count in compiled.collectives.items()
+    ],
   }
 
 
 def main(directory):
   devices.start()
   clips = make_clips()
-  eight = mesh_lib.make_mesh(16, BATCH, jax.devices())
+  runs = {}
+  for name, folds, shape, together in RUNS:
+    with mock.patch.object(mesh_lib, 'go_together', lambda _, t=together: t):
+      runs[name] = train(clips, folds, shape)
+  eight = mesh_lib.make_mesh(16, CONFIG.batch_size, jax.devices())
   stacked = mesh_lib.stack_folds(eight, np.arange(NUM_FOLDS))
   measured = {
-    'runs': {name: train(clips, folds, shape) for name, folds, shape in RUNS},
+    'runs': runs,
     'stacked': np.asarray(stacked).tolist(),
     'fetched': mesh_lib.to_host(stacked, NUM_FOLDS).tolist(),
   }
