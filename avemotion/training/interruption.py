@@ -1,6 +1,7 @@
 """A request to stop, from the terminal or from a machine that is taken away."""
 
 import signal
+import threading
 import types
 from typing import Self
 
@@ -17,13 +18,18 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-  """Notes SIGTERM and Ctrl-C while it is open; a second one acts at once."""
+  """Notes SIGTERM and Ctrl-C while it is open; a second one acts at once.
+
+  Python lets only the main thread listen; elsewhere nothing is noted.
+  """
 
   def __enter__(self) -> Self:
     """Begins to listen."""
     self._asked = False
+    listens = threading.current_thread() is threading.main_thread()
     self._before = {
-      number: signal.signal(number, self._note) for number in _SIGNALS
+      number: signal.signal(number, self._note)
+      for number in (_SIGNALS if listens else ())
     }
     return self
 

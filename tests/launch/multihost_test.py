@@ -205,3 +205,26 @@ def test_a_process_number_that_is_none_is_told(directory):
   )
   assert ran.returncode == 1
   assert "JAX_PROCESS_ID must be a whole number, is 'first'" in ran.stderr
+
+
+def test_what_fails_in_one_process_ends_both(directory):
+  """Instead of one that waits for the other until it is aborted."""
+  occupied = directory / 'host_0' / 'occupied' / 'fold_3'
+  occupied.parent.mkdir()
+  occupied.write_text('not a directory')
+  codes, said = Hosts(directory, 'occupied').wait()
+  assert codes == [1, 1], said
+  assert str(occupied) in said[0]
+  assert 'another process failed' in said[1]
+
+
+def test_a_data_set_that_one_process_lacks_ends_both(directory):
+  data = directory / 'host_1' / 'features.npz'
+  hidden = data.rename(data.with_name('hidden.npz'))
+  try:
+    codes, said = Hosts(directory, 'lacking').wait()
+  finally:
+    hidden.rename(data)
+  assert codes == [1, 1], said
+  assert 'another process failed' in said[0]
+  assert 'features.npz: not a readable' in said[1]
