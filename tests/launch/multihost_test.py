@@ -191,7 +191,7 @@ def test_a_refused_configuration_ends_both_processes(directory):
   codes, said = Hosts(directory, 'refused').wait()
   assert codes == [1, 1], said
   assert 'config.seed: 5 there, 0 now' in said[0]
-  assert 'process 0 could not start; its log says why' in said[1]
+  assert 'another process failed; its message says why' in said[1]
 
 
 def test_a_process_number_that_is_none_is_told(directory):
