@@ -6,8 +6,8 @@ The only file that knows PyAV.
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -21,10 +21,15 @@ _TIME_TOLERANCE = 0.005  # seconds
 _LONGEST_HOLD = 1.0  # seconds
 
 Path = str | os.PathLike[str]
+_T = TypeVar('_T')
 
 
 class MediaError(ValueError):
   """A file cannot be decoded; the message names it and the reason."""
+
+
+class _NoTimeStamp(ValueError):
+  """A packet or a frame does not say when it is shown."""
 
 
 def tracks(path: Path) -> tuple[bool, bool, float]:
@@ -61,27 +66,88 @@ def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
   Raises:
     MediaError: the file has no picture or breaks off in the middle of a frame.
   """
+  shown: av.VideoFrame | None = None
+  for seconds, frame in _kept_frames(path):
+    if frame is not shown:
+      shown, image = frame, _upright(frame)
+    yield seconds, image
+
+
+def _kept_frames(path: Path) -> Iterator[tuple[float, 'av.VideoFrame']]:
+  """The sampled frames; the others are decoded only where these need them."""
+  expected = _expected_seconds(path)
+  given = 0
+  if expected:
+    for seconds, frame in _sampled(_frames(path, frozenset(expected))):
+      if seconds not in expected[given : given + 1]:
+        break  # The decoder's time stamps are not the container's.
+      yield seconds, frame
+      given += 1
+    else:
+      if given == len(expected):
+        return
+  yield from itertools.islice(_sampled(_frames(path)), given, None)
+
+
+def _expected_seconds(path: Path) -> list[float]:
+  """When the sampled frames are shown; empty if the container cannot tell."""
+  seconds: list[float] = []
   with _opened(path) as container:
-    pictures = _pictures(container)
-    if not pictures:
-      raise MediaError(f'{path}: has no picture')
-    stream = pictures[0]
+    stream = _picture(path, container)
+    start = _start(container)
+    try:
+      for packet in container.demux(stream):
+        if packet.size and not packet.is_discard:
+          seconds.append(_seconds(packet, start))
+    except (_NoTimeStamp, av.error.FFmpegError, OSError):
+      return []
+  return [
+    time for time, _ in _sampled((time, None) for time in sorted(seconds))
+  ]
+
+
+def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
+  """Samples and holds at 7.5 frames per second, by the seconds of each."""
+  due: float | None = None
+  for seconds, frame in frames:
+    if due is None or seconds - due > _LONGEST_HOLD:
+      due = seconds
+    while due <= seconds + _TIME_TOLERANCE:
+      yield seconds, frame
+      due += 1 / FRAMES_PER_SECOND
+
+
+def _frames(
+  path: Path, wanted: Container[float] | None = None
+) -> Iterator[tuple[float, 'av.VideoFrame']]:
+  """Decodes frames.
+
+  Args:
+    path: a clip with a picture.
+    wanted: seconds; other frames are left out where no frame refers to them
+      and the codec can do without. None: all.
+
+  Yields:
+    Seconds since the clip's start, and the frame.
+  """
+  with _opened(path) as container:
+    stream = _picture(path, container)
     stream.thread_type = 'AUTO'
-    start = (container.start_time or 0) / av.time_base
-    due: float | None = None
-    for index, frame in enumerate(_decoded(path, container, stream)):
-      if frame.time is None:
+    start = _start(container)
+
+    def packets() -> Iterator['av.Packet']:
+      for packet in container.demux(stream):
+        if wanted is not None:
+          needed = not packet.size or _seconds(packet, start) in wanted
+          stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
+        yield packet
+
+    for index, frame in enumerate(_decoded(path, stream, packets())):
+      try:
+        seconds = _seconds(frame, start)
+      except _NoTimeStamp:
         seconds = index / float(stream.average_rate or 30)
-      else:
-        seconds = frame.time - start
-      if due is None or seconds - due > _LONGEST_HOLD:
-        due = seconds
-      if due > seconds + _TIME_TOLERANCE:
-        continue
-      image = _upright(frame)
-      while due <= seconds + _TIME_TOLERANCE:
-        yield seconds, image
-        due += 1 / FRAMES_PER_SECOND
+      yield seconds, frame
 
 
 def read_waveform(path: Path) -> np.ndarray:
@@ -102,9 +168,10 @@ def read_waveform(path: Path) -> np.ndarray:
     stream = container.streams.audio[0]
     resampler = av.AudioResampler(format='fltp', rate=SAMPLE_RATE)
     # FFmpeg's own mono is 3 dB louder than the channels' mean, and can clip.
+    frames = _decoded(path, stream, container.demux(stream))
     chunks = [
       chunk.to_ndarray().mean(axis=0)
-      for frame in itertools.chain(_decoded(path, container, stream), [None])
+      for frame in itertools.chain(frames, [None])
       for chunk in resampler.resample(frame)
     ]
   waveform = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
@@ -137,17 +204,37 @@ def _pictures(
   return [s for s in container.streams.video if not s.disposition & attached]
 
 
+def _picture(
+  path: Path, container: 'av.container.InputContainer'
+) -> 'av.VideoStream':
+  pictures = _pictures(container)
+  if not pictures:
+    raise MediaError(f'{path}: has no picture')
+  return pictures[0]
+
+
+def _start(container: 'av.container.InputContainer') -> float:
+  return (container.start_time or 0) / av.time_base
+
+
+def _seconds(of: 'av.Packet | av.VideoFrame', start: float) -> float:
+  if of.pts is None or of.time_base is None:
+    raise _NoTimeStamp
+  return float(of.pts * of.time_base) - start
+
+
 def _decoded(
   path: Path,
-  container: 'av.container.InputContainer',
   stream: 'av.VideoStream | av.AudioStream',
+  packets: Iterable['av.Packet'],
 ) -> Iterator[Any]:
   """Frames of a stream: `av.VideoFrame` or `av.AudioFrame`, as it is."""
   frames = 0
   try:
-    for frame in container.decode(stream):
-      frames += 1
-      yield frame
+    for packet in packets:
+      for frame in packet.decode():
+        frames += 1
+        yield frame
   except (av.error.FFmpegError, OSError) as error:
     raise MediaError(
       f'{path}: {stream.type} cannot be decoded after {frames} frames'

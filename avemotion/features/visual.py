@@ -21,7 +21,7 @@ FEATURES = BLOCKS[-1][1]
 # Clips are padded to one of these, so that few programs are compiled. A RAVDESS
 # clip has 22 to 40 frames; longer ones go in pieces of the largest, beyond
 # which a CPU encodes fewer crops in a second.
-PADDED_FRAMES = (8, 16, 32, 48)
+PADDED_FRAMES = (8, 16, 24, 28, 32, 40, 48)
 
 
 class VisualEncoder:

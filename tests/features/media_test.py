@@ -116,3 +116,59 @@ def test_real_clip_keeps_every_fourth_frame(shared):
   seconds = [time for time, _ in media.read_frames(paths[0])]
   expected = np.arange(len(seconds)) * 4 * 1001 / 30_000
   np.testing.assert_allclose(seconds, expected, atol=1e-3)
+
+
+def _all(frames):
+  return [
+    (seconds, frame.to_ndarray(format='rgb24')) for seconds, frame in frames
+  ]
+
+
+def _same(one, other):
+  return len(one) == len(other) and all(
+    a[0] == b[0] and np.array_equal(a[1], b[1])
+    for a, b in zip(one, other, strict=True)
+  )
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
+def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
+  path = make(folder / f'kept{suffix}', fps=30)
+  everything = list(media._sampled(media._frames(path)))
+  assert _same(_all(media._kept_frames(path)), _all(everything))
+
+
+@pytest.mark.parametrize(
+  'mistake',
+  [
+    lambda seconds: [],  # The container does not say.
+    lambda seconds: [time + 0.01 for time in seconds],
+    lambda seconds: seconds[:-2],
+    lambda seconds: [*seconds, seconds[-1] + 1],
+    lambda seconds: [*seconds[:2], *(time + 0.01 for time in seconds[2:])],
+  ],
+)
+def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
+  expected = media._expected_seconds(clip)
+  right = list(media.read_frames(clip))
+  monkeypatch.setattr(
+    media, '_expected_seconds', lambda path: mistake(expected)
+  )
+  assert _same(list(media.read_frames(clip)), right)
+
+
+def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):
+  paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))[:1]
+  paths += sorted((shared / 'javanese').glob('*.mp4'))[:1]
+  for path in paths:
+    wanted = media._expected_seconds(path)
+    decoded = [time for time, _ in media._frames(path, frozenset(wanted))]
+    everything = list(media._frames(path))
+    assert len(decoded) < 0.7 * len(everything)
+    whole = [image for time, image in everything if time in wanted]
+    given = list(media._kept_frames(path))
+    assert [time for time, _ in given] == wanted
+    for (_, one), other in zip(given, whole, strict=True):
+      np.testing.assert_array_equal(
+        one.to_ndarray(format='rgb24'), other.to_ndarray(format='rgb24')
+      )
