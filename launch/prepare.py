@@ -23,8 +23,9 @@ _MANUAL_DIR = flags.DEFINE_string(
 _CONFIG = flags.DEFINE_enum(
   'config',
   'speech',
-  ['speech', 'speech_audio'],
-  'What to store: features of face and voice, or of the voice only.',
+  ['speech', 'speech_audio', 'bundled'],
+  'What to store: features of face and voice, or of the voice only; bundled is '
+  'what ships in the package, prepared already.',
 )
 _DATA_DIR = flags.DEFINE_string(
   'data_dir',

@@ -27,8 +27,9 @@ def prepare(
 
   Args:
     manual_dir: folder with the recordings, at any depth.
-    config: 'speech' or 'speech_audio'.
-    data_dir: where datasets lie; None for TFDS's usual place.
+    config: 'speech', 'speech_audio' or 'bundled'.
+    data_dir: where datasets lie; None for TFDS's usual place, and for the
+      package where the config is 'bundled'.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     overwrite: prepare it again where it is prepared.
 

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
+import tfds_ravdess
 from avemotion import emotions
 from tfds_ravdess import performances as performances_lib
 from tfds_ravdess import recordings
@@ -32,9 +33,11 @@ class RavdessConfig(tfds.core.BuilderConfig):
 
   Attributes:
     modalities: 'video', 'audio' or both, in the order of the features.
+    audio_dtype: of `audio`.
   """
 
   modalities: tuple[str, ...] = ('video', 'audio')
+  audio_dtype: type[np.floating] = np.float32
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -69,6 +72,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       description='MFCC only; needs only the archive of 03-01 sound files.',
       modalities=('audio',),
     ),
+    RavdessConfig(
+      name='bundled',
+      description='MFCC in float16; ships prepared, in this package.',
+      modalities=('audio',),
+      audio_dtype=np.float16,
+    ),
   ]
   DEFAULT_BUILDER_CONFIG_NAME = 'speech'
 
@@ -77,12 +86,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     *,
     vgg16_weights: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    config: str | RavdessConfig | None = None,
+    data_dir: epath.PathLike | None = None,
     **kwargs: Any,
   ) -> None:
+    if data_dir is None and config == 'bundled':
+      data_dir = tfds_ravdess.BUNDLED_DIR
     self.vgg16_weights = vgg16_weights
     self.on_progress = on_progress
     self._done = self._total = 0
-    super().__init__(**kwargs)
+    super().__init__(config=config, data_dir=data_dir, **kwargs)
 
   def check(self, manual_dir: epath.PathLike) -> None:
     """Finds out, before anything is written, what would stop a build.
@@ -121,18 +134,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     return self.info.metadata['doubtful']
 
   def _info(self) -> tfds.core.DatasetInfo:
-    modalities = self.builder_config.modalities
+    config = self.builder_config
+    modalities = config.modalities
     features: dict[str, Any] = {}
     if 'video' in modalities:
       features |= {
-        'video': _rows(_VIDEO_SIZE),
+        'video': _rows(_VIDEO_SIZE, np.float32),
         'face_found': tfds.features.Tensor(
           shape=(None,), dtype=np.bool_, encoding='zlib'
         ),
         'video_seconds': np.float32,
       }
     if 'audio' in modalities:
-      features |= {'audio': _rows(_AUDIO_SIZE), 'audio_seconds': np.float32}
+      features |= {
+        'audio': _rows(_AUDIO_SIZE, config.audio_dtype),
+        'audio_seconds': np.float32,
+      }
     features |= {
       'label': tfds.features.ClassLabel(names=emotions.EMOTIONS),
       'actor': np.int32,
@@ -210,6 +227,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       features[f'{modality}_seconds'] = clip.seconds
       if modality == 'video':
         features['face_found'] = clip.face_found
+    if 'audio' in features:
+      dtype = self.builder_config.audio_dtype
+      features['audio'] = features['audio'].astype(dtype)
     if warnings:
       self._tell('doubtful', performance, '; '.join(warnings))
     return features
@@ -240,10 +260,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     logging.warning('%s is %s: %s', clip_id, kind, reason)
 
 
-def _rows(size: int) -> tfds.features.Tensor:
-  return tfds.features.Tensor(
-    shape=(None, size), dtype=np.float32, encoding='zlib'
-  )
+def _rows(size: int, dtype: type[np.floating]) -> tfds.features.Tensor:
+  return tfds.features.Tensor(shape=(None, size), dtype=dtype, encoding='zlib')
 
 
 def _facts(recording: recordings.Recording) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
+import tfds_ravdess
+
 _FIELDS = {'clip_id', 'label', 'actor'}
+_BUNDLED = 'ravdess/bundled'
 
 
 def read(
@@ -13,7 +16,8 @@ def read(
 
   Args:
     name: such as 'ravdess/speech_audio'.
-    data_dir: where it was prepared; None: TFDS's own default.
+    data_dir: where it was prepared; None: TFDS's own default, and of
+      'ravdess/bundled' the package.
 
   Returns:
     Examples as NumPy values by feature name, and the label names.
@@ -48,6 +52,8 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   """The prepared data set; its own files describe it, no code is needed."""
   import tensorflow_datasets as tfds
 
+  if name == _BUNDLED:
+    data_dir = data_dir or tfds_ravdess.BUNDLED_DIR
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:

@@ -27,7 +27,8 @@ class DataConfig:
   Attributes:
     dataset: a TFDS name such as 'ravdess/speech', or a path to an `.npz` of
       features (see `avemotion.data.clips.ClipSet.from_npz`).
-    data_dir: where the TFDS data set was prepared; None: TFDS's default.
+    data_dir: where the TFDS data set was prepared; None: TFDS's default (and
+      for 'ravdess/bundled' the package).
     protocol: see `avemotion.data.folds.PROTOCOLS`.
     validation_share: share of a random protocol's training side that is
       validated on instead, made one part of a whole number (0.1 is a tenth, 0.4
