@@ -4,7 +4,8 @@ r"""Prepare RAVDESS as a TFDS dataset with its features computed.
 
 Get the recordings from https://zenodo.org/records/1188976 and unzip them.
 `speech` (the default) needs both the Audio_Speech and the Video_Speech
-archives, `speech_audio` only the former.
+archives, `speech_audio` only the former. A build that was stopped or killed
+goes on by the same command.
 """
 
 import os
@@ -40,6 +41,13 @@ _VGG16_WEIGHTS = flags.DEFINE_string(
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Prepare it again where it is already prepared.'
 )
+_NUM_WORKERS = flags.DEFINE_integer(
+  'num_workers',
+  None,
+  'Processes that extract features, each on a core of its own. Default: one '
+  'for each core.',
+  lower_bound=1,
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -61,6 +69,7 @@ def main(argv: Sequence[str]) -> None:
       data_dir=_DATA_DIR.value,
       vgg16_weights=_VGG16_WEIGHTS.value,
       overwrite=_OVERWRITE.value,
+      num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
     )
   except (recordings.RavdessError, OSError) as error:
     sys.exit(f'prepare.py: {error}')

@@ -22,6 +22,7 @@ def prepare(
   data_dir: epath.PathLike | None = None,
   vgg16_weights: str | None = None,
   overwrite: bool = False,
+  num_workers: int = 1,
 ) -> ravdess_dataset_builder.Builder:
   """Prepares the dataset, unless it is prepared, and prints what it holds.
 
@@ -32,6 +33,7 @@ def prepare(
       package where the config is 'bundled'.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     overwrite: prepare it again where it is prepared.
+    num_workers: processes that extract features; 1: this one.
 
   Returns:
     The builder, to read the dataset from.
@@ -43,7 +45,10 @@ def prepare(
   tfds.disable_progress_bar()
   logging.set_verbosity(logging.ERROR)  # the report says what is skipped
   builder = ravdess_dataset_builder.Builder(
-    config=config, data_dir=data_dir, vgg16_weights=vgg16_weights
+    config=config,
+    data_dir=data_dir,
+    vgg16_weights=vgg16_weights,
+    num_workers=num_workers,
   )
   reuse = builder.is_prepared() and not overwrite
   if reuse:

@@ -4,11 +4,11 @@ Importing this module registers the dataset with TFDS. It needs TensorFlow
 Datasets; what computes the features is imported when a build starts.
 """
 
+import contextlib
 import dataclasses
-import functools
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,11 +17,9 @@ from etils import epath
 
 import tfds_ravdess
 from avemotion import emotions
+from tfds_ravdess import extraction as extraction_lib
 from tfds_ravdess import performances as performances_lib
 from tfds_ravdess import recordings
-
-if TYPE_CHECKING:
-  from avemotion.features import clip
 
 _VIDEO_SIZE = 512  # VGG16's block 5
 _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
@@ -47,6 +45,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   Args:
     vgg16_weights: a file of VGG16's weights, None for the usual ones.
+    num_workers: processes that extract, each on a core of its own; 1: this one.
     on_progress: called with the clips done and their total after each clip.
   """
 
@@ -85,6 +84,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self,
     *,
     vgg16_weights: str | None = None,
+    num_workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
     config: str | RavdessConfig | None = None,
     data_dir: epath.PathLike | None = None,
@@ -93,9 +93,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     if data_dir is None and config == 'bundled':
       data_dir = tfds_ravdess.BUNDLED_DIR
     self.vgg16_weights = vgg16_weights
+    self.num_workers = num_workers
     self.on_progress = on_progress
-    self._done = self._total = 0
     super().__init__(config=config, data_dir=data_dir, **kwargs)
+    # Here: while it prepares, TFDS has the data set lie elsewhere.
+    place = epath.Path(self.data_dir)
+    self._extraction = extraction_lib.Extraction(
+      extraction_lib.Recipe(
+        self.builder_config.modalities, vgg16_weights, str(self.version)
+      ),
+      place.with_name(f'{place.name}.extracted'),
+    )
 
   def check(self, manual_dir: epath.PathLike) -> None:
     """Finds out, before anything is written, what would stop a build.
@@ -108,7 +116,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
     modalities = self.builder_config.modalities
     performances_lib.find_performances(manual_dir, modalities)
-    _ = self._extractors
+    if 'video' in modalities:
+      from avemotion.features import vgg16_weights
+
+      try:
+        vgg16_weights.load_vgg16_weights(self.vgg16_weights)
+      except ValueError as error:
+        raise recordings.RavdessError(str(error)) from error
+
+  def download_and_prepare(self, **kwargs: Any) -> None:
+    """As TFDS's; what a killed build had extracted is not extracted again."""
+    with _fields_in_order():
+      super().download_and_prepare(**kwargs)
+    self._extraction.clear()
 
   @property
   def weights_name(self) -> str | None:
@@ -182,7 +202,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     )
     for name, reason in self.skipped.items():
       logging.warning('%s is skipped: %s', name, reason)
-    self._done, self._total = 0, len(performances)
+    self._extraction.run(performances, self.num_workers, self.on_progress)
     actors = itertools.groupby(performances, lambda p: p.recording.actor)
     return {
       f'actor_{actor:02d}': self._generate_examples(list(clips))
@@ -192,22 +212,25 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _generate_examples(
     self, performances: list[performances_lib.Performance]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
-    from avemotion.features import clip
-
-    readable = 0
+    usable = 0
     for performance in performances:
       clip_id = performance.recording.clip_id
-      try:
-        features = self._features(performance)
-      except clip.ClipError as error:
-        self._tell('skipped', performance, str(error))
-      else:
-        readable += 1
-        yield clip_id, features | _facts(performance.recording)
-      self._done += 1
-      if self.on_progress is not None:
-        self.on_progress(self._done, self._total)
-    if not readable:
+      extracted = self._extraction.load(performance)
+      if extracted is None:
+        raise recordings.RavdessError(
+          f'{clip_id} changed while the dataset was prepared: prepare it again'
+        )
+      if extracted.problem:
+        self._tell('skipped', clip_id, extracted.problem)
+        continue
+      if extracted.doubt:
+        self._tell('doubtful', clip_id, extracted.doubt)
+      usable += 1
+      yield (
+        clip_id,
+        self._stored(extracted.features) | _facts(performance.recording),
+      )
+    if not usable:
       # TFDS itself would say that the first shard is missing.
       raise recordings.RavdessError(
         f'actor {performance.recording.actor}: none of its {len(performances)} '
@@ -215,49 +238,35 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "Replace that actor's files, or take them out of the folder"
       )
 
-  def _features(
-    self, performance: performances_lib.Performance
-  ) -> dict[str, Any]:
-    features: dict[str, Any] = {}
-    warnings: list[str] = []
-    for modality, recording in performance.files.items():
-      clip = self._extractors[modality](recording.path)
-      warnings += clip.warnings
-      features[modality] = getattr(clip, modality)
-      features[f'{modality}_seconds'] = clip.seconds
-      if modality == 'video':
-        features['face_found'] = clip.face_found
-    if 'audio' in features:
-      dtype = self.builder_config.audio_dtype
-      features['audio'] = features['audio'].astype(dtype)
-    if warnings:
-      self._tell('doubtful', performance, '; '.join(warnings))
-    return features
+  def _stored(self, features: dict[str, Any]) -> dict[str, Any]:
+    """Features in the dtypes of the configuration."""
+    if 'audio' not in features:
+      return features
+    dtype = self.builder_config.audio_dtype
+    return features | {'audio': features['audio'].astype(dtype)}
 
-  @functools.cached_property
-  def _extractors(self) -> dict[str, 'clip.Extractor']:
-    # Only a build needs MediaPipe, librosa and VGG16; reading does not.
-    from avemotion.features import clip
-
-    try:
-      return {
-        modality: clip.Extractor((modality,), self.vgg16_weights)
-        for modality in self.builder_config.modalities
-      }
-    except ValueError as error:
-      raise recordings.RavdessError(str(error)) from error
-
-  def _tell(
-    self, kind: str, performance: performances_lib.Performance, reason: str
-  ) -> None:
-    # What is told ships with the dataset, where the folders of the machine
-    # that made it do not belong.
-    reason = reason.removeprefix(f'{performance.recording.path}: ')
-    for recording in performance.files.values():
-      reason = reason.replace(str(recording.path), recording.path.name)
-    clip_id = performance.recording.clip_id
+  def _tell(self, kind: str, clip_id: str, reason: str) -> None:
     self.info.metadata[kind][clip_id] = reason
     logging.warning('%s is %s: %s', clip_id, kind, reason)
+
+
+@contextlib.contextmanager
+def _fields_in_order() -> Iterator[None]:
+  """Makes TFDS write the same example in the same bytes.
+
+  TFDS 4.9.10 leaves the order of an example's fields to chance.
+  """
+  serializer = tfds.core.ExampleSerializer
+  before = serializer.serialize_example
+
+  def serialize(self: Any, example: Any) -> bytes:
+    return self.get_tf_example(example).SerializeToString(deterministic=True)
+
+  serializer.serialize_example = serialize
+  try:
+    yield
+  finally:
+    serializer.serialize_example = before
 
 
 def _rows(size: int, dtype: type[np.floating]) -> tfds.features.Tensor:

@@ -1,0 +1,197 @@
+"""One worker or many, killed or not: the same features, none made twice."""
+
+import errno
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from etils import epath
+
+from tfds_ravdess import extraction, performances, synthetic
+from tfds_ravdess.extraction import Extracted, Extraction, Recipe
+from tfds_ravdess.recordings import RavdessError
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+RECIPE = Recipe(('audio',), None, '1.0.0')
+
+
+@pytest.fixture(scope='module')
+def manual(tmp_path_factory):
+  root = tmp_path_factory.mktemp('manual')
+  for actor, emotion in ((1, 'happy'), (1, 'sad'), (2, 'calm'), (2, 'angry')):
+    name = synthetic.clip_name(emotion, actor).replace('01-', '03-', 1)
+    path = (root / name).with_suffix('.wav')
+    synthetic.make_clip(path, emotion, actor, seconds=0.5)
+  (root / '03-01-05-01-01-01-01.wav').write_text('not sound')
+  return root
+
+
+@pytest.fixture
+def clips(manual):
+  found, _ = performances.find_performances(manual, ('audio',))
+  return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+  return epath.Path(tmp_path / 'extracted')
+
+
+class Fake:
+  """An extractor that says what it was asked."""
+
+  def __init__(self, stop_after=99):
+    self.asked = []
+    self.stop_after = stop_after
+
+  def __call__(self, performance):
+    if len(self.asked) == self.stop_after:
+      raise KeyboardInterrupt
+    self.asked.append(performance.recording.clip_id)
+    rows = np.full((2, 40), len(self.asked), np.float32)
+    return Extracted({'audio': rows, 'audio_seconds': np.float32(0.5)})
+
+
+def use(monkeypatch, fake):
+  monkeypatch.setattr(extraction, '_extractor', lambda recipe: fake)
+  return fake
+
+
+def test_what_is_done_is_not_done_again(clips, folder, monkeypatch):
+  use(monkeypatch, Fake(stop_after=2))
+  with pytest.raises(KeyboardInterrupt):
+    Extraction(RECIPE, folder).run(clips)
+  second = use(monkeypatch, Fake())
+  progress = []
+  Extraction(RECIPE, folder).run(
+    clips, on_progress=lambda *args: progress.append(args)
+  )
+  assert second.asked == [one.recording.clip_id for one in clips[2:]]
+  assert progress == [(2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+@pytest.mark.parametrize('changed', ['file', 'recipe', 'damage'])
+def test_what_no_longer_holds_is_done_again(
+  clips, manual, folder, monkeypatch, tmp_path, changed
+):
+  copy = tmp_path / 'manual'
+  shutil.copytree(manual, copy)
+  clips, _ = performances.find_performances(copy, ('audio',))
+  use(monkeypatch, Fake())
+  Extraction(RECIPE, folder).run(clips)
+  recipe, first = RECIPE, clips[0].recording
+  if changed == 'file':
+    with open(first.path, 'ab') as file:
+      file.write(bytes(100))
+  elif changed == 'recipe':
+    recipe = Recipe(('audio',), None, '2.0.0')
+  else:
+    kept = folder / f'{first.clip_id}.npz'
+    kept.write_bytes(kept.read_bytes()[:-40])
+  again = use(monkeypatch, Fake())
+  Extraction(recipe, folder).run(clips)
+  assert again.asked == [
+    one.recording.clip_id
+    for one in (clips if changed == 'recipe' else clips[:1])
+  ]
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_file(
+  clips, folder, monkeypatch
+):
+  use(monkeypatch, Fake())
+  write, written = type(folder).write_bytes, []
+
+  def write_until_full(self, content):
+    if len(written) == 2:
+      write(self, content[:10])
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+    written.append(write(self, content))
+
+  monkeypatch.setattr(type(folder), 'write_bytes', write_until_full)
+  with pytest.raises(OSError, match='No space left'):
+    Extraction(RECIPE, folder).run(clips)
+  assert len(list(folder.iterdir())) == 2
+  monkeypatch.undo()
+  assert Extraction(RECIPE, folder).load(clips[0]) is not None
+
+
+def test_workers_give_what_one_process_gives(clips, folder, tmp_path):
+  one = Extraction(RECIPE, folder)
+  one.run(clips)
+  two = Extraction(RECIPE, epath.Path(tmp_path / 'two'))
+  two.run(clips, num_workers=2)
+  problems = 0
+  for clip in clips:
+    alone, beside = one.load(clip), two.load(clip)
+    assert (alone.problem, alone.doubt) == (beside.problem, beside.doubt)
+    assert set(alone.features) == set(beside.features)
+    for name, rows in alone.features.items():
+      np.testing.assert_array_equal(rows, beside.features[name])
+    problems += bool(alone.problem)
+  assert problems == 1
+  assert not any('manual' in one.load(clip).problem for clip in clips)
+  two.clear()
+  assert not (tmp_path / 'two').exists()
+
+
+def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
+  monkeypatch.setattr(extraction, '_work', _die)
+  with pytest.raises(RavdessError, match='fewer --num_workers'):
+    Extraction(RECIPE, folder).run(clips, num_workers=2)
+
+
+def _die(performance):
+  os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _command(manual, data_dir, workers):
+  return [
+    sys.executable,
+    'launch/prepare.py',
+    f'--manual_dir={manual}',
+    f'--data_dir={data_dir}',
+    '--config=speech_audio',
+    f'--num_workers={workers}',
+  ]
+
+
+def _digests(data_dir):
+  return {
+    path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in data_dir.rglob('*.tfrecord*')
+  }
+
+
+def test_a_build_that_is_killed_goes_on_to_the_same_bytes(manual, tmp_path):
+  options = {
+    'cwd': REPOSITORY,
+    'env': os.environ | {'PYTHONPATH': str(REPOSITORY)},
+    'stdout': subprocess.DEVNULL,
+  }
+  data_dir = tmp_path / 'killed'
+  build = subprocess.Popen(_command(manual, data_dir, 2), **options)
+  while not list(data_dir.rglob('*.npz')):
+    assert build.poll() is None
+    time.sleep(0.02)
+  build.kill()
+  build.wait()
+  kept = next(data_dir.rglob('*.npz'))
+  assert kept.parent.name == '1.0.0.extracted'
+  assert not list(data_dir.rglob('*.tfrecord*'))
+  written = kept.stat().st_mtime_ns
+  time.sleep(0.5)
+  assert kept.stat().st_mtime_ns == written
+  subprocess.run(_command(manual, data_dir, 2), **options, check=True)
+  whole = tmp_path / 'whole'
+  subprocess.run(_command(manual, whole, 1), **options, check=True)
+  assert _digests(data_dir) == _digests(whole)
+  assert len(_digests(whole)) == 2
+  assert not list(data_dir.rglob('*.npz'))
