@@ -24,7 +24,7 @@ _MANUAL_DIR = flags.DEFINE_string(
 _CONFIG = flags.DEFINE_enum(
   'config',
   'speech',
-  ['speech', 'speech_audio', 'bundled'],
+  ['speech', 'speech_audio', 'song', 'song_audio', 'bundled'],
   'What to store: features of face and voice, or of the voice only; bundled is '
   'what ships in the package, prepared already.',
 )
@@ -48,6 +48,19 @@ _NUM_WORKERS = flags.DEFINE_integer(
   'for each core.',
   lower_bound=1,
 )
+_ACTORS = flags.DEFINE_list(
+  'actors', [], 'Prepare only these actors, as 1,2. Default: all 24.'
+)
+_STRICT = flags.DEFINE_bool(
+  'strict',
+  False,
+  'Fail, and say why, where a clip is missing, doubtful or cannot be used.',
+)
+
+
+@flags.validator('actors', message='numbers from 1 to 24, as 1,2')
+def _are_actors(names: list[str]) -> bool:
+  return all(name in map(str, range(1, 25)) for name in names)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -69,6 +82,8 @@ def main(argv: Sequence[str]) -> None:
       data_dir=_DATA_DIR.value,
       vgg16_weights=_VGG16_WEIGHTS.value,
       overwrite=_OVERWRITE.value,
+      actors=[int(name) for name in _ACTORS.value] or None,
+      strict=_STRICT.value,
       num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
     )
   except (recordings.RavdessError, OSError) as error:

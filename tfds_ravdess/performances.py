@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable
 
 from etils import epath
 
@@ -33,31 +34,86 @@ class Performance:
     return next(iter(self.files.values()))
 
 
+@dataclasses.dataclass(frozen=True)
+class Findings:
+  """What a folder holds of a channel, and what not.
+
+  Attributes:
+    performances: that have every modality, ordered by actor.
+    skipped: clip id, or path of a file below the folder -> why it is not used.
+    missing: 'actor_07', or a performance's name -> that no copy of it is there.
+  """
+
+  performances: list[Performance]
+  skipped: dict[str, str]
+  missing: dict[str, str]
+
+
 def find_performances(
-  root: epath.PathLike, modalities: tuple[str, ...]
-) -> tuple[list[Performance], dict[str, str]]:
-  """Finds the speech performances below a folder that have every modality.
+  root: epath.PathLike,
+  modalities: tuple[str, ...],
+  channel: str = 'speech',
+  actors: Collection[int] | None = None,
+) -> Findings:
+  """Finds the performances below a folder that have every modality.
 
   Args:
     root: as for `recordings.find_recordings`.
     modalities: 'video', 'audio' or both.
+    channel: 'speech' or 'song'.
+    actors: 1 to 24; those of others are passed over. None: all actors.
 
   Returns:
-    The performances, ordered by actor, and what is not used: clip id, or path
-    below the folder -> the reason.
+    What was found.
 
   Raises:
     RavdessError: there is no such performance.
   """
-  found = recordings_lib.find_recordings(root)
-  performances, lacking = pair_copies(found.recordings, modalities)
+  found = recordings_lib.find_recordings(root, channel)
+  recordings = [r for r in found.recordings if not actors or r.actor in actors]
+  if not recordings:
+    present = sorted({recording.actor for recording in found.recordings})
+    raise RavdessError(
+      f'{root} holds no {channel} of actors {_list(actors or ())}, only of'
+      f' {_list(present)}'
+    )
+  performances, lacking = pair_copies(recordings, modalities)
   if not performances:
     clip_id, reason = next(iter(lacking.items()))
     raise RavdessError(
-      f'{root}: none of {len(found.recordings)} recordings makes a clip with '
+      f'{root}: none of {len(recordings)} recordings makes a clip with '
       f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
     )
-  return performances, found.unused | lacking
+  return Findings(
+    performances, found.unused | lacking, _missing(recordings, channel, actors)
+  )
+
+
+def _missing(
+  recordings: Iterable[Recording],
+  channel: str,
+  actors: Collection[int] | None,
+) -> dict[str, str]:
+  present = {recording.performance for recording in recordings}
+  missing = {}
+  for actor, group in itertools.groupby(
+    recordings_lib.published(channel), lambda name: int(name[-2:])
+  ):
+    names = list(group)
+    absent = [name for name in names if name not in present]
+    if actors and actor not in actors:
+      continue
+    if len(absent) == len(names):
+      missing[f'actor_{actor:02d}'] = (
+        f'none of its {len(names)} clips is in the folder'
+      )
+    else:
+      missing |= dict.fromkeys(absent, 'no copy is in the folder')
+  return missing
+
+
+def _list(numbers: Iterable[int]) -> str:
+  return ', '.join(map(str, sorted(numbers)))
 
 
 def pair_copies(

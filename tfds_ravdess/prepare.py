@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import io
+from collections.abc import Collection
 
 import rich
 import tensorflow_datasets as tfds
@@ -10,7 +11,6 @@ from absl import logging
 from etils import epath
 from rich import table as table_lib
 
-from avemotion import emotions
 from tfds_ravdess import progress, ravdess_dataset_builder, recordings
 
 _EXAMPLES_OF_A_REASON = 3
@@ -23,24 +23,28 @@ def prepare(
   vgg16_weights: str | None = None,
   overwrite: bool = False,
   num_workers: int = 1,
+  actors: Collection[int] | None = None,
+  strict: bool = False,
 ) -> ravdess_dataset_builder.Builder:
   """Prepares the dataset, unless it is prepared, and prints what it holds.
 
   Args:
     manual_dir: folder with the recordings, at any depth.
-    config: 'speech', 'speech_audio' or 'bundled'.
+    config: of `ravdess_dataset_builder.Builder`, such as 'speech_audio'.
     data_dir: where datasets lie; None for TFDS's usual place, and for the
       package where the config is 'bundled'.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     overwrite: prepare it again where it is prepared.
     num_workers: processes that extract features; 1: this one.
+    actors: 1 to 24, the only ones that are prepared; None: all.
+    strict: whether a clip that is missing, skipped or doubtful is an error.
 
   Returns:
     The builder, to read the dataset from.
 
   Raises:
-    RavdessError: there is nothing to prepare it from, or it is prepared with
-      other weights.
+    RavdessError: there is nothing to prepare it from; it is prepared with other
+      weights or of other actors; or it is not as published, if it is to be.
   """
   tfds.disable_progress_bar()
   logging.set_verbosity(logging.ERROR)  # the report says what is skipped
@@ -49,10 +53,12 @@ def prepare(
     data_dir=data_dir,
     vgg16_weights=vgg16_weights,
     num_workers=num_workers,
+    actors=actors,
+    strict=strict,
   )
   reuse = builder.is_prepared() and not overwrite
   if reuse:
-    _check_same_weights(builder)
+    _check_same_recipe(builder)
   else:
     # Before TFDS deletes what is to be overwritten.
     builder.check(manual_dir)
@@ -77,11 +83,16 @@ def print_report(builder: ravdess_dataset_builder.Builder) -> None:
   splits.add_row('all', str(builder.info.splits.total_num_examples))
   counts = _emotion_counts(builder)
   labels = table_lib.Table('emotion', _right('clips'))
-  for emotion in emotions.EMOTIONS:
+  for emotion in builder.info.features['label'].names:
     labels.add_row(emotion, str(counts[emotion]))
   rich.print(splits, labels)
-  _print_reasons('Skipped', builder.skipped)
-  _print_reasons('Used, but doubtful', builder.doubtful)
+  faults = {
+    'missing': builder.missing,
+    'skipped': builder.skipped,
+    'used, but doubtful': builder.doubtful,
+  }
+  if any(faults.values()):
+    rich.print(_fault_table(faults))
   where = builder.data_path
   if '://' not in str(where):  # a folder of this machine, not of a bucket
     where = where.resolve()
@@ -115,14 +126,18 @@ def _hide_gpus() -> None:
   tf.config.set_visible_devices([], 'GPU')
 
 
-def _check_same_weights(builder: ravdess_dataset_builder.Builder) -> None:
-  asked = builder.weights_name
-  stored = builder.info.metadata['vgg16_weights']
-  if asked != stored:
-    raise recordings.RavdessError(
-      f'{builder.data_dir} is prepared with VGG16 weights {stored!r}, asked '
-      f'for {asked!r}: give --overwrite, or another --data_dir'
-    )
+def _check_same_recipe(builder: ravdess_dataset_builder.Builder) -> None:
+  stored = builder.info.metadata
+  asked = {
+    'VGG16 weights': (builder.weights_name, stored['vgg16_weights']),
+    'actors': (sorted(builder.actors or recordings.ACTORS), stored['actors']),
+  }
+  for name, (wanted, there) in asked.items():
+    if wanted != there:
+      raise recordings.RavdessError(
+        f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
+        f'{wanted!r}: give --overwrite, or another --data_dir'
+      )
 
 
 def _emotion_counts(
@@ -145,18 +160,19 @@ def _emotion_counts(
     ) from error
 
 
-def _print_reasons(title: str, reasons: dict[str, str]) -> None:
-  """Prints reasons, those shared by many clips once."""
-  names = collections.defaultdict(list)
-  for name, reason in reasons.items():
-    names[reason].append(name)
-  if names:
-    print(f'{title}: {len(reasons)}')
-  for reason, group in names.items():
-    shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])
-    if len(group) > _EXAMPLES_OF_A_REASON:
-      shown += f' and {len(group) - _EXAMPLES_OF_A_REASON} more'
-    print(f'  {shown}: {reason}')
+def _fault_table(faults: dict[str, dict[str, str]]) -> table_lib.Table:
+  """A row for each reason, with the clips that share it."""
+  table = table_lib.Table('what', _right('how many'), 'which', 'why')
+  for kind, reasons in faults.items():
+    names = collections.defaultdict(list)
+    for name, reason in reasons.items():
+      names[reason].append(name)
+    for reason, group in names.items():
+      shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])
+      if len(group) > _EXAMPLES_OF_A_REASON:
+        shown += ', …'
+      table.add_row(kind, str(len(group)), shown, reason)
+  return table
 
 
 def _right(header: str) -> table_lib.Column:

@@ -7,7 +7,7 @@ Datasets; what computes the features is imported when a build starts.
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,6 @@ from absl import logging
 from etils import epath
 
 import tfds_ravdess
-from avemotion import emotions
 from tfds_ravdess import extraction as extraction_lib
 from tfds_ravdess import performances as performances_lib
 from tfds_ravdess import recordings
@@ -31,9 +30,11 @@ class RavdessConfig(tfds.core.BuilderConfig):
 
   Attributes:
     modalities: 'video', 'audio' or both, in the order of the features.
+    channel: 'speech' or 'song'.
     audio_dtype: of `audio`.
   """
 
+  channel: str = 'speech'
   modalities: tuple[str, ...] = ('video', 'audio')
   audio_dtype: type[np.floating] = np.float32
 
@@ -46,6 +47,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   Args:
     vgg16_weights: a file of VGG16's weights, None for the usual ones.
     num_workers: processes that extract, each on a core of its own; 1: this one.
+    actors: 1 to 24, the only ones that are prepared; None: all.
+    strict: whether a clip that is missing, skipped or doubtful is an error.
     on_progress: called with the clips done and their total after each clip.
   """
 
@@ -72,6 +75,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       modalities=('audio',),
     ),
     RavdessConfig(
+      name='song',
+      description='As `speech`, of the 1012 sung recordings: 23 actors.',
+      channel='song',
+    ),
+    RavdessConfig(
+      name='song_audio',
+      description='As `speech_audio`, of the 1012 sung recordings.',
+      channel='song',
+      modalities=('audio',),
+    ),
+    RavdessConfig(
       name='bundled',
       description='MFCC in float16; ships prepared, in this package.',
       modalities=('audio',),
@@ -85,6 +99,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     *,
     vgg16_weights: str | None = None,
     num_workers: int = 1,
+    actors: Collection[int] | None = None,
+    strict: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     config: str | RavdessConfig | None = None,
     data_dir: epath.PathLike | None = None,
@@ -94,6 +110,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       data_dir = tfds_ravdess.BUNDLED_DIR
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
+    self.actors = actors
+    self.strict = strict
     self.on_progress = on_progress
     super().__init__(config=config, data_dir=data_dir, **kwargs)
     # Here: while it prepares, TFDS has the data set lie elsewhere.
@@ -114,9 +132,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     Raises:
       RavdessError: the recordings or the weights cannot be used.
     """
-    modalities = self.builder_config.modalities
-    performances_lib.find_performances(manual_dir, modalities)
-    if 'video' in modalities:
+    self._find(manual_dir)
+    if 'video' in self.builder_config.modalities:
       from avemotion.features import vgg16_weights
 
       try:
@@ -153,6 +170,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
     return self.info.metadata['doubtful']
 
+  @property
+  def missing(self) -> dict[str, str]:
+    """Actor or performance of RAVDESS -> that the folder had none of it.
+
+    Stored with the dataset as `info.metadata['missing']`.
+    """
+    return self.info.metadata['missing']
+
   def _info(self) -> tfds.core.DatasetInfo:
     config = self.builder_config
     modalities = config.modalities
@@ -171,7 +196,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         'audio_seconds': np.float32,
       }
     features |= {
-      'label': tfds.features.ClassLabel(names=emotions.EMOTIONS),
+      'label': tfds.features.ClassLabel(
+        names=recordings.labels(config.channel)
+      ),
       'actor': np.int32,
       'gender': tfds.features.ClassLabel(names=recordings.GENDERS),
       'intensity': tfds.features.ClassLabel(names=recordings.INTENSITIES),
@@ -188,21 +215,28 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       ),
       homepage='https://zenodo.org/records/1188976',
       license='CC BY-NC-SA 4.0',
-      metadata=tfds.core.MetadataDict(skipped={}, doubtful={}),
+      metadata=tfds.core.MetadataDict(
+        skipped={}, doubtful={}, missing={}, actors=[]
+      ),
     )
 
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    performances, skipped = performances_lib.find_performances(
-      dl_manager.manual_dir, self.builder_config.modalities
-    )
+    found = self._find(dl_manager.manual_dir)
     self.info.metadata.update(
-      skipped=skipped, doubtful={}, vgg16_weights=self.weights_name
+      skipped=found.skipped,
+      doubtful={},
+      missing=found.missing,
+      actors=sorted(self.actors or recordings.ACTORS),
+      vgg16_weights=self.weights_name,
     )
     for name, reason in self.skipped.items():
       logging.warning('%s is skipped: %s', name, reason)
+    performances = found.performances
     self._extraction.run(performances, self.num_workers, self.on_progress)
+    if self.strict:
+      self._refuse_faults(performances)
     actors = itertools.groupby(performances, lambda p: p.recording.actor)
     return {
       f'actor_{actor:02d}': self._generate_examples(list(clips))
@@ -236,6 +270,28 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         f'actor {performance.recording.actor}: none of its {len(performances)} '
         f'clips can be used, for example {clip_id}: {self.skipped[clip_id]}. '
         "Replace that actor's files, or take them out of the folder"
+      )
+
+  def _find(self, manual_dir: epath.PathLike) -> performances_lib.Findings:
+    config = self.builder_config
+    return performances_lib.find_performances(
+      manual_dir, config.modalities, config.channel, self.actors
+    )
+
+  def _refuse_faults(
+    self, performances: list[performances_lib.Performance]
+  ) -> None:
+    """Raises if anything at all is not as RAVDESS published it."""
+    faults = [*self.missing.items(), *self.skipped.items()]
+    for performance in performances:
+      extracted = self._extraction.load(performance)
+      reason = extracted and (extracted.problem or extracted.doubt)
+      if reason:
+        faults.append((performance.recording.clip_id, reason))
+    if faults:
+      told = '\n'.join(f'  {name}: {reason}' for name, reason in faults)
+      raise recordings.RavdessError(
+        f'not as RAVDESS was published, {len(faults)} faults:\n{told}'
       )
 
   def _stored(self, features: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ sound only.
 
 import collections
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -18,9 +19,14 @@ from avemotion import emotions
 
 EXAMPLE_NAME = '03-01-05-01-01-01-01.wav'
 CHANNELS = {'speech': 1, 'song': 2}
+ACTORS = range(1, 25)
 GENDERS = ('male', 'female')
 INTENSITIES = ('normal', 'strong')
 STATEMENTS = ('Kids are talking by the door', 'Dogs are sitting by the door')
+
+# In song nobody is disgusted or surprised, and actor 18 does not sing.
+_SUNG_EMOTIONS = 6
+_SILENT_ACTOR = 18
 
 # Where two files have one name, the first of these is the one that is used.
 SUFFIXES = ('.mp4', '.wav', '.flac')
@@ -32,7 +38,7 @@ _LARGEST = {
   'intensity': len(INTENSITIES),
   'statement': len(STATEMENTS),
   'repetition': 2,
-  'actor': 24,
+  'actor': ACTORS[-1],
 }
 
 
@@ -68,6 +74,8 @@ class Recording:
     recording = cls(path=path, **numbers)
     if recording.label == 'neutral' and recording.intensity != 1:
       raise ValueError('neutral has no strong intensity: a misnamed file')
+    if recording.label not in labels(channel_name(recording.channel)):
+      raise ValueError(f'nobody sings {recording.label}: a misnamed file')
     return recording
 
   @property
@@ -89,6 +97,38 @@ class Recording:
   def gender(self) -> str:
     """Actors with odd numbers are male, those with even numbers female."""
     return GENDERS[(self.actor + 1) % 2]
+
+
+def channel_name(number: int) -> str:
+  """'speech' or 'song', by its number in a file name."""
+  return next(name for name, own in CHANNELS.items() if own == number)
+
+
+def labels(channel: str) -> tuple[str, ...]:
+  """The emotions of 'speech', all eight, or of 'song', the first six."""
+  if channel == 'song':
+    return emotions.EMOTIONS[:_SUNG_EMOTIONS]
+  return emotions.EMOTIONS
+
+
+def published(channel: str) -> tuple[str, ...]:
+  """Every performance that RAVDESS holds: 1440 of 'speech', 1012 of 'song'.
+
+  Args:
+    channel: 'speech' or 'song'.
+
+  Returns:
+    Names as of `Recording.performance`, in order of the actors.
+  """
+  return tuple(
+    f'{CHANNELS[channel]:02d}-{emotion:02d}-{intensity:02d}-{statement:02d}'
+    f'-{repetition:02d}-{actor:02d}'
+    for actor in ACTORS
+    if channel != 'song' or actor != _SILENT_ACTOR
+    for emotion, label in enumerate(labels(channel), 1)
+    for intensity in ((1,) if label == 'neutral' else (1, 2))
+    for statement, repetition in itertools.product((1, 2), repeat=2)
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,10 +48,11 @@ def _run(manual_dir, data_dir, *flags):
   )
 
 
-def _rows(text):
-  """Rows of the printed tables, as a dictionary of their two columns."""
-  rows = [line.strip('│').split('│') for line in text.splitlines()]
-  return {r[0].strip(): r[1].strip() for r in rows if len(r) == 2}
+def _rows(text, columns=2):
+  """Rows of the printed tables of so many columns, by their first."""
+  lines = [line.strip('│').split('│') for line in text.splitlines()]
+  rows = [[cell.strip() for cell in c] for c in lines if len(c) == columns]
+  return {r[0]: r[1] if columns == 2 else tuple(r[1:]) for r in rows}
 
 
 def test_the_script_prepares_and_reports(prepared):
@@ -60,7 +61,10 @@ def test_the_script_prepares_and_reports(prepared):
   rows = _rows(process.stdout)
   assert (rows['actor_01'], rows['actor_02'], rows['all']) == ('2', '1', '3')
   assert (rows['happy'], rows['sad'], rows['angry']) == ('1', '2', '0')
-  assert 'Skipped: 1\n  03-01-05-01-01-01-01: not a clip' in process.stdout
+  faults = _rows(process.stdout, columns=4)
+  assert faults['skipped'][:2] == ('1', '03-01-05-01-01-01-01')
+  assert 'not a clip' in faults['skipped'][2]
+  assert 'actor_03, actor_04' in process.stdout
   assert str(data_dir / 'ravdess/speech_audio/1.0.0') in process.stdout
 
 
@@ -88,7 +92,7 @@ def test_what_is_prepared_is_left_alone(prepared, manual, capsys):
   out = capsys.readouterr().out
   assert 'ravdess/speech_audio/1.0.0 is already prepared' in out
   assert _rows(out)['all'] == '3'
-  assert '03-01-05-01-01-01-01: not a clip' in out
+  assert 'not a clip' in out
 
 
 def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
@@ -132,6 +136,17 @@ def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
   assert prepare.prepare(*args).info.metadata['vgg16_weights'] == 'default'
   with pytest.raises(RavdessError, match=r"'default', asked for 'mine\.h5'"):
     prepare.prepare(*args, vgg16_weights='/somewhere/mine.h5')
+
+
+def test_other_actors_are_not_taken_for_those_prepared(prepared, manual):
+  with pytest.raises(RavdessError, match=r'actors .*asked for \[1\]'):
+    prepare.prepare(manual, 'speech_audio', prepared[1], actors=[1])
+
+
+def test_actors_that_ravdess_has_not_are_refused(tmp_path):
+  process = _run(tmp_path, tmp_path, '--actors=1,25')
+  assert process.returncode == 1
+  assert 'numbers from 1 to 24' in process.stderr + process.stdout
 
 
 @pytest.mark.parametrize('name', ['empty', 'absent'])

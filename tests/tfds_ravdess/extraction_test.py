@@ -35,8 +35,7 @@ def manual(tmp_path_factory):
 
 @pytest.fixture
 def clips(manual):
-  found, _ = performances.find_performances(manual, ('audio',))
-  return found
+  return performances.find_performances(manual, ('audio',)).performances
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_what_no_longer_holds_is_done_again(
 ):
   copy = tmp_path / 'manual'
   shutil.copytree(manual, copy)
-  clips, _ = performances.find_performances(copy, ('audio',))
+  clips = performances.find_performances(copy, ('audio',)).performances
   use(monkeypatch, Fake())
   Extraction(RECIPE, folder).run(clips)
   recipe, first = RECIPE, clips[0].recording

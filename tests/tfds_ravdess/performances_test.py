@@ -1,7 +1,7 @@
 import pytest
 
 from tfds_ravdess.performances import find_performances, pair_copies
-from tfds_ravdess.recordings import RavdessError, Recording
+from tfds_ravdess.recordings import RavdessError, Recording, published
 
 BOTH = ('video', 'audio')
 ANGRY = '01-05-01-01-01-01'
@@ -80,6 +80,29 @@ def test_a_folder_without_a_whole_performance_is_told(tmp_path):
 def test_what_is_not_used_is_told(tmp_path):
   for name in (f'03-{ANGRY}.wav', f'02-{ANGRY[:-2]}02.mp4', 'angry.wav'):
     (tmp_path / name).touch()
-  performances, unused = find_performances(tmp_path, ('audio',))
-  assert [p.recording.clip_id for p in performances] == [f'03-{ANGRY}']
-  assert set(unused) == {'angry.wav', f'02-{ANGRY[:-2]}02'}
+  found = find_performances(tmp_path, ('audio',))
+  assert [p.recording.clip_id for p in found.performances] == [f'03-{ANGRY}']
+  assert set(found.skipped) == {'angry.wav', f'02-{ANGRY[:-2]}02'}
+
+
+def test_what_ravdess_has_and_the_folder_not_is_told(tmp_path):
+  for name in published('speech'):
+    if name != ANGRY and name[-2:] != '07':
+      (tmp_path / f'03-{name}.wav').touch()
+  assert find_performances(tmp_path, ('audio',)).missing == {
+    ANGRY: 'no copy is in the folder',
+    'actor_07': 'none of its 60 clips is in the folder',
+  }
+  some = find_performances(tmp_path, ('audio',), actors=(1, 3))
+  assert {one.recording.actor for one in some.performances} == {1, 3}
+  assert set(some.missing) == {ANGRY}
+  with pytest.raises(RavdessError, match='no speech of actors 7, only of 1, 2'):
+    find_performances(tmp_path, ('audio',), actors=(7,))
+
+
+def test_song_is_found_beside_speech(tmp_path):
+  for name in (*published('song'), *published('speech')):
+    (tmp_path / f'03-{name}.wav').touch()
+  found = find_performances(tmp_path, ('audio',), 'song')
+  assert len(found.performances) == 1012
+  assert found.missing == {}

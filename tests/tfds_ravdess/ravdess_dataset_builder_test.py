@@ -17,7 +17,7 @@ from tfds_ravdess.recordings import RavdessError
 
 
 class RavdessTest(tfds.testing.DatasetBuilderTestCase):
-  """TFDS's own checks, on both configs."""
+  """TFDS's own checks, on all configs."""
 
   DATASET_CLASS = Builder
   SPLITS = {'actor_01': 2, 'actor_02': 1}  # noqa: RUF012
@@ -28,8 +28,12 @@ class RavdessTest(tfds.testing.DatasetBuilderTestCase):
     cls.addClassCleanup(folder.cleanup)
     root = cls.EXAMPLE_DIR = folder.name
     short = {'statements': (1,), 'seconds': 0.8}
-    synthetic.make_corpus(root, (1,), ('neutral', 'angry'), **short)
-    synthetic.make_corpus(root, (2,), ('calm',), **short)
+    spoken = synthetic.make_corpus(root, (1,), ('neutral', 'angry'), **short)
+    spoken += synthetic.make_corpus(root, (2,), ('calm',), **short)
+    for path in spoken:
+      shutil.copy(
+        path, path.with_name(path.name.replace('01-01-', '01-02-', 1))
+      )
     super().setUpClass()
 
 
@@ -169,6 +173,29 @@ def test_an_actor_without_a_readable_clip_stops_the_build(
   with pytest.raises(RavdessError, match='actor 5: none of its 1 clips'):
     _build(tmp_path, 'speech_audio')
   assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
+
+
+def test_strict_refuses_what_is_not_as_published(clips, manual, tmp_path):
+  _copy(clips, manual, '03-01-05-01-01-01-04.wav')
+  (manual / '03-01-06-01-01-01-04.wav').write_text('not sound')
+  (manual / 'angry.wav').write_text('misnamed')
+  with pytest.raises(RavdessError) as told:
+    _build(tmp_path, 'speech_audio', actors=[4], strict=True)
+  message = str(told.value)
+  assert '60 faults' in message  # 58 missing, one misnamed, one unreadable
+  for reason in ('01-01-01-01-01-04: no copy', 'angry.wav', '03-01-06'):
+    assert reason in message
+  assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
+
+
+def test_a_song_is_prepared_beside_speech(clips, manual, tmp_path):
+  _copy(clips, manual, '03-01-05-01-01-01-04.wav', '03-02-06-01-01-01-04.wav')
+  builder = _build(tmp_path, 'song_audio')
+  (example,) = _examples(builder)
+  assert example['clip_id'] == b'03-02-06-01-01-01-04'
+  assert builder.info.features['label'].names == list(EMOTIONS[:6])
+  assert EMOTIONS[example['label']] == 'fearful'
+  assert len(builder.missing) == 22 + 43
 
 
 def test_weights_that_cannot_be_used_stop_the_build(clips, manual, tmp_path):

@@ -48,11 +48,25 @@ def test_odd_actors_are_male(actor, gender):
     ('03-01-05-01-01-03-01.wav', 'repetition is 03'),
     ('03-01-05-01-01-01-25.wav', 'actor is 25, expected 01 to 24'),
     ('03-01-01-02-01-01-01.wav', 'neutral has no strong intensity'),
+    ('03-02-07-01-01-01-01.wav', 'nobody sings disgust'),
   ],
 )
 def test_other_names_are_refused_with_the_reason(name, reason):
   with pytest.raises(ValueError, match=reason):
     Recording.from_path(name)
+
+
+@pytest.mark.parametrize(
+  ('channel', 'clips', 'actors', 'emotions'),
+  [('speech', 1440, 24, 8), ('song', 1012, 23, 6)],
+)
+def test_all_that_was_published_is_known(channel, clips, actors, emotions):
+  names = [f'03-{name}' for name in recordings.published(channel)]
+  assert len(names) == len(set(names)) == clips
+  read = [Recording.from_path(name) for name in names]
+  assert len({one.actor for one in read}) == actors
+  assert len({one.label for one in read}) == emotions
+  assert len(recordings.labels(channel)) == emotions
 
 
 def test_recordings_are_found_at_any_depth_and_in_any_case(tmp_path):
@@ -141,7 +155,8 @@ def test_a_folder_without_recordings_is_told(tmp_path, names, told):
 
 def test_all_1440_real_recordings_are_found(shared):
   found = find_recordings(shared / 'ravdess' / 'audio_speech')
-  assert len(found.recordings) == 1440
+  names = {recording.performance for recording in found.recordings}
+  assert names == set(recordings.published('speech'))
   assert found.unused == {}
   labels = [recording.label for recording in found.recordings]
   assert labels.count('neutral') == 96
