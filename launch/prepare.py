@@ -2,9 +2,9 @@ r"""Prepare RAVDESS as a TFDS dataset with its features computed.
 
   python launch/prepare.py --manual_dir=~/ravdess --config=speech_audio
 
-Get the recordings from https://zenodo.org/records/1188976 and unzip them.
-`speech` (the default) needs both the Audio_Speech and the Video_Speech
-archives, `speech_audio` only the former. A build that was stopped or killed
+Without --manual_dir it fetches what it needs of
+https://zenodo.org/records/1188976: 215 MB for `speech_audio`, 13 GB for
+`speech` (the default), which has faces too. A build that was stopped or killed
 goes on by the same command.
 """
 
@@ -18,8 +18,7 @@ _MANUAL_DIR = flags.DEFINE_string(
   'manual_dir',
   None,
   'Folder with the RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at '
-  'any depth.',
-  required=True,
+  'any depth. Default: they are fetched from Zenodo, and kept.',
 )
 _CONFIG = flags.DEFINE_enum(
   'config',

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from etils import epath
 
@@ -50,15 +50,15 @@ class Findings:
 
 
 def find_performances(
-  root: epath.PathLike,
+  roots: epath.PathLike | Sequence[epath.PathLike],
   modalities: tuple[str, ...],
   channel: str = 'speech',
   actors: Collection[int] | None = None,
 ) -> Findings:
-  """Finds the performances below a folder that have every modality.
+  """Finds the performances below folders that have every modality.
 
   Args:
-    root: as for `recordings.find_recordings`.
+    roots: as for `recordings.find_recordings`.
     modalities: 'video', 'audio' or both.
     channel: 'speech' or 'song'.
     actors: 1 to 24; those of others are passed over. None: all actors.
@@ -69,19 +69,19 @@ def find_performances(
   Raises:
     RavdessError: there is no such performance.
   """
-  found = recordings_lib.find_recordings(root, channel)
+  found = recordings_lib.find_recordings(roots, channel)
   recordings = [r for r in found.recordings if not actors or r.actor in actors]
   if not recordings:
     present = sorted({recording.actor for recording in found.recordings})
     raise RavdessError(
-      f'{root} holds no {channel} of actors {_list(actors or ())}, only of'
+      f'{roots} holds no {channel} of actors {_list(actors or ())}, only of'
       f' {_list(present)}'
     )
   performances, lacking = pair_copies(recordings, modalities)
   if not performances:
     clip_id, reason = next(iter(lacking.items()))
     raise RavdessError(
-      f'{root}: none of {len(recordings)} recordings makes a clip with '
+      f'{roots}: none of {len(recordings)} recordings makes a clip with '
       f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
     )
   return Findings(

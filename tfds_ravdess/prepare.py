@@ -17,7 +17,7 @@ _EXAMPLES_OF_A_REASON = 3
 
 
 def prepare(
-  manual_dir: epath.PathLike,
+  manual_dir: epath.PathLike | None,
   config: str = 'speech',
   data_dir: epath.PathLike | None = None,
   vgg16_weights: str | None = None,
@@ -29,7 +29,8 @@ def prepare(
   """Prepares the dataset, unless it is prepared, and prints what it holds.
 
   Args:
-    manual_dir: folder with the recordings, at any depth.
+    manual_dir: folder with the recordings, at any depth; None fetches them
+      from Zenodo.
     config: of `ravdess_dataset_builder.Builder`, such as 'speech_audio'.
     data_dir: where datasets lie; None for TFDS's usual place, and for the
       package where the config is 'bundled'.
@@ -46,7 +47,8 @@ def prepare(
     RavdessError: there is nothing to prepare it from; it is prepared with other
       weights or of other actors; or it is not as published, if it is to be.
   """
-  tfds.disable_progress_bar()
+  if manual_dir is not None:  # TFDS's bars show what is fetched.
+    tfds.disable_progress_bar()
   logging.set_verbosity(logging.ERROR)  # the report says what is skipped
   builder = ravdess_dataset_builder.Builder(
     config=config,
@@ -105,7 +107,7 @@ def print_report(builder: ravdess_dataset_builder.Builder) -> None:
 
 
 def _build(
-  builder: ravdess_dataset_builder.Builder, manual_dir: epath.PathLike
+  builder: ravdess_dataset_builder.Builder, manual_dir: epath.PathLike | None
 ) -> None:
   mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
   with (

@@ -7,7 +7,7 @@ Datasets; what computes the features is imported when a build starts.
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,9 +16,9 @@ from absl import logging
 from etils import epath
 
 import tfds_ravdess
+from tfds_ravdess import archives, recordings
 from tfds_ravdess import extraction as extraction_lib
 from tfds_ravdess import performances as performances_lib
-from tfds_ravdess import recordings
 
 _VIDEO_SIZE = 512  # VGG16's block 5
 _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
@@ -56,11 +56,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   RELEASE_NOTES: ClassVar[dict[str, str]] = {
     '1.0.0': 'VGG16 features at 7.5 frames per second, 40 MFCC at hop 2048.'
   }
+  # Not required: without a manual_dir the archives are fetched.
   MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
-  Download RAVDESS's speech from https://zenodo.org/records/1188976
-  (Audio_Speech_Actors_01-24.zip for `speech_audio`; for `speech` also
-  Video_Speech_Actor_01.zip to Video_Speech_Actor_24.zip), unzip the archives,
-  and give the folder as manual_dir. The recordings, named like
+  Unzip the archives of {archives.RECORD} that the configuration
+  needs, and give the folder as manual_dir. The recordings, named like
   {recordings.EXAMPLE_NAME}, are found at any depth.
   """
   BUILDER_CONFIGS: ClassVar[list[RavdessConfig]] = [
@@ -123,16 +122,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       place.with_name(f'{place.name}.extracted'),
     )
 
-  def check(self, manual_dir: epath.PathLike) -> None:
+  def check(self, manual_dir: epath.PathLike | None) -> None:
     """Finds out, before anything is written, what would stop a build.
 
     Args:
-      manual_dir: folder with the recordings.
+      manual_dir: folder with the recordings; None: they are to be fetched.
 
     Raises:
       RavdessError: the recordings or the weights cannot be used.
     """
-    self._find(manual_dir)
+    if manual_dir is not None:
+      self._find(manual_dir)
     if 'video' in self.builder_config.modalities:
       from avemotion.features import vgg16_weights
 
@@ -213,7 +213,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         inputs if len(inputs) > 1 else modalities[0],
         'label',
       ),
-      homepage='https://zenodo.org/records/1188976',
+      homepage=archives.RECORD,
       license='CC BY-NC-SA 4.0',
       metadata=tfds.core.MetadataDict(
         skipped={}, doubtful={}, missing={}, actors=[]
@@ -223,7 +223,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    found = self._find(dl_manager.manual_dir)
+    found = self._find_or_fetch(dl_manager)
     self.info.metadata.update(
       skipped=found.skipped,
       doubtful={},
@@ -272,10 +272,30 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "Replace that actor's files, or take them out of the folder"
       )
 
-  def _find(self, manual_dir: epath.PathLike) -> performances_lib.Findings:
+  def _find_or_fetch(
+    self, dl_manager: tfds.download.DownloadManager
+  ) -> performances_lib.Findings:
+    try:
+      manual_dir = dl_manager.manual_dir
+    except AssertionError:  # TFDS's word for a folder that is not there.
+      config = self.builder_config
+      wanted = archives.names(config.channel, config.modalities, self.actors)
+      found = self._find(archives.fetch(dl_manager, wanted))
+      if found.missing:
+        names = ', '.join(list(found.missing)[:3])
+        raise recordings.RavdessError(
+          f'the archives of {archives.RECORD} are not whole: {names} and more'
+          ' are not in them'
+        ) from None
+      return found
+    return self._find(manual_dir)
+
+  def _find(
+    self, roots: epath.PathLike | Sequence[epath.PathLike]
+  ) -> performances_lib.Findings:
     config = self.builder_config
     return performances_lib.find_performances(
-      manual_dir, config.modalities, config.channel, self.actors
+      roots, config.modalities, config.channel, self.actors
     )
 
   def _refuse_faults(

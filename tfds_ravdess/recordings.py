@@ -10,8 +10,9 @@ sound only.
 import collections
 import dataclasses
 import itertools
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from etils import epath
 
@@ -145,29 +146,33 @@ class Found:
   unused: dict[str, str]
 
 
-def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
-  """Finds the recordings of a channel at any depth below a folder.
+def find_recordings(
+  roots: epath.PathLike | Sequence[epath.PathLike], channel: str = 'speech'
+) -> Found:
+  """Finds the recordings of a channel at any depth below folders.
 
   Args:
-    root: folder; links to other folders are followed.
+    roots: one folder or several; links to other folders are followed.
     channel: 'speech' or 'song'; recordings of the other one are passed over.
 
   Raises:
     RavdessError: the folder is absent, or holds no recording of the channel.
   """
-  root = epath.Path(root).expanduser()
-  if not root.is_dir():
-    raise RavdessError(
-      f'{root} is not a folder: expected the one with RAVDESS recordings, '
-      f'such as {EXAMPLE_NAME}, at any depth'
-    )
+  listed = [roots] if isinstance(roots, str | os.PathLike) else roots
+  folders = [epath.Path(root).expanduser() for root in listed]
+  for folder in folders:
+    if not folder.is_dir():
+      raise RavdessError(
+        f'{folder} is not a folder: expected the one with RAVDESS recordings, '
+        f'such as {EXAMPLE_NAME}, at any depth'
+      )
   recordings: dict[str, Recording] = {}
   unused = {}
-  files = sorted(_files(root), key=_preference)
-  for path in files:
+  files = {path: folder for folder in folders for path in _files(folder)}
+  for path in sorted(files, key=_preference):
     if path.suffix.lower() not in SUFFIXES:
       continue
-    below = str(path.relative_to(root))
+    below = str(path.relative_to(files[path]))
     try:
       recording = Recording.from_path(path)
     except ValueError as error:
@@ -180,7 +185,7 @@ def find_recordings(root: epath.PathLike, channel: str = 'speech') -> Found:
     else:
       recordings[recording.clip_id] = recording
   if not recordings:
-    raise RavdessError(_nothing_found(root, channel, files, unused))
+    raise RavdessError(_nothing_found(folders, channel, files, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
 
@@ -204,9 +209,9 @@ def _preference(path: epath.Path) -> tuple[int, int, str]:
 
 
 def _nothing_found(
-  root: epath.Path,
+  folders: Iterable[epath.Path],
   channel: str,
-  files: list[epath.Path],
+  files: Collection[epath.Path],
   unused: dict[str, str],
 ) -> str:
   counts = collections.Counter(path.suffix.lower() for path in files)
@@ -214,9 +219,10 @@ def _nothing_found(
     f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(4)
   )
   message = (
-    f'{root} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME} '
-    f'({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any '
-    f'depth, saw {len(files)} files' + (f' ({seen})' if seen else '')
+    f'{", ".join(map(str, folders))} holds no RAVDESS {channel}: expected names'
+    f' like {EXAMPLE_NAME} ({", ".join(SUFFIXES)}; second number'
+    f' {CHANNELS[channel]:02d}) at any depth, saw {len(files)} files'
+    + (f' ({seen})' if seen else '')
   )
   if unused:
     path, reason = next(iter(unused.items()))

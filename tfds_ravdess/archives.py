@@ -1,0 +1,79 @@
+"""RAVDESS's archives at Zenodo, for who has no copy of the recordings."""
+
+from collections.abc import Collection
+
+import tensorflow_datasets as tfds
+from etils import epath
+from tensorflow_datasets.core.download import downloader, extractor
+
+from tfds_ravdess import recordings
+from tfds_ravdess.recordings import RavdessError
+
+RECORD = 'https://zenodo.org/records/1188976'
+_MAX_RETRIES = 3
+
+
+def names(
+  channel: str, modalities: tuple[str, ...], actors: Collection[int] | None
+) -> list[str]:
+  """The archives that hold what is wanted.
+
+  Args:
+    channel: 'speech' or 'song'.
+    modalities: 'video', 'audio' or both.
+    actors: 1 to 24; None: all.
+
+  Returns:
+    Names of zip files. All voices are in one; pictures have one an actor.
+  """
+  kind = channel.capitalize()
+  wanted = []
+  if 'audio' in modalities:
+    wanted.append(f'Audio_{kind}_Actors_01-24.zip')
+  if 'video' in modalities:
+    published = {int(name[-2:]) for name in recordings.published(channel)}
+    wanted += [
+      f'Video_{kind}_Actor_{actor:02d}.zip'
+      for actor in sorted(published.intersection(actors or published))
+    ]
+  return wanted
+
+
+def fetch(
+  dl_manager: tfds.download.DownloadManager, wanted: Collection[str]
+) -> list[epath.Path]:
+  """Downloads and unpacks archives; what was fetched before is kept.
+
+  TFDS leaves out members of an archive that would lie outside its folder.
+
+  Args:
+    dl_manager: TFDS's.
+    wanted: from `names`.
+
+  Returns:
+    A folder for each.
+
+  Raises:
+    RavdessError: one cannot be had, or is no archive.
+  """
+  patience = downloader.MAX_RETRIES
+  # TFDS's ten tries take minutes to find that there is no network.
+  downloader.MAX_RETRIES = _MAX_RETRIES
+  try:
+    return list(
+      dl_manager.download_and_extract(
+        {name: f'{RECORD}/files/{name}?download=1' for name in wanted}
+      ).values()
+    )
+  except (
+    OSError,  # All that requests raises is.
+    tfds.core.download.DownloadError,
+    extractor.ExtractError,
+  ) as error:
+    raise RavdessError(
+      f'RAVDESS could not be fetched from {RECORD} ({error}). Give your own'
+      ' copy by --manual_dir (manual_dir of DownloadConfig), or see how it'
+      ' works with launch/quickstart.py, which downloads nothing'
+    ) from error
+  finally:
+    downloader.MAX_RETRIES = patience
