@@ -23,9 +23,16 @@ _MANUAL_DIR = flags.DEFINE_string(
 _CONFIG = flags.DEFINE_enum(
   'config',
   'speech',
-  ['speech', 'speech_audio', 'song', 'song_audio', 'bundled'],
-  'What to store: features of face and voice, or of the voice only; bundled is '
-  'what ships in the package, prepared already.',
+  [
+    'speech',
+    'speech_audio',
+    'speech_faces',
+    'song',
+    'song_audio',
+    'bundled',
+  ],
+  'What to store: features of face and voice, of the voice only, or pixels of '
+  'the face; bundled is what ships in the package, prepared already.',
 )
 _DATA_DIR = flags.DEFINE_string(
   'data_dir',

@@ -24,6 +24,8 @@ from etils import epath
 from tfds_ravdess.performances import Performance
 from tfds_ravdess.recordings import RavdessError
 
+# What is stored of each frame beside its features or its crop.
+_OF_FACES = ('face_found', 'face_box', 'face_score', 'frame_seconds')
 # What NumPy and zipfile raise at a file that is not whole.
 _DAMAGED = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile)
 
@@ -49,11 +51,13 @@ class Recipe:
 
   Attributes:
     modalities: 'video', 'audio' or both.
+    crops: whether the faces themselves are wanted, not VGG16's features.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     version: of the dataset.
   """
 
   modalities: tuple[str, ...]
+  crops: bool
   vgg16_weights: str | None
   version: str
 
@@ -71,8 +75,11 @@ class PerformanceExtractor:
     from avemotion.features import clip
 
     self._unusable = clip.ClipError
+    self._crops = recipe.crops
     self._extractors = {
-      modality: clip.Extractor((modality,), recipe.vgg16_weights)
+      modality: clip.Extractor(
+        (modality,), recipe.vgg16_weights, encode=not recipe.crops
+      )
       for modality in recipe.modalities
     }
 
@@ -86,10 +93,11 @@ class PerformanceExtractor:
       except self._unusable as error:
         return Extracted({}, problem=_without_paths(str(error), performance))
       warnings += clip.warnings
-      features[modality] = getattr(clip, modality)
-      features[f'{modality}_seconds'] = np.float32(clip.seconds)
+      names = [modality]
       if modality == 'video':
-        features['face_found'] = clip.face_found
+        names = ['crops' if self._crops else 'video', *_OF_FACES]
+      features |= {name: getattr(clip, name) for name in names}
+      features[f'{modality}_seconds'] = np.float32(clip.seconds)
     doubt = _without_paths('; '.join(warnings), performance)
     return Extracted(features, doubt=doubt)
 

@@ -21,6 +21,7 @@ from tfds_ravdess import extraction as extraction_lib
 from tfds_ravdess import performances as performances_lib
 
 _VIDEO_SIZE = 512  # VGG16's block 5
+_CROP_SHAPE = (48, 48, 3)  # III-B
 _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
 
 
@@ -30,12 +31,14 @@ class RavdessConfig(tfds.core.BuilderConfig):
 
   Attributes:
     modalities: 'video', 'audio' or both, in the order of the features.
+    crops: whether faces are stored as pixels, in place of VGG16's features.
     channel: 'speech' or 'song'.
     audio_dtype: of `audio`.
   """
 
   channel: str = 'speech'
   modalities: tuple[str, ...] = ('video', 'audio')
+  crops: bool = False
   audio_dtype: type[np.floating] = np.float32
 
 
@@ -72,6 +75,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       name='speech_audio',
       description='MFCC only; needs only the archive of 03-01 sound files.',
       modalities=('audio',),
+    ),
+    RavdessConfig(
+      name='speech_faces',
+      description='48×48 crops of the face for other backbones, and MFCC.',
+      crops=True,
     ),
     RavdessConfig(
       name='song',
@@ -117,7 +125,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     place = epath.Path(self.data_dir)
     self._extraction = extraction_lib.Extraction(
       extraction_lib.Recipe(
-        self.builder_config.modalities, vgg16_weights, str(self.version)
+        self.builder_config.modalities,
+        self.builder_config.crops,
+        vgg16_weights,
+        str(self.version),
       ),
       place.with_name(f'{place.name}.extracted'),
     )
@@ -133,7 +144,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
     if manual_dir is not None:
       self._find(manual_dir)
-    if 'video' in self.builder_config.modalities:
+    if self.weights_name is not None:
       from avemotion.features import vgg16_weights
 
       try:
@@ -150,7 +161,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   @property
   def weights_name(self) -> str | None:
     """Says which VGG16 weights, in `info.metadata['vgg16_weights']`."""
-    if 'video' not in self.builder_config.modalities:
+    config = self.builder_config
+    if config.crops or 'video' not in config.modalities:
       return None
     return epath.Path(self.vgg16_weights or 'default').name
 
@@ -184,15 +196,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     features: dict[str, Any] = {}
     if 'video' in modalities:
       features |= {
-        'video': _rows(_VIDEO_SIZE, np.float32),
-        'face_found': tfds.features.Tensor(
-          shape=(None,), dtype=np.bool_, encoding='zlib'
-        ),
+        'face_found': _tensor((None,), np.bool_),
+        'face_box': _tensor((None, 4), np.float32),
+        'face_score': _tensor((None,), np.float32),
+        'frame_seconds': _tensor((None,), np.float32),
         'video_seconds': np.float32,
       }
+      if config.crops:
+        features['crops'] = _tensor((None, *_CROP_SHAPE), np.uint8)
+      else:
+        features['video'] = _tensor((None, _VIDEO_SIZE), np.float32)
     if 'audio' in modalities:
       features |= {
-        'audio': _rows(_AUDIO_SIZE, config.audio_dtype),
+        'audio': _tensor((None, _AUDIO_SIZE), config.audio_dtype),
         'audio_seconds': np.float32,
       }
     features |= {
@@ -206,11 +222,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       'repetition': np.int32,
       'clip_id': tfds.features.Text(),
     }
-    inputs = {name: name for name in modalities}
+    stored = {'video': 'crops'} if config.crops else {}
+    inputs = {name: stored.get(name, name) for name in modalities}
     return self.dataset_info_from_configs(
       features=tfds.features.FeaturesDict(features),
       supervised_keys=(
-        inputs if len(inputs) > 1 else modalities[0],
+        inputs if len(inputs) > 1 else inputs[modalities[0]],
         'label',
       ),
       homepage=archives.RECORD,
@@ -345,8 +362,8 @@ def _fields_in_order() -> Iterator[None]:
     serializer.serialize_example = before
 
 
-def _rows(size: int, dtype: type[np.floating]) -> tfds.features.Tensor:
-  return tfds.features.Tensor(shape=(None, size), dtype=dtype, encoding='zlib')
+def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
+  return tfds.features.Tensor(shape=shape, dtype=dtype, encoding='zlib')
 
 
 def _facts(recording: recordings.Recording) -> dict[str, Any]:

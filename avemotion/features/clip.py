@@ -33,6 +33,9 @@ class ClipFeatures:
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
     crops: uint8[frames, 48, 48, 3], the RGB faces that they were made from.
     face_found: bool[frames], False where the crop is the last one seen.
+    face_box: float32[frames, 4], left, top, width, height in pixels of the face
+      that the crop is of.
+    face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
     frame_seconds: float32[frames], time stamp of each video row.
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
@@ -43,6 +46,8 @@ class ClipFeatures:
   video: np.ndarray | None = None
   crops: np.ndarray | None = None
   face_found: np.ndarray | None = None
+  face_box: np.ndarray | None = None
+  face_score: np.ndarray | None = None
   frame_seconds: np.ndarray | None = None
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
@@ -63,6 +68,7 @@ class Extractor:
     vgg16_weights: media.Path | None = None,
     *,
     illustrate: bool = False,
+    encode: bool = True,
   ) -> None:
     """Loads what the modalities need.
 
@@ -71,6 +77,8 @@ class Extractor:
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
       illustrate: gives crops and loudness of every clip that has them, for
         pictures, whatever the modalities.
+      encode: whether VGG16 makes features of the crops; otherwise `video` is
+        None and the crops are what is wanted.
 
     Raises:
       ValueError: no such modality, or the weights cannot be used.
@@ -82,8 +90,11 @@ class Extractor:
     self._illustrate = illustrate
     if 'video' in modalities or illustrate:
       self._crop_faces = faces.FaceCropper()
-    if 'video' in modalities:
-      self._encode = visual.VisualEncoder(vgg16_weights)
+    self._encode = (
+      visual.VisualEncoder(vgg16_weights)
+      if encode and 'video' in modalities
+      else None
+    )
 
   def __call__(self, path: media.Path) -> ClipFeatures:
     """Extracts the features of one clip.
@@ -121,7 +132,8 @@ class Extractor:
       **tracks['picture'].arrays,
       **tracks['sound'].arrays,
     )
-    if not features.modalities:
+    seen = features.crops is not None and 'video' in self._modalities
+    if features.audio is None and not seen:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
 
@@ -139,9 +151,11 @@ class Extractor:
     share = found.found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     arrays = {
-      'video': self._encode(found.crops) if wanted else None,
+      'video': self._encode(found.crops) if self._encode else None,
       'crops': found.crops,
       'face_found': found.found,
+      'face_box': found.boxes,
+      'face_score': found.scores,
       'frame_seconds': found.seconds,
     }
     end = float(found.seconds[-1]) + 1 / media.FRAMES_PER_SECOND

@@ -12,7 +12,7 @@ import pathlib
 import weakref
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -24,6 +24,19 @@ MIN_SCORE = 0.5
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
 
 
+class Face(NamedTuple):
+  """A face that was found: its box in pixels, and how sure the detector is."""
+
+  left: float
+  top: float
+  width: float
+  height: float
+  score: float
+
+
+_NO_FACE = Face(0, 0, 0, 0, 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Faces:
   """The face of each frame of a clip.
@@ -33,11 +46,16 @@ class Faces:
       last crop; before the first face the crop is black, since a stream could
       not know it either.
     found: bool[frames], whether the frame itself shows a face.
+    boxes: float32[frames, 4], left, top, width, height in pixels of the face
+      that the crop is of; zeros before the first.
+    scores: float32[frames], 0 to 1, of the detector; 0 where nothing was found.
     seconds: float32[frames], time stamps.
   """
 
   crops: np.ndarray
   found: np.ndarray
+  boxes: np.ndarray
+  scores: np.ndarray
   seconds: np.ndarray
 
 
@@ -79,34 +97,39 @@ class FaceCropper:
       One row for each frame.
     """
     crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    crops, found, seconds = [], [], []
+    face = _NO_FACE
+    crops, found, faces, seconds = [], [], [], []
     for time, image in frames:
-      box = self.detect(image)
-      if box is not None:
-        crop = crop_square(image, box)
+      seen = self.detect(image)
+      if seen is not None:
+        face, crop = seen, crop_square(image, seen[:4])
       crops.append(crop)
-      found.append(box is not None)
+      found.append(seen is not None)
+      faces.append(face)
       seconds.append(time)
+    boxes = np.array(faces, np.float32).reshape(-1, len(_NO_FACE))
+    seen_in = np.array(found, bool)
     return Faces(
       np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
-      np.array(found, bool),
+      seen_in,
+      boxes[:, :4],
+      np.where(seen_in, boxes[:, 4], np.float32(0)),
       np.array(seconds, np.float32),
     )
 
-  def detect(
-    self, image: np.ndarray
-  ) -> tuple[float, float, float, float] | None:
-    """The largest face as left, top, width, height in pixels, or None.
+  def detect(self, image: np.ndarray) -> Face | None:
+    """The largest face, or None.
 
     Args:
       image: uint8[height, width, 3], RGB.
     """
     result = self._detector.detect(self._image(np.ascontiguousarray(image)))
-    boxes = [found.bounding_box for found in result.detections]
-    if not boxes:
-      return None
-    box = max(boxes, key=lambda box: box.width * box.height)
-    return box.origin_x, box.origin_y, box.width, box.height
+    faces = [
+      Face(box.origin_x, box.origin_y, box.width, box.height, score)
+      for found in result.detections
+      for box, score in [(found.bounding_box, found.categories[0].score)]
+    ]
+    return max(faces, key=lambda face: face.width * face.height, default=None)
 
   def __enter__(self) -> Self:
     return self

@@ -35,6 +35,11 @@ def test_every_frame_of_a_face_is_found(cropper, frames):
   assert found.crops.shape == (len(frames), 48, 48, 3)
   assert found.crops.dtype == np.uint8
   assert found.crops.std(axis=(1, 2, 3)).min() > 20
+  for (_, image), box, crop in zip(
+    frames, found.boxes, found.crops, strict=True
+  ):
+    again = faces.crop_square(image, tuple(box.tolist()))
+    np.testing.assert_array_equal(again, crop)
 
 
 def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
@@ -49,6 +54,10 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
   assert found.found.tolist() == [False, True, False, True]
   np.testing.assert_array_equal(found.crops[0], 0)
   np.testing.assert_array_equal(found.crops[2], found.crops[1])
+  np.testing.assert_array_equal(found.boxes[0], 0)
+  np.testing.assert_array_equal(found.boxes[2], found.boxes[1])
+  assert (found.scores > faces.MIN_SCORE).tolist() == found.found.tolist()
+  assert found.scores[2] == 0
   assert np.abs(found.crops[3].astype(int) - found.crops[1]).max() > 0
   np.testing.assert_allclose(found.seconds, [t for t, _ in sequence])
 
@@ -59,10 +68,10 @@ def test_the_largest_of_two_faces_is_taken(cropper, frames):
   both = np.full((240, 520, 3), 90, np.uint8)
   both[:, :320] = face
   both[60:180, 350:510] = small
-  left, _, width, _ = cropper.detect(both)
+  left, _, width, _, _ = cropper.detect(both)
   assert left + width / 2 < 320
   mirrored = np.ascontiguousarray(both[:, ::-1])
-  left, _, width, _ = cropper.detect(mirrored)
+  left, _, width, _, _ = cropper.detect(mirrored)
   assert left + width / 2 > 200
 
 

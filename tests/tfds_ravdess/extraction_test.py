@@ -19,7 +19,7 @@ from tfds_ravdess.extraction import Extracted, Extraction, Recipe
 from tfds_ravdess.recordings import RavdessError
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-RECIPE = Recipe(('audio',), None, '1.0.0')
+RECIPE = Recipe(('audio',), False, None, '1.0.0')
 
 
 @pytest.fixture(scope='module')
@@ -90,7 +90,7 @@ def test_what_no_longer_holds_is_done_again(
     with open(first.path, 'ab') as file:
       file.write(bytes(100))
   elif changed == 'recipe':
-    recipe = Recipe(('audio',), None, '2.0.0')
+    recipe = Recipe(('audio',), False, None, '2.0.0')
   else:
     kept = folder / f'{first.clip_id}.npz'
     kept.write_bytes(kept.read_bytes()[:-40])

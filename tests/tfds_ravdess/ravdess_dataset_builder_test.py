@@ -80,7 +80,8 @@ def test_an_example_is_what_the_extractor_gives(clips, manual, tmp_path):
   seen = Extractor(('video',))(manual / names[0])
   heard = Extractor(('audio',))(manual / names[1])
   np.testing.assert_array_equal(example['video'], seen.video)
-  np.testing.assert_array_equal(example['face_found'], seen.face_found)
+  for name in ('face_found', 'face_box', 'face_score', 'frame_seconds'):
+    np.testing.assert_array_equal(example[name], getattr(seen, name))
   np.testing.assert_array_equal(example['audio'], heard.audio)
   assert example['face_found'].dtype == bool
   assert example['video_seconds'] == np.float32(seen.seconds)
@@ -90,6 +91,22 @@ def test_an_example_is_what_the_extractor_gives(clips, manual, tmp_path):
   assert (example['intensity'], example['statement']) == (1, 1)
   assert example['repetition'] == 1
   assert example['clip_id'] == b'02-01-05-02-02-01-04'
+
+
+def test_faces_are_stored_as_pixels_for_other_backbones(
+  clips, manual, tmp_path
+):
+  names = '02-01-05-02-02-01-04.mp4', '03-01-05-02-02-01-04.wav'
+  _copy(clips, manual, *names)
+  builder = _build(tmp_path, 'speech_faces')
+  (example,) = _examples(builder)
+  seen = Extractor(('video',))(manual / names[0])
+  np.testing.assert_array_equal(example['crops'], seen.crops)
+  assert example['crops'].dtype == np.uint8
+  assert 'video' not in example
+  assert builder.weights_name is None
+  ((inputs, _),) = builder.as_dataset(split='all', as_supervised=True)
+  assert inputs['video'].shape[1:] == (48, 48, 3)
 
 
 def test_copies_of_a_performance_are_one_clip(clips, manual, tmp_path):
