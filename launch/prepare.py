@@ -37,7 +37,8 @@ _CONFIG = flags.DEFINE_enum(
 _DATA_DIR = flags.DEFINE_string(
   'data_dir',
   None,
-  'Where datasets lie. Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets.',
+  'Where datasets lie. Default: $TFDS_DATA_DIR, else ~/tensorflow_datasets; of '
+  'bundled the package.',
 )
 _VGG16_WEIGHTS = flags.DEFINE_string(
   'vgg16_weights',
@@ -79,6 +80,7 @@ def main(argv: Sequence[str]) -> None:
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   os.environ.setdefault('GLOG_minloglevel', '3')
 
+  from avemotion.training import devices
   from tfds_ravdess import prepare, recordings
 
   try:
@@ -90,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
       overwrite=_OVERWRITE.value,
       actors=[int(name) for name in _ACTORS.value] or None,
       strict=_STRICT.value,
-      num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
+      num_workers=_NUM_WORKERS.value or devices.num_cores(),
     )
   except (recordings.RavdessError, OSError) as error:
     sys.exit(f'prepare.py: {error}')

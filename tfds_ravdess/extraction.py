@@ -1,11 +1,13 @@
 """Features of many clips, in parallel; what is done survives a killed build.
 
 Each clip's features go into a file of their own as soon as they are there. A
-worker is one process on one core with a face detector and a VGG16 of its own:
-the same numbers come out of one worker and of many.
+worker is one process of one thread on the CPU, with a face detector and a VGG16
+of its own: one worker or many give the same bits, which other numbers of
+threads and other devices do not.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import io
 import json
@@ -13,6 +15,7 @@ import multiprocessing
 import os
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
@@ -21,13 +24,21 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+import avemotion
 from tfds_ravdess.performances import Performance
 from tfds_ravdess.recordings import RavdessError
 
 # What is stored of each frame beside its features or its crop.
 _OF_FACES = ('face_found', 'face_box', 'face_score', 'frame_seconds')
-# What NumPy and zipfile raise at a file that is not whole.
-_DAMAGED = (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile)
+# What NumPy and zipfile raise at a file that is not whole, or not there.
+_ABSENT = (
+  EOFError,
+  FileNotFoundError,
+  KeyError,
+  ValueError,
+  zipfile.BadZipFile,
+  zlib.error,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +83,21 @@ class PerformanceExtractor:
       ValueError: the weights cannot be used.
     """
     # Only a build needs MediaPipe, librosa and VGG16; reading does not.
+    import jax
+
     from avemotion.features import clip
 
     self._unusable = clip.ClipError
     self._crops = recipe.crops
-    self._extractors = {
-      modality: clip.Extractor(
-        (modality,), recipe.vgg16_weights, encode=not recipe.crops
-      )
-      for modality in recipe.modalities
-    }
+    cpu = jax.local_devices(backend='cpu')[0]
+    self._on_cpu = lambda: jax.default_device(cpu)
+    with self._on_cpu():
+      self._extractors = {
+        modality: clip.Extractor(
+          (modality,), recipe.vgg16_weights, encode=not recipe.crops
+        )
+        for modality in recipe.modalities
+      }
 
   def __call__(self, performance: Performance) -> Extracted:
     """Extracts one clip; what is wrong with it is told, not raised."""
@@ -89,7 +105,8 @@ class PerformanceExtractor:
     warnings: list[str] = []
     for modality, recording in performance.files.items():
       try:
-        clip = self._extractors[modality](recording.path)
+        with self._on_cpu():
+          clip = self._extractors[modality](recording.path)
       except self._unusable as error:
         return Extracted({}, problem=_without_paths(str(error), performance))
       warnings += clip.warnings
@@ -113,14 +130,14 @@ class Extraction:
   def run(
     self,
     performances: Sequence[Performance],
-    num_workers: int = 1,
+    num_workers: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
   ) -> None:
     """Extracts the clips that the folder does not have yet.
 
     Args:
       performances: the clips.
-      num_workers: processes; 1: this one.
+      num_workers: processes; 0: none but this one.
       on_progress: called with the clips done and their total.
 
     Raises:
@@ -135,7 +152,7 @@ class Extraction:
       report(total - len(waiting), total)
     finished = (
       self._in_workers(waiting, num_workers)
-      if num_workers > 1 and waiting
+      if num_workers and waiting
       else self._in_this_process(waiting)
     )
     for number, _ in enumerate(finished, total - len(waiting) + 1):
@@ -151,7 +168,7 @@ class Extraction:
       content = io.BytesIO(self._path(performance).read_bytes())
       arrays = dict(np.load(content, allow_pickle=False))
       said = {name: str(arrays.pop(f'_{name}')) for name in _SAID}
-    except _DAMAGED:
+    except _ABSENT:
       return None
     if said.pop('stamp') != self._stamp(performance):
       return None
@@ -198,14 +215,17 @@ class Extraction:
       (self, context.Value('i', 0)),
     )
     try:
-      tasks = [pool.submit(_work, performance) for performance in waiting]
+      with _one_thread_each():
+        tasks = [pool.submit(_work, performance) for performance in waiting]
       for task in concurrent.futures.as_completed(tasks):
         task.result()
         yield
     except BrokenProcessPool as error:
       raise RavdessError(
-        'a process that extracts features was killed, perhaps for want of'
-        ' memory: give fewer --num_workers. The same command goes on from here'
+        'a process that extracts features ended before its time. If it was'
+        ' killed for want of memory, give fewer --num_workers; in a script of'
+        " your own, stand under if __name__ == '__main__'. The same command"
+        ' goes on from here'
       ) from error
     finally:
       pool.shutdown(cancel_futures=True)
@@ -214,12 +234,14 @@ class Extraction:
     return self._folder / f'{performance.recording.clip_id}.npz'
 
   def _stamp(self, performance: Performance) -> str:
-    """Changes with whatever would change the features."""
-    files = {}
-    for modality, recording in performance.files.items():
-      found = recording.path.stat()
-      files[modality] = [recording.path.name, found.length, found.mtime]
-    return json.dumps([dataclasses.astuple(self._recipe), files])
+    """Changes with the files that are read, the recipe and the package."""
+    files = [recording.path for recording in performance.files.values()]
+    if self._recipe.vgg16_weights:
+      files.append(epath.Path(self._recipe.vgg16_weights))
+    found = [(file.name, file.stat()) for file in files]
+    states = [(name, stat.length, stat.mtime) for name, stat in found]
+    recipe = dataclasses.astuple(self._recipe)
+    return json.dumps([avemotion.__version__, recipe, states])
 
 
 _SAID = ('stamp', 'problem', 'doubt')
@@ -240,12 +262,33 @@ def _without_paths(reason: str, performance: Performance) -> str:
   return reason
 
 
-# What a worker process is about, and its extractor.
-_worker: tuple[Extraction, PerformanceExtractor] | None = None
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+  """What processes that are started here find in their environment."""
+  before = {name: os.environ.get(name) for name in _WORKERS_ENVIRONMENT}
+  os.environ |= _WORKERS_ENVIRONMENT
+  try:
+    yield
+  finally:
+    for name, value in before.items():
+      if value is None:
+        del os.environ[name]
+      else:
+        os.environ[name] = value
+
+
+_WORKERS_ENVIRONMENT = {
+  'JAX_PLATFORMS': 'cpu',
+  'OMP_NUM_THREADS': '1',
+  'OPENBLAS_NUM_THREADS': '1',
+}
+
+# What a worker process is about, and its extractor or why it has none.
+_worker: tuple[Extraction, PerformanceExtractor | RavdessError] | None = None
 
 
 def _start_worker(extraction: Extraction, number: 'Synchronized[int]') -> None:
-  """Takes a core, before any library counts them to make its threads."""
+  """Takes a core, and loads what the clips need."""
   global _worker
   threading.Thread(target=_end_with_parent, daemon=True).start()
   with number.get_lock():
@@ -254,9 +297,10 @@ def _start_worker(extraction: Extraction, number: 'Synchronized[int]') -> None:
   if hasattr(os, 'sched_setaffinity'):
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[own % len(cores)]})
-  # An accelerator cannot be shared by processes, and is not what is waited for.
-  os.environ['JAX_PLATFORMS'] = 'cpu'
-  _worker = extraction, _extractor(extraction._recipe)
+  try:
+    _worker = extraction, _extractor(extraction._recipe)
+  except RavdessError as error:
+    _worker = extraction, error
 
 
 def _end_with_parent() -> None:
@@ -270,4 +314,6 @@ def _end_with_parent() -> None:
 def _work(performance: Performance) -> None:
   assert _worker is not None
   extraction, extract = _worker
+  if isinstance(extract, RavdessError):
+    raise extract
   extraction.save(performance, extract(performance))

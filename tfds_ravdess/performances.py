@@ -84,9 +84,22 @@ def find_performances(
       f'{roots}: none of {len(recordings)} recordings makes a clip with '
       f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
     )
+  unused = {
+    below: reason
+    for below, reason in found.unused.items()
+    if not actors or _actor(below) in (None, *actors)
+  }
   return Findings(
-    performances, found.unused | lacking, _missing(recordings, channel, actors)
+    performances, unused | lacking, _missing(recordings, channel, actors)
   )
+
+
+def _actor(below: str) -> int | None:
+  """Whose a file is that is not used; None where its name does not say."""
+  try:
+    return Recording.from_path(below).actor
+  except ValueError:
+    return None
 
 
 def _missing(

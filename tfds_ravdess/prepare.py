@@ -3,7 +3,7 @@
 import collections
 import contextlib
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import rich
 import tensorflow_datasets as tfds
@@ -22,7 +22,7 @@ def prepare(
   data_dir: epath.PathLike | None = None,
   vgg16_weights: str | None = None,
   overwrite: bool = False,
-  num_workers: int = 1,
+  num_workers: int = 0,
   actors: Collection[int] | None = None,
   strict: bool = False,
 ) -> ravdess_dataset_builder.Builder:
@@ -36,7 +36,7 @@ def prepare(
       package where the config is 'bundled'.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     overwrite: prepare it again where it is prepared.
-    num_workers: processes that extract features; 1: this one.
+    num_workers: processes that extract features; 0: none but this one.
     actors: 1 to 24, the only ones that are prepared; None: all.
     strict: whether a clip that is missing, skipped or doubtful is an error.
 
@@ -61,6 +61,11 @@ def prepare(
   reuse = builder.is_prepared() and not overwrite
   if reuse:
     _check_same_recipe(builder)
+    if strict and (builder.missing or builder.skipped or builder.doubtful):
+      print_report(builder)
+      raise recordings.RavdessError(
+        f'{builder.data_dir} is not as RAVDESS was published, see above'
+      )
   else:
     # Before TFDS deletes what is to be overwritten.
     builder.check(manual_dir)
@@ -71,7 +76,8 @@ def prepare(
       '--overwrite prepares it again.'
     )
   else:
-    _build(builder, manual_dir)
+    with _kept_until_replaced(epath.Path(builder.data_dir)):
+      _build(builder, manual_dir)
   print_report(builder)
   return builder
 
@@ -121,6 +127,23 @@ def _build(
     )
 
 
+@contextlib.contextmanager
+def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
+  """Puts a dataset aside, which TFDS would delete first; back if that fails."""
+  aside = prepared.with_name(f'{prepared.name}.before')
+  if prepared.exists():
+    aside.rmtree(missing_ok=True)
+    prepared.rename(aside)
+  try:
+    yield
+  except BaseException:
+    if aside.exists():
+      prepared.rmtree(missing_ok=True)
+      aside.rename(prepared)
+    raise
+  aside.rmtree(missing_ok=True)
+
+
 def _hide_gpus() -> None:
   # Imported here: what is wrong with the flags is told without the wait.
   import tensorflow as tf
@@ -132,7 +155,10 @@ def _check_same_recipe(builder: ravdess_dataset_builder.Builder) -> None:
   stored = builder.info.metadata
   asked = {
     'VGG16 weights': (builder.weights_name, stored['vgg16_weights']),
-    'actors': (sorted(builder.actors or recordings.ACTORS), stored['actors']),
+    'actors': (
+      builder.actors or list(recordings.ACTORS),
+      stored.get('actors', list(recordings.ACTORS)),
+    ),
   }
   for name, (wanted, there) in asked.items():
     if wanted != there:

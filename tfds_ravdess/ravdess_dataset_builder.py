@@ -43,13 +43,14 @@ class RavdessConfig(tfds.core.BuilderConfig):
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-  """Computes the features of RAVDESS's speech and stores them.
+  """Computes the features of RAVDESS's speech or song and stores them.
 
   Beyond TFDS's arguments:
 
   Args:
     vgg16_weights: a file of VGG16's weights, None for the usual ones.
-    num_workers: processes that extract, each on a core of its own; 1: this one.
+    num_workers: processes that extract, each on a core of its own; 0: none but
+      this one, whose features may differ from theirs in the last bits.
     actors: 1 to 24, the only ones that are prepared; None: all.
     strict: whether a clip that is missing, skipped or doubtful is an error.
     on_progress: called with the clips done and their total after each clip.
@@ -105,7 +106,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self,
     *,
     vgg16_weights: str | None = None,
-    num_workers: int = 1,
+    num_workers: int = 0,
     actors: Collection[int] | None = None,
     strict: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -117,10 +118,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       data_dir = tfds_ravdess.BUNDLED_DIR
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
-    self.actors = actors
+    self.actors = sorted(set(actors)) if actors else None
     self.strict = strict
     self.on_progress = on_progress
     super().__init__(config=config, data_dir=data_dir, **kwargs)
+    # What a copy of this builder in another process is made from.
+    self._original_state |= {
+      'vgg16_weights': vgg16_weights,
+      'num_workers': num_workers,
+      'actors': self.actors,
+      'strict': strict,
+    }
     # Here: while it prepares, TFDS has the data set lie elsewhere.
     place = epath.Path(self.data_dir)
     self._extraction = extraction_lib.Extraction(
@@ -152,10 +160,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       except ValueError as error:
         raise recordings.RavdessError(str(error)) from error
 
-  def download_and_prepare(self, **kwargs: Any) -> None:
-    """As TFDS's; what a killed build had extracted is not extracted again."""
+  def download_and_prepare(
+    self,
+    *,
+    download_config: tfds.download.DownloadConfig | None = None,
+    **kwargs: Any,
+  ) -> None:
+    """As TFDS's; what a killed build had extracted is not extracted again.
+
+    Raises:
+      RavdessError: a manual_dir is given and is not there, or as `check`.
+    """
+    manual_dir = download_config and download_config.manual_dir
+    if manual_dir and not self.is_prepared():
+      self.check(manual_dir)
     with _fields_in_order():
-      super().download_and_prepare(**kwargs)
+      super().download_and_prepare(download_config=download_config, **kwargs)
     self._extraction.clear()
 
   @property
@@ -188,7 +208,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     Stored with the dataset as `info.metadata['missing']`.
     """
-    return self.info.metadata['missing']
+    return self.info.metadata.get('missing', {})
 
   def _info(self) -> tfds.core.DatasetInfo:
     config = self.builder_config
@@ -245,7 +265,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       skipped=found.skipped,
       doubtful={},
       missing=found.missing,
-      actors=sorted(self.actors or recordings.ACTORS),
+      actors=self.actors or list(recordings.ACTORS),
       vgg16_weights=self.weights_name,
     )
     for name, reason in self.skipped.items():

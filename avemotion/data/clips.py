@@ -171,7 +171,8 @@ class ClipSet:
 
     Args:
       name: such as 'ravdess/speech_audio'.
-      data_dir: where it was prepared; None: TFDS's own default.
+      data_dir: where it was prepared; None: TFDS's own default, and of
+        'ravdess/bundled' the package.
 
     Returns:
       The data set.

@@ -17,6 +17,9 @@ from avemotion.features.acoustic import SAMPLE_RATE
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
 # Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
 _TIME_TOLERANCE = 0.005  # seconds
+# Codecs whose frames that no other refers to are known by themselves. HEVC's
+# are so only within a layer.
+_SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
 # A longer hole in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
 
@@ -124,21 +127,24 @@ def _frames(
 
   Args:
     path: a clip with a picture.
-    wanted: seconds; other frames are left out where no frame refers to them
-      and the codec can do without. None: all.
+    wanted: seconds; other frames are left out where the codec says that no
+      frame refers to them. None: all.
 
   Yields:
     Seconds since the clip's start, and the frame.
   """
   with _opened(path) as container:
     stream = _picture(path, container)
-    stream.thread_type = 'AUTO'
+    # Not by frames: what is made of a damaged file would depend on the cores.
+    stream.thread_type = 'SLICE'
     start = _start(container)
+    if stream.codec_context.name not in _SKIPPABLE:
+      wanted = None
 
     def packets() -> Iterator['av.Packet']:
       for packet in container.demux(stream):
-        if wanted is not None:
-          needed = not packet.size or _seconds(packet, start) in wanted
+        if wanted is not None and packet.size and packet.pts is not None:
+          needed = _seconds(packet, start) in wanted
           stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
         yield packet
 

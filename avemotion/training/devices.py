@@ -36,7 +36,7 @@ def start(*, multihost: bool = False, split_cpu: bool = False) -> None:
     )
   cpu_devices = _environment_number('JAX_NUM_CPU_DEVICES')
   if cpu_devices is None and split_cpu and not multihost:
-    cpu_devices = _num_cores()
+    cpu_devices = num_cores()
     jax.config.update('jax_num_cpu_devices', cpu_devices)
   if cpu_devices is not None and cpu_devices > 1:
     _append_to('XLA_FLAGS', _ONE_THREAD_EACH)
@@ -46,7 +46,7 @@ def _append_to(variable: str, argument: str) -> None:
   os.environ[variable] = f'{os.environ.get(variable, "")} {argument}'.strip()
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
   """That this process may use; not every system tells."""
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))

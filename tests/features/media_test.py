@@ -92,6 +92,18 @@ def test_truncated_clip_is_told(folder, clip):
     media.tracks(path)
 
 
+def test_a_real_clip_that_breaks_off_is_told_on_any_number_of_cores(
+  shared, folder
+):
+  """Its index comes first, and opens; frame threads would hide the end."""
+  real = min((shared / 'ravdess/video_speech').rglob('01-*.mp4'))
+  path = folder / 'broken.mp4'
+  path.write_bytes(real.read_bytes()[: int(0.6 * real.stat().st_size)])
+  assert media.tracks(path)[0]
+  with pytest.raises(media.MediaError, match=r'decoded after \d+ frames'):
+    list(media.read_frames(path))
+
+
 @pytest.mark.parametrize(
   ('name', 'content', 'message'),
   [
@@ -134,8 +146,13 @@ def _same(one, other):
 @pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
 def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   path = make(folder / f'kept{suffix}', fps=30)
-  everything = list(media._sampled(media._frames(path)))
-  assert _same(_all(media._kept_frames(path)), _all(everything))
+  everything = list(media._frames(path))
+  sampled = list(media._sampled(everything))
+  assert _same(_all(media._kept_frames(path)), _all(sampled))
+  wanted = frozenset(media._expected_seconds(path))
+  fewer = len(list(media._frames(path, wanted))) < len(everything)
+  # The others are coded without frames that can be left out.
+  assert fewer == (suffix in ('.mp4', '.mkv'))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ravdess import prepare, synthetic
+from tfds_ravdess import prepare, ravdess_dataset_builder, synthetic
 from tfds_ravdess.recordings import RavdessError
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -110,6 +110,24 @@ def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
   assert set(builder.skipped) == {'03-01-05-01-01-01-01'}
 
 
+def test_overwriting_that_fails_keeps_what_was_prepared(
+  manual, tmp_path, monkeypatch
+):
+  args = (manual, 'speech_audio', tmp_path / 'data')
+  prepare.prepare(*args)
+  with pytest.raises(RavdessError, match='not as RAVDESS was published'):
+    prepare.prepare(*args, overwrite=True, strict=True)
+  with pytest.raises(RavdessError, match='not as RAVDESS was published'):
+    prepare.prepare(*args, strict=True)
+  left = tfds.load('ravdess/speech_audio', data_dir=args[2], split='all')
+  assert len(left) == 3
+  prepare.prepare(*args, overwrite=True)
+  names = {
+    path.name for path in (tmp_path / 'data/ravdess/speech_audio').iterdir()
+  }
+  assert names == {'1.0.0'}
+
+
 def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
   with pytest.raises(RavdessError, match='saw 0 files'):
     prepare.prepare(tmp_path, 'speech_audio', prepared[1], overwrite=True)
@@ -147,6 +165,16 @@ def test_actors_that_ravdess_has_not_are_refused(tmp_path):
   process = _run(tmp_path, tmp_path, '--actors=1,25')
   assert process.returncode == 1
   assert 'numbers from 1 to 24' in process.stderr + process.stdout
+
+
+def test_a_mistaken_folder_is_not_taken_for_none(tmp_path):
+  builder = ravdess_dataset_builder.Builder(
+    config='speech_audio', data_dir=tmp_path
+  )
+  with pytest.raises(RavdessError, match='gone is not a folder'):
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / 'gone')
+    )
 
 
 @pytest.mark.parametrize('name', ['empty', 'absent'])

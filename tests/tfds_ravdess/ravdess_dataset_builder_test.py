@@ -1,5 +1,6 @@
 import dataclasses
 import pathlib
+import pickle
 import shutil
 import subprocess
 import sys
@@ -203,6 +204,15 @@ def test_strict_refuses_what_is_not_as_published(clips, manual, tmp_path):
   for reason in ('01-01-01-01-01-04: no copy', 'angry.wav', '03-01-06'):
     assert reason in message
   assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
+
+
+def test_a_copy_in_another_process_prepares_the_same(tmp_path):
+  builder = Builder(
+    config='speech_audio', data_dir=tmp_path, actors=[4, 2, 4], strict=True
+  )
+  copy = pickle.loads(pickle.dumps(builder))
+  assert (copy.actors, copy.strict) == ([2, 4], True)
+  assert copy.builder_config.name == 'speech_audio'
 
 
 def test_a_song_is_prepared_beside_speech(clips, manual, tmp_path):
