@@ -15,10 +15,10 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-import tfds_ravdess
 from tfds_ravdess import archives, recordings
 from tfds_ravdess import extraction as extraction_lib
 from tfds_ravdess import performances as performances_lib
+from tfds_ravdess.bundle import BUNDLED_DIR
 
 _VIDEO_SIZE = 512  # VGG16's block 5
 _CROP_SHAPE = (48, 48, 3)  # III-B
@@ -115,7 +115,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     **kwargs: Any,
   ) -> None:
     if data_dir is None and config == 'bundled':
-      data_dir = tfds_ravdess.BUNDLED_DIR
+      data_dir = BUNDLED_DIR
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
     self.actors = sorted(set(actors)) if actors else None

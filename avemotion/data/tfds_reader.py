@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-import tfds_ravdess
+from tfds_ravdess.bundle import BUNDLED_DIR
 
 _FIELDS = {'clip_id', 'label', 'actor'}
 _BUNDLED = 'ravdess/bundled'
@@ -53,7 +53,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   import tensorflow_datasets as tfds
 
   if name == _BUNDLED:
-    data_dir = data_dir or tfds_ravdess.BUNDLED_DIR
+    data_dir = data_dir or BUNDLED_DIR
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-import tfds_ravdess
 from avemotion.data import clips as clips_lib
 from avemotion.emotions import EMOTIONS
+from tfds_ravdess.bundle import BUNDLED_DIR
 from tfds_ravdess.ravdess_dataset_builder import Builder
 
 
@@ -29,9 +29,9 @@ def test_all_of_ravdess_is_there(bundled):
 
 
 def test_it_is_small_and_says_its_licence():
-  files = [p for p in tfds_ravdess.BUNDLED_DIR.rglob('*') if p.is_file()]
+  files = [p for p in BUNDLED_DIR.rglob('*') if p.is_file()]
   assert sum(path.stat().st_size for path in files) < 8e6
-  said = (tfds_ravdess.BUNDLED_DIR / 'README.md').read_text()
+  said = (BUNDLED_DIR / 'README.md').read_text()
   assert 'CC BY-NC-SA 4.0' in said
   assert 'Livingstone & Russo' in said
   builder = Builder(config='bundled')
