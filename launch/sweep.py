@@ -67,7 +67,8 @@ def main(overrides: dict[str, str]) -> int:
     config = config_lib.load_config(str(path), overrides)
     rows = _chosen(paper.TABLES[table])
     protocols = {_PROTOCOL.value or row.protocol for row in rows}
-    devices.start(split_cpu=max(map(folds.count, protocols)) > 1)
+    most = max(folds.named(protocol).num_folds for protocol in protocols)
+    devices.start(split_cpu=most > 1)
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     for row in rows:
       print(f'table {table}: {row} ({row.name})', flush=True)

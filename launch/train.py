@@ -76,7 +76,8 @@ def main(overrides: dict[str, str]) -> int:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
     config = config_lib.load_config(_CONFIG.value, overrides)
-    several = _FOLD.value is None and folds.count(config.data.protocol) > 1
+    num_folds = folds.named(config.data.protocol).num_folds
+    several = _FOLD.value is None and num_folds > 1
     devices.start(multihost=_MULTIHOST.value, split_cpu=several)
     clips = processes.together(
       lambda: clips_lib.load(config.data.dataset, config.data.data_dir)

@@ -6,6 +6,7 @@ made. A random fold shares speakers between training and test, and scores about
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,35 +34,43 @@ class Protocol:
   Attributes:
     num_folds: how many there are.
     meaning: what its number says of speakers.
-    num_parts: of a random protocol: the clips are dealt into so many parts, and
-      fold k is tested on part k.
-    test_actors: of a protocol by actor, for each fold.
+    shares_speakers: whether one may be both trained and tested on.
+    num_parts: the clips, or of `group…` the actors, are dealt into so many
+      parts, and fold k is tested on part k.
+    test_actors: of a protocol that names them, for each fold.
     validation_actors: likewise.
   """
 
   num_folds: int
   meaning: str
+  shares_speakers: bool
   num_parts: int = 0
   test_actors: Actors = ()
   validation_actors: Actors = ()
 
-  @property
-  def shares_speakers(self) -> bool:
-    """Whether a speaker may be both trained and tested on."""
-    return not self.test_actors
-
 
 def _random(num_folds: int, num_parts: int, what: str) -> Protocol:
   meaning = f'{what}: speakers are shared between training and test'
-  return Protocol(num_folds, meaning, num_parts=num_parts)
+  return Protocol(num_folds, meaning, True, num_parts=num_parts)
 
 
 def _by_actor(test: Actors, validation: Actors) -> Protocol:
   return Protocol(
     len(test),
     'actor folds: no test speaker was ever heard in training',
+    False,
     test_actors=test,
     validation_actors=validation,
+  )
+
+
+def _by_group(num_parts: int) -> Protocol:
+  return Protocol(
+    num_parts,
+    f'the actors in {num_parts} groups: no test speaker was ever heard in'
+    ' training',
+    False,
+    num_parts=num_parts,
   )
 
 
@@ -80,9 +89,10 @@ PROTOCOLS = {
   # The test actors of MSAF (Su et al. 2020) and HiCMAE (Sun et al. 2024).
   'actor6': _in_turn(24, at_a_time=4),
   'actor24': _in_turn(24, at_a_time=1),
-  # Of the Javanese clips.
-  'actor10': _in_turn(10, at_a_time=1),
 }
+# Of whatever actors a data set has: 'group10' and the like. With fewer than
+# three parts one side of a fold would be empty.
+_BY_GROUP = re.compile('group([3-9]|[1-9][0-9]+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,13 +110,25 @@ class Fold:
   test: np.ndarray
 
 
-def count(protocol: str) -> int:
-  """How many folds a protocol has.
+def named(protocol: str) -> Protocol:
+  """A protocol by its name.
+
+  Args:
+    protocol: a key of `PROTOCOLS`, or 'group' and a number: the data set's
+      actors, whoever they are, in so many groups.
 
   Raises:
     ValueError: no such protocol.
   """
-  return _rule(protocol).num_folds
+  by_group = _BY_GROUP.fullmatch(protocol)
+  if by_group:
+    return _by_group(int(by_group[1]))
+  if protocol not in PROTOCOLS:
+    raise ValueError(
+      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}, and group3,'
+      ' group4, … for the actors of any data set'
+    )
+  return PROTOCOLS[protocol]
 
 
 def make_folds(
@@ -119,7 +141,7 @@ def make_folds(
   """All folds of a protocol; see `make_fold`."""
   return [
     make_fold(protocol, fold, labels, actors, validation_share=validation_share)
-    for fold in range(count(protocol))
+    for fold in range(named(protocol).num_folds)
   ]
 
 
@@ -134,22 +156,23 @@ def make_fold(
   """Divides clips as one fold of a protocol does.
 
   Args:
-    protocol: a key of `PROTOCOLS`: `random…`, stratified by label, speakers
-      shared; or `actor…`, speaker-independent.
+    protocol: see `named`: `random…`, stratified by label, speakers shared; or
+      `actor…` and `group…`, speaker-independent.
     fold: which one, from 0.
     labels: int[clips].
-    actors: int[clips], from 1, for `actor…`.
+    actors: int[clips], from 1; `random…` does without.
     validation_share: share of the training side that `random…` validates on;
-      `actor…` names its validation actors.
+      `actor…` names its validation actors, of `group…` they are those that the
+      next fold tests.
 
   Returns:
     The fold.
 
   Raises:
     ValueError: no such protocol or fold; an actor whom the protocol never
-      tests; or a side would be empty.
+      tests; fewer actors than groups; or a side would be empty.
   """
-  rule = _rule(protocol)
+  rule = named(protocol)
   if not 0 <= fold < rule.num_folds:
     raise ValueError(
       f'{protocol} has folds 0 to {rule.num_folds - 1}, got {fold}'
@@ -158,10 +181,10 @@ def make_fold(
     sides = _divide_at_random(labels, fold, rule.num_parts, validation_share)
     wanted = {'train', 'test'}
   else:
-    _check_actors(protocol, actors)
-    sides = _divide_by_actor(
-      actors, rule.validation_actors[fold], rule.test_actors[fold]
-    )
+    tested = rule.test_actors or _in_groups(protocol, rule.num_parts, actors)
+    _check_all_tested(protocol, tested, actors)
+    validated = rule.validation_actors or (*tested[1:], tested[0])
+    sides = _divide_by_actor(actors, validated[fold], tested[fold])
     wanted = {'train', 'validation', 'test'}
   if not all(getattr(sides, side).size for side in wanted):
     raise ValueError(
@@ -173,22 +196,29 @@ def make_fold(
   return sides
 
 
-def _rule(protocol: str) -> Protocol:
-  if protocol not in PROTOCOLS:
+def _in_groups(protocol: str, num_parts: int, actors: np.ndarray) -> Actors:
+  """The data set's actors in their order, so many groups of like size."""
+  distinct = _distinct(actors)
+  if len(distinct) < num_parts:
     raise ValueError(
-      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}'
+      f'{protocol} needs {num_parts} actors or more, the data set has'
+      f' {len(distinct)}'
     )
-  return PROTOCOLS[protocol]
+  parts = np.array_split(distinct, num_parts)
+  return tuple(tuple(part.tolist()) for part in parts)
 
 
-def _check_actors(protocol: str, actors: np.ndarray) -> None:
+def _check_all_tested(
+  protocol: str, test_actors: Actors, actors: np.ndarray
+) -> None:
   """An actor whom no fold tests would be trained on in all, unnoticed."""
-  tested = np.concatenate(PROTOCOLS[protocol].test_actors)
+  tested = np.concatenate(test_actors)
   strangers = actors[~np.isin(actors, tested)]
   if strangers.size:
     raise ValueError(
       f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
-      f' data set also holds {_distinct(strangers)}; choose another protocol'
+      f' data set also holds {_distinct(strangers)}; choose another protocol,'
+      ' such as group5'
     )
 
 

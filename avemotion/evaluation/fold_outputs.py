@@ -76,7 +76,7 @@ class FoldOutputs:
 
   @property
   def protocol(self) -> str:
-    """Its name in `avemotion.data.folds.PROTOCOLS`."""
+    """Its name in `avemotion.data.folds.named`."""
     return self.summary['protocol']
 
   @property
@@ -172,9 +172,10 @@ def _read_summary(path: pathlib.Path) -> dict[str, Any]:
       raise ReportError(f'{path}: lacks {key!r}; train the fold again')
     if not isinstance(summary[key], kind):
       raise ReportError(f'{path}: {key!r} cannot be {summary[key]!r:.40}')
-  protocol = folds.PROTOCOLS.get(summary['protocol'])
-  if protocol is None:
-    raise ReportError(f'{path}: no protocol {summary["protocol"]!r}')
+  try:
+    protocol = folds.named(summary['protocol'])
+  except ValueError as error:
+    raise ReportError(f'{path}: {error}') from error
   if not 0 <= summary['fold'] < protocol.num_folds:
     raise ReportError(
       f'{path}: {summary["protocol"]} has folds 0 to {protocol.num_folds - 1},'

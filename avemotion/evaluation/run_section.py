@@ -112,7 +112,7 @@ def _facts(run: CrossValidation) -> str:
   epochs = _from_to(fold.summary['epochs'] for fold in run.folds)
   facts = {
     'Model': f'{run.modality}, {paper.describe_model(run.config["model"])}',
-    f'Protocol `{run.protocol}`': folds.PROTOCOLS[run.protocol].meaning,
+    f'Protocol `{run.protocol}`': folds.named(run.protocol).meaning,
     'Features': '; '.join(
       f'{modality} from {source}' for modality, source in run.sources.items()
     ),

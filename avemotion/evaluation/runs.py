@@ -39,7 +39,7 @@ class CrossValidation:
 
   @property
   def protocol(self) -> str:
-    """Its name in `avemotion.data.folds.PROTOCOLS`."""
+    """Its name in `avemotion.data.folds.named`."""
     return self.folds[0].protocol
 
   @property
@@ -211,7 +211,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
 
 def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
   protocol = ordered[0].protocol
-  num_folds = folds.PROTOCOLS[protocol].num_folds
+  num_folds = folds.named(protocol).num_folds
   missing = sorted(set(range(num_folds)) - {fold.number for fold in ordered})
   if missing:
     workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))

@@ -29,7 +29,7 @@ class DataConfig:
       features (see `avemotion.data.clips.ClipSet.from_npz`).
     data_dir: where the TFDS data set was prepared; None: TFDS's default (and
       for 'ravdess/bundled' the package).
-    protocol: see `avemotion.data.folds.PROTOCOLS`.
+    protocol: see `avemotion.data.folds.named`.
     validation_share: share of a random protocol's training side that is
       validated on instead, made one part of a whole number (0.1 is a tenth, 0.4
       a half); 0, as in the paper, trains on all of it.

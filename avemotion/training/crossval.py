@@ -68,7 +68,7 @@ def train(
       f'patience needs validation clips, and {protocol} keeps none; set'
       ' data.validation_share'
     )
-  log.info('%s: %s', protocol, folds.PROTOCOLS[protocol].meaning)
+  log.info('%s: %s', protocol, folds.named(protocol).meaning)
   wanted = list(range(len(divisions))) if fold is None else [fold]
   root = workdir if fold is None else outputs.fold_directory(workdir, fold)
   with interruption.StopRequest() as stop:

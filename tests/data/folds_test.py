@@ -24,14 +24,15 @@ PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1]
 JAVANESE_ACTORS = np.repeat(np.arange(1, 11), 24)
 JAVANESE_LABELS = np.tile(np.arange(6), 40)
 
-BY_ACTOR = [k for k, v in folds.PROTOCOLS.items() if not v.shares_speakers]
-WHOLE = [k for k in folds.PROTOCOLS if k != 'random80']
-RANDOM = [k for k, v in folds.PROTOCOLS.items() if v.shares_speakers]
+PROTOCOLS = (*folds.PROTOCOLS, 'group5', 'group10')
+BY_ACTOR = [k for k in PROTOCOLS if not folds.named(k).shares_speakers]
+WHOLE = [k for k in PROTOCOLS if k != 'random80']
+RANDOM = [k for k in PROTOCOLS if folds.named(k).shares_speakers]
 
 
 def grid(protocol):
   """Labels and actors of the data that the protocol is for."""
-  if protocol == 'actor10':
+  if protocol == 'group10':
     return JAVANESE_LABELS, JAVANESE_ACTORS
   return LABELS, ACTORS
 
@@ -39,11 +40,11 @@ def grid(protocol):
 def all_folds(protocol, **options):
   return [
     folds.make_fold(protocol, fold, *grid(protocol), **options)
-    for fold in range(folds.PROTOCOLS[protocol].num_folds)
+    for fold in range(folds.named(protocol).num_folds)
   ]
 
 
-@pytest.mark.parametrize('protocol', folds.PROTOCOLS)
+@pytest.mark.parametrize('protocol', PROTOCOLS)
 @pytest.mark.parametrize('share', [0.0, 0.1])
 def test_each_clip_is_on_one_side_of_a_fold(protocol, share):
   labels = grid(protocol)[0]
@@ -63,7 +64,7 @@ def test_each_clip_is_tested_once(protocol):
   np.testing.assert_array_equal(np.sort(tested), clips)
 
 
-@pytest.mark.parametrize('protocol', folds.PROTOCOLS)
+@pytest.mark.parametrize('protocol', PROTOCOLS)
 def test_folds_are_the_same_again(protocol):
   again = all_folds(protocol, validation_share=0.1)
   for fold, other in zip(
@@ -112,7 +113,7 @@ def test_no_actor_is_on_two_sides(protocol):
       assert not set(actors[one]) & set(actors[other])
 
 
-@pytest.mark.parametrize('protocol', ['actor5', 'actor6', 'actor24'])
+@pytest.mark.parametrize('protocol', ['actor5', 'actor6', 'actor24', 'group5'])
 def test_takes_of_a_sentence_stay_together(protocol):
   assert np.bincount(PERFORMANCES).tolist() == [2] * 720
   for fold in all_folds(protocol):
@@ -123,7 +124,7 @@ def test_takes_of_a_sentence_stay_together(protocol):
 
 @pytest.mark.parametrize('protocol', RANDOM)
 def test_random_folds_share_speakers_and_say_so(protocol):
-  assert 'speakers are shared' in folds.PROTOCOLS[protocol].meaning
+  assert 'speakers are shared' in folds.named(protocol).meaning
   for fold in all_folds(protocol):
     assert set(ACTORS[fold.test]) <= set(ACTORS[fold.train])
 
@@ -136,7 +137,9 @@ def test_random_folds_share_speakers_and_say_so(protocol):
     ('actor6', 5, {1, 2, 3, 4}, {21, 22, 23, 24}),
     ('actor24', 6, {8}, {7}),
     ('actor24', 23, {1}, {24}),
-    ('actor10', 9, {1}, {10}),
+    ('group10', 9, {1}, {10}),
+    ('group5', 0, {6, 7, 8, 9, 10}, {1, 2, 3, 4, 5}),
+    ('group5', 4, {1, 2, 3, 4, 5}, {21, 22, 23, 24}),
   ],
 )
 def test_actors_of_a_fold(protocol, fold, validation, test):
@@ -161,12 +164,29 @@ def test_folds_never_move():
     ('random10', 10, 'random10 has folds 0 to 9, got 10'),
     ('random80', 1, 'random80 has folds 0 to 0, got 1'),
     ('actor5', -1, 'actor5 has folds 0 to 4, got -1'),
-    ('actor10', 0, r'actors 1 to 10, but the data set also holds \[11, 12'),
+    ('group2', 0, "no protocol 'group2'; .* group3, group4, …"),
+    ('group25', 0, 'group25 needs 25 actors or more, the data set has 24'),
   ],
 )
 def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
   with pytest.raises(ValueError, match=message):
     folds.make_fold(protocol, fold, LABELS, ACTORS)
+
+
+def test_an_actor_whom_nobody_would_test_is_told():
+  message = r'actors 1 to 24, but the data set also holds \[25\].*group5'
+  with pytest.raises(ValueError, match=message):
+    folds.make_fold('actor5', 0, LABELS[:2], np.array([1, 25]))
+
+
+def test_groups_are_of_whatever_actors_there_are():
+  actors = np.repeat([7, 30, 2, 91], 6)
+  labels = np.tile(np.arange(6), 4)
+  tested = [
+    set(actors[folds.make_fold('group4', k, labels, actors).test])
+    for k in range(4)
+  ]
+  assert tested == [{2}, {7}, {30}, {91}]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from avemotion.data.folds import PROTOCOLS
+from avemotion.data.folds import named
 from avemotion.emotions import EMOTIONS
 from avemotion.evaluation import metrics
 
@@ -48,7 +48,7 @@ def write_run(
   }
   known = {'audio': 'MFCC', 'video': 'VGG16 features of face crops'}
   sources = sources or {name: known[name] for name in modalities}
-  num_folds = PROTOCOLS[protocol].num_folds
+  num_folds = named(protocol).num_folds
   folds = list(range(num_folds) if folds is None else folds)
   for fold in folds:
     _write_fold(
@@ -99,7 +99,7 @@ def _tested(protocol, fold, num_folds, num_labels):
     for label in range(num_labels)
     for take in range(2)
   ]
-  if protocol.startswith('actor'):
+  if not named(protocol).shares_speakers:
     return [clip for clip in clips if clip[0] % num_folds == fold]
   every = 5 if num_folds == 1 else num_folds
   return [c for i, c in enumerate(clips) if (i // num_labels) % every == fold]
