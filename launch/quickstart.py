@@ -27,7 +27,12 @@ from avemotion.data.clips import ClipSet
 from avemotion.evaluation import figures, plots
 from avemotion.training import config as config_lib
 from avemotion.training import crossval, interruption, logs
-from tfds_ravdess import prepare, progress, synthetic
+from tfds_ravdess import (
+  prepare,
+  progress,
+  ravdess_dataset_builder,
+  synthetic,
+)
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/quickstart', 'directory for all that is made'
@@ -87,7 +92,8 @@ def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _prepare(workdir: pathlib.Path) -> ClipSet:
-  prepare.prepare(workdir / 'corpus', data_dir=workdir / 'data')
+  builder = ravdess_dataset_builder.Builder(data_dir=workdir / 'data')
+  prepare.prepare(builder, workdir / 'corpus')
   return ClipSet.from_tfds('ravdess/speech', workdir / 'data')
 
 

@@ -7,7 +7,7 @@ from etils import epath
 from tensorflow_datasets.core.download import downloader, extractor
 
 from tfds_ravdess import recordings
-from tfds_ravdess.recordings import RavdessError
+from tfds_ravdess.clips import DatasetError
 
 RECORD = 'https://zenodo.org/records/1188976'
 _MAX_RETRIES = 3
@@ -54,7 +54,7 @@ def fetch(
     A folder for each.
 
   Raises:
-    RavdessError: one cannot be had, or is no archive.
+    DatasetError: one cannot be had, or is no archive.
   """
   patience = downloader.MAX_RETRIES
   # TFDS's ten tries take minutes to find that there is no network.
@@ -70,7 +70,7 @@ def fetch(
     tfds.core.download.DownloadError,
     extractor.ExtractError,
   ) as error:
-    raise RavdessError(
+    raise DatasetError(
       f'RAVDESS could not be fetched from {RECORD} ({error}). Give your own'
       ' copy by --manual_dir (manual_dir of DownloadConfig), or see how it'
       ' works with launch/quickstart.py, which downloads nothing'

@@ -1,14 +1,15 @@
 """One clip for each performance: which of its copies to read for what."""
 
 import collections
-import dataclasses
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from etils import epath
 
 from tfds_ravdess import recordings as recordings_lib
-from tfds_ravdess.recordings import RavdessError, Recording
+from tfds_ravdess.clips import Clip, DatasetError, Findings
+from tfds_ravdess.recordings import Recording
 
 # Which copies a modality may come from, the best first. The sound of 02 is
 # silence; 03 is the lossless copy of what 01 holds compressed.
@@ -20,33 +21,6 @@ _LACK = {
   'video': 'no picture: neither copy 01 nor 02 is there',
   'audio': 'no sound: neither copy 03 nor 01 is there',
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Performance:
-  """The file to read for each modality of one clip."""
-
-  files: dict[str, Recording]
-
-  @property
-  def recording(self) -> Recording:
-    """The copy that the clip is known by: the picture's, if it has one."""
-    return next(iter(self.files.values()))
-
-
-@dataclasses.dataclass(frozen=True)
-class Findings:
-  """What a folder holds of a channel, and what not.
-
-  Attributes:
-    performances: that have every modality, ordered by actor.
-    skipped: clip id, or path of a file below the folder -> why it is not used.
-    missing: 'actor_07', or a performance's name -> that no copy of it is there.
-  """
-
-  performances: list[Performance]
-  skipped: dict[str, str]
-  missing: dict[str, str]
 
 
 def find_performances(
@@ -64,23 +38,24 @@ def find_performances(
     actors: 1 to 24; those of others are passed over. None: all actors.
 
   Returns:
-    What was found.
+    What was found; missing are actors and performances of which the folders
+    have no copy.
 
   Raises:
-    RavdessError: there is no such performance.
+    DatasetError: there is no such performance.
   """
   found = recordings_lib.find_recordings(roots, channel)
   recordings = [r for r in found.recordings if not actors or r.actor in actors]
   if not recordings:
     present = sorted({recording.actor for recording in found.recordings})
-    raise RavdessError(
+    raise DatasetError(
       f'{roots} holds no {channel} of actors {_list(actors or ())}, only of'
       f' {_list(present)}'
     )
-  performances, lacking = pair_copies(recordings, modalities)
-  if not performances:
+  clips, lacking = pair_copies(recordings, modalities)
+  if not clips:
     clip_id, reason = next(iter(lacking.items()))
-    raise RavdessError(
+    raise DatasetError(
       f'{roots}: none of {len(recordings)} recordings makes a clip with '
       f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
     )
@@ -90,7 +65,7 @@ def find_performances(
     if not actors or _actor(below) in (None, *actors)
   }
   return Findings(
-    performances, unused | lacking, _missing(recordings, channel, actors)
+    clips, unused | lacking, _missing(recordings, channel, actors)
   )
 
 
@@ -131,7 +106,7 @@ def _list(numbers: Iterable[int]) -> str:
 
 def pair_copies(
   recordings: Iterable[Recording], modalities: tuple[str, ...]
-) -> tuple[list[Performance], dict[str, str]]:
+) -> tuple[list[Clip], dict[str, str]]:
   """Chooses among the copies of each performance those to read.
 
   Args:
@@ -139,26 +114,45 @@ def pair_copies(
     modalities: what is wanted of each, 'video', 'audio' or both.
 
   Returns:
-    The performances that have every modality, ordered by actor, and why the
-    others are not among them, by the clip id of their first copy.
+    The performances that have every modality, ordered by actor, each known by
+    the copy of its picture, if that is wanted; and why the others are not among
+    them, by the clip id of their first copy.
   """
   copies: dict[str, list[Recording]] = collections.defaultdict(list)
   for recording in recordings:
     copies[recording.performance].append(recording)
-  performances, lacking = [], {}
+  whole, lacking = [], {}
   for group in copies.values():
-    files = {
-      modality: copy
-      for modality in modalities
-      if (copy := _first(group, modality)) is not None
-    }
+    chosen = {modality: _first(group, modality) for modality in modalities}
+    files = {m: copy for m, copy in chosen.items() if copy is not None}
     missing = [_LACK[m] for m in modalities if m not in files]
     if missing:
       lacking[group[0].clip_id] = '; '.join(missing)
     else:
-      performances.append(Performance(files))
-  performances.sort(key=lambda p: (p.recording.actor, p.recording.performance))
-  return performances, lacking
+      whole.append(files)
+  clips = [_clip(files) for files in whole]
+  clips.sort(key=lambda clip: (clip.actor, clip.clip_id[3:]))
+  return clips, lacking
+
+
+def _clip(files: dict[str, Recording]) -> Clip:
+  known_by = next(iter(files.values()))
+  return Clip(
+    known_by.clip_id,
+    known_by.actor,
+    {modality: recording.path for modality, recording in files.items()},
+    _facts(known_by),
+  )
+
+
+def _facts(recording: Recording) -> dict[str, Any]:
+  return {
+    'label': recording.label,
+    'gender': recording.gender,
+    'intensity': recording.intensity - 1,
+    'statement': recording.statement - 1,
+    'repetition': recording.repetition,
+  }
 
 
 def _first(group: list[Recording], modality: str) -> Recording | None:

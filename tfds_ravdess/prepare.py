@@ -3,7 +3,8 @@
 import collections
 import contextlib
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import rich
 import tensorflow_datasets as tfds
@@ -11,60 +12,45 @@ from absl import logging
 from etils import epath
 from rich import table as table_lib
 
-from tfds_ravdess import progress, ravdess_dataset_builder, recordings
+from tfds_ravdess import progress
+from tfds_ravdess.clips import DatasetError
+from tfds_ravdess.clips_builder import ClipsBuilder
 
 _EXAMPLES_OF_A_REASON = 3
 
 
 def prepare(
-  manual_dir: epath.PathLike | None,
-  config: str = 'speech',
-  data_dir: epath.PathLike | None = None,
-  vgg16_weights: str | None = None,
+  builder: ClipsBuilder,
+  manual_dir: epath.PathLike | None = None,
+  *,
   overwrite: bool = False,
-  num_workers: int = 0,
-  actors: Collection[int] | None = None,
-  strict: bool = False,
-) -> ravdess_dataset_builder.Builder:
+  beam_options: Any = None,
+) -> None:
   """Prepares the dataset, unless it is prepared, and prints what it holds.
 
   Args:
-    manual_dir: folder with the recordings, at any depth; None fetches them
-      from Zenodo.
-    config: of `ravdess_dataset_builder.Builder`, such as 'speech_audio'.
-    data_dir: where datasets lie; None for TFDS's usual place, and for the
-      package where the config is 'bundled'.
-    vgg16_weights: a file of VGG16's weights; None for the usual ones.
+    builder: of RAVDESS or of a folder.
+    manual_dir: folder with RAVDESS's recordings, at any depth; None fetches
+      them from Zenodo.
     overwrite: prepare it again where it is prepared.
-    num_workers: processes that extract features; 0: none but this one.
-    actors: 1 to 24, the only ones that are prepared; None: all.
-    strict: whether a clip that is missing, skipped or doubtful is an error.
-
-  Returns:
-    The builder, to read the dataset from.
+    beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
+      None: by the processes that the builder was told of.
 
   Raises:
-    RavdessError: there is nothing to prepare it from; it is prepared with other
-      weights or of other actors; or it is not as published, if it is to be.
+    DatasetError: there is nothing to prepare it from; it is prepared with other
+      weights, or of other clips; or it is not as it should be, if it is to be.
   """
-  if manual_dir is not None:  # TFDS's bars show what is fetched.
-    tfds.disable_progress_bar()
+  if manual_dir is not None or not builder.fetches:
+    tfds.disable_progress_bar()  # They show what is fetched.
   logging.set_verbosity(logging.ERROR)  # the report says what is skipped
-  builder = ravdess_dataset_builder.Builder(
-    config=config,
-    data_dir=data_dir,
-    vgg16_weights=vgg16_weights,
-    num_workers=num_workers,
-    actors=actors,
-    strict=strict,
-  )
   reuse = builder.is_prepared() and not overwrite
   if reuse:
-    _check_same_recipe(builder)
-    if strict and (builder.missing or builder.skipped or builder.doubtful):
+    _check_same(builder)
+    faults = builder.missing or builder.skipped or builder.doubtful
+    if builder.strict and faults:
       print_report(builder)
-      raise recordings.RavdessError(
-        f'{builder.data_dir} is not as RAVDESS was published, see above'
+      raise DatasetError(
+        f'{builder.data_dir} is not as it should be, see above'
       )
   else:
     # Before TFDS deletes what is to be overwritten.
@@ -77,22 +63,21 @@ def prepare(
     )
   else:
     with _kept_until_replaced(epath.Path(builder.data_dir)):
-      _build(builder, manual_dir)
+      _build(builder, manual_dir, beam_options)
   print_report(builder)
-  return builder
 
 
-def print_report(builder: ravdess_dataset_builder.Builder) -> None:
-  """Prints clips by split and by emotion, what is amiss, how to load it."""
+def print_report(builder: ClipsBuilder) -> None:
+  """Prints clips by split and by label, what is amiss, how to load it."""
   splits = table_lib.Table('split', _right('clips'))
   for name, split in builder.info.splits.items():
     splits.add_row(name, str(split.num_examples))
   splits.add_section()
   splits.add_row('all', str(builder.info.splits.total_num_examples))
-  counts = _emotion_counts(builder)
-  labels = table_lib.Table('emotion', _right('clips'))
-  for emotion in builder.info.features['label'].names:
-    labels.add_row(emotion, str(counts[emotion]))
+  counts = _label_counts(builder)
+  labels = table_lib.Table('label', _right('clips'))
+  for label in builder.info.features['label'].names:
+    labels.add_row(label, str(counts[label]))
   rich.print(splits, labels)
   faults = {
     'missing': builder.missing,
@@ -113,7 +98,9 @@ def print_report(builder: ravdess_dataset_builder.Builder) -> None:
 
 
 def _build(
-  builder: ravdess_dataset_builder.Builder, manual_dir: epath.PathLike | None
+  builder: ClipsBuilder,
+  manual_dir: epath.PathLike | None,
+  beam_options: Any,
 ) -> None:
   mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
   with (
@@ -122,7 +109,10 @@ def _build(
   ):
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(
-        manual_dir=manual_dir, download_mode=mode, try_download_gcs=False
+        manual_dir=manual_dir,
+        download_mode=mode,
+        try_download_gcs=False,
+        beam_options=beam_options,
       )
     )
 
@@ -151,26 +141,17 @@ def _hide_gpus() -> None:
   tf.config.set_visible_devices([], 'GPU')
 
 
-def _check_same_recipe(builder: ravdess_dataset_builder.Builder) -> None:
-  stored = builder.info.metadata
-  asked = {
-    'VGG16 weights': (builder.weights_name, stored['vgg16_weights']),
-    'actors': (
-      builder.actors or list(recordings.ACTORS),
-      stored.get('actors', list(recordings.ACTORS)),
-    ),
-  }
-  for name, (wanted, there) in asked.items():
+def _check_same(builder: ClipsBuilder) -> None:
+  for name, wanted in builder.asked.items():
+    there = builder.info.metadata.get(name, wanted)
     if wanted != there:
-      raise recordings.RavdessError(
+      raise DatasetError(
         f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
         f'{wanted!r}: give --overwrite, or another --data_dir'
       )
 
 
-def _emotion_counts(
-  builder: ravdess_dataset_builder.Builder,
-) -> collections.Counter[str]:
+def _label_counts(builder: ClipsBuilder) -> collections.Counter[str]:
   import tensorflow as tf
 
   labels = builder.as_dataset(
@@ -182,7 +163,7 @@ def _emotion_counts(
       names(int(example['label'])) for example in labels.as_numpy_iterator()
     )
   except tf.errors.OpError as error:
-    raise recordings.RavdessError(
+    raise DatasetError(
       f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
       '--overwrite to prepare it again'
     ) from error

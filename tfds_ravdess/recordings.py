@@ -12,11 +12,12 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from etils import epath
 
 from avemotion import emotions
+from tfds_ravdess.clips import DatasetError, files_below
 
 EXAMPLE_NAME = '03-01-05-01-01-01-01.wav'
 CHANNELS = {'speech': 1, 'song': 2}
@@ -41,10 +42,6 @@ _LARGEST = {
   'repetition': 2,
   'actor': ACTORS[-1],
 }
-
-
-class RavdessError(ValueError):
-  """A folder of recordings that cannot become the dataset."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,19 +153,21 @@ def find_recordings(
     channel: 'speech' or 'song'; recordings of the other one are passed over.
 
   Raises:
-    RavdessError: the folder is absent, or holds no recording of the channel.
+    DatasetError: the folder is absent, or holds no recording of the channel.
   """
   listed = [roots] if isinstance(roots, str | os.PathLike) else roots
   folders = [epath.Path(root).expanduser() for root in listed]
   for folder in folders:
     if not folder.is_dir():
-      raise RavdessError(
+      raise DatasetError(
         f'{folder} is not a folder: expected the one with RAVDESS recordings, '
         f'such as {EXAMPLE_NAME}, at any depth'
       )
   recordings: dict[str, Recording] = {}
   unused = {}
-  files = {path: folder for folder in folders for path in _files(folder)}
+  files = {
+    path: folder for folder in folders for path in files_below(folder, SUFFIXES)
+  }
   for path in sorted(files, key=_preference):
     if path.suffix.lower() not in SUFFIXES:
       continue
@@ -185,21 +184,9 @@ def find_recordings(
     else:
       recordings[recording.clip_id] = recording
   if not recordings:
-    raise RavdessError(_nothing_found(folders, channel, files, unused))
+    raise DatasetError(_nothing_found(folders, channel, files, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
-
-
-def _files(folder: epath.Path) -> Iterator[epath.Path]:
-  for path in folder.iterdir():
-    # macOS leaves '._03-01-….wav' beside what it unpacks.
-    if path.name.startswith('.'):
-      continue
-    # A name is enough for media; asking costs a request in cloud storage.
-    if path.suffix.lower() not in SUFFIXES and path.is_dir():
-      yield from _files(path)
-    else:
-      yield path
 
 
 def _preference(path: epath.Path) -> tuple[int, int, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from avemotion.data.clips import ClipSet
 from tfds_ravdess import prepare, synthetic
+from tfds_ravdess.ravdess_dataset_builder import Builder
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +20,8 @@ def data_dir(tmp_path_factory):
     statements=(1,),
     seconds=1.0,
   )
-  prepare.prepare(root / 'corpus', 'speech_audio', root / 'data')
+  builder = Builder(config='speech_audio', data_dir=root / 'data')
+  prepare.prepare(builder, root / 'corpus')
   return root / 'data'
 
 

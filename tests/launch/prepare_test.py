@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -7,8 +8,9 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
+from avemotion.data import clips as clips_lib
 from tfds_ravdess import prepare, ravdess_dataset_builder, synthetic
-from tfds_ravdess.recordings import RavdessError
+from tfds_ravdess.clips import DatasetError
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -46,6 +48,14 @@ def _run(manual_dir, data_dir, *flags):
     text=True,
     check=False,
   )
+
+
+def _prepare(manual_dir, config, data_dir, overwrite=False, **options):
+  builder = ravdess_dataset_builder.Builder(
+    config=config, data_dir=data_dir, **options
+  )
+  prepare.prepare(builder, manual_dir, overwrite=overwrite)
+  return builder
 
 
 def _rows(text, columns=2):
@@ -88,7 +98,7 @@ def test_tfds_loads_actors_by_name(prepared):
 
 
 def test_what_is_prepared_is_left_alone(prepared, manual, capsys):
-  prepare.prepare(manual / 'gone', 'speech_audio', prepared[1])
+  _prepare(manual / 'gone', 'speech_audio', prepared[1])
   out = capsys.readouterr().out
   assert 'ravdess/speech_audio/1.0.0 is already prepared' in out
   assert _rows(out)['all'] == '3'
@@ -100,12 +110,12 @@ def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
   source.mkdir()
   for path in manual.glob('*-02.wav'):
     (source / path.name).symlink_to(path)
-  prepare.prepare(source, 'speech_audio', tmp_path / 'data')
+  _prepare(source, 'speech_audio', tmp_path / 'data')
   for path in manual.glob('*-01.wav'):
     (source / path.name).symlink_to(path)
   capsys.readouterr()
   args = (source, 'speech_audio', tmp_path / 'data')
-  builder = prepare.prepare(*args, overwrite=True)
+  builder = _prepare(*args, overwrite=True)
   assert _rows(capsys.readouterr().out)['all'] == '3'
   assert set(builder.skipped) == {'03-01-05-01-01-01-01'}
 
@@ -114,14 +124,14 @@ def test_overwriting_that_fails_keeps_what_was_prepared(
   manual, tmp_path, monkeypatch
 ):
   args = (manual, 'speech_audio', tmp_path / 'data')
-  prepare.prepare(*args)
-  with pytest.raises(RavdessError, match='not as RAVDESS was published'):
-    prepare.prepare(*args, overwrite=True, strict=True)
-  with pytest.raises(RavdessError, match='not as RAVDESS was published'):
-    prepare.prepare(*args, strict=True)
+  _prepare(*args)
+  with pytest.raises(DatasetError, match='not as it should be'):
+    _prepare(*args, overwrite=True, strict=True)
+  with pytest.raises(DatasetError, match='not as it should be'):
+    _prepare(*args, strict=True)
   left = tfds.load('ravdess/speech_audio', data_dir=args[2], split='all')
   assert len(left) == 3
-  prepare.prepare(*args, overwrite=True)
+  _prepare(*args, overwrite=True)
   names = {
     path.name for path in (tmp_path / 'data/ravdess/speech_audio').iterdir()
   }
@@ -129,8 +139,8 @@ def test_overwriting_that_fails_keeps_what_was_prepared(
 
 
 def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
-  with pytest.raises(RavdessError, match='saw 0 files'):
-    prepare.prepare(tmp_path, 'speech_audio', prepared[1], overwrite=True)
+  with pytest.raises(DatasetError, match='saw 0 files'):
+    _prepare(tmp_path, 'speech_audio', prepared[1], overwrite=True)
   left = tfds.load('ravdess/speech_audio', data_dir=prepared[1], split='all')
   assert len(left) == 3
 
@@ -151,14 +161,14 @@ def test_a_damaged_shard_is_told_and_exit_code_1(prepared, tmp_path):
 def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
   synthetic.make_corpus(tmp_path / 'manual', (1,), ('calm',), (1,), seconds=0.8)
   args = (tmp_path / 'manual', 'speech', tmp_path / 'data')
-  assert prepare.prepare(*args).info.metadata['vgg16_weights'] == 'default'
-  with pytest.raises(RavdessError, match=r"'default', asked for 'mine\.h5'"):
-    prepare.prepare(*args, vgg16_weights='/somewhere/mine.h5')
+  assert _prepare(*args).info.metadata['vgg16_weights'] == 'default'
+  with pytest.raises(DatasetError, match=r"'default', asked for 'mine\.h5'"):
+    _prepare(*args, vgg16_weights='/somewhere/mine.h5')
 
 
 def test_other_actors_are_not_taken_for_those_prepared(prepared, manual):
-  with pytest.raises(RavdessError, match=r'actors .*asked for \[1\]'):
-    prepare.prepare(manual, 'speech_audio', prepared[1], actors=[1])
+  with pytest.raises(DatasetError, match=r'actors .*asked for \[1\]'):
+    _prepare(manual, 'speech_audio', prepared[1], actors=[1])
 
 
 def test_actors_that_ravdess_has_not_are_refused(tmp_path):
@@ -171,7 +181,7 @@ def test_a_mistaken_folder_is_not_taken_for_none(tmp_path):
   builder = ravdess_dataset_builder.Builder(
     config='speech_audio', data_dir=tmp_path
   )
-  with pytest.raises(RavdessError, match='gone is not a folder'):
+  with pytest.raises(DatasetError, match='gone is not a folder'):
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / 'gone')
     )
@@ -192,3 +202,110 @@ def test_stray_arguments_are_refused(tmp_path):
   process = _run(tmp_path, tmp_path, '--overwrite', 'true')
   assert process.returncode == 1
   assert 'unexpected arguments: true' in process.stderr + process.stdout
+
+
+def _run_folder(folder, data_dir, *flags):
+  command = [
+    sys.executable,
+    'launch/prepare.py',
+    f'--folder={folder}',
+    f'--data_dir={data_dir}',
+    *flags,
+  ]
+  return subprocess.run(
+    command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+  )
+
+
+def test_any_folder_becomes_a_data_set_to_train_on(tmp_path):
+  folder = tmp_path / 'My voices'
+  for name, emotion, actor in (
+    ('DC/sa01', 'sad', 1),
+    ('DC/a02', 'angry', 1),
+    ('KL/n03', 'neutral', 2),
+  ):
+    path = (folder / name).with_suffix('.wav')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    synthetic.make_clip(path, emotion, actor, seconds=0.5)
+  (folder / 'KL' / 'h01.wav').write_text('not sound')
+  flags = ('--pattern=savee', '--config=speech_audio', '--num_workers=1')
+  process = _run_folder(folder, tmp_path / 'data', *flags)
+  assert process.returncode == 0, process.stderr
+  rows = _rows(process.stdout)
+  assert (rows['actor_01'], rows['actor_02'], rows['sad']) == ('2', '1', '1')
+  assert 'KL/h01' in process.stdout
+  clips = clips_lib.load('my_voices/speech_audio', tmp_path / 'data')
+  assert clips.clip_ids.tolist() == ['DC/a02', 'DC/sa01', 'KL/n03']
+  assert clips.actors.tolist() == [1, 1, 2]
+  assert [clips.label_names[label] for label in clips.labels] == [
+    'angry',
+    'sad',
+    'neutral',
+  ]
+  example = next(
+    iter(
+      tfds.load(
+        'my_voices/speech_audio',
+        data_dir=tmp_path / 'data',
+        split='actor_02',
+      ).as_numpy_iterator()
+    )
+  )
+  assert (example['group'], example['take']) == (b'KL', b'03')
+  (folder / 'JE').mkdir()
+  synthetic.make_clip(folder / 'JE' / 'a01.wav', 'angry', 1, seconds=0.5)
+  again = _run_folder(folder, tmp_path / 'data', *flags)
+  assert again.returncode == 1
+  assert 'is prepared with clips' in again.stderr
+  assert '--overwrite' in again.stderr
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    ((), '--folder needs one of'),
+    (('--labels=a.csv', '--pattern=savee'), '--folder needs one of'),
+    (('--labels=gone.csv',), 'no such list'),
+    (('--pattern=savee', '--config=song'), 'is of RAVDESS'),
+    (('--pattern=savee',), 'no clip that can be used'),
+    (('--pattern={take}',), 'does not say {label} and {group}'),
+  ],
+)
+def test_a_folder_that_cannot_be_used_is_told(tmp_path, flags, message):
+  process = _run_folder(tmp_path, tmp_path / 'data', *flags)
+  assert process.returncode == 1
+  assert message in process.stderr + process.stdout
+  assert 'Traceback' not in process.stderr
+  assert not (tmp_path / 'data').exists()
+
+
+def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):
+  if not (shared / 'javanese').is_dir():
+    pytest.skip('no ../shared/javanese beside the repository')
+  (tmp_path / 'javanese').mkdir()
+  for name in ('01-01-03_01.mp4', '02-01-06_01.mp4', '02-02-01_01.mp4'):
+    shutil.copy(shared / 'javanese' / name, tmp_path / 'javanese')
+  (tmp_path / 'javanese' / '03-01-01_01.mp4').write_bytes(b'')
+  process = _run_folder(
+    tmp_path / 'javanese',
+    tmp_path / 'data',
+    '--pattern={group}-{statement}-{label}_{take}.mp4',
+    '--label_map=01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry',
+  )
+  assert process.returncode == 0, process.stderr
+  assert 'the file is empty' in process.stdout
+  clips = clips_lib.load('javanese/speech', tmp_path / 'data')
+  assert clips.widths == {'video': 512, 'audio': 40}
+  assert clips.lengths['video'].min() > 5
+  assert clips.labels.tolist() == [2, 5, 0]
+  assert clips.actors.tolist() == [1, 2, 2]
+
+
+def test_beam_that_is_not_installed_is_told(manual, tmp_path):
+  if importlib.util.find_spec('apache_beam'):
+    pytest.skip('Apache Beam is installed')
+  process = _run(
+    manual, tmp_path, '--beam_pipeline_options=runner=DirectRunner'
+  )
+  assert process.returncode == 1
+  assert "pip install 'avemotion[beam]'" in process.stderr

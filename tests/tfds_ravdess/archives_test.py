@@ -9,8 +9,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tfds_ravdess import archives, synthetic
+from tfds_ravdess.clips import DatasetError
 from tfds_ravdess.ravdess_dataset_builder import Builder
-from tfds_ravdess.recordings import RavdessError, published
+from tfds_ravdess.recordings import published
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_what_is_fetched_is_prepared_and_kept(zenodo, tmp_path, recording):
 def test_an_archive_that_is_not_whole_is_told(zenodo, tmp_path, recording):
   names = _published_by_actor_4()[1:]
   _zip(zenodo / 'Audio_Speech_Actors_01-24.zip', recording, names)
-  with pytest.raises(RavdessError, match='not whole: 01-01-01-01-01-04'):
+  with pytest.raises(DatasetError, match='not whole: 01-01-01-01-01-04'):
     _build(tmp_path)
 
 
@@ -109,5 +110,5 @@ def test_an_archive_that_is_not_whole_is_told(zenodo, tmp_path, recording):
 def test_what_cannot_be_had_is_told_with_two_ways_on(zenodo, tmp_path, content):
   if content:
     (zenodo / 'Audio_Speech_Actors_01-24.zip').write_bytes(content)
-  with pytest.raises(RavdessError, match=r'--manual_dir.*quickstart\.py'):
+  with pytest.raises(DatasetError, match=r'--manual_dir.*quickstart\.py'):
     _build(tmp_path)

@@ -1,6 +1,7 @@
 """One worker or many, killed or not: the same features, none made twice."""
 
 import errno
+import functools
 import hashlib
 import os
 import pathlib
@@ -14,9 +15,10 @@ import numpy as np
 import pytest
 from etils import epath
 
-from tfds_ravdess import extraction, performances, synthetic
-from tfds_ravdess.extraction import Extracted, Extraction, Recipe
-from tfds_ravdess.recordings import RavdessError
+from tfds_ravdess import extraction, performances, synthetic, workers
+from tfds_ravdess.clips import DatasetError
+from tfds_ravdess.extraction import Extraction
+from tfds_ravdess.extractor import Extracted, Recipe
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 RECIPE = Recipe(('audio',), False, None, '1.0.0')
@@ -35,7 +37,7 @@ def manual(tmp_path_factory):
 
 @pytest.fixture
 def clips(manual):
-  return performances.find_performances(manual, ('audio',)).performances
+  return performances.find_performances(manual, ('audio',)).clips
 
 
 @pytest.fixture
@@ -50,16 +52,20 @@ class Fake:
     self.asked = []
     self.stop_after = stop_after
 
-  def __call__(self, performance):
+  def __call__(self, clip):
     if len(self.asked) == self.stop_after:
       raise KeyboardInterrupt
-    self.asked.append(performance.recording.clip_id)
+    self.asked.append(clip.clip_id)
     rows = np.full((2, 40), len(self.asked), np.float32)
     return Extracted({'audio': rows, 'audio_seconds': np.float32(0.5)})
 
 
+def by(num_workers):
+  return functools.partial(workers.extract, num_workers=num_workers)
+
+
 def use(monkeypatch, fake):
-  monkeypatch.setattr(extraction, '_extractor', lambda recipe: fake)
+  monkeypatch.setattr(extraction, 'ClipExtractor', lambda recipe: fake)
   return fake
 
 
@@ -72,7 +78,7 @@ def test_what_is_done_is_not_done_again(clips, folder, monkeypatch):
   Extraction(RECIPE, folder).run(
     clips, on_progress=lambda *args: progress.append(args)
   )
-  assert second.asked == [one.recording.clip_id for one in clips[2:]]
+  assert second.asked == [one.clip_id for one in clips[2:]]
   assert progress == [(2, 5), (3, 5), (4, 5), (5, 5)]
 
 
@@ -82,12 +88,12 @@ def test_what_no_longer_holds_is_done_again(
 ):
   copy = tmp_path / 'manual'
   shutil.copytree(manual, copy)
-  clips = performances.find_performances(copy, ('audio',)).performances
+  clips = performances.find_performances(copy, ('audio',)).clips
   use(monkeypatch, Fake())
   Extraction(RECIPE, folder).run(clips)
-  recipe, first = RECIPE, clips[0].recording
+  recipe, first = RECIPE, clips[0]
   if changed == 'file':
-    with open(first.path, 'ab') as file:
+    with open(first.files['audio'], 'ab') as file:
       file.write(bytes(100))
   elif changed == 'recipe':
     recipe = Recipe(('audio',), False, None, '2.0.0')
@@ -97,8 +103,7 @@ def test_what_no_longer_holds_is_done_again(
   again = use(monkeypatch, Fake())
   Extraction(recipe, folder).run(clips)
   assert again.asked == [
-    one.recording.clip_id
-    for one in (clips if changed == 'recipe' else clips[:1])
+    one.clip_id for one in (clips if changed == 'recipe' else clips[:1])
   ]
 
 
@@ -124,9 +129,9 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(
 
 def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
   one = Extraction(RECIPE, folder)
-  one.run(clips, num_workers=1)
+  one.run(clips, by(1))
   two = Extraction(RECIPE, epath.Path(tmp_path / 'two'))
-  two.run(clips, num_workers=2)
+  two.run(clips, by(2))
   problems = 0
   for clip in clips:
     alone, beside = one.load(clip), two.load(clip)
@@ -142,12 +147,12 @@ def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
 
 
 def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
-  monkeypatch.setattr(extraction, '_work', _die)
-  with pytest.raises(RavdessError, match='ended before its time'):
-    Extraction(RECIPE, folder).run(clips, num_workers=2)
+  monkeypatch.setattr(workers, '_work', _die)
+  with pytest.raises(DatasetError, match='ended before its time'):
+    Extraction(RECIPE, folder).run(clips, by(2))
 
 
-def _die(performance):
+def _die(clip):
   os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -157,8 +162,8 @@ def test_weights_that_cannot_be_used_are_told_by_workers(
   weights = tmp_path / 'bad.h5'
   weights.write_text('not weights')
   recipe = Recipe(('video',), False, str(weights), '1.0.0')
-  with pytest.raises(RavdessError, match=r'bad\.h5'):
-    Extraction(recipe, folder).run(clips, num_workers=2)
+  with pytest.raises(DatasetError, match=r'bad\.h5'):
+    Extraction(recipe, folder).run(clips, by(2))
 
 
 def _build(manual, data_dir, workers):

@@ -1,7 +1,8 @@
 import pytest
 
+from tfds_ravdess.clips import DatasetError
 from tfds_ravdess.performances import find_performances, pair_copies
-from tfds_ravdess.recordings import RavdessError, Recording, published
+from tfds_ravdess.recordings import Recording, published
 
 BOTH = ('video', 'audio')
 ANGRY = '01-05-01-01-01-01'
@@ -14,7 +15,7 @@ def _files(copies, modalities):
   assert len(performances) + len(lacking) == 1
   if lacking:
     return lacking
-  return {m: r.path.name for m, r in performances[0].files.items()}
+  return {m: path.name for m, path in performances[0].files.items()}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_performances_are_ordered_by_actor_and_known_by_their_picture():
     for actor in ('10', '02')
   ]
   performances, _ = pair_copies(map(Recording.from_path, names), BOTH)
-  assert [p.recording.clip_id for p in performances] == [
+  assert [p.clip_id for p in performances] == [
     '01-01-01-01-01-01-02',
     '01-01-05-01-01-01-02',
     '01-01-01-01-01-01-10',
@@ -73,7 +74,7 @@ def test_speech_and_song_of_the_same_numbers_are_two_performances():
 
 def test_a_folder_without_a_whole_performance_is_told(tmp_path):
   (tmp_path / f'02-{ANGRY}.mp4').touch()
-  with pytest.raises(RavdessError, match=r'none of 1 recordings.*no sound'):
+  with pytest.raises(DatasetError, match=r'none of 1 recordings.*no sound'):
     find_performances(tmp_path, BOTH)
 
 
@@ -81,7 +82,7 @@ def test_what_is_not_used_is_told(tmp_path):
   for name in (f'03-{ANGRY}.wav', f'02-{ANGRY[:-2]}02.mp4', 'angry.wav'):
     (tmp_path / name).touch()
   found = find_performances(tmp_path, ('audio',))
-  assert [p.recording.clip_id for p in found.performances] == [f'03-{ANGRY}']
+  assert [p.clip_id for p in found.clips] == [f'03-{ANGRY}']
   assert set(found.skipped) == {'angry.wav', f'02-{ANGRY[:-2]}02'}
 
 
@@ -94,9 +95,9 @@ def test_what_ravdess_has_and_the_folder_not_is_told(tmp_path):
     'actor_07': 'none of its 60 clips is in the folder',
   }
   some = find_performances(tmp_path, ('audio',), actors=(1, 3))
-  assert {one.recording.actor for one in some.performances} == {1, 3}
+  assert {one.actor for one in some.clips} == {1, 3}
   assert set(some.missing) == {ANGRY}
-  with pytest.raises(RavdessError, match='no speech of actors 7, only of 1, 2'):
+  with pytest.raises(DatasetError, match='no speech of actors 7, only of 1, 2'):
     find_performances(tmp_path, ('audio',), actors=(7,))
 
 
@@ -117,5 +118,5 @@ def test_song_is_found_beside_speech(tmp_path):
   for name in (*published('song'), *published('speech')):
     (tmp_path / f'03-{name}.wav').touch()
   found = find_performances(tmp_path, ('audio',), 'song')
-  assert len(found.performances) == 1012
+  assert len(found.clips) == 1012
   assert found.missing == {}

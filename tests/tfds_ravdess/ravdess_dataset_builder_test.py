@@ -13,8 +13,8 @@ import tensorflow_datasets as tfds
 from avemotion.emotions import EMOTIONS
 from avemotion.features.clip import Extractor
 from tfds_ravdess import synthetic
+from tfds_ravdess.clips import DatasetError
 from tfds_ravdess.ravdess_dataset_builder import Builder
-from tfds_ravdess.recordings import RavdessError
 
 
 class RavdessTest(tfds.testing.DatasetBuilderTestCase):
@@ -183,12 +183,19 @@ def test_a_clip_with_a_warning_is_used_and_told(
   assert builder.doubtful == {'03-01-05-01-01-01-04': 'the sound ends early'}
 
 
-def test_an_actor_without_a_readable_clip_stops_the_build(
+def test_an_actor_without_a_readable_clip_does_not_stop_the_others(
   clips, manual, tmp_path
 ):
   _copy(clips, manual, '03-01-05-01-01-01-04.wav')
   (manual / '03-01-05-01-01-01-05.wav').write_text('not sound')
-  with pytest.raises(RavdessError, match='actor 5: none of its 1 clips'):
+  builder = _build(tmp_path, 'speech_audio')
+  assert list(builder.info.splits) == ['actor_04']
+  assert set(builder.skipped) == {'03-01-05-01-01-01-05'}
+
+
+def test_a_folder_without_a_readable_clip_is_told(manual, tmp_path):
+  (manual / '03-01-05-01-01-01-05.wav').write_text('not sound')
+  with pytest.raises(DatasetError, match='none of 1 clips can be used'):
     _build(tmp_path, 'speech_audio')
   assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
 
@@ -197,7 +204,7 @@ def test_strict_refuses_what_is_not_as_published(clips, manual, tmp_path):
   _copy(clips, manual, '03-01-05-01-01-01-04.wav')
   (manual / '03-01-06-01-01-01-04.wav').write_text('not sound')
   (manual / 'angry.wav').write_text('misnamed')
-  with pytest.raises(RavdessError) as told:
+  with pytest.raises(DatasetError) as told:
     _build(tmp_path, 'speech_audio', actors=[4], strict=True)
   message = str(told.value)
   assert '60 faults' in message  # 58 missing, one misnamed, one unreadable
@@ -232,7 +239,7 @@ def test_weights_that_cannot_be_used_stop_the_build(clips, manual, tmp_path):
   builder = Builder(
     data_dir=tmp_path, config='speech', vgg16_weights=str(weights)
   )
-  with pytest.raises(RavdessError, match=r'vgg16\.h5'):
+  with pytest.raises(DatasetError, match=r'vgg16\.h5'):
     builder.check(manual)
 
 

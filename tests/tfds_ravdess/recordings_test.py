@@ -3,7 +3,8 @@ import pathlib
 import pytest
 
 from tfds_ravdess import recordings
-from tfds_ravdess.recordings import RavdessError, Recording, find_recordings
+from tfds_ravdess.clips import DatasetError
+from tfds_ravdess.recordings import Recording, find_recordings
 
 
 def _touch(root: pathlib.Path, *names: str) -> None:
@@ -134,7 +135,7 @@ def test_the_other_channel_is_passed_over(tmp_path):
 
 
 def test_an_absent_folder_is_told():
-  with pytest.raises(RavdessError, match='/no/such is not a folder'):
+  with pytest.raises(DatasetError, match='/no/such is not a folder'):
     find_recordings('/no/such')
 
 
@@ -149,7 +150,7 @@ def test_an_absent_folder_is_told():
 )
 def test_a_folder_without_recordings_is_told(tmp_path, names, told):
   _touch(tmp_path, *names)
-  with pytest.raises(RavdessError, match=told):
+  with pytest.raises(DatasetError, match=told):
     find_recordings(tmp_path)
 
 

@@ -1,0 +1,83 @@
+"""Any folder of clips as a dataset with the same features as RAVDESS."""
+
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+from etils import epath
+
+from tfds_ravdess.clips import Findings
+from tfds_ravdess.clips_builder import ClipsBuilder, ClipsConfig
+from tfds_ravdess.folder import Labelled
+
+CONFIGS = {
+  'speech': ClipsConfig(
+    name='speech', description='VGG16 features of the face, and MFCC.'
+  ),
+  'speech_audio': ClipsConfig(
+    name='speech_audio', description='MFCC only.', modalities=('audio',)
+  ),
+  'speech_faces': ClipsConfig(
+    name='speech_faces',
+    description='48×48 crops of the face for other backbones, and MFCC.',
+    crops=True,
+  ),
+}
+
+
+class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-arg]
+  """Extracts the clips of a folder; reading what it stored needs no code."""
+
+  BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(CONFIGS.values())
+
+  def __init__(
+    self,
+    *,
+    name: str,
+    clips: Labelled,
+    config: str = 'speech',
+    **kwargs: Any,
+  ) -> None:
+    """As `ClipsBuilder`.
+
+    Args:
+      name: of the dataset, in small letters, digits and '_'.
+      clips: from `folder.by_list` or `folder.by_name`.
+      config: a key of `CONFIGS`.
+      **kwargs: of `ClipsBuilder`.
+    """
+    self.name = name
+    self._clips = clips
+    super().__init__(config=config, **kwargs)
+    self._original_state |= {'name': name, 'clips': clips}
+
+  @property
+  def asked(self) -> dict[str, Any]:
+    """As `ClipsBuilder.asked`; and which clips, labels and groups."""
+    return super().asked | {'clips': self._clips.digest}
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    text = tfds.features.Text()
+    features, supervised_keys = self._features(
+      {
+        'label': tfds.features.ClassLabel(names=self._clips.label_names),
+        'group': text,
+        **dict.fromkeys(self._clips.metadata, text),
+      }
+    )
+    return tfds.core.DatasetInfo(
+      builder=self,
+      description='Clips of a folder, by launch/prepare.py of avemotion.',
+      features=features,
+      supervised_keys=supervised_keys,
+      metadata=tfds.core.MetadataDict(
+        skipped={}, doubtful={}, missing={}, groups=self._clips.groups
+      ),
+    )
+
+  def _find(self, manual_dir: epath.PathLike) -> Findings:
+    return self._clips.findings
+
+  def _find_or_fetch(
+    self, dl_manager: tfds.download.DownloadManager
+  ) -> Findings:
+    return self._clips.findings

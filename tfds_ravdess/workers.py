@@ -1,0 +1,152 @@
+"""Processes that extract clips, each on a core of its own.
+
+A worker is one process of one thread on the CPU, with a face detector and a
+VGG16 of its own: one worker or many, of this machine or of a cluster's, give
+the same bits, which other numbers of threads and other devices do not.
+"""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pathlib
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import IO
+
+from tfds_ravdess.clips import Clip, DatasetError
+from tfds_ravdess.extraction import Extraction
+from tfds_ravdess.extractor import ClipExtractor
+
+_ENVIRONMENT = {
+  'JAX_PLATFORMS': 'cpu',
+  'OMP_NUM_THREADS': '1',
+  'OPENBLAS_NUM_THREADS': '1',
+}
+
+
+def extract(
+  extraction: Extraction, clips: Sequence[Clip], num_workers: int
+) -> Iterator[int]:
+  """Extracts clips by so many processes, and saves them.
+
+  Args:
+    extraction: says what of them, and keeps it.
+    clips: that are not extracted yet.
+    num_workers: how many processes, from 1.
+
+  Yields:
+    1 for each clip that is done.
+
+  Raises:
+    DatasetError: the weights cannot be used, or a process was killed.
+  """
+  with Workers(extraction, min(num_workers, len(clips))) as workers:
+    tasks = [workers.submit(clip) for clip in clips]
+    try:
+      for task in concurrent.futures.as_completed(tasks):
+        task.result()
+        yield 1
+    except BrokenProcessPool as error:
+      raise DatasetError(
+        'a process that extracts features ended before its time. If it was'
+        ' killed for want of memory, give fewer --num_workers; in a script of'
+        " your own, stand under if __name__ == '__main__'. The same command"
+        ' goes on from here'
+      ) from error
+
+
+class Workers:
+  """Processes with their extractors loaded."""
+
+  def __init__(self, extraction: Extraction, num_workers: int) -> None:
+    """Says how many there may be; each starts when it is first needed."""
+    self._pool = concurrent.futures.ProcessPoolExecutor(
+      num_workers,
+      multiprocessing.get_context('spawn'),
+      _start,
+      (extraction,),
+    )
+
+  def __enter__(self) -> 'Workers':
+    return self
+
+  def __exit__(self, *of_an_error: object) -> None:
+    self._pool.shutdown(cancel_futures=True)
+
+  def submit(self, clip: Clip) -> 'concurrent.futures.Future[None]':
+    """Has a worker extract and save a clip."""
+    with _one_thread_each():
+      return self._pool.submit(_work, clip)
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+  """What processes that are started here find in their environment."""
+  before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+  os.environ |= _ENVIRONMENT
+  try:
+    yield
+  finally:
+    for name, value in before.items():
+      if value is None:
+        del os.environ[name]
+      else:
+        os.environ[name] = value
+
+
+# What a worker process is about, and its extractor or why it has none.
+_worker: tuple[Extraction, ClipExtractor | DatasetError] | None = None
+_lock_of_core: IO[bytes] | None = None
+
+
+def _start(extraction: Extraction) -> None:
+  """Takes a core, and loads what the clips need."""
+  global _worker
+  threading.Thread(target=_end_with_parent, daemon=True).start()
+  if hasattr(os, 'sched_setaffinity'):
+    os.sched_setaffinity(0, {_free_core()})
+  try:
+    _worker = extraction, ClipExtractor(extraction.recipe)
+  except DatasetError as error:
+    _worker = extraction, error
+
+
+def _free_core() -> int:
+  """A core that no other worker of this machine has, while there is one."""
+  import fcntl
+
+  global _lock_of_core
+  cores = sorted(os.sched_getaffinity(0))
+  for core in cores:
+    path = pathlib.Path(tempfile.gettempdir(), f'avemotion_core_{core}.lock')
+    try:
+      lock = open(path, 'ab')  # noqa: SIM115 - held as long as the process.
+    except OSError:  # Another user's.
+      continue
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+      lock.close()
+      continue
+    _lock_of_core = lock
+    return core
+  return cores[os.getpid() % len(cores)]
+
+
+def _end_with_parent() -> None:
+  """A build that is killed leaves no process behind."""
+  parent = multiprocessing.parent_process()
+  if parent is not None:
+    parent.join()
+    os._exit(1)
+
+
+def _work(clip: Clip) -> None:
+  assert _worker is not None
+  extraction, extract = _worker
+  if isinstance(extract, DatasetError):
+    raise extract
+  extraction.save(clip, extract(clip))
