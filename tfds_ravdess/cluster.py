@@ -6,14 +6,15 @@ of the dataset by the same names.
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.shared import Shared
 
-from tfds_ravdess.clips import Clip
+from tfds_ravdess.clips import Clip, DatasetError
 from tfds_ravdess.extraction import Extraction
-from tfds_ravdess.workers import Workers
+from tfds_ravdess.workers import ENDED, Workers
 
 _SECONDS_BETWEEN_COUNTS = 5.0
 
@@ -79,4 +80,7 @@ class _Extract(beam.DoFn):
 
   def process(self, clip: Clip) -> None:
     """Extracts and saves a clip."""
-    self._worker.submit(clip).result()
+    try:
+      self._worker.submit(clip).result()
+    except BrokenProcessPool as error:
+      raise DatasetError(ENDED) from error

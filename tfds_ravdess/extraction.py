@@ -4,10 +4,10 @@ Each clip's features go into a file of their own as soon as they are there.
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
-import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -119,8 +119,9 @@ class Extraction:
     self.folder.rmtree(missing_ok=True)
 
   def _path(self, clip: Clip) -> epath.Path:
-    # An id may be a path below the folder of the recordings.
-    return self.folder / f'{urllib.parse.quote(clip.clip_id, safe="")}.npz'
+    # An id may be a path of any length below the folder of the recordings.
+    name = hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]
+    return self.folder / f'{name}.npz'
 
   def _stamp(self, clip: Clip) -> str:
     """Changes with the files that are read, the recipe and the package."""

@@ -45,12 +45,9 @@ class Labelled:
 
   @property
   def digest(self) -> str:
-    """Changes with clips, labels and groups."""
-    told = [
-      (clip.clip_id, clip.facts['label'], clip.facts['group'])
-      for clip in self.findings.clips
-    ]
-    content = json.dumps([told, self.label_names]).encode()
+    """Changes with the clips and all that is known of them."""
+    told = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
+    content = json.dumps([told, self.label_names], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -77,15 +74,18 @@ def by_list(
   folder = _existing(folder)
   rows = _read_list(epath.Path(labels).expanduser())
   found, skipped, missing = {}, {}, {}
-  for row in rows:
+  for line, row in enumerate(rows, 2):
     below = row.pop('file')
     path = folder / below
     absent = [name for name in SPOKEN if not row[name]]
-    if absent:
+    if not below or not path.is_relative_to(folder):
+      name = below or f'line {line} of the list'
+      skipped[name] = 'names no file below the folder'
+    elif absent:
       skipped[below] = f'the list does not say its {" and ".join(absent)}'
     elif path in found:
       skipped[below] = 'listed twice: the first line counts'
-    elif not path.exists():
+    elif not path.is_file():
       missing[below] = 'in the list, but not in the folder'
     else:
       found[path] = str(pathlib.PurePosixPath(below).with_suffix('')), row

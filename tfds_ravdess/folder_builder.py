@@ -1,11 +1,13 @@
 """Any folder of clips as a dataset with the same features as RAVDESS."""
 
+import contextlib
+import re
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tfds_ravdess.clips import Findings
+from tfds_ravdess.clips import DatasetError, Findings
 from tfds_ravdess.clips_builder import ClipsBuilder, ClipsConfig
 from tfds_ravdess.folder import Labelled
 
@@ -44,11 +46,23 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
       clips: from `folder.by_list` or `folder.by_name`.
       config: a key of `CONFIGS`.
       **kwargs: of `ClipsBuilder`.
+
+    Raises:
+      DatasetError: TFDS cannot have such a name, or it is RAVDESS's.
     """
+    if not re.fullmatch('[a-z][a-z0-9_]*', name) or name == 'ravdess':
+      raise DatasetError(
+        f'a dataset cannot be called {name!r}: expected small letters, digits'
+        " and '_', and not ravdess; give another --name"
+      )
     self.name = name
     self._clips = clips
     super().__init__(config=config, **kwargs)
     self._original_state |= {'name': name, 'clips': clips}
+    # Not in `_info`: TFDS then fails on a dataset of other labels that lies
+    # there, before anybody could be told, or overwrite it.
+    with contextlib.suppress(ValueError):  # `asked` differs.
+      self.info.features['label'].names = list(clips.label_names)
 
   @property
   def asked(self) -> dict[str, Any]:
@@ -59,7 +73,7 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     text = tfds.features.Text()
     features, supervised_keys = self._features(
       {
-        'label': tfds.features.ClassLabel(names=self._clips.label_names),
+        'label': tfds.features.ClassLabel(),
         'group': text,
         **dict.fromkeys(self._clips.metadata, text),
       }

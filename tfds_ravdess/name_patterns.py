@@ -50,10 +50,13 @@ class NamePattern:
     suffix = pathlib.PurePosixPath(below).suffix
     for rule, wanted in self._rules:
       match = rule.search(below.removesuffix(suffix))
-      if match and wanted in ('', suffix.lower()):
-        fields = match.groupdict()
-        label = self.label_map.get(fields['label'], fields['label'])
-        return match[0], fields | {'label': label}
+      if not match or wanted not in ('', suffix.lower()):
+        continue
+      fields = match.groupdict()
+      if not self.label_map:
+        return match[0], fields
+      if fields['label'] in self.label_map:
+        return match[0], fields | {'label': self.label_map[fields['label']]}
     return None
 
   @functools.cached_property

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import copy
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +26,7 @@ def prepare(
   *,
   overwrite: bool = False,
   beam_options: Any = None,
-) -> None:
+) -> ClipsBuilder:
   """Prepares the dataset, unless it is prepared, and prints what it holds.
 
   Args:
@@ -35,6 +36,9 @@ def prepare(
     overwrite: prepare it again where it is prepared.
     beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
       None: by the processes that the builder was told of.
+
+  Returns:
+    The builder, to read the dataset from.
 
   Raises:
     DatasetError: there is nothing to prepare it from; it is prepared with other
@@ -63,8 +67,10 @@ def prepare(
     )
   else:
     with _kept_until_replaced(epath.Path(builder.data_dir)):
+      builder = copy.copy(builder)  # Made anew: it had read what lay there.
       _build(builder, manual_dir, beam_options)
   print_report(builder)
+  return builder
 
 
 def print_report(builder: ClipsBuilder) -> None:
@@ -143,7 +149,7 @@ def _hide_gpus() -> None:
 
 def _check_same(builder: ClipsBuilder) -> None:
   for name, wanted in builder.asked.items():
-    there = builder.info.metadata.get(name, wanted)
+    there = builder.info.metadata.get(name)
     if wanted != there:
       raise DatasetError(
         f'{builder.data_dir} is prepared with {name} {there!r}, asked for '

@@ -7,6 +7,7 @@ the same bits, which other numbers of threads and other devices do not.
 
 import concurrent.futures
 import contextlib
+import functools
 import multiprocessing
 import os
 import pathlib
@@ -20,6 +21,12 @@ from tfds_ravdess.clips import Clip, DatasetError
 from tfds_ravdess.extraction import Extraction
 from tfds_ravdess.extractor import ClipExtractor
 
+# What is said where a process was killed.
+ENDED = (
+  'a process that extracts features ended before its time. If it was killed for'
+  ' want of memory, give fewer --num_workers; in a script of your own, stand'
+  " under if __name__ == '__main__'. The same command goes on from here"
+)
 _ENVIRONMENT = {
   'JAX_PLATFORMS': 'cpu',
   'OMP_NUM_THREADS': '1',
@@ -50,12 +57,7 @@ def extract(
         task.result()
         yield 1
     except BrokenProcessPool as error:
-      raise DatasetError(
-        'a process that extracts features ended before its time. If it was'
-        ' killed for want of memory, give fewer --num_workers; in a script of'
-        " your own, stand under if __name__ == '__main__'. The same command"
-        ' goes on from here'
-      ) from error
+      raise DatasetError(ENDED) from error
 
 
 class Workers:
@@ -63,12 +65,14 @@ class Workers:
 
   def __init__(self, extraction: Extraction, num_workers: int) -> None:
     """Says how many there may be; each starts when it is first needed."""
-    self._pool = concurrent.futures.ProcessPoolExecutor(
+    self._make_pool = functools.partial(
+      concurrent.futures.ProcessPoolExecutor,
       num_workers,
       multiprocessing.get_context('spawn'),
       _start,
       (extraction,),
     )
+    self._pool = self._make_pool()
 
   def __enter__(self) -> 'Workers':
     return self
@@ -77,9 +81,16 @@ class Workers:
     self._pool.shutdown(cancel_futures=True)
 
   def submit(self, clip: Clip) -> 'concurrent.futures.Future[None]':
-    """Has a worker extract and save a clip."""
-    with _one_thread_each():
-      return self._pool.submit(_work, clip)
+    """Has a worker extract and save a clip; Beam's threads call it at once."""
+    with _environment_lock, _one_thread_each():
+      try:
+        return self._pool.submit(_work, clip)
+      except BrokenProcessPool:  # One was killed, and this is a new try.
+        self._pool = self._make_pool()
+        return self._pool.submit(_work, clip)
+
+
+_environment_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -92,13 +103,13 @@ def _one_thread_each() -> Iterator[None]:
   finally:
     for name, value in before.items():
       if value is None:
-        del os.environ[name]
+        os.environ.pop(name, None)
       else:
         os.environ[name] = value
 
 
 # What a worker process is about, and its extractor or why it has none.
-_worker: tuple[Extraction, ClipExtractor | DatasetError] | None = None
+_worker: tuple[Extraction, ClipExtractor | Exception] | None = None
 _lock_of_core: IO[bytes] | None = None
 
 
@@ -110,7 +121,7 @@ def _start(extraction: Extraction) -> None:
     os.sched_setaffinity(0, {_free_core()})
   try:
     _worker = extraction, ClipExtractor(extraction.recipe)
-  except DatasetError as error:
+  except Exception as error:  # Raised where somebody waits for a clip.
     _worker = extraction, error
 
 
@@ -123,8 +134,9 @@ def _free_core() -> int:
   for core in cores:
     path = pathlib.Path(tempfile.gettempdir(), f'avemotion_core_{core}.lock')
     try:
-      lock = open(path, 'ab')  # noqa: SIM115 - held as long as the process.
-    except OSError:  # Another user's.
+      # Held as long as the process. Another user's can be read only.
+      lock = open(path, 'rb' if path.exists() else 'ab')  # noqa: SIM115
+    except OSError:
       continue
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,6 +159,6 @@ def _end_with_parent() -> None:
 def _work(clip: Clip) -> None:
   assert _worker is not None
   extraction, extract = _worker
-  if isinstance(extract, DatasetError):
+  if isinstance(extract, Exception):
     raise extract
   extraction.save(clip, extract(clip))

@@ -9,8 +9,15 @@ import pytest
 import tensorflow_datasets as tfds
 
 from avemotion.data import clips as clips_lib
-from tfds_ravdess import prepare, ravdess_dataset_builder, synthetic
+from tfds_ravdess import folder as folder_lib
+from tfds_ravdess import (
+  name_patterns,
+  prepare,
+  ravdess_dataset_builder,
+  synthetic,
+)
 from tfds_ravdess.clips import DatasetError
+from tfds_ravdess.folder_builder import FolderBuilder
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -54,8 +61,7 @@ def _prepare(manual_dir, config, data_dir, overwrite=False, **options):
   builder = ravdess_dataset_builder.Builder(
     config=config, data_dir=data_dir, **options
   )
-  prepare.prepare(builder, manual_dir, overwrite=overwrite)
-  return builder
+  return prepare.prepare(builder, manual_dir, overwrite=overwrite)
 
 
 def _rows(text, columns=2):
@@ -260,6 +266,25 @@ def test_any_folder_becomes_a_data_set_to_train_on(tmp_path):
   assert '--overwrite' in again.stderr
 
 
+def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
+  folder = tmp_path / 'voices'
+  folder.mkdir()
+  synthetic.make_clip(folder / 'x_1.wav', 'sad', 1, seconds=0.5)
+  flags = ('--pattern={group}_{label}', '--config=speech_audio')
+  before, after = '--label_map=1=sad', '--label_map=1=blue,2=sad'
+  assert _run_folder(folder, tmp_path / 'data', *flags, before).returncode == 0
+  refused = _run_folder(folder, tmp_path / 'data', *flags, after)
+  assert refused.returncode == 1
+  assert 'is prepared with clips' in refused.stderr
+  assert 'Traceback' not in refused.stderr
+  flags = (*flags, after, '--overwrite')
+  process = _run_folder(folder, tmp_path / 'data', *flags)
+  assert process.returncode == 0, process.stderr
+  clips = clips_lib.load('voices/speech_audio', tmp_path / 'data')
+  assert clips.label_names == ('blue', 'sad')
+  assert clips.labels.tolist() == [0]
+
+
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
@@ -277,6 +302,15 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path, flags, message):
   assert message in process.stderr + process.stdout
   assert 'Traceback' not in process.stderr
   assert not (tmp_path / 'data').exists()
+
+
+@pytest.mark.parametrize('name', ['ravdess', 'My Clips', ''])
+def test_names_that_a_folder_cannot_have_are_told(tmp_path, name):
+  (tmp_path / 'x_sad.wav').touch()
+  pattern = name_patterns.named('{group}_{label}')
+  clips = folder_lib.by_name(tmp_path, pattern, ('audio',))
+  with pytest.raises(DatasetError, match='give another --name'):
+    FolderBuilder(name=name, clips=clips, data_dir=tmp_path)
 
 
 def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_what_no_longer_holds_is_done_again(
   elif changed == 'recipe':
     recipe = Recipe(('audio',), False, None, '2.0.0')
   else:
-    kept = folder / f'{first.clip_id}.npz'
+    kept = Extraction(RECIPE, folder)._path(first)
     kept.write_bytes(kept.read_bytes()[:-40])
   again = use(monkeypatch, Fake())
   Extraction(recipe, folder).run(clips)
@@ -150,6 +151,18 @@ def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
   monkeypatch.setattr(workers, '_work', _die)
   with pytest.raises(DatasetError, match='ended before its time'):
     Extraction(RECIPE, folder).run(clips, by(2))
+
+
+def test_workers_go_on_after_one_was_killed(clips, folder, monkeypatch):
+  extraction = Extraction(RECIPE, folder)
+  folder.mkdir()
+  with workers.Workers(extraction, 1) as pool:
+    with monkeypatch.context() as patch:
+      patch.setattr(workers, '_work', _die)
+      with pytest.raises(BrokenProcessPool):
+        pool.submit(clips[0]).result()
+    pool.submit(clips[0]).result()
+  assert extraction.load(clips[0]) is not None
 
 
 def _die(clip):

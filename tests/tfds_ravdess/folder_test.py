@@ -92,6 +92,15 @@ def test_patterns_that_cannot_be_used_are_told(pattern, label_map, message):
     name_patterns.named(pattern, label_map)
 
 
+def test_a_label_that_the_map_has_not_is_none():
+  pattern = name_patterns.named('{group}-{label:[0-9]+}', '01=sad,02=calm')
+  assert pattern.read('DC-02.wav') == (
+    'DC-02',
+    {'group': 'DC', 'label': 'calm'},
+  )
+  assert pattern.read('DC-03.wav') is None
+
+
 def write_list(root, text):
   path = root / 'labels.csv'
   path.write_text(text)
@@ -107,6 +116,9 @@ def test_a_list_says_who_feels_what(tmp_path):
     'deep/b.wav,bored,actor 2,\n'
     'c.wav,,actor 2,9\n'
     'gone.wav,sad,actor 2,9\n'
+    ',sad,actor 2,9\n'
+    '/etc/hosts,sad,actor 2,9\n'
+    'deep,sad,actor 2,9\n'
     'a.mp4,happy,actor 2,9\n',
   )
   found = folder.by_list(tmp_path, labels, ('audio',))
@@ -118,9 +130,10 @@ def test_a_list_says_who_feels_what(tmp_path):
     'group': 'actor 10',
     'age': '31',
   }
-  assert set(found.findings.missing) == {'gone.wav'}
+  assert set(found.findings.missing) == {'gone.wav', 'deep'}
   reasons = found.findings.skipped
-  assert set(reasons) == {'c.wav', 'stray.wav', 'a.mp4'}
+  told = {'c.wav', 'stray.wav', 'a.mp4', '/etc/hosts', 'line 6 of the list'}
+  assert set(reasons) == told
   assert 'does not say its label' in reasons['c.wav']
   assert reasons['stray.wav'] == 'not in the list'
   assert 'listed twice' in reasons['a.mp4']
@@ -167,6 +180,19 @@ def test_other_labels_are_another_data_set(tmp_path):
   one = folder.by_name(tmp_path, JAVANESE, ('video',))
   assert one.digest == folder.by_name(tmp_path, JAVANESE, ('audio',)).digest
   assert one.digest != folder.by_name(tmp_path, other, ('video',)).digest
+
+
+def test_other_metadata_are_another_data_set(tmp_path):
+  touch(tmp_path, 'a.mp4')
+  digests = {
+    folder.by_list(
+      tmp_path,
+      write_list(tmp_path, f'file,label,group,age\na.mp4,sad,x,{age}\n'),
+      ('video',),
+    ).digest
+    for age in (30, 31)
+  }
+  assert len(digests) == 2
 
 
 def test_a_folder_gives_its_data_set_a_name(tmp_path):
