@@ -76,8 +76,8 @@ _BEAM_PIPELINE_OPTIONS = flags.DEFINE_list(
   'beam_pipeline_options',
   [],
   'Extract by Apache Beam, not by processes of this machine: options of the '
-  'pipeline, as runner=DataflowRunner,project=mine. Its machines need this '
-  'package, and the folders under the same names.',
+  'pipeline, as runner=FlinkRunner,flink_master=head:8081. Its machines need '
+  'this package, and the same folders, by a shared file system.',
 )
 _DATA_DIR = flags.DEFINE_string(
   'data_dir',
@@ -111,15 +111,21 @@ _STRICT = flags.DEFINE_bool(
 
 
 @flags.multi_flags_validator(
-  ['folder', 'labels', 'pattern', 'manual_dir', 'actors'],
-  message='--folder needs one of --labels and --pattern, and none of'
-  ' --manual_dir and --actors; those two need --folder',
+  [
+    *('folder', 'labels', 'pattern', 'label_map', 'name'),
+    *('manual_dir', 'actors'),
+  ],
+  message='--folder needs one of --labels and --pattern, and is not for'
+  ' --manual_dir or --actors; --labels, --pattern and --name need --folder,'
+  ' --label_map needs --pattern',
 )
 def _are_of_one_source(given: dict[str, Any]) -> bool:
   ways = bool(given['labels']) + bool(given['pattern'])
+  if given['label_map'] and not given['pattern']:
+    return False
   if given['folder']:
     return ways == 1 and not (given['manual_dir'] or given['actors'])
-  return ways == 0
+  return ways == 0 and not given['name']
 
 
 @flags.validator('actors', message='numbers from 1 to 24, as 1,2')

@@ -1,7 +1,7 @@
 """One clip of a dataset: which files to read, and what is known of it."""
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from etils import epath
@@ -64,3 +64,17 @@ def files_below(
       yield from files_below(path, suffixes)
     else:
       yield path
+
+
+def preference(
+  path: epath.Path, suffixes: Sequence[str]
+) -> tuple[int, int, str]:
+  """Sorts files that are the same clip, the one to use first.
+
+  Args:
+    path: of one.
+    suffixes: the best first; then what lies least deep.
+  """
+  suffix = path.suffix.lower()
+  rank = suffixes.index(suffix) if suffix in suffixes else len(suffixes)
+  return rank, len(path.parts), str(path)

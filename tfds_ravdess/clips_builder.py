@@ -1,40 +1,20 @@
 """What the builders of clips share: features extracted, a split an actor."""
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from tfds_ravdess import workers
+from tfds_ravdess import stored, workers
 from tfds_ravdess.clips import Clip, DatasetError, Findings
 from tfds_ravdess.extraction import Distribute, Extraction
 from tfds_ravdess.extractor import Extracted, Recipe
-
-_VIDEO_SIZE = 512  # VGG16's block 5
-_CROP_SHAPE = (48, 48, 3)  # III-B
-_AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
-
-
-@dataclasses.dataclass(eq=False, kw_only=True)
-class ClipsConfig(tfds.core.BuilderConfig):
-  """What is stored of each clip.
-
-  Attributes:
-    modalities: 'video', 'audio' or both, in the order of the features.
-    crops: whether faces are stored as pixels, in place of VGG16's features.
-    audio_dtype: of `audio`.
-  """
-
-  modalities: tuple[str, ...] = ('video', 'audio')
-  crops: bool = False
-  audio_dtype: type[np.floating] = np.float32
+from tfds_ravdess.stored import ClipsConfig
 
 
 class ClipsBuilder(  # type: ignore[call-arg]
@@ -110,8 +90,6 @@ class ClipsBuilder(  # type: ignore[call-arg]
     Raises:
       DatasetError: the recordings or the weights cannot be used.
     """
-    if manual_dir is not None:
-      self._find(manual_dir)
     if self.weights_name is not None:
       from avemotion.features import vgg16_weights
 
@@ -180,60 +158,25 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
     Stored with the dataset as `info.metadata['missing']`.
     """
-    return self.info.metadata.get('missing', {})
+    return self.info.metadata['missing']
 
-  def _find(self, manual_dir: epath.PathLike) -> Findings:
-    """The clips in a folder.
+  def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
+    """The clips.
 
     Raises:
-      DatasetError: it has none.
+      DatasetError: there are none.
     """
     raise NotImplementedError
-
-  def _find_or_fetch(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> Findings:
-    return self._find(dl_manager.manual_dir)
-
-  def _features(
-    self, facts: dict[str, Any]
-  ) -> tuple[tfds.features.FeaturesDict, tuple[Any, str]]:
-    """The dataset's features and supervised keys, by those of its facts."""
-    config = self.builder_config
-    features: dict[str, Any] = {}
-    if 'video' in config.modalities:
-      features |= {
-        'face_found': _tensor((None,), np.bool_),
-        'face_box': _tensor((None, 4), np.float32),
-        'face_score': _tensor((None,), np.float32),
-        'frame_seconds': _tensor((None,), np.float32),
-        'video_seconds': np.float32,
-      }
-      if config.crops:
-        features['crops'] = _tensor((None, *_CROP_SHAPE), np.uint8)
-      else:
-        features['video'] = _tensor((None, _VIDEO_SIZE), np.float32)
-    if 'audio' in config.modalities:
-      features |= {
-        'audio': _tensor((None, _AUDIO_SIZE), config.audio_dtype),
-        'audio_seconds': np.float32,
-      }
-    features |= {
-      'actor': np.int32,
-      'clip_id': tfds.features.Text(),
-      **facts,
-    }
-    stored = {'video': 'crops'} if config.crops else {}
-    inputs = {name: stored.get(name, name) for name in config.modalities}
-    only = inputs if len(inputs) > 1 else next(iter(inputs.values()))
-    return tfds.features.FeaturesDict(features), (only, 'label')
 
   def _split_generators(
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-    found = self._find_or_fetch(dl_manager)
+    found = self._find(dl_manager)
     self.info.metadata.update(
-      skipped=found.skipped, doubtful={}, missing=found.missing, **self.asked
+      skipped=dict(found.skipped),
+      doubtful={},
+      missing=found.missing,
+      **self.asked,
     )
     for name, reason in self.skipped.items():
       logging.warning('%s is skipped: %s', name, reason)
@@ -242,10 +185,10 @@ class ClipsBuilder(  # type: ignore[call-arg]
     if self.strict:
       self._refuse_faults()
     if not usable:
-      name, reason = next(iter(self.skipped.items()))
+      name = found.clips[0].clip_id
       raise DatasetError(
         f'none of {len(found.clips)} clips can be used, for example {name}:'
-        f' {reason}'
+        f' {self.skipped[name]}'
       )
     return {
       f'actor_{actor:02d}': self._generate_examples(list(clips))
@@ -257,7 +200,8 @@ class ClipsBuilder(  # type: ignore[call-arg]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     for clip in clips:
       known = {'actor': clip.actor, 'clip_id': clip.clip_id}
-      features = self._stored(self._extracted(clip).features)
+      extracted = self._extracted(clip).features
+      features = stored.in_its_dtypes(self.builder_config, extracted)
       yield clip.clip_id, known | clip.facts | features
 
   def _is_usable(self, clip: Clip) -> bool:
@@ -307,13 +251,6 @@ class ClipsBuilder(  # type: ignore[call-arg]
       told = '\n'.join(f'  {name}: {reason}' for name, reason in faults)
       raise DatasetError(f'not as it should be, {len(faults)} faults:\n{told}')
 
-  def _stored(self, features: dict[str, Any]) -> dict[str, Any]:
-    """Features in the dtypes of the configuration."""
-    if 'audio' not in features:
-      return features
-    dtype = self.builder_config.audio_dtype
-    return features | {'audio': features['audio'].astype(dtype)}
-
   def _tell(self, kind: str, clip_id: str, reason: str) -> None:
     self.info.metadata[kind][clip_id] = reason
     logging.warning('%s is %s: %s', clip_id, kind, reason)
@@ -336,7 +273,3 @@ def _fields_in_order() -> Iterator[None]:
     yield
   finally:
     serializer.serialize_example = before
-
-
-def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
-  return tfds.features.Tensor(shape=shape, dtype=dtype, encoding='zlib')

@@ -1,7 +1,7 @@
 """Extraction over a cluster, by any runner of Apache Beam.
 
 The machines need this package, and must reach the folders of the recordings and
-of the dataset by the same names.
+of the dataset by the same names: decoding reads files, not buckets.
 """
 
 import threading
@@ -37,9 +37,9 @@ def extract(
     How many clips are done since it last said so.
 
   Raises:
-    Exception: whatever the runner raises where the pipeline fails.
+    DatasetError: the pipeline failed, with what its runner said.
   """
-  failures: list[BaseException] = []
+  failures: list[Exception] = []
 
   def run() -> None:
     try:
@@ -50,7 +50,7 @@ def extract(
           | beam.Reshuffle()  # One by one, over all machines.
           | beam.ParDo(_Extract(extraction))
         )
-    except BaseException as error:
+    except Exception as error:
       failures.append(error)
 
   before = extraction.count()
@@ -64,7 +64,7 @@ def extract(
       yield done - before
     before = done
   if failures:
-    raise failures[0]
+    raise DatasetError(f'the pipeline failed: {failures[0]}') from failures[0]
 
 
 class _Extract(beam.DoFn):

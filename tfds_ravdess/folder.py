@@ -13,7 +13,13 @@ from typing import Any
 from etils import epath
 
 from avemotion import emotions
-from tfds_ravdess.clips import Clip, DatasetError, Findings, files_below
+from tfds_ravdess.clips import (
+  Clip,
+  DatasetError,
+  Findings,
+  files_below,
+  preference,
+)
 from tfds_ravdess.name_patterns import SPOKEN, SUFFIXES, NamePattern
 
 # What the dataset calls something else.
@@ -181,7 +187,7 @@ def _labelled(
 ) -> Labelled:
   """The clips by their ids and facts, each once."""
   unique: dict[str, tuple[epath.Path, dict[str, str]]] = {}
-  for path in sorted(found, key=_preference):
+  for path in sorted(found, key=lambda path: preference(path, SUFFIXES)):
     clip_id, facts = found[path]
     if clip_id in unique:
       skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
@@ -213,18 +219,12 @@ def _labelled(
   )
 
 
-def _preference(path: epath.Path) -> tuple[int, int, str]:
-  suffix = path.suffix.lower()
-  rank = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
-  return rank, len(path.parts), str(path)
-
-
 def _check_names(metadata: Sequence[str]) -> None:
   for name in metadata:
     if name in _TAKEN or not name or '/' in name:
       raise DatasetError(
-        f'no further column or field can be called {name!r}: the dataset calls'
-        f' {", ".join(sorted(_TAKEN))} something else'
+        f'a column or field cannot be called {name!r}: expected a name without'
+        f" '/', and none of {', '.join(sorted(_TAKEN))}, which the dataset has"
       )
 
 

@@ -5,11 +5,12 @@ import re
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
-from etils import epath
 
+from tfds_ravdess import stored
 from tfds_ravdess.clips import DatasetError, Findings
-from tfds_ravdess.clips_builder import ClipsBuilder, ClipsConfig
+from tfds_ravdess.clips_builder import ClipsBuilder
 from tfds_ravdess.folder import Labelled
+from tfds_ravdess.stored import ClipsConfig
 
 CONFIGS = {
   'speech': ClipsConfig(
@@ -71,12 +72,13 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
 
   def _info(self) -> tfds.core.DatasetInfo:
     text = tfds.features.Text()
-    features, supervised_keys = self._features(
+    features, supervised_keys = stored.features(
+      self.builder_config,
       {
         'label': tfds.features.ClassLabel(),
         'group': text,
         **dict.fromkeys(self._clips.metadata, text),
-      }
+      },
     )
     return tfds.core.DatasetInfo(
       builder=self,
@@ -88,10 +90,5 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
       ),
     )
 
-  def _find(self, manual_dir: epath.PathLike) -> Findings:
-    return self._clips.findings
-
-  def _find_or_fetch(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> Findings:
+  def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     return self._clips.findings

@@ -12,10 +12,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tfds_ravdess import archives, performances, recordings
+from tfds_ravdess import archives, performances, recordings, stored
 from tfds_ravdess.bundle import BUNDLED_DIR
 from tfds_ravdess.clips import DatasetError, Findings
-from tfds_ravdess.clips_builder import ClipsBuilder, ClipsConfig
+from tfds_ravdess.clips_builder import ClipsBuilder
+from tfds_ravdess.stored import ClipsConfig
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -102,14 +103,15 @@ class Builder(ClipsBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     labels = recordings.labels(self.builder_config.channel)
-    features, supervised_keys = self._features(
+    features, supervised_keys = stored.features(
+      self.builder_config,
       {
         'label': tfds.features.ClassLabel(names=labels),
         'gender': tfds.features.ClassLabel(names=recordings.GENDERS),
         'intensity': tfds.features.ClassLabel(names=recordings.INTENSITIES),
         'statement': tfds.features.ClassLabel(names=recordings.STATEMENTS),
         'repetition': np.int32,
-      }
+      },
     )
     return self.dataset_info_from_configs(
       features=features,
@@ -121,28 +123,35 @@ class Builder(ClipsBuilder):
       ),
     )
 
-  def _find_or_fetch(
-    self, dl_manager: tfds.download.DownloadManager
-  ) -> Findings:
+  def check(self, manual_dir: epath.PathLike | None) -> None:
+    """As `ClipsBuilder.check`."""
+    if manual_dir is not None:
+      self._find_below(manual_dir)
+    super().check(manual_dir)
+
+  def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     try:
       manual_dir = dl_manager.manual_dir
     except AssertionError:  # TFDS's word for a folder that is not there.
-      config = self.builder_config
-      wanted = archives.names(config.channel, config.modalities, self.actors)
-      found = self._find(archives.fetch(dl_manager, wanted))
-      if found.missing:
-        names = ', '.join(list(found.missing)[:3])
-        raise DatasetError(
-          f'the archives of {archives.RECORD} are not whole: {names} and more'
-          ' are not in them'
-        ) from None
-      return found
-    return self._find(manual_dir)
+      return self._fetch(dl_manager)
+    return self._find_below(manual_dir)
 
-  def _find(
-    self, manual_dir: epath.PathLike | Sequence[epath.PathLike]
+  def _fetch(self, dl_manager: tfds.download.DownloadManager) -> Findings:
+    config = self.builder_config
+    wanted = archives.names(config.channel, config.modalities, self.actors)
+    found = self._find_below(archives.fetch(dl_manager, wanted))
+    if found.missing:
+      names = ', '.join(list(found.missing)[:3])
+      raise DatasetError(
+        f'the archives of {archives.RECORD} are not whole: {names} and more'
+        ' are not in them'
+      )
+    return found
+
+  def _find_below(
+    self, folders: epath.PathLike | Sequence[epath.PathLike]
   ) -> Findings:
     config = self.builder_config
     return performances.find_performances(
-      manual_dir, config.modalities, config.channel, self.actors
+      folders, config.modalities, config.channel, self.actors
     )

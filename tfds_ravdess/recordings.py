@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from etils import epath
 
 from avemotion import emotions
-from tfds_ravdess.clips import DatasetError, files_below
+from tfds_ravdess.clips import DatasetError, files_below, preference
 
 EXAMPLE_NAME = '03-01-05-01-01-01-01.wav'
 CHANNELS = {'speech': 1, 'song': 2}
@@ -168,7 +168,7 @@ def find_recordings(
   files = {
     path: folder for folder in folders for path in files_below(folder, SUFFIXES)
   }
-  for path in sorted(files, key=_preference):
+  for path in sorted(files, key=lambda path: preference(path, SUFFIXES)):
     if path.suffix.lower() not in SUFFIXES:
       continue
     below = str(path.relative_to(files[path]))
@@ -187,12 +187,6 @@ def find_recordings(
     raise DatasetError(_nothing_found(folders, channel, files, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
-
-
-def _preference(path: epath.Path) -> tuple[int, int, str]:
-  suffix = path.suffix.lower()
-  rank = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
-  return rank, len(path.parts), str(path)
 
 
 def _nothing_found(

@@ -147,7 +147,7 @@ def test_a_list_says_who_feels_what(tmp_path):
     ('file,label,group,label\n', 'no name twice'),
     ('file,label,group\na.mp4,sad,x,y\n', 'line 2: more values'),
     ('file,label,group\ngone.mp4,sad,x\n', 'no clip that can be used, of 2'),
-    ('file,label,group,actor\na.mp4,sad,x,y\n', "can be called 'actor'"),
+    ('file,label,group,actor\na.mp4,sad,x,y\n', "cannot be called 'actor'"),
   ],
 )
 def test_lists_that_cannot_be_used_are_told(tmp_path, text, message):

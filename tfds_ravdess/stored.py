@@ -1,0 +1,76 @@
+"""What a dataset stores of each clip, and in which dtypes and shapes."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+_VIDEO_SIZE = 512  # VGG16's block 5
+_CROP_SHAPE = (48, 48, 3)  # III-B
+_AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class ClipsConfig(tfds.core.BuilderConfig):
+  """What is stored of each clip.
+
+  Attributes:
+    modalities: 'video', 'audio' or both, in the order of the features.
+    crops: whether faces are stored as pixels, in place of VGG16's features.
+    audio_dtype: of `audio`.
+  """
+
+  modalities: tuple[str, ...] = ('video', 'audio')
+  crops: bool = False
+  audio_dtype: type[np.floating] = np.float32
+
+
+def features(
+  config: ClipsConfig, facts: dict[str, Any]
+) -> tuple[tfds.features.FeaturesDict, tuple[Any, str]]:
+  """The features of a dataset.
+
+  Args:
+    config: says which.
+    facts: those of what is known of a clip, by name; `label` is among them.
+
+  Returns:
+    The features, and TFDS's supervised keys.
+  """
+  held: dict[str, Any] = {}
+  if 'video' in config.modalities:
+    held |= {
+      'face_found': _tensor((None,), np.bool_),
+      'face_box': _tensor((None, 4), np.float32),
+      'face_score': _tensor((None,), np.float32),
+      'frame_seconds': _tensor((None,), np.float32),
+      'video_seconds': np.float32,
+    }
+    if config.crops:
+      held['crops'] = _tensor((None, *_CROP_SHAPE), np.uint8)
+    else:
+      held['video'] = _tensor((None, _VIDEO_SIZE), np.float32)
+  if 'audio' in config.modalities:
+    held |= {
+      'audio': _tensor((None, _AUDIO_SIZE), config.audio_dtype),
+      'audio_seconds': np.float32,
+    }
+  held |= {'actor': np.int32, 'clip_id': tfds.features.Text(), **facts}
+  as_stored = {'video': 'crops'} if config.crops else {}
+  inputs = {name: as_stored.get(name, name) for name in config.modalities}
+  only = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+  return tfds.features.FeaturesDict(held), (only, 'label')
+
+
+def in_its_dtypes(
+  config: ClipsConfig, extracted: dict[str, Any]
+) -> dict[str, Any]:
+  """What was extracted of a clip, as the configuration stores it."""
+  if 'audio' not in extracted:
+    return extracted
+  return extracted | {'audio': extracted['audio'].astype(config.audio_dtype)}
+
+
+def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:
+  return tfds.features.Tensor(shape=shape, dtype=dtype, encoding='zlib')
