@@ -1,5 +1,7 @@
 """VGG16's five convolution blocks (Fig. 3), without the dense layers."""
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -35,10 +37,15 @@ class VGG16(nn.Module):
   Attributes:
     dtype: of the computation; parameters are float32.
     precision: of the products, as in `flax.linen.Conv`.
+    blocks: which of the five run, from 0, in their order.
+    conv: the class of the convolutions, `flax.linen.Conv` or one of its
+      arguments.
   """
 
   dtype: DTypeLike = jnp.float32
   precision: jax.lax.Precision | None = None
+  blocks: Sequence[int] = tuple(range(len(BLOCKS)))
+  conv: Callable[..., nn.Module] = nn.Conv
 
   @nn.compact
   def __call__(self, images: jax.Array) -> jax.Array:
@@ -46,20 +53,24 @@ class VGG16(nn.Module):
 
     Args:
       images: float32[batch, height, width, 3], preprocessed the way the
-        weights were trained, height and width at least 32.
+        weights were trained, height and width at least 32; where `blocks`
+        leaves out the first, what the block before gave.
 
     Returns:
-      dtype[batch, height // 32, width // 32, 512].
+      dtype[batch, height // 32, width // 32, 512]; of fewer blocks, what the
+      last of them gives.
 
     Raises:
       ValueError: `images` has another rank, another number of channels or a
         side under 32.
     """
-    _check_images(images)
+    if 0 in self.blocks:
+      _check_images(images)
     x = images
-    for block, (convolutions, channels) in enumerate(BLOCKS):
+    for block in self.blocks:
+      convolutions, channels = BLOCKS[block]
       for convolution in range(convolutions):
-        x = nn.Conv(
+        x = self.conv(
           channels,
           kernel_size=(3, 3),
           padding='SAME',

@@ -64,6 +64,17 @@ def test_bfloat16_computes_in_bfloat16_on_float32_params(params):
   )
 
 
+def test_runs_in_parts(params):
+  images = jax.random.normal(jax.random.key(1), (2, 48, 48, 3))
+  early, late = VGG16(blocks=range(2)), VGG16(blocks=range(2, 5))
+  halfway = early.apply({'params': params}, images)
+  assert halfway.shape == (2, 12, 12, 128)
+  np.testing.assert_array_equal(
+    late.apply({'params': params}, halfway),
+    VGG16().apply({'params': params}, images),
+  )
+
+
 @pytest.mark.parametrize(
   'shape',
   [(2, 31, 48, 3), (2, 48, 31, 3), (2, 48, 48, 1), (48, 48, 3), (2, 3, 48, 48)],
