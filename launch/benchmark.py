@@ -1,19 +1,23 @@
 """Measures what the docs quote, and writes it into docs/results.json.
 
   python launch/benchmark.py extract   # the feature chain on real clips
+  python launch/benchmark.py dataset   # preparing TFRecords of real clips
+  python launch/benchmark.py stages    # of that, where the time goes
   python launch/benchmark.py import    # what importing the models costs
   python launch/benchmark.py crossval  # ten folds as one program, and apart
 
-`extract` reads the real clips in ../shared; `crossval` makes up features of
-RAVDESS's sizes.
+`extract`, `dataset` and `stages` read the real clips in ../shared; `crossval`
+makes up features of RAVDESS's sizes.
 """
 
 import functools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from unittest import mock
@@ -30,6 +34,7 @@ from avemotion.training import config as config_lib
 from avemotion.training import devices, logs
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.program import FoldProgram
+from tfds_ravdess.bundle import BUNDLED_DIR
 
 _SHARED = flags.DEFINE_string(
   'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
@@ -37,6 +42,7 @@ _SHARED = flags.DEFINE_string(
 _PAPERS_COEFFICIENTS = 13
 _NUM_FOLDS = 10
 _VARIANTS = ('one_program', 'vmapped', 'alone')
+_RAVDESS_CLIPS = 200  # of a build, copies of what is there
 _STEPS = 4  # of every fold, in a timed call
 _CALLS = 3  # timed in a process
 _ROUNDS = 2
@@ -50,6 +56,8 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   benchmarks = {
     'extract': _extract,
+    'dataset': _dataset,
+    'stages': _stages,
     'import': _import,
     'crossval': _time_crossval if _VARIANT.value else _crossval,
   }
@@ -60,12 +68,7 @@ def main(argv: list[str]) -> int:
 
 def _extract() -> int:
   """Faces, rows, speed, and what AAC does to the MFCC."""
-  shared = pathlib.Path(_SHARED.value)
-  clips = sorted((shared / 'ravdess' / 'video_speech').rglob('*.mp4'))
-  javanese = sorted((shared / 'javanese').glob('*.mp4'))
-  if not clips or not javanese:
-    print(f'benchmark.py: no real clips under {shared}', file=sys.stderr)
-    return 1
+  clips, javanese = _real_clips()
   extractor = Extractor()
   features = [extractor(clip) for clip in clips]
   rows = [len(clip.video) for clip in features if clip.video is not None]
@@ -75,7 +78,7 @@ def _extract() -> int:
   record('foundation.face_share.ravdess', _face_share(features), 'fraction')
   record(
     'foundation.mfcc_correlation_mp4_flac',
-    _mfcc_correlation(shared, clips),
+    _mfcc_correlation(clips),
     'correlation, mean over 13 coefficients',
   )
   start = time.perf_counter()
@@ -89,6 +92,95 @@ def _extract() -> int:
     len(javanese) / seconds,
     'clips/s',
   )
+  return 0
+
+
+def _dataset() -> int:
+  """Builds by one worker and two, against the usual chain; reading."""
+  from tfds_ravdess import throughput
+
+  clips, javanese = _real_clips()
+  copies = _RAVDESS_CLIPS // len(clips)
+  # As the builder of RAVDESS takes them: the sound from a file of its own.
+  ravdess = [(path, _flac(path)) for path in clips]
+  others = [(path, path) for path in javanese]
+  builds = {}
+  for name, files, times, workers in (
+    ('ravdess', ravdess, copies, 2),
+    ('ravdess', ravdess, copies, 1),
+    ('javanese', others, 1, 2),
+    ('javanese', others, 1, 1),
+  ):
+    with tempfile.TemporaryDirectory() as folder:
+      built = throughput.build(files, times, workers, folder)
+    builds[name, workers] = built
+    print(
+      f'{name}: {built.clips} clips, {workers} workers: {built.seconds:.1f} s,'
+      f' {built.clips / built.seconds:.2f} clips/s,'
+      f' {built.worker_bytes / 1e9:.2f} GB a worker'
+    )
+  for name in ('ravdess', 'javanese'):
+    built = builds[name, 2]
+    record(
+      f'dataset.{name}.clips_per_second',
+      built.clips / built.seconds,
+      'clips/s, two workers',
+    )
+  fast, slow = builds['ravdess', 2], builds['ravdess', 1]
+  record(
+    'dataset.scaling_1_to_2_workers',
+    slow.seconds / fast.seconds,
+    'ratio of wall time',
+  )
+  record(
+    'dataset.worker_resident_gigabytes',
+    max(built.worker_bytes for built in builds.values()) / 1e9,
+    'GB',
+  )
+  extract = throughput.usual_chain()
+  seconds = [
+    _seconds(functools.partial(extract, path, _flac(path)))
+    for path in clips * 4
+  ][len(clips) :]  # The first of each sets things up.
+  usual = statistics.median(seconds)
+  print(f'the usual chain: {usual:.3f} s a clip')
+  record(
+    'dataset.speedup_over_usual_chain',
+    usual / (fast.seconds / fast.clips),
+    'ratio of wall time',
+  )
+  record(
+    'dataset.bundled_megabytes',
+    sum(p.stat().st_size for p in BUNDLED_DIR.rglob('*.tfrecord*')) / 1e6,
+    'MB',
+  )
+  record(
+    'dataset.read_seconds',
+    statistics.median(
+      _seconds(lambda: ClipSet.from_tfds('ravdess/bundled')) for _ in range(5)
+    ),
+    'seconds for 1440 clips',
+  )
+  return 0
+
+
+def _stages() -> int:
+  """Processor time of the chain's parts, on one core by one thread."""
+  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+  from tfds_ravdess import throughput
+
+  for name, clips in zip(('RAVDESS', 'Javanese'), _real_clips(), strict=True):
+    if name == 'RAVDESS':  # Its 02 files have no sound.
+      clips = [path for path in clips if path.name.startswith('01')]
+    seconds = throughput.stages(clips[:24], rounds=5 if len(clips) < 24 else 1)
+    every, whole = seconds['decode every frame'], seconds['whole chain']
+    print(f'{name}: {whole:.3f} s a clip, {whole / every:.2f} × decoding')
+    for part, value in seconds.items():
+      print(f'  {part:20s} {1e3 * value:6.1f} ms {value / whole:6.1%}')
+    if name == 'RAVDESS':
+      record(
+        'dataset.over_decode_only', whole / every, 'ratio of processor time'
+      )
   return 0
 
 
@@ -196,20 +288,41 @@ def _timed_program(num_folds: int, vmapped: bool) -> Callable[[], float]:
   return seconds
 
 
+def _real_clips() -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+  """RAVDESS's and the Javanese ones; ends where they are not there."""
+  shared = pathlib.Path(_SHARED.value)
+  ravdess = sorted((shared / 'ravdess' / 'video_speech').rglob('*.mp4'))
+  javanese = sorted((shared / 'javanese').glob('*.mp4'))
+  if not ravdess or not javanese:
+    sys.exit(f'benchmark.py: no real clips under {shared}')
+  return ravdess, javanese
+
+
+def _flac(clip: pathlib.Path) -> pathlib.Path:
+  """RAVDESS's recording of the sound alone."""
+  ravdess = pathlib.Path(_SHARED.value, 'ravdess')
+  return next(ravdess.rglob(f'03{clip.stem[2:]}.flac'))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+  start = time.perf_counter()
+  call()
+  return time.perf_counter() - start
+
+
 def _face_share(features: Sequence[ClipFeatures]) -> float:
   found = [clip.face_found for clip in features if clip.face_found is not None]
   return float(np.mean(np.concatenate(found)))
 
 
-def _mfcc_correlation(shared: pathlib.Path, clips: list[pathlib.Path]) -> float:
+def _mfcc_correlation(clips: list[pathlib.Path]) -> float:
   """The MP4s' AAC sound against the same recordings, packed losslessly."""
   one, other = [], []
   for path in clips:
     coded = media.read_waveform(path)
     if not coded.any():  # RAVDESS's 02 files have a silent track.
       continue
-    flac = next((shared / 'ravdess').rglob(f'03{path.stem[2:]}.flac'))
-    lossless = media.read_waveform(flac)
+    lossless = media.read_waveform(_flac(path))
     lag = _lag(coded, lossless)
     print(f'{path.name}: its sound lags the WAV by {lag} samples')
     rows = acoustic.mfcc(coded[lag:]), acoustic.mfcc(lossless)

@@ -236,13 +236,45 @@ def save_timeline(
   ax.set(title=title, xlim=(0, duration))
   if loudness is not None:
     ax = next(rows)
-    ax.fill_between(loudness[0], loudness[1], -80, color='#9aa5b1', lw=0)
-    ax.set(ylabel='loudness\ndBFS', ylim=(-80, 0))
+    draw_loudness(ax, *loudness)
   if faces is not None:
     ax = next(rows)
-    _draw_faces(ax, *faces, duration)
+    draw_faces(ax, *faces, duration)
   ax.set_xlabel('seconds')
   figure.savefig(path, dpi=120)
+
+
+def draw_loudness(
+  ax: axes.Axes, seconds: np.ndarray, loudness: np.ndarray
+) -> None:
+  """Fills under the loudness.
+
+  Args:
+    ax: where.
+    seconds: float[steps].
+    loudness: float[steps] dBFS.
+  """
+  ax.fill_between(seconds, loudness, -80, color='#9aa5b1', lw=0)
+  ax.set(ylabel='loudness\ndBFS', ylim=(-80, 0))
+
+
+def draw_faces(
+  ax: axes.Axes, seconds: np.ndarray, crops: np.ndarray, duration: float
+) -> None:
+  """Draws a strip of faces, each over the time that it was seen at.
+
+  Args:
+    ax: where.
+    seconds: float[frames].
+    crops: uint8[frames, 48, 48, 3].
+    duration: of the clip, seconds.
+  """
+  width = duration / _FACES_IN_STRIP
+  starts = np.arange(_FACES_IN_STRIP) * width
+  nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
+  for start, index in zip(starts, nearest, strict=True):
+    ax.imshow(crops[index], extent=(start, start + width, 0, 1), aspect='auto')
+  ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')
 
 
 def _draw_curves(
@@ -303,15 +335,3 @@ def _draw_probabilities(
     title='at the end',
     alignment='left',
   )
-
-
-def _draw_faces(
-  ax: axes.Axes, seconds: np.ndarray, crops: np.ndarray, duration: float
-) -> None:
-  """A strip of faces, each over the time that it was seen at."""
-  width = duration / _FACES_IN_STRIP
-  starts = np.arange(_FACES_IN_STRIP) * width
-  nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
-  for start, index in zip(starts, nearest, strict=True):
-    ax.imshow(crops[index], extent=(start, start + width, 0, 1), aspect='auto')
-  ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')

@@ -1,0 +1,107 @@
+"""Pictures of a dataset: how many clips of whom, and what one of them holds."""
+
+import os
+from collections.abc import Callable
+
+import matplotlib.colors
+import matplotlib.figure
+import numpy as np
+from matplotlib import axes
+
+from avemotion.data.clips import ClipSet
+from avemotion.emotions import COLOURS
+from avemotion.evaluation import plots
+from avemotion.features import acoustic
+from avemotion.features.clip import ClipFeatures
+
+_PAPERS_LAST = 12  # of its 13 coefficients, from 0
+
+
+def save_counts(path: str | os.PathLike[str], clips: ClipSet) -> None:
+  """Draws clips by label, and by actor with the labels stacked.
+
+  Args:
+    path: the PNG.
+    clips: the dataset.
+  """
+  actors = np.unique(clips.actors)
+  counts = np.array(
+    [
+      [np.sum((clips.labels == k) & (clips.actors == a)) for a in actors]
+      for k in range(len(clips.label_names))
+    ]
+  )
+  figure = matplotlib.figure.Figure((11, 4), layout='constrained')
+  by_label, by_actor = figure.subplots(1, 2, width_ratios=(2, 3))
+  fallback = list(matplotlib.colors.TABLEAU_COLORS)
+  colours = [
+    COLOURS.get(name, fallback[k % len(fallback)])
+    for k, name in enumerate(clips.label_names)
+  ]
+  bars = by_label.barh(clips.label_names, counts.sum(axis=1), color=colours)
+  by_label.bar_label(bars, padding=3)
+  by_label.invert_yaxis()
+  by_label.margins(x=0.15)
+  by_label.set(xlabel='clips', title=f'{len(clips)} clips by label')
+  below = np.zeros(len(actors))
+  places = np.arange(len(actors))
+  for row, colour in zip(counts, colours, strict=True):
+    by_actor.bar(places, row, bottom=below, color=colour)
+    below += row
+  by_actor.set_xticks(places, list(map(str, actors)), fontsize=8)
+  by_actor.set(
+    xlabel='actor', ylabel='clips', title=f'{len(actors)} actors, by label'
+  )
+  figure.savefig(path, dpi=120)
+
+
+def save_example(
+  path: str | os.PathLike[str], features: ClipFeatures, title: str
+) -> None:
+  """Draws what of a clip is stored: faces, MFCC; and how loud it is.
+
+  Args:
+    path: the PNG.
+    features: of the clip, extracted to illustrate; what it lacks is left out.
+    title: above it.
+  """
+  panels: list[tuple[float, Callable[[axes.Axes], None]]] = []
+  hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
+  if features.crops is not None and features.frame_seconds is not None:
+    strip = features.frame_seconds, features.crops, features.seconds
+    panels.append((1.2, lambda ax: plots.draw_faces(ax, *strip)))
+  if features.audio is not None:
+    mfcc = features.audio
+    panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
+  if features.loudness is not None:
+    level = hop * np.arange(len(features.loudness)), features.loudness
+    panels.append((1.4, lambda ax: plots.draw_loudness(ax, *level)))
+  heights = [height for height, _ in panels]
+  figure = matplotlib.figure.Figure(
+    (10, 1.0 + sum(heights)), layout='constrained'
+  )
+  rows = figure.subplots(
+    len(panels), sharex=True, height_ratios=heights, squeeze=False
+  )[:, 0]
+  for ax, (_, draw) in zip(rows, panels, strict=True):
+    draw(ax)
+  rows[0].set(title=title, xlim=(0, features.seconds))
+  rows[-1].set_xlabel('seconds')
+  figure.savefig(path, dpi=120)
+
+
+def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
+  """An image of all coefficients but the first, whose level drowns them."""
+  coefficients = mfcc[:, 1:].T
+  image = ax.imshow(
+    coefficients,
+    aspect='auto',
+    origin='lower',
+    interpolation='nearest',
+    cmap='RdBu_r',
+    norm=matplotlib.colors.CenteredNorm(),
+    extent=(0, hop * coefficients.shape[1], 0.5, len(coefficients) + 0.5),
+  )
+  ax.axhline(_PAPERS_LAST + 0.5, color='#333333', lw=0.8, ls='--')
+  ax.set_ylabel(f'MFCC 1 to {len(coefficients)}\n(the paper: {_PAPERS_LAST})')
+  ax.figure.colorbar(image, ax=ax, pad=0.01)
