@@ -19,7 +19,6 @@ from avemotion.features import acoustic, clip, faces, media, visual
 from tfds_ravdess import folder, folder_builder
 from tfds_ravdess.clips import Clip, Findings
 
-
 _SECONDS_BETWEEN_LOOKS = 0.5
 _USUAL_FRAME_STRIDE = 4  # III-B: 30 fps divided by 4
 

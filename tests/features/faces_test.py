@@ -2,6 +2,8 @@
 
 import hashlib
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -97,3 +99,13 @@ def test_crop_beyond_the_border_is_moved_inside():
     assert crop.shape == (48, 48, 3)
     np.testing.assert_array_equal(crop, 200)
   assert faces.crop_square(image, (-50, -50, 300, 300)).shape == (48, 48, 3)
+
+
+def test_tensorflow_is_neither_imported_nor_kept_away():
+  script = (
+    'import sys\n'
+    'from avemotion.features import faces\n'
+    'faces.FaceCropper()\n'
+    "assert 'tensorflow' not in sys.modules\n"
+  )
+  subprocess.run([sys.executable, '-c', script], check=True)
