@@ -10,9 +10,10 @@
 makes up features of RAVDESS's sizes.
 """
 
+import concurrent.futures
 import functools
 import json
-import os
+import multiprocessing
 import pathlib
 import statistics
 import subprocess
@@ -20,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from unittest import mock
 
 import jax
 import numpy as np
@@ -30,10 +30,7 @@ from avemotion.data.clips import ClipSet
 from avemotion.evaluation.figures import record
 from avemotion.features import acoustic, media
 from avemotion.features.clip import ClipFeatures, Extractor
-from avemotion.training import config as config_lib
-from avemotion.training import devices, logs
-from avemotion.training import mesh as mesh_lib
-from avemotion.training.program import FoldProgram
+from avemotion.training import logs
 from tfds_ravdess.bundle import BUNDLED_DIR
 
 _SHARED = flags.DEFINE_string(
@@ -137,17 +134,22 @@ def _dataset() -> int:
     max(built.worker_bytes for built in builds.values()) / 1e9,
     'GB',
   )
-  extract = throughput.usual_chain()
-  seconds = [
-    _seconds(functools.partial(extract, path, _flac(path)))
-    for path in clips * 4
-  ][len(clips) :]  # The first of each sets things up.
-  usual = statistics.median(seconds)
-  print(f'the usual chain: {usual:.3f} s a clip')
+  ours = fast.seconds / fast.clips
+  for stride, frames in ((1, 'all faces'), (4, 'the same rows')):
+    extract = throughput.usual_chain(stride)
+    seconds = [
+      _seconds(functools.partial(extract, path, _flac(path)))
+      for path in clips * 4
+    ][len(clips) :]  # The first of each sets things up.
+    usual = statistics.median(seconds)
+    print(
+      f'the usual chain, VGG16 of {frames}: {usual:.3f} s a clip, '
+      f'{usual / ours:.2f} × ours'
+    )
   record(
     'dataset.speedup_over_usual_chain',
-    usual / (fast.seconds / fast.clips),
-    'ratio of wall time',
+    usual / ours,
+    'ratio of wall time, the same rows',
   )
   record(
     'dataset.bundled_megabytes',
@@ -165,14 +167,18 @@ def _dataset() -> int:
 
 
 def _stages() -> int:
-  """Processor time of the chain's parts, on one core by one thread."""
-  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-  from tfds_ravdess import throughput
+  """Processor time of the chain's parts, in a process like a worker."""
+  from tfds_ravdess import throughput, workers
 
   for name, clips in zip(('RAVDESS', 'Javanese'), _real_clips(), strict=True):
     if name == 'RAVDESS':  # Its 02 files have no sound.
       clips = [path for path in clips if path.name.startswith('01')]
-    seconds = throughput.stages(clips[:24], rounds=5 if len(clips) < 24 else 1)
+    spawn = multiprocessing.get_context('spawn')
+    with (
+      concurrent.futures.ProcessPoolExecutor(1, spawn) as pool,
+      workers.one_thread_each(),
+    ):
+      seconds = pool.submit(throughput.stages, clips[:24], _ROUNDS).result()
     every, whole = seconds['decode every frame'], seconds['whole chain']
     print(f'{name}: {whole:.3f} s a clip, {whole / every:.2f} × decoding')
     for part, value in seconds.items():
@@ -234,58 +240,14 @@ def _crossval() -> int:
 
 def _time_crossval() -> int:
   """Prints the seconds of calls of one variant, after one that compiles."""
+  # Imported here: the workers of `dataset` import this file too.
+  from avemotion.training import devices, timing
+
   num_folds = 1 if _VARIANT.value == 'alone' else _NUM_FOLDS
   devices.start(split_cpu=num_folds > 1)
-  call = _timed_program(num_folds, vmapped=_VARIANT.value == 'vmapped')
+  call = timing.timed_program(num_folds, _STEPS, _VARIANT.value == 'vmapped')
   print(json.dumps([call() for _ in range(1 + _CALLS)][1:]))
   return 0
-
-
-def _timed_program(num_folds: int, vmapped: bool) -> Callable[[], float]:
-  """A call that trains some folds for a few steps, and returns its seconds."""
-  config = config_lib.Config(
-    model=config_lib.ModelConfig(modalities=('audio',))
-  )
-  rng = np.random.default_rng(0)
-  clips = ClipSet(
-    features={'audio': rng.standard_normal((1440, 122, 40), np.float32)},
-    lengths={'audio': np.full(1440, 122, np.int32)},
-    labels=np.arange(1440, dtype=np.int32) % 8,
-    actors=np.ones(1440, np.int32),
-    clip_ids=np.arange(1440).astype(str),
-    label_names=tuple('abcdefgh'),
-  )
-  make_program = functools.partial(
-    FoldProgram,
-    config,
-    clips,
-    num_folds=num_folds,
-    batch_size=config.batch_size,
-    steps_per_epoch=_STEPS,
-  )
-  program = make_program()
-  rows = np.zeros((num_folds, _PAPERS_COEFFICIENTS), np.float32)
-  statistics_ = {
-    'audio': {'standardize': {'mean': rows, 'deviation': rows + 1}}
-  }
-  keys = np.stack([jax.random.key_data(jax.random.key(0))] * num_folds)
-  state = program.init(statistics_, keys)
-  order = rng.integers(0, 1440, (num_folds, _STEPS, config.batch_size))
-  stacked = program.stack(keys)
-  if vmapped:
-    # Not `init`: its QR of several matrices runs on threads that the devices of
-    # a CPU share and wait on, and was seen to wait for ever.
-    with mock.patch.object(mesh_lib, 'go_together', lambda mesh: True):
-      program = make_program()
-
-  def seconds() -> float:
-    nonlocal state
-    start = time.perf_counter()
-    state, _ = program.train_epoch(state, order.astype(np.int32), stacked)
-    jax.block_until_ready(state)
-    return time.perf_counter() - start
-
-  return seconds
 
 
 def _real_clips() -> tuple[list[pathlib.Path], list[pathlib.Path]]:

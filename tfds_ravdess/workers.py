@@ -82,7 +82,7 @@ class Workers:
 
   def submit(self, clip: Clip) -> 'concurrent.futures.Future[None]':
     """Has a worker extract and save a clip; Beam's threads call it at once."""
-    with _environment_lock, _one_thread_each():
+    with _environment_lock, one_thread_each():
       try:
         return self._pool.submit(_work, clip)
       except BrokenProcessPool:  # One was killed, and this is a new try.
@@ -94,7 +94,7 @@ _environment_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
   """What processes that are started here find in their environment."""
   before = {name: os.environ.get(name) for name in _ENVIRONMENT}
   os.environ |= _ENVIRONMENT

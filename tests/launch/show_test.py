@@ -1,0 +1,70 @@
+"""launch/show.py as its users run it."""
+
+import pathlib
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from tfds_ravdess import synthetic
+
+SHOW = pathlib.Path(__file__).parents[2] / 'launch' / 'show.py'
+
+
+def show(folder, *arguments):
+  return subprocess.run(
+    [sys.executable, str(SHOW), *arguments],
+    cwd=folder,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def test_draws_a_clip(tmp_path):
+  synthetic.make_clip(tmp_path / 'clip.mp4', 'happy', actor=1, seconds=1.0)
+  ran = show(tmp_path, 'clip.mp4', '--output=clip.png')
+  assert ran.stdout == 'clip.png\n'
+  # Faces above coefficients above loudness.
+  image = matplotlib.image.imread(tmp_path / 'clip.png')
+  assert image.shape[0] == pytest.approx(120 * 6.6, abs=2)
+  # Sound alone has no faces.
+  synthetic.make_clip(tmp_path / 'sound.wav', 'happy', actor=1, seconds=1.0)
+  assert show(tmp_path, 'sound.wav', '--output=sound.png').returncode == 0
+  image = matplotlib.image.imread(tmp_path / 'sound.png')
+  assert image.shape[0] == pytest.approx(120 * 5.4, abs=2)
+
+
+def test_draws_a_dataset_of_any_labels(tmp_path):
+  np.savez(
+    tmp_path / 'clips.npz',
+    audio=np.zeros((3, 5, 4), np.float32),
+    audio_lengths=[5, 5, 2],
+    labels=[0, 1, 1],
+    actors=[7, 7, 9],
+    clip_ids=['a', 'b', 'c'],
+    label_names=['calm', 'bored'],
+  )
+  ran = show(tmp_path, 'clips.npz', '--output=counts.png')
+  assert ran.returncode == 0, ran.stderr
+  assert matplotlib.image.imread(tmp_path / 'counts.png').std() > 0
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'told'),
+  [
+    (['broken.mp4'], 'broken.mp4: the file is empty'),
+    (['ravdess/song', '--data_dir=.'], 'ravdess/song: not prepared under'),
+    (['missing.npz'], 'missing.npz'),
+    ([], 'name one dataset, or one clip'),
+  ],
+)
+def test_says_what_is_wrong(tmp_path, arguments, told):
+  (tmp_path / 'broken.mp4').write_bytes(b'')
+  ran = show(tmp_path, *arguments)
+  assert ran.returncode == 1
+  assert told in ran.stderr + ran.stdout
+  assert 'Traceback' not in ran.stderr
+  assert not list(tmp_path.glob('*.png'))

@@ -1,0 +1,44 @@
+"""What is measured is what it is called."""
+
+import concurrent.futures
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from tfds_ravdess import synthetic, throughput
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+  path = tmp_path_factory.mktemp('clip') / 'clip.mp4'
+  synthetic.make_clip(path, 'happy', actor=1, seconds=1.0)
+  return path
+
+
+def test_builds_every_copy(clip, tmp_path):
+  built = throughput.build([(clip, clip)], 3, 1, str(tmp_path))
+  assert built.clips == 3
+  assert built.seconds > 0
+  # A worker holds VGG16, 59 MB and what is made of it.
+  assert 200e6 < built.worker_bytes < 4e9
+  assert list(tmp_path.glob('clips/speech/1.0.0/*.tfrecord*'))
+
+
+def test_the_parts_are_less_than_the_whole(clip):
+  spawn = multiprocessing.get_context('spawn')
+  with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+    seconds = pool.submit(throughput.stages, [clip], rounds=3).result()
+  wholes = {'decode every frame', 'whole chain', 'VGG16, direct sum'}
+  parts = set(seconds) - wholes
+  assert len(parts) == 5
+  assert max(seconds[part] for part in parts) < seconds['whole chain']
+
+
+def test_the_usual_chain_makes_mfcc(clip, tmp_path):
+  pytest.importorskip('tensorflow')
+  sound = tmp_path / 'sound.wav'
+  synthetic.make_clip(sound, 'happy', actor=1, seconds=1.0)
+  mfcc = throughput.usual_chain(stride=4)(clip, sound)
+  assert mfcc.shape == (40, 24)
+  assert np.isfinite(mfcc).all()
