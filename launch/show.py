@@ -1,4 +1,4 @@
-r"""Draws a dataset, or what is stored of one clip.
+r"""Draws a dataset, or what a clip is turned into.
 
   python launch/show.py ravdess/bundled --output=counts.png
   python launch/show.py clip.mp4 --output=example.png
@@ -30,11 +30,10 @@ def main(argv: list[str]) -> int:
   if len(argv) != 2:
     raise app.UsageError('name one dataset, or one clip')
   name = argv[1]
-  path = pathlib.Path(name)
+  suffix = pathlib.PurePath(name).suffix
   try:
-    if path.is_file() and path.suffix != '.npz':
-      extract = clip_lib.Extractor(encode=False, illustrate=True)
-      data_plots.save_example(_OUTPUT.value, extract(path), path.name)
+    if suffix and suffix != '.npz':
+      _draw_clip(name)
     else:
       clips = clips_lib.load(name, _DATA_DIR.value)
       data_plots.save_counts(_OUTPUT.value, clips)
@@ -43,6 +42,14 @@ def main(argv: list[str]) -> int:
     return 1
   print(_OUTPUT.value)
   return 0
+
+
+def _draw_clip(name: str) -> None:
+  """Draws a clip, and tells what it lacks."""
+  features = clip_lib.Extractor(encode=False, illustrate=True)(name)
+  for warning in features.warnings:
+    print(f'{name}: {warning}', file=sys.stderr)
+  data_plots.save_example(_OUTPUT.value, features, pathlib.PurePath(name).name)
 
 
 if __name__ == '__main__':

@@ -42,7 +42,7 @@ class Build:
     clips: how many it holds.
     seconds: wall time of all of it, from the first process's start to the last
       TFRecord.
-    worker_bytes: the most memory that one of the workers had resident.
+    worker_bytes: the most memory that one of the workers was seen to hold.
   """
 
   clips: int
@@ -130,7 +130,8 @@ def stages(clips: Sequence[pathlib.Path], rounds: int) -> dict[str, float]:
     Median seconds of 'decode every frame', 'VGG16, direct sum' and 'whole
     chain', and of the parts of the latter.
   """
-  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+  if hasattr(os, 'sched_setaffinity'):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   seconds = collections.defaultdict(list)
 
   def timed(name: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -143,9 +144,14 @@ def stages(clips: Sequence[pathlib.Path], rounds: int) -> dict[str, float]:
   weights = vgg16_weights.load_vgg16_weights()
   crop_faces, encode = faces.FaceCropper(), visual.VisualEncoder(weights)
 
+  params = jax.device_put(weights.params)
+
   def encode_directly(crops: np.ndarray) -> None:
+    # Of as many crops as `encode` pads them to.
+    padded = next(size for size in visual.PADDED_FRAMES if size >= len(crops))
+    crops = np.resize(crops, (padded, *crops.shape[1:]))
     jax.block_until_ready(
-      visual.encode_crops(weights.params, crops, weights.preprocessing)
+      visual.encode_crops(params, crops, weights.preprocessing)
     )
 
   for path in clips:  # Compiles.
@@ -209,11 +215,9 @@ def usual_chain(
         left, top, width, height = map(int, box)
         crop = image[max(top, 0) : top + height, max(left, 0) : left + width]
         crops.append(cv2.resize(crop, visual.CROP_SHAPE[:2]))
-    rows = np.array(crops[::stride])
-    model.predict(
-      keras.applications.vgg16.preprocess_input(rows.astype(np.float32)),
-      verbose=0,
-    )
+    if crops:
+      rows = np.array(crops[::stride], np.float32)
+      model.predict(keras.applications.vgg16.preprocess_input(rows), verbose=0)
     waveform, rate = librosa.load(sound, sr=acoustic.SAMPLE_RATE)
     return librosa.feature.mfcc(
       y=waveform,

@@ -62,7 +62,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
     where = data_dir or tfds.core.constants.DATA_DIR
     raise ValueError(
       f'{name}: not prepared under {where}; prepare it with launch/prepare.py,'
-      ' or name another --config.data.data_dir'
+      ' or name another data_dir'
     )
   missing = _FIELDS - set(builder.info.features)
   if missing:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -67,11 +68,12 @@ class FaceCropper:
   """
 
   def __init__(self) -> None:
-    with _quiet(), _without_tensorflow():
+    with _quiet():
       # Imported here: MediaPipe is heavy, and its C++ prints as it loads.
-      import mediapipe
-      from mediapipe.tasks import python as tasks
-      from mediapipe.tasks.python import vision
+      with _without_tensorflow():
+        import mediapipe
+        from mediapipe.tasks import python as tasks
+        from mediapipe.tasks.python import vision
 
       self._image = lambda pixels: mediapipe.Image(
         image_format=mediapipe.ImageFormat.SRGB, data=pixels
@@ -181,21 +183,26 @@ def crop_square(
   return np.asarray(square)
 
 
+_tensorflow_lock = threading.Lock()
+
+
 @contextlib.contextmanager
 def _without_tensorflow() -> Iterator[None]:
-  """Hides TensorFlow, which MediaPipe imports for its own documentation only.
+  """Hides TensorFlow, which takes seconds, and 0.3 GB of each process.
 
-  That takes seconds, and 0.3 GB of each process.
+  MediaPipe imports it where it finds it, to mark its documentation and to read
+  models of remote file systems, neither of which is done here.
   """
   name = 'tensorflow'
-  hidden = name not in sys.modules
-  if hidden:
-    sys.modules[name] = None  # type: ignore[assignment]
-  try:
-    yield
-  finally:
+  with _tensorflow_lock:
+    hidden = name not in sys.modules
     if hidden:
-      del sys.modules[name]
+      sys.modules[name] = None  # type: ignore[assignment]
+    try:
+      yield
+    finally:
+      if hidden:
+        sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ FEATURES = BLOCKS[-1][1]
 
 # Clips are padded to one of these, so that few programs are compiled. A RAVDESS
 # clip has 22 to 40 frames; longer ones go in pieces of the largest, beyond
-# which a CPU encodes fewer crops in a second.
+# which a CPU encodes fewer crops in a second. All are even, see below.
 PADDED_FRAMES = (8, 16, 24, 28, 32, 40, 48)
 
 # On a CPU the blocks of large pictures run for so many crops at a time, whose
@@ -53,11 +53,13 @@ class VisualEncoder:
       weights = load_vgg16_weights(weights)
     self.source = weights.source
     self._preprocessing = weights.preprocessing
-    self._by_winograd = _default_platform() == 'cpu'
+    device = next(iter(jnp.zeros(()).devices()))  # The default one.
+    self._by_winograd = device.platform == 'cpu'
     params = weights.params
     if self._by_winograd:
       params = winograd.transform(params)
-    self._params = jax.device_put(params)
+    # Put there for good: the program runs where its params are made for.
+    self._params = jax.device_put(params, device)
 
   def __call__(self, crops: np.ndarray) -> np.ndarray:
     """Encodes the crops of a clip, up to 48 in one call to the device.
@@ -108,7 +110,12 @@ def encode_crops(
 
   Returns:
     float32[frames, 512].
+
+  Raises:
+    ValueError: an odd number of crops by Winograd.
   """
+  if by_winograd and len(crops) % _CROPS_IN_CACHE:
+    raise ValueError(f'expected an even number of crops, got {len(crops)}')
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.
   model = VGG16(precision=jax.lax.Precision.HIGHEST)
@@ -123,11 +130,6 @@ def encode_crops(
     images = halves.reshape(-1, *halves.shape[2:])
   features = model.bind({'params': params})(images)
   return features.reshape(len(crops), FEATURES)
-
-
-def _default_platform() -> str:
-  """Of the device that arrays are placed on."""
-  return next(iter(jnp.zeros(()).devices())).platform
 
 
 def _preprocess(crops: jax.Array, preprocessing: Preprocessing) -> jax.Array:

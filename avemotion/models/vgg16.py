@@ -38,8 +38,8 @@ class VGG16(nn.Module):
     dtype: of the computation; parameters are float32.
     precision: of the products, as in `flax.linen.Conv`.
     blocks: which of the five run, from 0, in their order.
-    conv: the class of the convolutions, `flax.linen.Conv` or one of its
-      arguments.
+    conv: the class of the convolutions, `flax.linen.Conv` or one that
+      takes its arguments.
   """
 
   dtype: DTypeLike = jnp.float32
@@ -62,7 +62,7 @@ class VGG16(nn.Module):
 
     Raises:
       ValueError: `images` has another rank, another number of channels or a
-        side under 32.
+        side under 32; told where the first block runs.
     """
     if 0 in self.blocks:
       _check_images(images)

@@ -107,5 +107,7 @@ def test_tensorflow_is_neither_imported_nor_kept_away():
     'from avemotion.features import faces\n'
     'faces.FaceCropper()\n'
     "assert 'tensorflow' not in sys.modules\n"
+    'import importlib.util\n'
+    "assert importlib.util.find_spec('tensorflow')\n"
   )
   subprocess.run([sys.executable, '-c', script], check=True)

@@ -1,3 +1,5 @@
+import functools
+
 import av
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from PIL import Image
 from avemotion.features import visual
 from avemotion.features.vgg16_weights import load_vgg16_weights
 from avemotion.features.visual import PADDED_FRAMES, VisualEncoder
+from avemotion.models import winograd
 
 
 @pytest.fixture(scope='module')
@@ -107,9 +110,16 @@ def test_padding_does_not_touch_the_valid_rows(encoder, crops):
   assert relative_error(one_by_one, full[:5]) < 1e-5
 
 
-def test_winograd_is_the_direct_sum(encoder, weights, crops):
+def test_winograd_is_the_direct_sum(weights, crops):
+  crops = crops[:8]
   direct = visual.encode_crops(weights.params, crops, weights.preprocessing)
-  assert relative_error(encoder(crops), direct) < 1e-5
+  params = winograd.transform(weights.params)
+  encode = functools.partial(visual.encode_crops, params, by_winograd=True)
+  by_winograd = encode(crops, weights.preprocessing)
+  assert relative_error(by_winograd, direct) < 1e-5
+  assert (np.asarray(by_winograd) != np.asarray(direct)).any()
+  with pytest.raises(ValueError, match='even number of crops, got 7'):
+    encode(crops[:7], weights.preprocessing)
 
 
 def test_long_clips_go_in_pieces(encoder, crops):

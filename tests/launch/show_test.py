@@ -32,7 +32,9 @@ def test_draws_a_clip(tmp_path):
   assert image.shape[0] == pytest.approx(120 * 6.6, abs=2)
   # Sound alone has no faces.
   synthetic.make_clip(tmp_path / 'sound.wav', 'happy', actor=1, seconds=1.0)
-  assert show(tmp_path, 'sound.wav', '--output=sound.png').returncode == 0
+  ran = show(tmp_path, 'sound.wav', '--output=sound.png')
+  assert (ran.returncode, ran.stdout) == (0, 'sound.png\n')
+  assert 'sound.wav: no picture in the clip' in ran.stderr
   image = matplotlib.image.imread(tmp_path / 'sound.png')
   assert image.shape[0] == pytest.approx(120 * 5.4, abs=2)
 
@@ -58,6 +60,7 @@ def test_draws_a_dataset_of_any_labels(tmp_path):
     (['broken.mp4'], 'broken.mp4: the file is empty'),
     (['ravdess/song', '--data_dir=.'], 'ravdess/song: not prepared under'),
     (['missing.npz'], 'missing.npz'),
+    (['missing.mp4'], 'missing.mp4: no such file'),
     ([], 'name one dataset, or one clip'),
   ],
 )
