@@ -25,7 +25,9 @@ def read(
   Raises:
     ValueError: it is not prepared there, or a shard is damaged.
   """
+  # Read by TensorFlow when it is imported; the second silences a notice.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   try:
     import tensorflow as tf
     import tensorflow_datasets as tfds

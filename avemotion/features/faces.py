@@ -188,7 +188,7 @@ _tensorflow_lock = threading.Lock()
 
 @contextlib.contextmanager
 def _without_tensorflow() -> Iterator[None]:
-  """Hides TensorFlow, which takes seconds, and 0.3 GB of each process.
+  """Hides TensorFlow, which takes seconds, and 0.4 GB of each process.
 
   MediaPipe imports it where it finds it, to mark its documentation and to read
   models of remote file systems, neither of which is done here.
