@@ -42,6 +42,8 @@ def test_times_every_part(clip):
   assert 0 < seconds['MFCC'] < seconds['whole chain']
 
 
+# Of what `librosa.load` and Keras import.
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_the_usual_chain_makes_mfcc(clip, tmp_path):
   pytest.importorskip('tensorflow')
   sound = tmp_path / 'sound.wav'
