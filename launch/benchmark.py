@@ -133,6 +133,7 @@ def _time_builds(
     builds[name, workers] = built
     print(
       f'{name}: {built.clips} clips, {workers} workers: {built.seconds:.1f} s,'
+      f' {built.start_seconds:.1f} s of them to the first clip,'
       f' {built.clips / built.seconds:.2f} clips/s,'
       f' {built.worker_bytes / 1e9:.2f} GB a worker'
     )

@@ -42,11 +42,13 @@ class Build:
     clips: how many it holds.
     seconds: wall time of all of it, from the first process's start to the last
       TFRecord.
+    start_seconds: of these, until the first clip was done.
     worker_bytes: the most memory that one of the workers was seen to hold.
   """
 
   clips: int
   seconds: float
+  start_seconds: float
   worker_bytes: int
 
 
@@ -79,8 +81,13 @@ def build(
     for copy in range(copies)
   ]
   labelled = folder.Labelled(Findings(repeated, {}, {}), ('any',), {'': 1}, ())
+  done_at: list[float] = []
   builder = folder_builder.FolderBuilder(
-    name='clips', clips=labelled, num_workers=num_workers, data_dir=data_dir
+    name='clips',
+    clips=labelled,
+    num_workers=num_workers,
+    data_dir=data_dir,
+    on_progress=lambda done, total: done_at.append(time.perf_counter()),
   )
   import tensorflow  # noqa: F401  # As prepare.py has, before it starts.
 
@@ -90,7 +97,7 @@ def build(
     builder.download_and_prepare()
     seconds = time.perf_counter() - start
   prepared = builder.info.splits.total_num_examples
-  return Build(prepared, seconds, resident.most)
+  return Build(prepared, seconds, done_at[0] - start, resident.most)
 
 
 class _Resident:
