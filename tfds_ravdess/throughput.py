@@ -1,6 +1,7 @@
 """What preparing a dataset costs, and what the usual way of doing it does.
 
-Measures for `launch/benchmark.py`; nothing else needs them.
+Measures for `launch/benchmark.py`; nothing else needs them. psutil comes with
+TFDS, OpenCV with MediaPipe, Keras with TensorFlow.
 """
 
 import collections

@@ -115,7 +115,10 @@ def encode_crops(
     ValueError: an odd number of crops by Winograd.
   """
   if by_winograd and len(crops) % _CROPS_IN_CACHE:
-    raise ValueError(f'expected an even number of crops, got {len(crops)}')
+    raise ValueError(
+      f'expected an even number of crops, got {len(crops)}: pad them, as '
+      'VisualEncoder does'
+    )
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.
   model = VGG16(precision=jax.lax.Precision.HIGHEST)
