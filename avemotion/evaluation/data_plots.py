@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib import axes
 
 from avemotion.data.clips import ClipSet
-from avemotion.emotions import COLOURS
 from avemotion.evaluation import plots
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
@@ -33,10 +32,8 @@ def save_counts(path: str | os.PathLike[str], clips: ClipSet) -> None:
   )
   figure = matplotlib.figure.Figure((11, 4), layout='constrained')
   by_label, by_actor = figure.subplots(1, 2, width_ratios=(2, 3))
-  fallback = list(matplotlib.colors.TABLEAU_COLORS)
   colours = [
-    COLOURS.get(name, fallback[k % len(fallback)])
-    for k, name in enumerate(clips.label_names)
+    plots.colour_of(name, index) for index, name in enumerate(clips.label_names)
   ]
   bars = by_label.barh(clips.label_names, counts.sum(axis=1), color=colours)
   by_label.bar_label(bars, padding=3)

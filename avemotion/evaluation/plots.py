@@ -244,6 +244,12 @@ def save_timeline(
   figure.savefig(path, dpi=120)
 
 
+def colour_of(label: str, index: int) -> str:
+  """Its emotion's colour; of a label that is none, one by its place."""
+  fallback = _FALLBACK_COLOURS[index % len(_FALLBACK_COLOURS)]
+  return COLOURS.get(label, fallback)
+
+
 def draw_loudness(
   ax: axes.Axes, seconds: np.ndarray, loudness: np.ndarray
 ) -> None:
@@ -317,11 +323,10 @@ def _draw_probabilities(
   ranked = sorted(probabilities, key=lambda name: -probabilities[name][-1])
   for index, name in enumerate(ranked):
     values = probabilities[name]
-    fallback = _FALLBACK_COLOURS[index % len(_FALLBACK_COLOURS)]
     ax.plot(
       seconds,
       values,
-      color=COLOURS.get(name, fallback),
+      color=colour_of(name, index),
       lw=2.5 if index == 0 else 1.5,
       marker='o' if len(seconds) == 1 else None,
       label=f'{name}  {values[-1]:.0%}',
