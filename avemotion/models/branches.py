@@ -43,6 +43,8 @@ class _Branch(nn.Module):
     dropout_rate: share of units dropped between layers while training.
     use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
     dtype: of the computation, such as jnp.bfloat16; parameters are float32.
+    pallas: whether the GRU layers loop in a kernel for TPUs, see
+      `avemotion.models.recurrence`.
   """
 
   features: int
@@ -53,6 +55,7 @@ class _Branch(nn.Module):
   dropout_rate: float = 0.0
   use_bias: bool = False
   dtype: Any = None
+  pallas: bool = False
 
   @nn.compact
   def __call__(
@@ -82,10 +85,17 @@ class _Branch(nn.Module):
         f'the branch reads {width} features a step, got {inputs.shape[-1]}'
       )
     x = Standardize(name='standardize')(inputs[..., :width])
-    x = x.astype(self.dtype or x.dtype)
+    x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
     for layer in range(self.num_layers):
-      gru = GRU(self.features, self.use_bias, self.dtype, name=f'gru_{layer}')
+      gru = GRU(
+        self.features,
+        self.use_bias,
+        self.dtype,
+        time_major=True,
+        pallas=self.pallas,
+        name=f'gru_{layer}',
+      )
       states, last = gru(x, lengths)
       x = drop(states)
     # Batch normalisation takes a constant out again, and adds its own.

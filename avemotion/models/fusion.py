@@ -30,6 +30,8 @@ class EmotionClassifier(nn.Module):
     dropout_rate: share of units dropped between layers while training.
     use_bias: whether the GRU's gates have biases.
     dtype: of the computation; parameters and logits are float32.
+    pallas: whether the GRU layers loop in a kernel for TPUs, see
+      `avemotion.models.recurrence`.
   """
 
   num_classes: int = 8
@@ -44,6 +46,7 @@ class EmotionClassifier(nn.Module):
   dropout_rate: float = 0.0
   use_bias: bool = False
   dtype: Any = None
+  pallas: bool = False
 
   def setup(self) -> None:
     """Makes the branches that there are."""
@@ -58,6 +61,7 @@ class EmotionClassifier(nn.Module):
       'dropout_rate': self.dropout_rate,
       'use_bias': self.use_bias,
       'dtype': self.dtype,
+      'pallas': self.pallas,
     }
     if 'video' in self.modalities:
       self.video = VideoBranch(self.video_features, self.video_layers, **shared)

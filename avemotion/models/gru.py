@@ -146,11 +146,16 @@ class GRU(nn.Module):
     features: number of units.
     use_bias: as in `GRUCell`.
     dtype: as in `GRUCell`.
+    time_major: inputs and states are [time, batch, …], as the loop runs over
+      them: layers that follow each other need not transpose.
+    pallas: loops in a kernel for TPUs, see `recurrence`.
   """
 
   features: int
   use_bias: bool = False
   dtype: Any = None
+  time_major: bool = False
+  pallas: bool = False
 
   def setup(self) -> None:
     """Makes the cell."""
@@ -179,12 +184,13 @@ class GRU(nn.Module):
       raise ValueError(
         f'expected inputs [batch, time, features], got shape {inputs.shape}'
       )
-    projected = self.cell.project(inputs).swapaxes(0, 1)
+    if not self.time_major:
+      inputs = inputs.swapaxes(0, 1)
+    projected = self.cell.project(inputs)
     kernel = self.cell.recurrent_kernel.astype(projected.dtype)
-    states = recurrence(projected, kernel).swapaxes(0, 1)
-    if lengths is None:
-      return states, states[:, -1]
-    return states, states_after(states, lengths)
+    states = recurrence(projected, kernel, self.pallas)
+    last = states[-1] if lengths is None else states_after(states, lengths)
+    return states if self.time_major else states.swapaxes(0, 1), last
 
 
 def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -194,7 +200,7 @@ def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
   exact whatever the padding holds.
 
   Args:
-    states: float[batch, time, features], after steps 1, 2, ….
+    states: float[time, batch, features], after steps 1, 2, ….
     lengths: int32[batch] or int32[batch, points], between 0 and time.
 
   Returns:
@@ -203,12 +209,13 @@ def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
   Raises:
     ValueError: `lengths` has another shape.
   """
-  if lengths.ndim not in (1, 2) or lengths.shape[0] != states.shape[0]:
+  batch = states.shape[1]
+  if lengths.ndim not in (1, 2) or lengths.shape[0] != batch:
     raise ValueError(
-      f'expected lengths [batch] or [batch, points] for {states.shape[0]}'
-      f' sequences, got shape {lengths.shape}'
+      f'expected lengths [batch] or [batch, points] for {batch} sequences, got'
+      f' shape {lengths.shape}'
     )
-  points = lengths.reshape(lengths.shape[0], -1, 1)
-  chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=1)
-  chosen = jnp.where(points > 0, chosen, 0)
+  points = lengths.reshape(batch, -1, 1).swapaxes(0, 1)
+  chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=0)
+  chosen = jnp.where(points > 0, chosen, 0).swapaxes(0, 1)
   return chosen.reshape(*lengths.shape, states.shape[-1])

@@ -1,0 +1,115 @@
+"""One step of equations (1)–(4), and its gradient, for loops over time.
+
+Arrays are those of one step, [batch, features]. The state is carried in
+float32, whatever the products are computed in.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Kernels(NamedTuple):
+  """The recurrent kernel in the two products that a step makes of it.
+
+  Attributes:
+    gates: float[features, 2 * features], U_z and U_r side by side; for the
+      gradient its transpose.
+    candidate: float[features, features], U; likewise.
+  """
+
+  gates: jax.Array
+  candidate: jax.Array
+
+  @classmethod
+  def of(cls, kernel: jax.Array) -> 'Kernels':
+    """Divides float[features, 3 * features], U_z, U_r, U."""
+    size = kernel.shape[0]
+    return cls(kernel[:, : 2 * size], kernel[:, 2 * size :])
+
+  def transposed(self) -> 'Kernels':
+    """For the gradient."""
+    return Kernels(self.gates.T, self.candidate.T)
+
+
+class Steps(NamedTuple):
+  """What a step computes, or all steps with a leading axis of time.
+
+  Attributes:
+    state: float[..., batch, features], h of equation (4).
+    z: likewise, equation (1).
+    r: likewise, equation (2).
+    candidate: likewise, h̃ of equation (3).
+  """
+
+  state: jax.Array
+  z: jax.Array
+  r: jax.Array
+  candidate: jax.Array
+
+
+class Gradients(NamedTuple):
+  """Of a step's projected inputs; or of all steps' with a leading axis of time.
+
+  Attributes:
+    gates: float[..., batch, 2 * features], of what z and r are the sigmoid of.
+    candidate: float[..., batch, features], of what h̃ is the tanh of.
+  """
+
+  gates: jax.Array
+  candidate: jax.Array
+
+
+def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
+  """Equations (1)–(4).
+
+  Args:
+    before: float32[batch, features], h₋.
+    projected: float[batch, 3 * features], W_z x, W_r x, W x.
+    kernels: U_z, U_r, U.
+
+  Returns:
+    The step in float32.
+  """
+  size = before.shape[-1]
+  gates = jax.nn.sigmoid(
+    projected[:, : 2 * size] + _product(before, kernels.gates)
+  )
+  z, r = gates[:, :size], gates[:, size:]  # (1), (2)
+  candidate = jnp.tanh(
+    projected[:, 2 * size :] + _product(r * before, kernels.candidate)
+  )  # (3)
+  return Steps((1 - z) * before + z * candidate, z, r, candidate)  # (4)
+
+
+def backward(
+  gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
+) -> tuple[jax.Array, Gradients]:
+  """The gradient of `forward`, less the kernels'.
+
+  Args:
+    gradient: float32[batch, features], of the step's state.
+    before: float[batch, features], the state that the step began with.
+    step: what it computed, its `state` apart.
+    transposed: the kernels, transposed.
+
+  Returns:
+    The gradient of `before`, and of what was projected, float32.
+  """
+  _, z, r, candidate = step
+  d_candidate = gradient * z * (1 - candidate**2)
+  d_reset = _product(d_candidate, transposed.candidate)
+  d_z = gradient * (candidate - before) * z * (1 - z)
+  d_r = d_reset * before * r * (1 - r)
+  d_gates = jnp.concatenate([d_z, d_r], axis=-1)
+  d_before = (
+    gradient * (1 - z) + d_reset * r + _product(d_gates, transposed.gates)
+  )
+  return d_before, Gradients(d_gates, d_candidate)
+
+
+def _product(rows: jax.Array, kernel: jax.Array) -> jax.Array:
+  return jnp.dot(
+    rows.astype(kernel.dtype), kernel, preferred_element_type=jnp.float32
+  )
