@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from avemotion.models import recurrence_kernel, recurrence_step
-from avemotion.models.recurrence_step import Gradients, Kernels, Steps
+from avemotion.models.recurrence_step import Kernels, Steps
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -57,15 +57,14 @@ def _backward(
   loop = _scan_backward
   if pallas and recurrence_kernel.fits(before.shape):
     loop = recurrence_kernel.backward
-  found = loop(gradients, before, steps, Kernels.of(kernel).transposed())
-  d_kernel = jnp.concatenate(
-    [
-      jnp.einsum('tbh,tbg->hg', before, found.gates),
-      jnp.einsum('tbh,tbg->hg', steps.r * before, found.candidate),
-    ],
-    axis=-1,
+  transposed = Kernels.of(kernel).transposed()
+  d_projected = loop(gradients, before, steps, transposed)
+  d_gates, d_candidate = jnp.split(d_projected, [2 * kernel.shape[0]], axis=-1)
+  d_kernels = (
+    jnp.einsum('tbh,tbg->hg', before, d_gates),
+    jnp.einsum('tbh,tbg->hg', steps.r * before, d_candidate),
   )
-  return jnp.concatenate(found, axis=-1), d_kernel
+  return d_projected, jnp.concatenate(d_kernels, axis=-1)
 
 
 recurrence.defvjp(_forward, _backward)
@@ -76,7 +75,8 @@ def _scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
 
   def step(state: jax.Array, projected: jax.Array) -> tuple[jax.Array, Steps]:
     found = recurrence_step.forward(state, projected, kernels)
-    return found.state, _as(projected.dtype, found)
+    saved = jax.tree.map(lambda leaf: leaf.astype(projected.dtype), found)
+    return found.state, saved
 
   batch, size = projected.shape[1], kernels.candidate.shape[0]
   start = jnp.zeros((batch, size), jnp.float32)
@@ -85,22 +85,18 @@ def _scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
 
 def _scan_backward(
   gradients: jax.Array, before: jax.Array, steps: Steps, transposed: Kernels
-) -> Gradients:
-  """Every step's gradients, backward in time."""
+) -> jax.Array:
+  """Every step's gradient of what was projected, backward in time."""
 
   def step(
     carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
-  ) -> tuple[jax.Array, Gradients]:
+  ) -> tuple[jax.Array, jax.Array]:
     gradient, before, step = saved
     d_before, found = recurrence_step.backward(
       carried + gradient, before, step, transposed
     )
-    return d_before, _as(before.dtype, found)
+    return d_before, found.astype(before.dtype)
 
   start = jnp.zeros(gradients.shape[1:], jnp.float32)
   saved = gradients, before, steps
   return jax.lax.scan(step, start, saved, reverse=True)[1]
-
-
-def _as(dtype: jnp.dtype, tree: Steps | Gradients) -> Steps | Gradients:
-  return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)

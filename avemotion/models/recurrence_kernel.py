@@ -15,7 +15,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 from avemotion.models import recurrence_step
-from avemotion.models.recurrence_step import Gradients, Kernels, Steps
+from avemotion.models.recurrence_step import Kernels, Steps
 
 _SUBLANES, _LANES = 8, 128  # of a TPU's registers
 _VMEM = 14 * 2**20  # bytes that a kernel may use, of 16 MiB
@@ -34,7 +34,7 @@ def fits(shape: tuple[int, ...]) -> bool:
   """
   _, batch, size = shape
   aligned = batch % _SUBLANES == 0 and size % _LANES == 0
-  return aligned and _block_steps(batch, size) is not None
+  return aligned and _block_steps(batch, size) > 0
 
 
 def forward(projected: jax.Array, kernels: Kernels) -> Steps:
@@ -56,8 +56,8 @@ def forward(projected: jax.Array, kernels: Kernels) -> Steps:
 
 def backward(
   gradients: jax.Array, before: jax.Array, steps: Steps, transposed: Kernels
-) -> Gradients:
-  """Every step's gradients, backward in time.
+) -> jax.Array:
+  """Every step's gradient of what was projected, backward in time.
 
   Args:
     gradients: float[time, batch, features], of the states.
@@ -66,42 +66,41 @@ def backward(
     transposed: the kernels, transposed.
 
   Returns:
-    Gradients of what was projected.
+    float[time, batch, 3 * features].
   """
   time, batch, size = before.shape
-  found = Gradients(
-    jax.ShapeDtypeStruct((time, batch, 2 * size), before.dtype),
-    jax.ShapeDtypeStruct((time, batch, size), before.dtype),
-  )
+  found = jax.ShapeDtypeStruct((time, batch, 3 * size), before.dtype)
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
-  return Gradients(
-    *_over_time(_backward_block, rows, transposed, found, reverse=True)
+  (d_projected,) = _over_time(
+    _backward_block, rows, transposed, [found], reverse=True
   )
+  return d_projected
 
 
-def _block_steps(batch: int, size: int) -> int | None:
-  """Steps of a block, of which two are in VMEM; None: not even one."""
+def _block_steps(batch: int, size: int) -> int:
+  """Steps of a block, of which two are in VMEM; 0: there is no room for one."""
   kernel = 3 * size * size * 4
   step = 8 * size * batch * 4  # Rows that the wider loop, backward, moves.
   for steps in _STEPS:
     if kernel + 2 * steps * step <= _VMEM:
       return steps
-  return None
+  return 0
 
 
 def _over_time(
   block: Any,
   rows: list[jax.Array],
   kernels: Kernels,
-  found: Any,
+  found: list[jax.ShapeDtypeStruct],
   *,
   reverse: bool,
-) -> Any:
+) -> list[jax.Array]:
   """Runs a kernel on blocks of steps, the state carried in VMEM."""
   time, batch, _ = rows[0].shape
   size = kernels.candidate.shape[0]
   steps = _block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
+  moved: list[Any] = [*rows, *kernels, *found]
 
   def of_rows(array: Any) -> pl.BlockSpec:
     return pl.BlockSpec(
@@ -119,8 +118,13 @@ def _over_time(
     grid=(blocks,),
     in_specs=[*map(of_rows, rows), *map(whole, kernels)],
     out_specs=[*map(of_rows, found)],
-    out_shape=[*found],
+    out_shape=found,
     scratch_shapes=[pltpu.VMEM((batch, size), jnp.float32)],
+    cost_estimate=pl.CostEstimate(
+      flops=2 * time * batch * 3 * size**2,
+      transcendentals=0 if reverse else 3 * time * batch * size,
+      bytes_accessed=sum(array.size * array.dtype.itemsize for array in moved),
+    ),
   )(*rows, *kernels)
 
 
@@ -153,8 +157,7 @@ def _backward_block(
   candidates: Any,
   gates: Any,
   candidate: Any,
-  d_gates: Any,
-  d_candidate: Any,
+  d_projected: Any,
   carried: Any,
   *,
   time: int,
@@ -171,8 +174,7 @@ def _backward_block(
     )
     # The last block's rows past the last step hold anything.
     gradient = jnp.where(first + i < time, d_before, 0)
-    d_gates[i] = found.gates.astype(d_gates.dtype)
-    d_candidate[i] = found.candidate.astype(d_candidate.dtype)
+    d_projected[i] = found.astype(d_projected.dtype)
   carried[...] = gradient
 
 

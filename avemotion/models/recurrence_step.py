@@ -49,18 +49,6 @@ class Steps(NamedTuple):
   candidate: jax.Array
 
 
-class Gradients(NamedTuple):
-  """Of a step's projected inputs; or of all steps' with a leading axis of time.
-
-  Attributes:
-    gates: float[..., batch, 2 * features], of what z and r are the sigmoid of.
-    candidate: float[..., batch, features], of what h̃ is the tanh of.
-  """
-
-  gates: jax.Array
-  candidate: jax.Array
-
-
 def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
   """Equations (1)–(4).
 
@@ -85,7 +73,7 @@ def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
 
 def backward(
   gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
-) -> tuple[jax.Array, Gradients]:
+) -> tuple[jax.Array, jax.Array]:
   """The gradient of `forward`, less the kernels'.
 
   Args:
@@ -95,7 +83,8 @@ def backward(
     transposed: the kernels, transposed.
 
   Returns:
-    The gradient of `before`, and of what was projected, float32.
+    float32[batch, features], the gradient of `before`, and
+    float32[batch, 3 * features], of what was projected.
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)
@@ -106,7 +95,7 @@ def backward(
   d_before = (
     gradient * (1 - z) + d_reset * r + _product(d_gates, transposed.gates)
   )
-  return d_before, Gradients(d_gates, d_candidate)
+  return d_before, jnp.concatenate([d_gates, d_candidate], axis=-1)
 
 
 def _product(rows: jax.Array, kernel: jax.Array) -> jax.Array:

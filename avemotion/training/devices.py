@@ -12,16 +12,14 @@ LIBTPU_ARGUMENTS = '--fibers_default_thread_stack_size=1048576'
 _ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
 
 
-def start(*, multihost: bool = False, split_cpu: bool = False) -> None:
-  """Joins the other processes, or divides a CPU into devices.
+def start(*, multihost: bool = False) -> None:
+  """Joins the other processes, or makes each core of a CPU a device.
 
   Args:
     multihost: whether this process is one of several. On a TPU slice they find
       each other; elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
-      JAX_PROCESS_ID say who is who.
-    split_cpu: makes each CPU core a device, for folds that train together;
-      otherwise a CPU is one device of many threads. JAX_NUM_CPU_DEVICES says
-      another number.
+      JAX_PROCESS_ID say who is who. A CPU's cores are devices of their own
+      where there are no others; JAX_NUM_CPU_DEVICES says another number.
 
   Raises:
     ValueError: one of these is missing or no number.
@@ -35,7 +33,7 @@ def start(*, multihost: bool = False, split_cpu: bool = False) -> None:
       process_id=_environment_number('JAX_PROCESS_ID'),
     )
   cpu_devices = _environment_number('JAX_NUM_CPU_DEVICES')
-  if cpu_devices is None and split_cpu and not multihost:
+  if cpu_devices is None and not multihost:
     cpu_devices = num_cores()
     jax.config.update('jax_num_cpu_devices', cpu_devices)
   if cpu_devices is not None and cpu_devices > 1:

@@ -15,6 +15,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 FOLD, DATA = 'fold', 'data'
 
+# Of a fold's batch, on each of a CPU's devices: its cores work on so many apart
+# faster than on all together; docs/performance.md.
+_CPU_ROWS = 16
+
 
 def mesh_shape(
   num_devices: int, num_folds: int, batch_size: int
@@ -53,8 +57,7 @@ def make_mesh(
   Args:
     num_folds: folds to train together.
     batch_size: clips of a step of one fold.
-    devices: None: all of them, but on a CPU no more than there are folds: its
-      devices share one memory, and a batch divided among them only costs.
+    devices: None: all of them, but on a CPU no more than share a batch well.
 
   Returns:
     A mesh of axes `fold` and `data`, `AxisType.Auto` both.
@@ -62,7 +65,7 @@ def make_mesh(
   if devices is None:
     devices = jax.devices()
     if devices[0].platform == 'cpu' and jax.process_count() == 1:
-      devices = devices[:num_folds]
+      devices = devices[: num_folds * max(1, batch_size // _CPU_ROWS)]
   shape = mesh_shape(len(devices), num_folds, batch_size)
   return Mesh(
     np.array(devices).reshape(shape), (FOLD, DATA), (AxisType.Auto,) * 2
@@ -118,7 +121,8 @@ def map_folds(
       PartitionSpec(FOLD) if each else PartitionSpec() for each in stacked
     ),
     out_specs=PartitionSpec(FOLD),
-    axis_names={FOLD},
+    # Kernels take no axis that is the compiler's, not even one of length 1.
+    axis_names={FOLD, DATA} if mesh.shape[DATA] == 1 else {FOLD},
     check_vma=False,
   )
 
@@ -129,6 +133,15 @@ def go_together(mesh: Mesh) -> bool:
   One fold's products leave most of an accelerator idle, and fill a CPU core.
   """
   return bool(mesh.devices.flat[0].platform != 'cpu')
+
+
+def takes_kernels(mesh: Mesh) -> bool:
+  """Whether Pallas kernels may stand in a fold's function.
+
+  They are for TPUs, and the compiler cannot divide them over the data axis.
+  """
+  on_tpu = mesh.devices.flat[0].platform == 'tpu'
+  return bool(on_tpu) and mesh.shape[DATA] == 1
 
 
 def shard_batch(mesh: Mesh, batch: Any) -> Any:

@@ -36,7 +36,7 @@ class FoldFunctions:
     mesh: Mesh,
   ) -> None:
     """Makes them; the mesh may be of devices that are only described."""
-    self.model = step.make_classifier(config.model, num_classes)
+    self.model = step.make_classifier(config.model, num_classes, mesh)
     self.schedule = step.make_schedule(
       config.optimizer, steps_per_epoch, config.epochs
     )

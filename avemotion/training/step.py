@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from avemotion.models import EmotionClassifier
 from avemotion.training.config import ModelConfig, OptimizerConfig
-from avemotion.training.mesh import map_folds, shard_batch
+from avemotion.training.mesh import map_folds, shard_batch, takes_kernels
 
 Features = Mapping[str, jax.Array]
 Variables = Mapping[str, Any]
@@ -65,10 +65,23 @@ class TrainState(flax.struct.PyTreeNode):
     }
 
 
-def make_classifier(config: ModelConfig, num_classes: int) -> EmotionClassifier:
-  """The network that a configuration describes."""
+def make_classifier(
+  config: ModelConfig, num_classes: int, mesh: Mesh | None = None
+) -> EmotionClassifier:
+  """The network that a configuration describes.
+
+  Args:
+    config: its attributes.
+    num_classes: labels.
+    mesh: the devices of its programs, from `make_mesh`; None: any.
+
+  Returns:
+    The network; on TPUs its GRU layers loop in a kernel, unless the compiler is
+    to divide batches, which it cannot do in a kernel.
+  """
   attributes = dataclasses.asdict(config) | {'dtype': jnp.dtype(config.dtype)}
-  return EmotionClassifier(num_classes, **attributes)
+  pallas = mesh is not None and takes_kernels(mesh)
+  return EmotionClassifier(num_classes, **attributes, pallas=pallas)
 
 
 def sample_inputs(

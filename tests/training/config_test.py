@@ -100,4 +100,4 @@ def test_a_configuration_of_another_version_is_told():
 def test_model_keys_are_the_classifiers_attributes():
   ours = {field.name for field in dataclasses.fields(config_lib.ModelConfig)}
   theirs = {field.name for field in dataclasses.fields(EmotionClassifier)}
-  assert ours == theirs - {'num_classes', 'parent', 'name'}
+  assert ours == theirs - {'num_classes', 'pallas', 'parent', 'name'}
