@@ -1,70 +1,197 @@
 """Measures what the docs quote, and writes it into docs/results.json.
 
-  python launch/benchmark.py extract   # the feature chain on real clips
-  python launch/benchmark.py dataset   # preparing TFRecords of real clips
-  python launch/benchmark.py stages    # of that, where the time goes
-  python launch/benchmark.py import    # what importing the models costs
-  python launch/benchmark.py crossval  # ten folds as one program, and apart
+  python launch/benchmark.py gru        # recurrent layers beside their peers
+  python launch/benchmark.py train      # whole steps of training, likewise
+  python launch/benchmark.py crossval   # ten folds as one program, and apart
+  python launch/benchmark.py recognise  # a clip, in a warm and a new process
+  python launch/benchmark.py extract    # what the feature chain finds
+  python launch/benchmark.py dataset    # preparing TFRecords of real clips
+  python launch/benchmark.py stages     # of that, where the time goes
 
-`extract`, `dataset` and `stages` read the real clips in ../shared; `crossval`
-makes up features of RAVDESS's sizes.
+The peers are in the extra `peers` (pip install -e '.[peers]'); one that is not
+installed is left out. Contenders take turns in processes of their own; all
+medians go to OUTPUT_DIR, as JSON and as a picture. `recognise`, `extract`,
+`dataset` and `stages` read the real clips in ../shared.
 """
 
 import concurrent.futures
 import functools
-import json
 import multiprocessing
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
-import numpy as np
 from absl import app, flags
 
+from avemotion.benchmarks import contest
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation.figures import record
-from avemotion.features import acoustic, media
-from avemotion.features.clip import ClipFeatures, Extractor
 from avemotion.training import logs
 from tfds_ravdess.bundle import BUNDLED_DIR
 
 _SHARED = flags.DEFINE_string(
   'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
 )
-_PAPERS_COEFFICIENTS = 13
-_NUM_FOLDS = 10
-_VARIANTS = ('one_program', 'vmapped', 'alone')
-_RAVDESS_CLIPS = 200  # of a build, copies of what is there
-_STEPS = 4  # of every fold, in a timed call
-_CALLS = 3  # timed in a process
-_ROUNDS = 2
-_VARIANT = flags.DEFINE_enum(
-  'variant', None, _VARIANTS, 'the part of `crossval` that a process times'
+_OUTPUT_DIR = flags.DEFINE_string(
+  'output_dir', 'docs/performance', 'where medians and pictures go'
 )
+_ROUNDS = flags.DEFINE_integer(
+  'rounds', 3, 'how often each contender is started', lower_bound=1
+)
+_CONTENDER = flags.DEFINE_string(
+  'contender', None, 'the one that this process times; others are not started'
+)
+_RAVDESS_CLIPS = 200  # of a build, copies of what is there
+_STAGE_ROUNDS = 2
 
 
 def main(argv: list[str]) -> int:
   """Runs one benchmark by its name."""
   logs.log_to_terminal()
   benchmarks = {
+    'gru': _gru,
+    'train': _train,
+    'crossval': _crossval,
     'extract': _extract,
     'dataset': _dataset,
     'stages': _stages,
-    'import': _import,
-    'crossval': _time_crossval if _VARIANT.value else _crossval,
   }
   if len(argv) != 2 or argv[1] not in benchmarks:
     raise app.UsageError(f'name one of: {", ".join(benchmarks)}')
   return benchmarks[argv[1]]()
 
 
+def _gru() -> int:
+  """Recurrent layers, forward and in training."""
+  from avemotion.benchmarks import cases, recurrent
+
+  held = _hold(
+    'gru',
+    'Recurrent layers',
+    recurrent.CONTENDERS,
+    recurrent.measure,
+    {str(case): case.flops for case in cases.FORWARD + cases.TRAIN},
+  )
+  if held is None:
+    return 0
+  forward, train = str(cases.FORWARD[0]), str(cases.TRAIN[0])
+  _record('gru_forward.share_of_matmul', held.share(forward), 'fraction')
+  _record('gru_train.share_of_matmul', held.share(train), 'fraction')
+  for key, peer in (
+    ('torch', 'PyTorch'),
+    ('keras', 'Keras on JAX'),
+    ('flax', 'Flax'),
+  ):
+    _record_over('gru_train', held, train, key, peer)
+  return 0
+
+
+def _train() -> int:
+  """Whole steps of training of the fusion model and of the audio model."""
+  from avemotion.benchmarks import cases, training
+
+  held = _hold(
+    'train',
+    'Steps of training',
+    training.STEP_CONTENDERS,
+    training.measure_step,
+    {
+      training.step_case(modalities): cases.STEPS * cases.step_flops(modalities)
+      for modalities in (training.FUSION, training.AUDIO)
+    },
+  )
+  if held is None:
+    return 0
+  fusion = training.step_case(training.FUSION)
+  _record_over('train_step', held, fusion, 'torch', 'PyTorch')
+  _record_over('train_step', held, fusion, 'keras', 'Keras on JAX')
+  return 0
+
+
+def _crossval() -> int:
+  """Ten folds in one program, against ten runs and PyTorch's loop."""
+  from avemotion.benchmarks import cases, training
+
+  steps = cases.NUM_FOLDS * cases.STEPS
+  case = training.CROSSVAL_CASE
+  held = _hold(
+    'crossval',
+    'Cross-validation, audio model',
+    training.CROSSVAL_CONTENDERS,
+    training.measure_crossval,
+    {case: steps * cases.step_flops(training.AUDIO)},
+  )
+  if held is None:
+    return 0
+  _record_over('crossval_epoch', held, case, 'torch', 'PyTorch')
+  alone = held.over(case, training.ALONE)
+  if jax.default_backend() == 'cpu':
+    record(
+      'crossval.ten_folds_over_ten_runs',
+      1 / (cases.NUM_FOLDS * alone),
+      'ratio of wall time',
+    )
+  else:
+    record(
+      f'crossval.{jax.default_backend()}.ten_folds_over_one',
+      1 / alone,
+      'ratio of wall time',
+    )
+  return 0
+
+
+def _hold(
+  name: str,
+  title: str,
+  contenders: tuple[str, ...],
+  measure: Callable[[str], dict[str, list[float]]],
+  flops: dict[str, float],
+) -> contest.Contest | None:
+  """Has the contenders take turns; None in the process of one of them."""
+  from avemotion.training import devices
+
+  if _CONTENDER.value:
+    if _CONTENDER.value.startswith(contest.OURS):
+      devices.start()
+    contest.tell(measure(_CONTENDER.value))
+    return None
+  held = contest.hold(
+    title,
+    [sys.executable, __file__, name],
+    contenders,
+    flops,
+    _ROUNDS.value,
+  )
+  print(held)
+  held.save(pathlib.Path(_OUTPUT_DIR.value, name))
+  return held
+
+
+def _record_over(
+  key: str, held: contest.Contest, case: str, peer_key: str, peer: str
+) -> None:
+  if peer in held.seconds[case]:
+    _record(
+      f'{key}.over_{peer_key}', held.over(case, peer), 'ratio of wall time'
+    )
+
+
+def _record(key: str, value: float, unit: str) -> None:
+  """A figure of speed, under the name of the accelerator if there is one."""
+  platform = jax.default_backend()
+  prefix = 'speed.' if platform == 'cpu' else f'speed.{platform}.'
+  record(prefix + key, value, unit)
+
+
 def _extract() -> int:
   """Faces, rows, speed, and what AAC does to the MFCC."""
+  from avemotion.benchmarks import extraction
+  from avemotion.features.clip import Extractor
+
   clips, javanese = _real_clips()
   extractor = Extractor()
   features = [extractor(clip) for clip in clips]
@@ -72,10 +199,11 @@ def _extract() -> int:
   print(
     f'RAVDESS: {len(rows)} clips with {min(rows)} to {max(rows)} video rows'
   )
-  record('foundation.face_share.ravdess', _face_share(features), 'fraction')
+  found = extraction.face_share(features)
+  record('foundation.face_share.ravdess', found, 'fraction')
   record(
     'foundation.mfcc_correlation_mp4_flac',
-    _mfcc_correlation(clips),
+    extraction.mfcc_correlation(clips, _flac),
     'correlation, mean over 13 coefficients',
   )
   start = time.perf_counter()
@@ -83,7 +211,8 @@ def _extract() -> int:
   seconds = time.perf_counter() - start
   whole = sum(len(clip.modalities) == 2 for clip in features)
   print(f'Javanese: {whole} of {len(javanese)} clips gave both modalities')
-  record('foundation.face_share.javanese', _face_share(features), 'fraction')
+  found = extraction.face_share(features)
+  record('foundation.face_share.javanese', found, 'fraction')
   record(
     'foundation.extract_clips_per_second.javanese',
     len(javanese) / seconds,
@@ -192,7 +321,9 @@ def _stages() -> int:
       concurrent.futures.ProcessPoolExecutor(1, spawn) as pool,
       workers.one_thread_each(),
     ):
-      seconds = pool.submit(throughput.stages, clips[:24], _ROUNDS).result()
+      seconds = pool.submit(
+        throughput.stages, clips[:24], _STAGE_ROUNDS
+      ).result()
     every, whole = seconds['decode every frame'], seconds['whole chain']
     print(f'{name}: {whole:.3f} s a clip, {whole / every:.2f} × decoding')
     for part, value in seconds.items():
@@ -201,66 +332,6 @@ def _stages() -> int:
       record(
         'dataset.over_decode_only', whole / every, 'ratio of processor time'
       )
-  return 0
-
-
-def _import() -> int:
-  """Seconds of `import avemotion.models` in a fresh process."""
-  script = (
-    'import time; start = time.perf_counter(); import avemotion.models;'
-    'print(time.perf_counter() - start)'
-  )
-  seconds = [
-    float(subprocess.check_output([sys.executable, '-c', script], text=True))
-    for _ in range(7)
-  ]
-  record(
-    'foundation.import_models_seconds', statistics.median(seconds), 'seconds'
-  )
-  return 0
-
-
-def _crossval() -> int:
-  """Ten folds in one program against ten runs, compile apart; 3 × 256.
-
-  Each variant is timed in processes of its own, in turn.
-  """
-  seconds: dict[str, list[float]] = {variant: [] for variant in _VARIANTS}
-  for _ in range(_ROUNDS):
-    for variant, times in seconds.items():
-      command = [sys.executable, __file__, 'crossval', f'--variant={variant}']
-      times += json.loads(subprocess.check_output(command, text=True))
-  one_program, vmapped, one_run = map(statistics.median, seconds.values())
-  print(
-    f'{_STEPS} steps, medians of {len(times)} calls: {one_program:.2f} s for'
-    f' {_NUM_FOLDS} folds as one program, {vmapped:.2f} s with the folds of a'
-    f' device vmapped; {one_run:.2f} s for one fold alone'
-  )
-  platform = jax.default_backend()
-  if platform == 'cpu':
-    record(
-      'crossval.ten_folds_over_ten_runs',
-      one_program / (_NUM_FOLDS * one_run),
-      'ratio of wall time',
-    )
-  else:
-    record(
-      f'crossval.{platform}.ten_folds_over_one',
-      one_program / one_run,
-      'ratio of wall time',
-    )
-  return 0
-
-
-def _time_crossval() -> int:
-  """Prints the seconds of calls of one variant, after one that compiles."""
-  # Imported here: the workers of `dataset` import this file too.
-  from avemotion.training import devices, timing
-
-  num_folds = 1 if _VARIANT.value == 'alone' else _NUM_FOLDS
-  devices.start(split_cpu=num_folds > 1)
-  call = timing.timed_program(num_folds, _STEPS, _VARIANT.value == 'vmapped')
-  print(json.dumps([call() for _ in range(1 + _CALLS)][1:]))
   return 0
 
 
@@ -288,40 +359,6 @@ def _seconds(call: Callable[[], object]) -> float:
   start = time.perf_counter()
   call()
   return time.perf_counter() - start
-
-
-def _face_share(features: Sequence[ClipFeatures]) -> float:
-  found = [clip.face_found for clip in features if clip.face_found is not None]
-  return float(np.mean(np.concatenate(found)))
-
-
-def _mfcc_correlation(clips: list[pathlib.Path]) -> float:
-  """The MP4s' AAC sound against the same recordings, packed losslessly."""
-  one, other = [], []
-  for path in clips:
-    coded = media.read_waveform(path)
-    if not coded.any():  # RAVDESS's 02 files have a silent track.
-      continue
-    lossless = media.read_waveform(_flac(path))
-    lag = _lag(coded, lossless)
-    print(f'{path.name}: its sound lags the WAV by {lag} samples')
-    rows = acoustic.mfcc(coded[lag:]), acoustic.mfcc(lossless)
-    steps = min(map(len, rows))
-    one.append(rows[0][:steps])
-    other.append(rows[1][:steps])
-  correlations = [
-    np.corrcoef(np.concatenate(one)[:, i], np.concatenate(other)[:, i])[0, 1]
-    for i in range(_PAPERS_COEFFICIENTS)
-  ]
-  print('by coefficient:', ' '.join(f'{value:.4f}' for value in correlations))
-  return float(np.mean(correlations))
-
-
-def _lag(late: np.ndarray, early: np.ndarray) -> int:
-  """Samples by which one recording follows the other, by cross-correlation."""
-  size = late.size + early.size
-  spectrum = np.fft.rfft(late, size) * np.conj(np.fft.rfft(early, size))
-  return int(np.fft.irfft(spectrum, size)[: late.size].argmax())
 
 
 if __name__ == '__main__':

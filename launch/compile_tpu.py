@@ -25,6 +25,7 @@ os.environ |= {
 
 import pathlib
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,6 +53,11 @@ _TOPOLOGY = flags.DEFINE_multi_string(
   ['v5e:2x4', 'v5e:4x4', 'v5p:2x2x1', 'v6e:2x4'],
   'what to compile for; may be repeated',
 )
+_LOOPS = flags.DEFINE_bool(
+  'loops',
+  False,
+  "instead compare the schedules of XLA's loops over time with the kernels'",
+)
 _OUTPUT = flags.DEFINE_string('output', None, 'Markdown file for the tables')
 
 
@@ -60,6 +66,8 @@ def main(argv: list[str]) -> int:
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
   devices.start()
+  if _LOOPS.value:
+    return _compare_loops()
   sections, failures = [], []
   try:
     for topology in _TOPOLOGY.value:
@@ -76,6 +84,44 @@ def main(argv: list[str]) -> int:
   for failure in failures:
     print(f'compile_tpu.py: {failure}', file=sys.stderr)
   return bool(failures)
+
+
+def _compare_loops() -> int:
+  """Prints a table of the loops over time, of one device."""
+  from avemotion.benchmarks import tpu_loops
+
+  with tempfile.TemporaryDirectory() as folder:
+    schedules = pathlib.Path(folder)
+    tpu_loops.write_schedules(schedules)
+    try:
+      device = ahead_of_time.describe(_TOPOLOGY.value[0])[0]
+      loops = [
+        loop
+        for size, time in ((256, 122), (512, 40))
+        for loop in tpu_loops.compare(device, size, time, 32, schedules)
+      ]
+    except ahead_of_time.CompileError as error:
+      print(f'compile_tpu.py: {error}', file=sys.stderr)
+      return 1
+  head = 'loop', 'bundles', 'cycles', 'kernel: bundles', 'cycles', 'gain'
+  print(f'A step of a batch of 32, {device.device_kind}:\n')
+  print(
+    markdown.table(
+      head,
+      [
+        (
+          loop.name,
+          f'{loop.bundles:.0f}',
+          f'{loop.cycles:.0f}',
+          f'{loop.kernel_bundles:.0f}',
+          f'{loop.kernel_cycles:.0f}',
+          f'{loop.cycles / loop.kernel_cycles:.1f} ×',
+        )
+        for loop in loops
+      ],
+    )
+  )
+  return 0
 
 
 def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:

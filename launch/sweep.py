@@ -19,8 +19,8 @@ import sys
 
 from absl import app, flags
 
+from avemotion import compilation
 from avemotion.data import clips as clips_lib
-from avemotion.data import folds
 from avemotion.evaluation import paper
 from avemotion.training import (
   command_line,
@@ -66,9 +66,8 @@ def main(overrides: dict[str, str]) -> int:
   try:
     config = config_lib.load_config(str(path), overrides)
     rows = _chosen(paper.TABLES[table])
-    protocols = {_PROTOCOL.value or row.protocol for row in rows}
-    most = max(folds.named(protocol).num_folds for protocol in protocols)
-    devices.start(split_cpu=most > 1)
+    devices.start()
+    compilation.cache_on_disk()
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     for row in rows:
       print(f'table {table}: {row} ({row.name})', flush=True)

@@ -41,7 +41,7 @@ def _forward(
 ) -> tuple[jax.Array, tuple[Steps, jax.Array]]:
   """States, and what the backward pass needs."""
   shape = (*projected.shape[:2], kernel.shape[0])
-  loop = _scan_forward
+  loop = scan_forward
   if pallas and recurrence_kernel.fits(shape):
     loop = recurrence_kernel.forward
   steps = loop(projected, Kernels.of(kernel))
@@ -54,7 +54,7 @@ def _backward(
   """Gradients of what is projected and of the kernel, from those of states."""
   steps, kernel = saved
   before = jnp.concatenate([jnp.zeros_like(steps.state[:1]), steps.state[:-1]])
-  loop = _scan_backward
+  loop = scan_backward
   if pallas and recurrence_kernel.fits(before.shape):
     loop = recurrence_kernel.backward
   transposed = Kernels.of(kernel).transposed()
@@ -70,7 +70,7 @@ def _backward(
 recurrence.defvjp(_forward, _backward)
 
 
-def _scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
+def scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
   """Every step, forward in time."""
 
   def step(state: jax.Array, projected: jax.Array) -> tuple[jax.Array, Steps]:
@@ -83,7 +83,7 @@ def _scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
   return jax.lax.scan(step, start, projected)[1]
 
 
-def _scan_backward(
+def scan_backward(
   gradients: jax.Array, before: jax.Array, steps: Steps, transposed: Kernels
 ) -> jax.Array:
   """Every step's gradient of what was projected, backward in time."""

@@ -34,7 +34,7 @@ def fits(shape: tuple[int, ...]) -> bool:
   """
   _, batch, size = shape
   aligned = batch % _SUBLANES == 0 and size % _LANES == 0
-  return aligned and _block_steps(batch, size) > 0
+  return aligned and block_steps(batch, size) > 0
 
 
 def forward(projected: jax.Array, kernels: Kernels) -> Steps:
@@ -77,9 +77,9 @@ def backward(
   return d_projected
 
 
-def _block_steps(batch: int, size: int) -> int:
+def block_steps(batch: int, size: int) -> int:
   """Steps of a block, of which two are in VMEM; 0: there is no room for one."""
-  kernel = 3 * size * size * 4
+  kernel = 2 * 3 * size * size * 4  # Itself, and as the products load it.
   step = 8 * size * batch * 4  # Rows that the wider loop, backward, moves.
   for steps in _STEPS:
     if kernel + 2 * steps * step <= _VMEM:
@@ -98,7 +98,7 @@ def _over_time(
   """Runs a kernel on blocks of steps, the state carried in VMEM."""
   time, batch, _ = rows[0].shape
   size = kernels.candidate.shape[0]
-  steps = _block_steps(batch, size)
+  steps = block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
   moved: list[Any] = [*rows, *kernels, *found]
 

@@ -276,6 +276,10 @@ def count_flops(jaxpr: Any) -> int:
       ((summed, _), _), operand = params['dimension_numbers'], 0
     elif equation.primitive.name == 'conv_general_dilated':
       (_, *summed), operand = params['dimension_numbers'].rhs_spec, 1
+    elif equation.primitive.name == 'pallas_call':
+      # Its own jaxpr is of one block.
+      flops += params['cost_estimate'].flops
+      continue
     else:
       inner = [x for x in jax.tree.leaves(params) if hasattr(x, 'eqns')]
       flops += params.get('length', 1) * sum(map(count_flops, inner))

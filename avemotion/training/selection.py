@@ -8,7 +8,6 @@ from typing import Self
 
 import flax.struct
 import numpy as np
-from scipy import optimize
 
 _SMALLEST = 1e-12  # probability, before its logarithm
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from avemotion.models.recurrence import recurrence
 from avemotion.training import ahead_of_time, mesh
 from avemotion.training.config import Config, ModelConfig
 
@@ -62,6 +63,14 @@ def test_flops_are_two_for_each_multiplication():
   assert flops(jnp.matmul, (3, 4), (4, 5)) == product
   assert flops(jax.jit(jnp.matmul), (3, 4), (4, 5)) == product
   assert flops(jax.vmap(jnp.matmul), (6, 3, 4), (6, 4, 5)) == 6 * product
+
+
+def test_flops_of_a_kernel_are_those_of_the_loop_that_it_stands_for():
+  def states(pallas):
+    return lambda *inputs: recurrence(*inputs, pallas)
+
+  shapes = (7, 8, 3 * 128), (128, 3 * 128)
+  assert flops(states(True), *shapes) == flops(states(False), *shapes) > 0
 
 
 def test_flops_of_a_convolution():

@@ -62,6 +62,32 @@ def run(tmp_path_factory):
   return summary, workdir
 
 
+def test_nothing_is_compiled_after_the_first_epoch(tmp_path, monkeypatch):
+  compiled, by_epoch = [], []
+
+  def listen(event, seconds, **of_what):
+    del seconds
+    if event == '/jax/core/compile/backend_compile_duration':
+      compiled.append(of_what)
+
+  monkeypatch.setattr(
+    logs.Progress, 'epoch', lambda *_: by_epoch.append(len(compiled))
+  )
+  jax.clear_caches()
+  jax.monitoring.register_event_duration_secs_listener(listen)
+  try:
+    crossval.train(
+      dataclasses.replace(CONFIG, epochs=4, patience=4),
+      toy_clips(),
+      tmp_path,
+      options=crossval.Options(checkpoint_every=1),
+    )
+  finally:
+    jax.monitoring.unregister_event_duration_listener(listen)
+  assert by_epoch[0] > 0
+  assert by_epoch == by_epoch[:1] * 4
+
+
 @pytest.fixture
 def test_clips():
   return folds.make_fold(

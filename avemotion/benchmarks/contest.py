@@ -1,0 +1,200 @@
+"""Contenders take turns in processes of their own; the medians are compared.
+
+Libraries that share a process share threads, and disturb each other.
+"""
+
+import collections
+import dataclasses
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+OURS = 'ours'
+MATMUL = 'matrix product'
+_MATMUL_SIZE = 2048
+_OUR_COLOUR, _THEIR_COLOUR = '#2f6690', '#d1743b'
+_Seconds = Mapping[str, Sequence[float]]  # by case
+
+
+@dataclasses.dataclass(frozen=True)
+class Contest:
+  """Who took how long for what.
+
+  Attributes:
+    title: what was done.
+    seconds: of each case the median seconds of each contender, ours first.
+    flops: of each case, that its matrix products have by the equations.
+    limit: FLOP/s of a large matrix product in our process; None: not measured.
+  """
+
+  title: str
+  seconds: Mapping[str, Mapping[str, float]]
+  flops: Mapping[str, float]
+  limit: float | None
+
+  def over(self, case: str, peer: str) -> float:
+    """A peer's seconds divided by ours."""
+    return self.seconds[case][peer] / self.seconds[case][OURS]
+
+  def share(self, case: str, contender: str = OURS) -> float:
+    """Of the limit, that a contender reaches."""
+    if self.limit is None:
+      raise ValueError('the limit was not measured')
+    return self.flops[case] / self.seconds[case][contender] / self.limit
+
+  def __str__(self) -> str:
+    """A Markdown table for each case."""
+    lines = []
+    for case, seconds in self.seconds.items():
+      lines += [f'{self.title}, {case}:', '']
+      lines += [
+        '| who | ms | over ours | GFLOP/s | of the limit |',
+        '|' + ' --- |' * 5,
+      ]
+      for name, each in seconds.items():
+        rate = self.flops[case] / each
+        share = f'{rate / self.limit:.0%}' if self.limit else ''
+        lines.append(
+          f'| {name} | {1e3 * each:.1f} | {self.over(case, name):.2f} |'
+          f' {rate / 1e9:.0f} | {share} |'
+        )
+      lines.append('')
+    if self.limit:
+      lines.append(f'limit: {self.limit / 1e9:.0f} GFLOP/s, a {MATMUL}')
+    return '\n'.join(lines)
+
+  def save(self, stem: pathlib.Path) -> None:
+    """Writes STEM.json, all medians, and STEM.png, a bar for each."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    path = stem.with_suffix('.json')
+    path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n')
+    self._figure().savefig(stem.with_suffix('.png'), dpi=120)
+
+  def _figure(self) -> Any:
+    # Imported here: a dataset's workers import this file, and draw nothing.
+    import matplotlib.figure
+
+    rows = sum(len(seconds) + 1.5 for seconds in self.seconds.values())
+    figure = matplotlib.figure.Figure(
+      (8, 0.32 * rows + 0.6), layout='constrained'
+    )
+    figure.suptitle(self.title)
+    several = figure.subplots(
+      len(self.seconds),
+      squeeze=False,
+      height_ratios=[len(seconds) + 1 for seconds in self.seconds.values()],
+    )
+    for ax, (case, seconds) in zip(
+      several[:, 0], self.seconds.items(), strict=True
+    ):
+      bars = ax.barh(
+        list(seconds),
+        [1e3 * each for each in seconds.values()],
+        color=[
+          _OUR_COLOUR if name.startswith(OURS) else _THEIR_COLOUR
+          for name in seconds
+        ],
+      )
+      ax.bar_label(
+        bars,
+        [
+          f'{1e3 * s:.0f} ms, {self.over(case, n):.2f} ×'
+          for n, s in seconds.items()
+        ],
+        padding=3,
+        fontsize=8,
+      )
+      if self.limit:
+        ax.axvline(1e3 * self.flops[case] / self.limit, color='#8c939a', ls=':')
+      ax.set_title(case, fontsize=9, loc='left')
+      ax.set_xlim(0, 1.25e3 * max(seconds.values()))
+      ax.invert_yaxis()
+      ax.tick_params(labelsize=8)
+      ax.spines[['top', 'right']].set_visible(False)
+    ax.set_xlabel('ms; dotted: as fast as a large matrix product')
+    return figure
+
+
+def hold(
+  title: str,
+  command: Sequence[str],
+  contenders: Sequence[str],
+  flops: Mapping[str, float],
+  rounds: int,
+) -> Contest:
+  """Has contenders measure themselves, in turn.
+
+  Args:
+    title: what they do.
+    command: that, with `--contender=NAME`, prints seconds by case as JSON, as
+      `tell` does, on its last line.
+    contenders: ours first.
+    flops: of each case.
+    rounds: how often each is started.
+
+  Returns:
+    The medians; a contender that is not installed is left out, and named.
+  """
+  found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
+  for _ in range(rounds):
+    for name in contenders:
+      ran = subprocess.run(
+        [*command, f'--contender={name}'],
+        capture_output=True,
+        text=True,
+        check=False,
+      )
+      if ran.returncode:
+        reason = ran.stderr.strip().splitlines()[-1:]
+        print(f'without {name}: {" ".join(reason)}', file=sys.stderr)
+        continue
+      for case, seconds in json.loads(ran.stdout.splitlines()[-1]).items():
+        found[case].setdefault(name, []).extend(seconds)
+  products = found.pop(MATMUL, {}).get(OURS)
+  return Contest(
+    title,
+    {
+      case: {name: statistics.median(each) for name, each in by_name.items()}
+      for case, by_name in found.items()
+    },
+    flops,
+    2 * _MATMUL_SIZE**3 / statistics.median(products) if products else None,
+  )
+
+
+def tell(seconds: _Seconds) -> int:
+  """Prints a contender's seconds for `hold`; returns an exit code."""
+  print(json.dumps(seconds))
+  return 0
+
+
+def timed(call: Callable[[], object], repeats: int) -> list[float]:
+  """Seconds of calls, after two that compile and warm up."""
+  call()
+  call()
+  seconds = []
+  for _ in range(repeats):
+    start = time.perf_counter()
+    call()
+    seconds.append(time.perf_counter() - start)
+  return seconds
+
+
+def matmul(repeats: int) -> list[float]:
+  """Seconds of a large float32 product, its rows divided among all devices."""
+  mesh = Mesh(np.array(jax.devices()), ('rows',))
+  square = jnp.ones((_MATMUL_SIZE, _MATMUL_SIZE), jnp.float32)
+  rows = jax.device_put(square, NamedSharding(mesh, PartitionSpec('rows')))
+  whole = jax.device_put(square, NamedSharding(mesh, PartitionSpec()))
+  product = jax.jit(jnp.matmul)
+  return timed(lambda: jax.block_until_ready(product(rows, whole)), repeats)
