@@ -25,9 +25,9 @@ class Recurrent:
     features: units of each.
     time: steps.
     inputs: features of a step.
-    batch: sequences.
-    train: whether gradients of the mean of all squared states are followed for
-      `STEPS` steps; otherwise all states are made once.
+    batch: sequences; there are `STEPS` batches.
+    train: whether gradients of the mean of all squared states are followed, a
+      step for each batch; otherwise all states are made.
   """
 
   layers: int
@@ -38,10 +38,10 @@ class Recurrent:
   train: bool
 
   def __str__(self) -> str:
-    what = f'{STEPS} steps of training' if self.train else 'forward'
     return (
-      f'{self.layers} × {self.features}, batch {self.batch}, T = {self.time},'
-      f' D = {self.inputs}, {what}'
+      f'{self.layers} × {self.features}, {STEPS} batches of {self.batch},'
+      f' T = {self.time}, D = {self.inputs},'
+      f' {"training" if self.train else "forward"}'
     )
 
   @property
@@ -49,13 +49,13 @@ class Recurrent:
     """Of the products: three matrices of each kind; twice more to train."""
     widths = [self.inputs] + [self.features] * (self.layers - 1)
     weights = sum(3 * self.features * (w + self.features) for w in widths)
-    forward = 2.0 * self.time * self.batch * weights
-    return 3 * forward * STEPS if self.train else forward
+    forward = 2.0 * STEPS * self.time * self.batch * weights
+    return 3 * forward if self.train else forward
 
   def samples(self) -> np.ndarray:
-    """float32[time, batch, inputs]."""
+    """float32[batches, time, batch, inputs]."""
     rng = np.random.default_rng(0)
-    shape = self.time, self.batch, self.inputs
+    shape = STEPS, self.time, self.batch, self.inputs
     return rng.standard_normal(shape, np.float32)
 
 

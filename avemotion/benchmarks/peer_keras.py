@@ -38,23 +38,23 @@ def recurrent(case: cases.Recurrent, *, on_jax: bool) -> Callable[[], object]:
 def _tensorflow_call(model: Any, case: cases.Recurrent) -> Callable[[], object]:
   import tensorflow
 
-  samples = tensorflow.constant(case.samples().swapaxes(0, 1))
+  samples = list(tensorflow.constant(case.samples().swapaxes(1, 2)))
   call = tensorflow.function(model)
 
   @tensorflow.function
-  def step() -> None:
+  def step(batch: Any) -> None:
     with tensorflow.GradientTape() as tape:
-      loss = tensorflow.reduce_mean(model(samples) ** 2)
+      loss = tensorflow.reduce_mean(model(batch) ** 2)
     variables = model.trainable_variables
     gradients = tape.gradient(loss, [v.value for v in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
       variable.assign(variable - cases.LEARNING_RATE * gradient)
 
-  def train() -> None:
-    for _ in range(cases.STEPS):
-      step()
+  def each() -> None:
+    for batch in samples:
+      (step if case.train else call)(batch)
 
-  return train if case.train else lambda: call(samples)
+  return each
 
 
 def training(modalities: tuple[str, ...]) -> Callable[[], object]:

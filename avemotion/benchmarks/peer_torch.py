@@ -16,12 +16,13 @@ def recurrent(case: cases.Recurrent) -> Callable[[], object]:
 
   def forward() -> None:
     with torch.inference_mode():
-      layers(samples)
+      for batch in samples:
+        layers(batch)
 
   def train() -> None:
-    for _ in range(cases.STEPS):
+    for batch in samples:
       optimizer.zero_grad()
-      states, _ = layers(samples)
+      states, _ = layers(batch)
       (states**2).mean().backward()
       optimizer.step()
 

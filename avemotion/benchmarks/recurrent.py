@@ -4,6 +4,7 @@ Ours and Keras's `reset_after=False` are equations (1)–(4); Flax's and PyTorch
 cells reset after the product, so that no product waits for another.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def _prepare(contender: str, case: cases.Recurrent) -> Callable[[], object]:
     return peer_keras.recurrent(case, on_jax=contender.endswith('JAX'))
   ours = contender == contest.OURS
   model = _Stack(case.layers, case.features, ours)
-  params = jax.jit(model.init)(jax.random.key(0), case.samples()[:1])
+  params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
   # Ours divides a batch as a fold's are: among a CPU's cores too.
   devices = jax.devices() if ours else jax.devices()[:1]
   return jax_call(model.apply, params, case, devices)
@@ -72,24 +73,27 @@ def jax_call(
   """
   mesh = Mesh(np.array(devices), ('data',))
   samples = jax.device_put(
-    case.samples(), NamedSharding(mesh, PartitionSpec(None, 'data'))
+    case.samples(), NamedSharding(mesh, PartitionSpec(None, None, 'data'))
   )
   params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
 
-  def loss(params: Any, samples: jax.Array) -> jax.Array:
-    return jnp.mean(apply(params, samples) ** 2)
+  def loss(params: Any, batch: jax.Array) -> jax.Array:
+    return jnp.mean(apply(params, batch) ** 2)
+
+  def step(params: Any, batch: jax.Array) -> tuple[Any, None]:
+    gradients = jax.grad(loss)(params, batch)
+    followed = jax.tree.map(
+      lambda p, g: p - cases.LEARNING_RATE * g, params, gradients
+    )
+    return followed, None
 
   def train(params: Any, samples: jax.Array) -> Any:
-    def step(params: Any, _: None) -> tuple[Any, None]:
-      gradients = jax.grad(loss)(params, samples)
-      followed = jax.tree.map(
-        lambda p, g: p - cases.LEARNING_RATE * g, params, gradients
-      )
-      return followed, None
+    return jax.lax.scan(step, params, samples)[0]
 
-    return jax.lax.scan(step, params, length=cases.STEPS)[0]
+  def forward(params: Any, samples: jax.Array) -> jax.Array:
+    return jax.lax.map(functools.partial(apply, params), samples)
 
-  call = jax.jit(train if case.train else apply)
+  call = jax.jit(train if case.train else forward)
   return lambda: jax.block_until_ready(call(params, samples))
 
 

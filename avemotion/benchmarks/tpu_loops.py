@@ -72,20 +72,18 @@ def compare(
     The loop forward in time, and the one backward.
   """
 
-  def rows(width: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((time, batch, width), jnp.float32)
+  def shaped(*shape: int) -> Any:
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
 
-  states = rows(size)
-  gates = jax.ShapeDtypeStruct((size, 2 * size), jnp.float32)
-  candidate = jax.ShapeDtypeStruct((size, size), jnp.float32)
-  forward = rows(3 * size), Kernels(gates, candidate)
-  transposed = Kernels(
-    jax.ShapeDtypeStruct((2 * size, size), jnp.float32), candidate
-  )
-  backward = states, states, Steps(*[states] * 4), transposed
+  states = shaped(time, batch, size)
+  projected = shaped(time, batch, 3 * size)
+  candidate = shaped(size, size)
+  kernels = Kernels(shaped(size, 2 * size), candidate)
+  transposed = Kernels(shaped(2 * size, size), candidate)
+  backward = states, states, Steps(states, states, states, states), transposed
   loops = []
   for name, moved, arguments in (
-    ('forward', 3 + 4, forward),
+    ('forward', 3 + 4, (projected, kernels)),
     ('backward', 5 + 3, backward),
   ):
     arguments = ahead_of_time.abstract(arguments, SingleDeviceSharding(device))
@@ -117,11 +115,11 @@ def _compile(
 ) -> tuple[str, dict[str, int]]:
   """A program's HLO, and the bundles of each of its instructions."""
   before = set(folder.iterdir())
-  hlo = jax.jit(function).lower(*arguments).compile().as_text()
-  bundles = {}
+  hlo: str = jax.jit(function).lower(*arguments).compile().as_text() or ''
+  bundles: dict[str, int] = {}
   for path in set(folder.iterdir()) - before:
     named = _SCHEDULE.fullmatch(path.name)
     counted = named and _BUNDLES.search(path.read_text())
     if named and counted:
-      bundles[named[1]] = int(counted[1])
+      bundles[str(named[1])] = int(counted[1])
   return hlo, bundles
