@@ -45,6 +45,11 @@ _ROUNDS = flags.DEFINE_integer(
 _CONTENDER = flags.DEFINE_string(
   'contender', None, 'the one that this process times; others are not started'
 )
+_CHECKPOINT = flags.DEFINE_string(
+  'checkpoint',
+  None,
+  'for `recognise`: of a model of both modalities, such as runs/fusion/fold_0',
+)
 _RAVDESS_CLIPS = 200  # of a build, copies of what is there
 _STAGE_ROUNDS = 2
 
@@ -56,6 +61,7 @@ def main(argv: list[str]) -> int:
     'gru': _gru,
     'train': _train,
     'crossval': _crossval,
+    'recognise': _recognise,
     'extract': _extract,
     'dataset': _dataset,
     'stages': _stages,
@@ -187,6 +193,36 @@ def _record(key: str, value: float, unit: str) -> None:
   record(prefix + key, value, unit)
 
 
+def _recognise() -> int:
+  """A RAVDESS clip, in a warm and in a new process; imports."""
+  from avemotion.benchmarks import recognition
+
+  if _CHECKPOINT.value is None:
+    sys.exit('benchmark.py: recognise needs --checkpoint')
+  clips, _ = _real_clips()
+  clip = next(path for path in clips if path.name.startswith('01'))
+  held = recognition.warm(pathlib.Path(_CHECKPOINT.value), clip, _flac(clip))
+  print(held)
+  held.save(pathlib.Path(_OUTPUT_DIR.value, 'recognise'))
+  case = recognition.CASE
+  ours = held.seconds[case][contest.OURS]
+  decoding = held.seconds[case][recognition.DECODING]
+  _record('recognise.seconds', ours, 'seconds')
+  _record('recognise.over_decode_only', ours / decoding, 'ratio of wall time')
+  _record(
+    'recognise.speedup_over_usual_chain',
+    held.over(case, recognition.USUAL_CHAIN),
+    'ratio of wall time',
+  )
+  new = recognition.new_process(pathlib.Path(_CHECKPOINT.value), clip)
+  _record('recognise.new_process_seconds', new.seconds, 'seconds')
+  _record('recognise.resident_gigabytes', new.resident_bytes / 1e9, 'GB')
+  imported, flax = recognition.import_seconds()
+  record('foundation.import_models_seconds', imported, 'seconds')
+  _record('import_over_flax', imported / flax, 'ratio of wall time')
+  return 0
+
+
 def _extract() -> int:
   """Faces, rows, speed, and what AAC does to the MFCC."""
   from avemotion.benchmarks import extraction
@@ -289,10 +325,10 @@ def _time_builds(
 
 def _time_usual_chain(clips: list[pathlib.Path], ours: float) -> None:
   """Records how much slower than `ours`, in seconds a clip, it is."""
-  from tfds_ravdess import throughput
+  from avemotion.benchmarks.usual_chain import usual_chain
 
   for stride, frames in ((1, 'all faces'), (4, 'the same rows')):
-    extract = throughput.usual_chain(stride)
+    extract = usual_chain(stride)
     seconds = [
       _seconds(functools.partial(extract, path, _flac(path)))
       for path in clips * 4

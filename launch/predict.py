@@ -9,12 +9,17 @@ is 1.
 
 import collections
 import json
+import os
 import pathlib
 import sys
 
+# Before JAX is imported: on some of Intel's CPUs XLA would tell of each program
+# that it reads back (github.com/jax-ml/jax/issues/38445).
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
 from absl import app, flags
 
-from avemotion import recognizer
+from avemotion import compilation, recognizer
 from avemotion.training import logs
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -38,6 +43,7 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   if len(argv) < 2:
     raise app.UsageError('name at least one clip')
+  compilation.cache_on_disk()
   try:
     model = recognizer.Recognizer.from_checkpoint(
       _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=_PLOT.value

@@ -21,7 +21,7 @@ import rich
 import rich.table
 from absl import app, flags
 
-from avemotion import recognizer
+from avemotion import compilation, recognizer
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import figures, plots
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
   start = time.monotonic()
   logs.log_to_terminal()
+  compilation.cache_on_disk()
   workdir = pathlib.Path(_WORKDIR.value)
   try:
     _stage(1, 'drawing talking heads (cartoons, not results)')

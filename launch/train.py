@@ -18,8 +18,8 @@ import sys
 import jax
 from absl import app, flags
 
+from avemotion import compilation
 from avemotion.data import clips as clips_lib
-from avemotion.data import folds
 from avemotion.evaluation import figures
 from avemotion.training import (
   command_line,
@@ -76,9 +76,9 @@ def main(overrides: dict[str, str]) -> int:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
     config = config_lib.load_config(_CONFIG.value, overrides)
-    num_folds = folds.named(config.data.protocol).num_folds
-    several = _FOLD.value is None and num_folds > 1
-    devices.start(multihost=_MULTIHOST.value, split_cpu=several)
+    devices.start(multihost=_MULTIHOST.value)
+    if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
+      compilation.cache_on_disk()
     clips = processes.together(
       lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
     )

@@ -11,6 +11,14 @@ jax.config.update('jax_default_matmul_precision', 'highest')
 _SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _cache_home(tmp_path_factory):
+  """Programs that tests start keep nothing in the user's home."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+    yield
+
+
 @pytest.fixture(scope='session')
 def shared() -> pathlib.Path:
   """Real RAVDESS recordings and real faces, beside the repository."""

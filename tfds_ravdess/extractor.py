@@ -52,7 +52,7 @@ class ClipExtractor:
     Raises:
       DatasetError: the weights cannot be used.
     """
-    # Only a build needs MediaPipe, librosa and VGG16; reading does not.
+    # Only a build needs MediaPipe and VGG16; reading does not.
     import jax
 
     from avemotion.features import clip

@@ -1,7 +1,7 @@
-"""What preparing a dataset costs, and what the usual way of doing it does.
+"""What preparing a dataset costs.
 
 Measures for `launch/benchmark.py`; nothing else needs them. psutil comes with
-TFDS, OpenCV with MediaPipe, Keras with TensorFlow.
+TFDS.
 """
 
 import collections
@@ -12,7 +12,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import psutil
 import tensorflow_datasets as tfds
 from etils import epath
 
+from avemotion.benchmarks import usual_chain
 from avemotion.features import (
   acoustic,
   clip,
@@ -33,6 +34,8 @@ from tfds_ravdess import folder, folder_builder
 from tfds_ravdess.clips import Clip, Findings
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+
+_Frames = list[tuple[float, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,94 +157,34 @@ def stages(clips: Sequence[pathlib.Path], rounds: int) -> dict[str, float]:
 
   params = jax.device_put(weights.params)
 
+  def crops_of(frames: _Frames) -> np.ndarray:
+    return faces.stack(list(crop_faces(frames))).crops
+
   def encode_directly(crops: np.ndarray) -> None:
-    # Of as many crops as `encode` pads them to.
-    padded = next(size for size in visual.PADDED_FRAMES if size >= len(crops))
-    crops = np.resize(crops, (padded, *crops.shape[1:]))
-    jax.block_until_ready(
-      visual.encode_crops(params, crops, weights.preprocessing)
-    )
+    # In the pieces that `encode` makes of them, and as it pads them.
+    for start in range(0, len(crops), visual.LARGEST_PIECE):
+      piece = crops[start : start + visual.LARGEST_PIECE]
+      padded = next(size for size in visual.PADDED_FRAMES if size >= len(piece))
+      piece = np.resize(piece, (padded, *visual.CROP_SHAPE))
+      jax.block_until_ready(
+        visual.encode_crops(params, piece, weights.preprocessing)
+      )
 
   for path in clips:  # Compiles.
     extract(path)
-    encode_directly(crop_faces(media.read_frames(path)).crops)
+    encode_directly(crops_of(_frames(path)))
   for path in list(clips) * rounds:
-    timed('decode every frame', _decode_every_frame, path)
+    timed('decode every frame', usual_chain.decode_every_frame, path)
     timed('whole chain', extract, path)
     frames = timed('decoding', _frames, path)
-    found = timed('detection, crops', crop_faces, frames)
-    timed('VGG16', encode, found.crops)
-    timed('VGG16, direct sum', encode_directly, found.crops)
+    crops = timed('detection, crops', crops_of, frames)
+    timed('VGG16', encode, crops)
+    timed('VGG16, direct sum', encode_directly, crops)
     waveform = timed('decoding of sound', media.read_waveform, path)
     timed('MFCC', acoustic.mfcc, waveform)
   return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
-def _frames(path: pathlib.Path) -> list[tuple[float, np.ndarray]]:
-  return list(media.read_frames(path))
-
-
-def _decode_every_frame(path: pathlib.Path) -> None:
-  import av
-
-  with av.open(str(path)) as container:
-    container.streams.video[0].thread_type = 'SLICE'
-    for _ in container.decode(video=0):
-      pass
-
-
-def usual_chain(
-  stride: int,
-) -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
-  """What is usually written to the same end, its models loaded.
-
-  OpenCV decodes every frame, MediaPipe looks for a face in each, Keras's VGG16
-  predicts their crops clip by clip, librosa reads the sound and makes 40 MFCC.
-
-  Args:
-    stride: 1: the crop of every frame is predicted; 4: of every fourth, which
-      are the rows that the paper has (III-B) and this package makes.
-
-  Returns:
-    A function of a clip and of its sound's file, that returns the MFCC.
-  """
-  import cv2
-  import keras
-  import librosa
-
-  model = keras.applications.VGG16(
-    include_top=False, weights=None, input_shape=visual.CROP_SHAPE
-  )
-  cropper = faces.FaceCropper()
-
-  def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
-    crops, box = [], None
-    for image in _opencv_frames(cv2, path):
-      face = cropper.detect(image)
-      box = face[:4] if face else box
-      if box is not None:
-        left, top, width, height = map(int, box)
-        crop = image[max(top, 0) : top + height, max(left, 0) : left + width]
-        crops.append(cv2.resize(crop, visual.CROP_SHAPE[:2]))
-    if crops:
-      rows = np.array(crops[::stride], np.float32)
-      model.predict(keras.applications.vgg16.preprocess_input(rows), verbose=0)
-    waveform, rate = librosa.load(sound, sr=acoustic.SAMPLE_RATE)
-    return librosa.feature.mfcc(
-      y=waveform,
-      sr=rate,
-      n_mfcc=acoustic.NUM_COEFFICIENTS,
-      n_fft=acoustic.FRAME_LENGTH,
-      hop_length=acoustic.HOP_LENGTH,
-    )
-
-  return extract
-
-
-def _opencv_frames(cv2: Any, path: pathlib.Path) -> Iterator[np.ndarray]:
-  capture = cv2.VideoCapture(str(path))
-  while True:
-    there, frame = capture.read()
-    if not there:
-      return
-    yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+def _frames(path: pathlib.Path) -> _Frames:
+  with media.read_frames(path) as frames:
+    return list(frames)

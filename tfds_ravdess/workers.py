@@ -115,10 +115,14 @@ _lock_of_core: IO[bytes] | None = None
 
 def _start(extraction: Extraction) -> None:
   """Takes a core, and loads what the clips need."""
+  # Imported here: the process that starts workers does without JAX.
+  from avemotion import compilation
+
   global _worker
   threading.Thread(target=_end_with_parent, daemon=True).start()
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {_free_core()})
+  compilation.cache_on_disk()
   try:
     _worker = extraction, ClipExtractor(extraction.recipe)
   except Exception as error:  # Raised where somebody waits for a clip.

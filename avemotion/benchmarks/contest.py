@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from avemotion.evaluation import markdown
+
 OURS = 'ours'
 MATMUL = 'matrix product'
 _MATMUL_SIZE = 2048
@@ -33,14 +35,15 @@ class Contest:
   Attributes:
     title: what was done.
     seconds: of each case the median seconds of each contender, ours first.
-    flops: of each case, that its matrix products have by the equations.
+    flops: of each case, that its matrix products have by the equations; empty
+      where products are not all of it.
     limit: FLOP/s of a large matrix product in our process; None: not measured.
   """
 
   title: str
   seconds: Mapping[str, Mapping[str, float]]
-  flops: Mapping[str, float]
-  limit: float | None
+  flops: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  limit: float | None = None
 
   def over(self, case: str, peer: str) -> float:
     """A peer's seconds divided by ours."""
@@ -54,24 +57,23 @@ class Contest:
 
   def __str__(self) -> str:
     """A Markdown table for each case."""
-    lines = []
-    for case, seconds in self.seconds.items():
-      lines += [f'{self.title}, {case}:', '']
-      lines += [
-        '| who | ms | over ours | GFLOP/s | of the limit |',
-        '|' + ' --- |' * 5,
-      ]
-      for name, each in seconds.items():
-        rate = self.flops[case] / each
-        share = f'{rate / self.limit:.0%}' if self.limit else ''
-        lines.append(
-          f'| {name} | {1e3 * each:.1f} | {self.over(case, name):.2f} |'
-          f' {rate / 1e9:.0f} | {share} |'
-        )
-      lines.append('')
+    sections = [f'{case}\n\n{self._table(case)}' for case in self.seconds]
     if self.limit:
-      lines.append(f'limit: {self.limit / 1e9:.0f} GFLOP/s, a {MATMUL}')
-    return '\n'.join(lines)
+      limit = f'Limit, a large {MATMUL}: {self.limit / 1e9:.0f} GFLOP/s'
+      sections.append(limit)
+    return '\n\n'.join(sections)
+
+  def _table(self, case: str) -> str:
+    head, rows = ['who', 'ms', 'over ours'], []
+    if self.limit:
+      head += ['GFLOP/s', 'of the limit']
+    for name, seconds in self.seconds[case].items():
+      row = [name, f'{1e3 * seconds:.1f}', f'{self.over(case, name):.2f} ×']
+      if self.limit:
+        row.append(f'{self.flops[case] / seconds / 1e9:.0f}')
+        row.append(f'{self.share(case, name):.0%}')
+      rows.append(row)
+    return markdown.table(head, rows)
 
   def save(self, stem: pathlib.Path) -> None:
     """Writes STEM.json, all medians, and STEM.png, a bar for each."""
@@ -121,7 +123,8 @@ class Contest:
       ax.invert_yaxis()
       ax.tick_params(labelsize=8)
       ax.spines[['top', 'right']].set_visible(False)
-    ax.set_xlabel('ms; dotted: as fast as a large matrix product')
+    note = '; dotted: as fast as a large matrix product' if self.limit else ''
+    ax.set_xlabel(f'ms{note}')
     return figure
 
 

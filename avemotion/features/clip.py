@@ -1,8 +1,10 @@
 """The whole chain of section III-B: a clip's path in, its features out."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ FEATURE_WIDTHS = {
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
+
+_Frames = Iterator[tuple[float, np.ndarray]]
 
 
 class ClipError(ValueError):
@@ -108,14 +112,15 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
-    try:
-      has_picture, has_sound, seconds = media.tracks(path)
-    except media.MediaError as error:
-      raise ClipError(str(error)) from error
-    tracks = {
-      'picture': self._picture(path) if has_picture else _missing('picture'),
-      'sound': self._sound(path) if has_sound else _missing('sound'),
-    }
+    with self._frames(path) as frames:
+      # A thread decodes them from here on, meanwhile:
+      try:
+        has_picture, has_sound, seconds = media.tracks(path)
+      except media.MediaError as error:
+        raise ClipError(str(error)) from error
+      sound = self._sound(path) if has_sound else _missing('sound')
+      picture = self._picture(frames) if has_picture else _missing('picture')
+    tracks = {'picture': picture, 'sound': sound}
     # What a browser records does not say how long it is.
     seconds = seconds or max(track.end for track in tracks.values())
     warnings = []
@@ -129,29 +134,42 @@ class Extractor:
     features = ClipFeatures(
       seconds,
       tuple(warnings),
-      **tracks['picture'].arrays,
-      **tracks['sound'].arrays,
+      **picture.arrays,
+      **sound.arrays,
     )
     seen = features.crops is not None and 'video' in self._modalities
     if features.audio is None and not seen:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
 
-  def _picture(self, path: media.Path) -> '_Track':
-    wanted = 'video' in self._modalities
-    if not (wanted or self._illustrate):
+  def _frames(
+    self, path: media.Path
+  ) -> contextlib.AbstractContextManager[_Frames | None]:
+    wanted = 'video' in self._modalities or self._illustrate
+    return media.read_frames(path) if wanted else contextlib.nullcontext()
+
+  def _picture(self, frames: _Frames | None) -> '_Track':
+    if frames is None:
       return _Track()
+    seen: list[faces.FaceOfFrame] = []
+    video = []
+    rows = self._crop_faces(frames)
     try:
-      found = self._crop_faces(media.read_frames(path))
+      # VGG16 does not wait for the end of the clip.
+      while piece := list(itertools.islice(rows, visual.LARGEST_PIECE)):
+        seen += piece
+        if self._encode:
+          video.append(self._encode(faces.stack(piece).crops))
     except media.MediaError as error:
       return _Track([str(error)])
+    found = faces.stack(seen)
     if not found.found.any():
       warning = f'no face in any of {len(found.found)} frames'
       return _Track([warning], arrays={'face_found': found.found})
     share = found.found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     arrays = {
-      'video': self._encode(found.crops) if self._encode else None,
+      'video': np.concatenate(video) if video else None,
       'crops': found.crops,
       'face_found': found.found,
       'face_box': found.boxes,

@@ -12,7 +12,7 @@ import pathlib
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -39,14 +39,30 @@ class Face(NamedTuple):
 _NO_FACE = Face(0, 0, 0, 0, 0)
 
 
+class FaceOfFrame(NamedTuple):
+  """What a frame of a clip says of the face.
+
+  Attributes:
+    crop: uint8[48, 48, 3], RGB. A frame without a face repeats the last crop;
+      before the first face the crop is black, since a stream could not know it
+      either.
+    face: that the crop is of; zeros before the first.
+    found: whether the frame itself shows a face.
+    seconds: its time stamp.
+  """
+
+  crop: np.ndarray
+  face: Face
+  found: bool
+  seconds: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Faces:
   """The face of each frame of a clip.
 
   Attributes:
-    crops: uint8[frames, 48, 48, 3], RGB. A frame without a face repeats the
-      last crop; before the first face the crop is black, since a stream could
-      not know it either.
+    crops: uint8[frames, 48, 48, 3], RGB.
     found: bool[frames], whether the frame itself shows a face.
     boxes: float32[frames, 4], left, top, width, height in pixels of the face
       that the crop is of; zeros before the first.
@@ -88,35 +104,24 @@ class FaceCropper:
       # The first frame sets up the inference engine, which prints too.
       self._detector.detect(self._image(np.zeros((128, 128, 3), np.uint8)))
 
-  def __call__(self, frames: Iterable[tuple[float, np.ndarray]]) -> Faces:
-    """Crops the largest face of each frame.
+  def __call__(
+    self, frames: Iterable[tuple[float, np.ndarray]]
+  ) -> Iterator[FaceOfFrame]:
+    """Crops the largest face of each frame, as the frames come.
 
     Args:
-      frames: time stamp in seconds and uint8[height, width, 3] RGB.
+      frames: of a clip, time stamp in seconds and uint8[height, width, 3] RGB.
 
-    Returns:
-      One row for each frame.
+    Yields:
+      One for each frame.
     """
     crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     face = _NO_FACE
-    crops, found, faces, seconds = [], [], [], []
-    for time, image in frames:
+    for seconds, image in frames:
       seen = self.detect(image)
       if seen is not None:
         face, crop = seen, crop_square(image, seen[:4])
-      crops.append(crop)
-      found.append(seen is not None)
-      faces.append(face)
-      seconds.append(time)
-    boxes = np.array(faces, np.float32).reshape(-1, len(_NO_FACE))
-    seen_in = np.array(found, bool)
-    return Faces(
-      np.array(crops, np.uint8).reshape(-1, CROP_SIZE, CROP_SIZE, 3),
-      seen_in,
-      boxes[:, :4],
-      np.where(seen_in, boxes[:, 4], np.float32(0)),
-      np.array(seconds, np.float32),
-    )
+      yield FaceOfFrame(crop, face, seen is not None, seconds)
 
   def detect(self, image: np.ndarray) -> Face | None:
     """The largest face, or None.
@@ -181,6 +186,21 @@ def crop_square(
     box=(x, y, x + side, y + side),
   )
   return np.asarray(square)
+
+
+def stack(faces: Sequence[FaceOfFrame]) -> Faces:
+  """The frames of a clip, or of a part of it, as arrays."""
+  found = np.array([each.found for each in faces], bool)
+  boxes = np.array([each.face for each in faces], np.float32)
+  boxes = boxes.reshape(-1, len(_NO_FACE))
+  crops = np.array([each.crop for each in faces], np.uint8)
+  return Faces(
+    crops.reshape(-1, CROP_SIZE, CROP_SIZE, 3),
+    found,
+    boxes[:, :4],
+    np.where(found, boxes[:, 4], np.float32(0)),
+    np.array([each.seconds for each in faces], np.float32),
+  )
 
 
 _tensorflow_lock = threading.Lock()

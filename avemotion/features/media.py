@@ -6,13 +6,14 @@ The only file that knows PyAV.
 import contextlib
 import itertools
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import av
 import numpy as np
 
 from avemotion.features.acoustic import SAMPLE_RATE
+from avemotion.features.ahead import ahead
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
 # Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
@@ -20,6 +21,8 @@ _TIME_TOLERANCE = 0.005  # seconds
 # Codecs whose frames that no other refers to are known by themselves. HEVC's
 # are so only within a layer.
 _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
+# That wait for who looks at them; one of 1280×720 takes 1.4 MB.
+_FRAMES_AHEAD = 12
 # A longer hole in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
 
@@ -54,29 +57,39 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
     return bool(_pictures(container)), has_sound, seconds
 
 
-def read_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+@contextlib.contextmanager
+def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.
 
   A clip of another rate is sampled and held: each 1/7.5 s yields the first
   frame shown at or after it, so that a row means the same time in every clip.
 
+  A thread decodes from the start of the `with` block to its end, while frames
+  are looked at on this one.
+
   Args:
     path: a clip with a picture.
 
   Yields:
-    Seconds since the clip's start, and uint8[height, width, 3] RGB, upright.
-
-  Raises:
-    MediaError: the file has no picture or breaks off in the middle of a frame.
+    An iterator of seconds since the clip's start, and uint8[height, width, 3]
+    RGB, upright. Where the file has no picture, or breaks off in the middle of
+    a frame, it raises `MediaError`.
   """
+  with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
+    yield _images(frames)
+
+
+def _images(
+  frames: Iterable[tuple[float, 'av.VideoFrame']],
+) -> Iterator[tuple[float, np.ndarray]]:
   shown: av.VideoFrame | None = None
-  for seconds, frame in _kept_frames(path):
+  for seconds, frame in frames:
     if frame is not shown:
       shown, image = frame, _upright(frame)
     yield seconds, image
 
 
-def _kept_frames(path: Path) -> Iterator[tuple[float, 'av.VideoFrame']]:
+def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
   """The sampled frames; the others are decoded only where these need them."""
   expected = _expected_seconds(path)
   given = 0
@@ -250,6 +263,7 @@ def _decoded(
 
 def _upright(frame: 'av.VideoFrame') -> np.ndarray:
   """RGB pixels, turned as the container's display matrix says."""
-  image = frame.to_ndarray(format='rgb24')
+  # By one thread: more would wait for one another longer than they work.
+  image = frame.reformat(format='rgb24', threads=1).to_ndarray()
   quarter_turns = round(frame.rotation / 90) % 4
   return np.rot90(image, quarter_turns) if quarter_turns else image

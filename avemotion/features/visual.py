@@ -19,10 +19,11 @@ from avemotion.models.vgg16 import BLOCKS, VGG16
 CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 FEATURES = BLOCKS[-1][1]
 
-# Clips are padded to one of these, so that few programs are compiled. A RAVDESS
-# clip has 22 to 40 frames; longer ones go in pieces of the largest, beyond
-# which a CPU encodes fewer crops in a second. All are even, see below.
-PADDED_FRAMES = (8, 16, 24, 28, 32, 40, 48)
+# Crops go in pieces of the largest of these, and the rest is padded to another,
+# so that few programs are compiled. A CPU encodes as many crops in a second by
+# pieces of 12 to 28, and fewer by larger ones. All are even, see below.
+PADDED_FRAMES = (4, 8, 12, 16)
+LARGEST_PIECE = PADDED_FRAMES[-1]
 
 # On a CPU the blocks of large pictures run for so many crops at a time, whose
 # activations stay in a core's cache.
@@ -62,7 +63,7 @@ class VisualEncoder:
     self._params = jax.device_put(params, device)
 
   def __call__(self, crops: np.ndarray) -> np.ndarray:
-    """Encodes the crops of a clip, up to 48 in one call to the device.
+    """Encodes crops, up to 16 in one call to the device.
 
     Args:
       crops: uint8[frames, 48, 48, 3], RGB.
@@ -74,9 +75,8 @@ class VisualEncoder:
       ValueError: `crops` has another dtype or shape.
     """
     _check_crops(crops)
-    largest = PADDED_FRAMES[-1]
-    starts = range(0, len(crops), largest)
-    pieces = [crops[start : start + largest] for start in starts]
+    starts = range(0, len(crops), LARGEST_PIECE)
+    pieces = [crops[start : start + LARGEST_PIECE] for start in starts]
     encoded = [np.zeros((0, FEATURES), np.float32)]
     encoded += [self._encode(piece) for piece in pieces]
     return np.concatenate(encoded)

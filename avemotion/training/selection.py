@@ -53,6 +53,9 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
   """
   if not labels.size:
     return 1.0
+  # Imported here: recognition needs none of it.
+  from scipy import optimize
+
   found = optimize.minimize_scalar(
     lambda power: cross_entropy(scale(probabilities, np.exp(power)), labels),
     bounds=(np.log(0.05), np.log(20)),

@@ -50,6 +50,25 @@ def test_mfcc_is_the_chain_of_section_2c(waveform):
   np.testing.assert_allclose(features, rows, rtol=1e-3, atol=0.02)
 
 
+def test_mfcc_is_librosas(waveform):
+  librosa = pytest.importorskip('librosa')
+  emphasised = librosa.effects.preemphasis(
+    waveform, coef=0.97, zi=np.zeros(1, np.float32)
+  )
+  power = librosa.feature.melspectrogram(
+    y=emphasised,
+    sr=RATE,
+    n_fft=4096,
+    hop_length=2048,
+    window='hamming',
+    center=False,
+    n_mels=128,
+  )
+  decibels = librosa.power_to_db(power, ref=1.0, amin=1e-7, top_db=None)
+  rows = librosa.feature.mfcc(S=decibels, n_mfcc=40).T
+  np.testing.assert_allclose(acoustic.mfcc(waveform), rows, atol=2e-3)
+
+
 def test_a_row_depends_on_nothing_later(waveform):
   whole = acoustic.mfcc(waveform)
   beginning = acoustic.mfcc(waveform[: 4096 + 5 * 2048])

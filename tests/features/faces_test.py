@@ -22,7 +22,12 @@ def cropper():
 def frames(tmp_path_factory):
   path = tmp_path_factory.mktemp('faces') / 'clip.mp4'
   synthetic.make_clip(path, 'happy', actor=2, seconds=0.8, audio=False)
-  return list(media.read_frames(path))
+  with media.read_frames(path) as frames:
+    return list(frames)
+
+
+def crop(cropper, frames):
+  return faces.stack(list(cropper(frames)))
 
 
 def test_the_shipped_model_is_blaze_face():
@@ -32,16 +37,16 @@ def test_the_shipped_model_is_blaze_face():
 
 
 def test_every_frame_of_a_face_is_found(cropper, frames):
-  found = cropper(frames)
+  found = crop(cropper, frames)
   assert found.found.all()
   assert found.crops.shape == (len(frames), 48, 48, 3)
   assert found.crops.dtype == np.uint8
   assert found.crops.std(axis=(1, 2, 3)).min() > 20
-  for (_, image), box, crop in zip(
+  for (_, image), box, cut in zip(
     frames, found.boxes, found.crops, strict=True
   ):
     again = faces.crop_square(image, tuple(box.tolist()))
-    np.testing.assert_array_equal(again, crop)
+    np.testing.assert_array_equal(again, cut)
 
 
 def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
@@ -52,7 +57,7 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
     (0.2, blank),
     frames[2],
   ]
-  found = cropper(sequence)
+  found = crop(cropper, sequence)
   assert found.found.tolist() == [False, True, False, True]
   np.testing.assert_array_equal(found.crops[0], 0)
   np.testing.assert_array_equal(found.crops[2], found.crops[1])
@@ -77,8 +82,16 @@ def test_the_largest_of_two_faces_is_taken(cropper, frames):
   assert left + width / 2 > 200
 
 
+def test_a_face_does_not_wait_for_the_frames_after_it(cropper, frames):
+  def endless():
+    yield frames[0]
+    raise AssertionError('looked at the frame after')
+
+  assert next(cropper(endless())).found
+
+
 def test_no_frames_give_no_rows(cropper):
-  assert cropper([]).crops.shape == (0, 48, 48, 3)
+  assert crop(cropper, []).crops.shape == (0, 48, 48, 3)
 
 
 def test_crop_is_a_square_about_the_box_with_a_margin():

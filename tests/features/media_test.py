@@ -1,5 +1,9 @@
 """Decoding by time stamp, resampling, and files that cannot be decoded."""
 
+import os
+import pathlib
+import threading
+
 import numpy as np
 import pytest
 
@@ -17,6 +21,11 @@ def clip(folder):
   return make(folder / 'clip.mp4')
 
 
+def read(path):
+  with media.read_frames(path) as frames:
+    return list(frames)
+
+
 def make(path, **changes):
   options = {'emotion': 'happy', 'actor': 1, 'seconds': 1.2} | changes
   synthetic.make_clip(path, **options)
@@ -26,7 +35,7 @@ def make(path, **changes):
 @pytest.mark.parametrize('fps', [5, 12, 25, 30, 60])
 def test_frames_come_7_5_times_a_second_whatever_the_rate(folder, fps):
   path = make(folder / f'{fps}.mp4', fps=fps, audio=False)
-  seconds = np.array([time for time, _ in media.read_frames(path)])
+  seconds = np.array([time for time, _ in read(path)])
   assert abs(len(seconds) - 1.2 * 7.5) <= 1
   due = np.arange(len(seconds)) / 7.5
   # The frame shown at or after the due time, to the next frame of the source.
@@ -40,7 +49,7 @@ def test_containers_give_rgb_frames_and_mono_48_khz(folder, suffix):
   has_picture, has_sound, seconds = media.tracks(path)
   assert (has_picture, has_sound) == (True, True)
   assert seconds == pytest.approx(1.2, abs=0.15)
-  _, image = next(media.read_frames(path))
+  _, image = read(path)[0]
   assert image.shape == (240, 320, 3)
   assert image.dtype == np.uint8
   waveform = media.read_waveform(path)
@@ -68,7 +77,7 @@ def test_sound_of_any_rate_keeps_its_pitch_and_stereo_is_mixed(folder, rate):
 def test_time_counts_from_the_clips_start(folder, suffix):
   """An MPEG program stream starts at half a second."""
   path = make(folder / f'start{suffix}')
-  seconds = [time for time, _ in media.read_frames(path)]
+  seconds = [time for time, _ in read(path)]
   assert seconds[0] == pytest.approx(0, abs=0.07)
   assert seconds[-1] < 1.25
 
@@ -81,7 +90,7 @@ def test_missing_tracks_are_told(folder):
   dark = make(folder / 'dark.wav', video=False)
   assert media.tracks(dark)[:2] == (False, True)
   with pytest.raises(media.MediaError, match=r'dark\.wav: has no picture'):
-    next(media.read_frames(dark))
+    read(dark)
 
 
 def test_truncated_clip_is_told(folder, clip):
@@ -101,7 +110,7 @@ def test_a_real_clip_that_breaks_off_is_told_on_any_number_of_cores(
   path.write_bytes(real.read_bytes()[: int(0.6 * real.stat().st_size)])
   assert media.tracks(path)[0]
   with pytest.raises(media.MediaError, match=r'decoded after \d+ frames'):
-    list(media.read_frames(path))
+    read(path)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +124,28 @@ def test_files_that_are_no_clips_are_told(folder, name, content, message):
   path = folder / name
   path.write_bytes(content)
   with pytest.raises(media.MediaError, match=message):
-    next(media.read_frames(path))
+    read(path)[0]
+
+
+@pytest.mark.parametrize('taken', [0, 1, 3])
+def test_who_stops_early_leaves_no_thread_and_no_file_open(folder, taken):
+  path = make(folder / f'stopped_{taken}.mp4', seconds=3.0)
+  with (
+    pytest.raises(KeyError, match='enough'),
+    media.read_frames(path) as frames,
+  ):
+    for _ in range(taken):
+      next(frames)
+    raise KeyError('enough')
+  assert not [t for t in threading.enumerate() if t.name.startswith('ahead')]
+  descriptors = pathlib.Path('/proc/self/fd')
+  if descriptors.is_dir():
+    opened = [os.readlink(each) for each in _existing(descriptors)]
+    assert str(path) not in opened
+
+
+def _existing(folder):
+  return [each for each in folder.iterdir() if os.path.lexists(each)]
 
 
 def test_missing_file_is_told(folder):
@@ -125,7 +155,7 @@ def test_missing_file_is_told(folder):
 
 def test_real_clip_keeps_every_fourth_frame(shared):
   paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))
-  seconds = [time for time, _ in media.read_frames(paths[0])]
+  seconds = [time for time, _ in read(paths[0])]
   expected = np.arange(len(seconds)) * 4 * 1001 / 30_000
   np.testing.assert_allclose(seconds, expected, atol=1e-3)
 
@@ -167,11 +197,11 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
 )
 def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
   expected = media._expected_seconds(clip)
-  right = list(media.read_frames(clip))
+  right = read(clip)
   monkeypatch.setattr(
     media, '_expected_seconds', lambda path: mistake(expected)
   )
-  assert _same(list(media.read_frames(clip)), right)
+  assert _same(read(clip), right)
 
 
 def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):

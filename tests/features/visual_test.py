@@ -104,7 +104,8 @@ def test_keras_weights_get_keras_preprocessing(keras_vgg16, crops, tmp_path):
 
 def test_padding_does_not_touch_the_valid_rows(encoder, crops):
   full = encoder(crops[:28])
-  # 25 and 28 crops run the same program, so they agree to the bit.
+  # The last 9 of 25 and the last 12 of 28 run the same program, so they agree
+  # to the bit.
   np.testing.assert_array_equal(encoder(crops[:25]), full[:25])
   one_by_one = np.concatenate([encoder(crops[i : i + 1]) for i in range(5)])
   assert relative_error(one_by_one, full[:5]) < 1e-5
@@ -132,7 +133,7 @@ def test_long_clips_go_in_pieces(encoder, crops):
 
 def test_compiles_once_for_each_padded_size(encoder, weights, crops):
   visual.encode_crops.clear_cache()
-  for frames in (1, 7, 8, 9, 16, 17, 25, 32, 33, 48, 49, 60):
+  for frames in (1, 4, 5, 8, 9, 12, 13, 16, 17, 25, 60):
     encoder(crops[:frames])
   assert visual.encode_crops._cache_size() == len(PADDED_FRAMES)
   # Weights are an argument of the program: others need no new one.

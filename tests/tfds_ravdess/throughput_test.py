@@ -3,7 +3,6 @@
 import concurrent.futures
 import multiprocessing
 
-import numpy as np
 import pytest
 
 from tfds_ravdess import synthetic, throughput
@@ -40,14 +39,3 @@ def test_times_every_part(clip):
     'MFCC',
   }
   assert 0 < seconds['MFCC'] < seconds['whole chain']
-
-
-# Of what `librosa.load` and Keras import.
-@pytest.mark.filterwarnings('ignore::DeprecationWarning')
-def test_the_usual_chain_makes_mfcc(clip, tmp_path):
-  pytest.importorskip('tensorflow')
-  sound = tmp_path / 'sound.wav'
-  synthetic.make_clip(sound, 'happy', actor=1, seconds=1.0)
-  mfcc = throughput.usual_chain(stride=4)(clip, sound)
-  assert mfcc.shape == (40, 24)
-  assert np.isfinite(mfcc).all()

@@ -1,0 +1,80 @@
+"""What a clip's features cost by the usual means, and decoding alone.
+
+OpenCV comes with MediaPipe, Keras with TensorFlow.
+"""
+
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from avemotion.features import acoustic, faces, visual
+
+
+def decode_every_frame(path: pathlib.Path) -> None:
+  """Decodes the picture by one thread, and does nothing with it."""
+  import av
+
+  with av.open(str(path)) as container:
+    stream = container.streams.video[0]
+    stream.thread_type, stream.codec_context.thread_count = 'SLICE', 1
+    for _ in container.decode(stream):
+      pass
+
+
+def usual_chain(
+  stride: int,
+) -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
+  """What is usually written to the same end, its models loaded.
+
+  OpenCV decodes every frame, MediaPipe looks for a face in each, Keras's VGG16
+  predicts their crops clip by clip, librosa reads the sound and makes 40 MFCC.
+
+  Args:
+    stride: 1: the crop of every frame is predicted; 4: of every fourth, which
+      are the rows that the paper has (III-B) and this package makes.
+
+  Returns:
+    A function of a clip and of its sound's file, that returns the MFCC.
+  """
+  import cv2
+  import keras
+  import librosa
+
+  model = keras.applications.VGG16(
+    include_top=False, weights=None, input_shape=visual.CROP_SHAPE
+  )
+  cropper = faces.FaceCropper()
+
+  def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
+    crops, box = [], None
+    for image in _opencv_frames(cv2, path):
+      face = cropper.detect(image)
+      box = face[:4] if face else box
+      if box is not None:
+        left, top, width, height = map(int, box)
+        crop = image[max(top, 0) : top + height, max(left, 0) : left + width]
+        crops.append(cv2.resize(crop, visual.CROP_SHAPE[:2]))
+    if crops:
+      rows = np.array(crops[::stride], np.float32)
+      model.predict(keras.applications.vgg16.preprocess_input(rows), verbose=0)
+    waveform, rate = librosa.load(sound, sr=acoustic.SAMPLE_RATE)
+    return librosa.feature.mfcc(
+      y=waveform,
+      sr=rate,
+      n_mfcc=acoustic.NUM_COEFFICIENTS,
+      n_fft=acoustic.FRAME_LENGTH,
+      hop_length=acoustic.HOP_LENGTH,
+    )
+
+  return extract
+
+
+def _opencv_frames(cv2: Any, path: pathlib.Path) -> Iterator[np.ndarray]:
+  capture = cv2.VideoCapture(str(path))
+  while True:
+    there, frame = capture.read()
+    if not there:
+      return
+    yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

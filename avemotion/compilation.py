@@ -1,0 +1,77 @@
+"""Compiled programs are kept on disk, so that the next process starts at once.
+
+Programs under launch/ ask for it; importing the package changes nothing.
+"""
+
+import hashlib
+import logging
+import os
+import pathlib
+import platform
+import tempfile
+import warnings
+
+import jax
+
+from avemotion.training import devices
+
+_log = logging.getLogger(__name__)
+
+_CPUINFO = pathlib.Path('/proc/cpuinfo')
+# Lines of it, of x86 and of ARM, that tell what XLA compiles for.
+_OF_CPU = ('model', 'model name', 'flags', 'CPU part', 'Features')
+
+
+def cache_on_disk() -> None:
+  """Has JAX keep what it compiles in ~/.cache/avemotion, and look there first.
+
+  For a process that compiles nothing yet, with its cores and devices settled.
+  JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE
+  says whether at all, and XDG_CACHE_HOME names another place than ~/.cache.
+
+  A folder that cannot be written is told, and the process compiles; what cannot
+  be read in it or written, as on a full disk, is compiled too.
+  """
+  chosen = jax.config.values
+  if (
+    chosen['jax_compilation_cache_dir']
+    or not chosen['jax_enable_compilation_cache']
+  ):
+    return
+  try:
+    folder = _folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+      pass
+  except (OSError, RuntimeError) as error:  # No home is a RuntimeError.
+    _log.info('compiled programs are not kept: %s', error)
+    return
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+  # A process has many programs, most of which take XLA some 10 ms.
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+  warnings.filterwarnings(
+    'ignore', 'Error (reading|writing) persistent compilation cache entry'
+  )
+
+
+def _folder() -> pathlib.Path:
+  """One for each CPU and number of cores, which JAX does not tell apart.
+
+  Machines may share a home, and XLA's programs for one CPU can be none for
+  another; nor does it divide work among the cores of another process.
+  """
+  home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+  digest = hashlib.sha256(_cpu().encode()).hexdigest()[:16]
+  name = f'{digest}_{devices.num_cores()}_cores'
+  return pathlib.Path(home, 'avemotion', 'compiled', name)
+
+
+def _cpu() -> str:
+  if not _CPUINFO.exists():
+    return f'{platform.machine()} {platform.processor()}'
+  first_core = _CPUINFO.read_text().split('\n\n')[0]
+  return '\n'.join(
+    line
+    for line in first_core.splitlines()
+    if line.partition(':')[0].strip() in _OF_CPU
+  )
