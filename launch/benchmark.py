@@ -15,12 +15,9 @@ medians go to OUTPUT_DIR, as JSON and as a picture. `recognise`, `extract`,
 """
 
 import concurrent.futures
-import functools
 import multiprocessing
 import pathlib
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 
@@ -28,10 +25,8 @@ import jax
 from absl import app, flags
 
 from avemotion.benchmarks import contest
-from avemotion.data.clips import ClipSet
 from avemotion.evaluation.figures import record
 from avemotion.training import logs
-from tfds_ravdess.bundle import BUNDLED_DIR
 
 _SHARED = flags.DEFINE_string(
   'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
@@ -50,7 +45,6 @@ _CHECKPOINT = flags.DEFINE_string(
   None,
   'for `recognise`: of a model of both modalities, such as runs/fusion/fold_0',
 )
-_RAVDESS_CLIPS = 200  # of a build, copies of what is there
 _STAGE_ROUNDS = 2
 
 
@@ -259,90 +253,15 @@ def _extract() -> int:
 
 def _dataset() -> int:
   """Builds by one worker and two, against the usual chain; reading."""
+  from avemotion.benchmarks import dataset
+
   clips, javanese = _real_clips()
-  _time_usual_chain(clips, _time_builds(clips, javanese))
-  record(
-    'dataset.bundled_megabytes',
-    sum(p.stat().st_size for p in BUNDLED_DIR.rglob('*.tfrecord*')) / 1e6,
-    'MB',
-  )
-  record(
-    'dataset.read_seconds',
-    statistics.median(
-      _seconds(lambda: ClipSet.from_tfds('ravdess/bundled')) for _ in range(5)
-    ),
-    'seconds for 1440 clips',
-  )
-  return 0
-
-
-def _time_builds(
-  clips: list[pathlib.Path], javanese: list[pathlib.Path]
-) -> float:
-  """Records builds; returns the seconds of a RAVDESS clip by two workers."""
-  from tfds_ravdess import throughput
-
-  copies = max(1, _RAVDESS_CLIPS // len(clips))
   # As the builder of RAVDESS takes them: the sound from a file of its own.
   ravdess = [(path, _flac(path)) for path in clips]
-  others = [(path, path) for path in javanese]
-  builds = {}
-  for name, files, times, workers in (
-    ('ravdess', ravdess, copies, 2),
-    ('ravdess', ravdess, copies, 1),
-    ('javanese', others, 1, 2),
-    ('javanese', others, 1, 1),
-  ):
-    with tempfile.TemporaryDirectory() as folder:
-      built = throughput.build(files, times, workers, folder)
-    builds[name, workers] = built
-    print(
-      f'{name}: {built.clips} clips, {workers} workers: {built.seconds:.1f} s,'
-      f' {built.start_seconds:.1f} s of them to the first clip,'
-      f' {built.clips / built.seconds:.2f} clips/s,'
-      f' {built.worker_bytes / 1e9:.2f} GB a worker'
-    )
-  for name in ('ravdess', 'javanese'):
-    built = builds[name, 2]
-    record(
-      f'dataset.{name}.clips_per_second',
-      built.clips / built.seconds,
-      'clips/s, two workers',
-    )
-  fast, slow = builds['ravdess', 2], builds['ravdess', 1]
-  record(
-    'dataset.scaling_1_to_2_workers',
-    slow.seconds / fast.seconds,
-    'ratio of wall time',
-  )
-  record(
-    'dataset.worker_resident_gigabytes',
-    max(built.worker_bytes for built in builds.values()) / 1e9,
-    'GB',
-  )
-  return fast.seconds / fast.clips
-
-
-def _time_usual_chain(clips: list[pathlib.Path], ours: float) -> None:
-  """Records how much slower than `ours`, in seconds a clip, it is."""
-  from avemotion.benchmarks.usual_chain import usual_chain
-
-  for stride, frames in ((1, 'all faces'), (4, 'the same rows')):
-    extract = usual_chain(stride)
-    seconds = [
-      _seconds(functools.partial(extract, path, _flac(path)))
-      for path in clips * 4
-    ][len(clips) :]  # The first of each sets things up.
-    usual = statistics.median(seconds)
-    print(
-      f'the usual chain, VGG16 of {frames}: {usual:.3f} s a clip, '
-      f'{usual / ours:.2f} × ours'
-    )
-  record(
-    'dataset.speedup_over_usual_chain',
-    usual / ours,
-    'ratio of wall time, two workers over one process, the same rows',
-  )
+  ours = dataset.build(ravdess, [(path, path) for path in javanese])
+  dataset.compare(ravdess, ours)
+  dataset.read()
+  return 0
 
 
 def _stages() -> int:
@@ -389,12 +308,6 @@ def _flac(clip: pathlib.Path) -> pathlib.Path:
   if found is None:
     sys.exit(f'benchmark.py: no {name} under {ravdess}')
   return found
-
-
-def _seconds(call: Callable[[], object]) -> float:
-  start = time.perf_counter()
-  call()
-  return time.perf_counter() - start
 
 
 if __name__ == '__main__':

@@ -1,1 +1,4 @@
-"""Ours beside its peers, for launch/benchmark.py; nothing else needs it."""
+"""Ours beside its peers, for launch/benchmark.py.
+
+Nothing else needs it, so that it may need anything.
+"""
