@@ -17,7 +17,7 @@ from avemotion.training import checkpoints
 
 # Sequences are padded to multiples of these, so that clips of like lengths
 # share a compiled program.
-_STEP_MULTIPLE = 64
+_STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _BAR_WIDTH = 40  # characters of a probability of one
 

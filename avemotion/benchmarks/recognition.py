@@ -17,6 +17,8 @@ from avemotion.benchmarks import contest
 
 _PREDICT = pathlib.Path(__file__).parents[2] / 'launch' / 'predict.py'
 _STRIDE = 4  # The usual chain predicts the rows that ours has.
+# Threads of who went before spin for a while, waiting for more.
+_PAUSE = 0.5  # seconds
 # ru_maxrss is in bytes on macOS, in KiB elsewhere.
 _MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
 _IMPORT = (
@@ -76,10 +78,12 @@ def warm(
     ]
     for process in processes * 2:
       process.submit(_timed).result()
-    seconds = [
-      [process.submit(_timed).result() for process in processes]
-      for _ in range(rounds)
-    ]
+    seconds: list[list[float]] = []
+    for _ in range(rounds):
+      seconds.append([])
+      for process in processes:
+        time.sleep(_PAUSE)
+        seconds[-1].append(process.submit(_timed).result())
   medians = map(statistics.median, zip(*seconds, strict=True))
   return contest.Contest(
     'Recognition of a clip', {CASE: dict(zip(makers, medians, strict=True))}

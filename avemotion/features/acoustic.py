@@ -45,9 +45,12 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
   emphasised[1:] -= np.float32(PRE_EMPHASIS) * waveform[:-1]
   spectrum = np.fft.rfft(_frames(emphasised) * _window())
   power = np.square(spectrum.real) + np.square(spectrum.imag)
-  mel_power = power @ _mel_filters().T
+  mel_power = np.stack(
+    [power[:, bins] @ weights for bins, weights in _mel_filters()], axis=1
+  )
   decibels = 10 * np.log10(np.maximum(mel_power, 10 ** (MEL_FLOOR_DB / 10)))
-  return decibels @ _cosines().T
+  # Not by BLAS, whose threads go on spinning and keep the picture's waiting.
+  return np.einsum('tm,cm->tc', decibels, _cosines())
 
 
 def loudness(waveform: np.ndarray) -> np.ndarray:
@@ -92,8 +95,8 @@ def _window() -> np.ndarray:
 
 
 @functools.cache
-def _mel_filters() -> np.ndarray:
-  """Slaney's triangles of unit area in Hz, float32[128, 2049]."""
+def _mel_filters() -> list[tuple[slice, np.ndarray]]:
+  """Slaney's triangles of unit area in Hz: bins of each, and their weights."""
   # Mel: linear to 1 kHz, 15 mel, and logarithmic above, 27 to a factor of 6.4.
   top = 15 + 27 * np.log(SAMPLE_RATE / 2 / 1000) / np.log(6.4)
   mel = np.linspace(0, top, NUM_MEL_BANDS + 2)
@@ -105,7 +108,14 @@ def _mel_filters() -> np.ndarray:
   rising = (bins - low) / (centre - low)
   falling = (high - bins) / (high - centre)
   triangles = np.maximum(0, np.minimum(rising, falling))
-  return (triangles * 2 / (high - low)).astype(np.float32)
+  weights = (triangles * 2 / (high - low)).astype(np.float32)
+  return [(_extent(row), row[_extent(row)]) for row in weights]
+
+
+def _extent(row: np.ndarray) -> slice:
+  """From the first value that is not zero to the last."""
+  used = np.flatnonzero(row)
+  return slice(used[0], used[-1] + 1) if used.size else slice(0)
 
 
 @functools.cache

@@ -7,11 +7,12 @@ alone; the kernel's is one matrix product over all steps afterwards.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from avemotion.models import recurrence_kernel, recurrence_step
+from avemotion.models import recurrence_step
 from avemotion.models.recurrence_step import Kernels, Steps
 
 
@@ -40,11 +41,8 @@ def _forward(
   projected: jax.Array, kernel: jax.Array, pallas: bool
 ) -> tuple[jax.Array, tuple[Steps, jax.Array]]:
   """States, and what the backward pass needs."""
-  shape = (*projected.shape[:2], kernel.shape[0])
-  loop = scan_forward
-  if pallas and recurrence_kernel.fits(shape):
-    loop = recurrence_kernel.forward
-  steps = loop(projected, Kernels.of(kernel))
+  forward, _ = _loops(projected.shape, pallas)
+  steps = forward(projected, Kernels.of(kernel))
   return steps.state, (steps, kernel)
 
 
@@ -54,11 +52,10 @@ def _backward(
   """Gradients of what is projected and of the kernel, from those of states."""
   steps, kernel = saved
   before = jnp.concatenate([jnp.zeros_like(steps.state[:1]), steps.state[:-1]])
-  loop = scan_backward
-  if pallas and recurrence_kernel.fits(before.shape):
-    loop = recurrence_kernel.backward
   transposed = Kernels.of(kernel).transposed()
-  d_projected = loop(gradients, before, steps, transposed)
+  time, batch, size = before.shape
+  _, backward = _loops((time, batch, 3 * size), pallas)
+  d_projected = backward(gradients, before, steps, transposed)
   d_gates, d_candidate = jnp.split(d_projected, [2 * kernel.shape[0]], axis=-1)
   d_kernels = (
     jnp.einsum('tbh,tbg->hg', before, d_gates),
@@ -68,6 +65,19 @@ def _backward(
 
 
 recurrence.defvjp(_forward, _backward)
+
+
+def _loops(
+  shape: tuple[int, ...], pallas: bool
+) -> tuple[Callable[..., Steps], Callable[..., jax.Array]]:
+  """Forward and backward in time, for what is projected of some shape."""
+  if pallas:
+    # Imported here: Pallas is slow to import, and for TPUs alone.
+    from avemotion.models import recurrence_kernel
+
+    if recurrence_kernel.fits(shape):
+      return recurrence_kernel.forward, recurrence_kernel.backward
+  return scan_forward, scan_backward
 
 
 def scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:

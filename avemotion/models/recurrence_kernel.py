@@ -23,16 +23,17 @@ _STEPS = (8, 4, 2, 1)  # in a block
 
 
 def fits(shape: tuple[int, ...]) -> bool:
-  """Whether the kernels take a layer's states.
+  """Whether the kernels take what is projected.
 
   Args:
-    shape: (time, batch, features).
+    shape: (time, batch, 3 * features).
 
   Returns:
     Whether the batch fills sublanes, the features fill lanes, and the kernel
     and two blocks of rows lie in VMEM.
   """
-  _, batch, size = shape
+  _, batch, width = shape
+  size = width // 3
   aligned = batch % _SUBLANES == 0 and size % _LANES == 0
   return aligned and block_steps(batch, size) > 0
 

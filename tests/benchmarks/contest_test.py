@@ -43,9 +43,9 @@ def test_medians_ratios_and_share_of_the_limit(held):
 
 def test_who_is_not_installed_is_named_and_left_out(held, capfd):
   del held
-  assert capfd.readouterr().err.count(
-    'without absent: No module named absent'
-  ) == 2
+  assert (
+    capfd.readouterr().err.count('without absent: No module named absent') == 2
+  )
 
 
 def test_it_is_written_and_drawn(held, tmp_path):

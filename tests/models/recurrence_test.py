@@ -111,7 +111,7 @@ def test_folds_that_are_mapped_stay_apart(pallas):
 )
 def test_kernel_takes_what_a_core_holds(shape, fits):
   time, batch, units = shape
-  assert recurrence_kernel.fits(shape) == fits
+  assert recurrence_kernel.fits((time, batch, 3 * units)) == fits
   projected = jax.ShapeDtypeStruct((time, batch, 3 * units), jnp.float32)
   kernel = jax.ShapeDtypeStruct((units, 3 * units), jnp.float32)
   program = jax.make_jaxpr(lambda *inputs: recurrence(*inputs, True))(
