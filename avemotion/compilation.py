@@ -33,20 +33,18 @@ def cache_on_disk() -> None:
   be read in it or written, as on a full disk, is compiled too.
   """
   chosen = jax.config.values
-  if (
-    chosen['jax_compilation_cache_dir']
-    or not chosen['jax_enable_compilation_cache']
-  ):
+  if not chosen['jax_enable_compilation_cache']:
     return
-  try:
-    folder = _folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-      pass
-  except (OSError, RuntimeError) as error:  # No home is a RuntimeError.
-    _log.info('compiled programs are not kept: %s', error)
-    return
-  jax.config.update('jax_compilation_cache_dir', str(folder))
+  if not chosen['jax_compilation_cache_dir']:
+    try:
+      folder = _folder()
+      folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+      with tempfile.TemporaryFile(dir=folder):
+        pass
+    except (OSError, RuntimeError) as error:  # No home is a RuntimeError.
+      _log.info('compiled programs are not kept: %s', error)
+      return
+    jax.config.update('jax_compilation_cache_dir', str(folder))
   # A process has many programs, most of which take XLA some 10 ms.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   warnings.filterwarnings(

@@ -1,4 +1,4 @@
-"""Ours beside its peers, for launch/benchmark.py.
+"""Ours beside its peers; what launch/ and the datasets' benchmarks time.
 
-Nothing else needs it, so that it may need anything.
+What recognises and trains does not need it, so that it may need anything.
 """

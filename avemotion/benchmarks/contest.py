@@ -6,6 +6,7 @@ Libraries that share a process share threads, and disturb each other.
 import collections
 import dataclasses
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -22,6 +23,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from avemotion.evaluation import markdown
 
 OURS = 'ours'
+# Ours has the cores of a CPU as devices, and divides batches among them.
+WHOLE, DIVIDED = 'batch whole', 'batch divided'
 MATMUL = 'matrix product'
 _MATMUL_SIZE = 2048
 _OUR_COLOUR, _THEIR_COLOUR = '#2f6690', '#d1743b'
@@ -147,6 +150,9 @@ def hold(
 
   Returns:
     The medians; a contender that is not installed is left out, and named.
+
+  Raises:
+    RuntimeError: one fails for another reason.
   """
   found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
   for _ in range(rounds):
@@ -158,8 +164,10 @@ def hold(
         check=False,
       )
       if ran.returncode:
-        reason = ran.stderr.strip().splitlines()[-1:]
-        print(f'without {name}: {" ".join(reason)}', file=sys.stderr)
+        (*_, reason) = ran.stderr.strip().splitlines() or ['no reason given']
+        if not reason.startswith('ModuleNotFoundError'):
+          raise RuntimeError(f'{name} failed: {reason}')
+        print(f'without {name}: {reason}', file=sys.stderr)
         continue
       for case, seconds in json.loads(ran.stdout.splitlines()[-1]).items():
         found[case].setdefault(name, []).extend(seconds)
@@ -173,6 +181,12 @@ def hold(
     flops,
     2 * _MATMUL_SIZE**3 / statistics.median(products) if products else None,
   )
+
+
+def divides(contender: str) -> bool:
+  """Whether the cores of a CPU are devices of a contender."""
+  ours = contender.startswith(OURS) and not contender.endswith(WHOLE)
+  return ours or contender.endswith(DIVIDED)
 
 
 def tell(seconds: _Seconds) -> int:
@@ -195,7 +209,8 @@ def timed(call: Callable[[], object], repeats: int) -> list[float]:
 
 def matmul(repeats: int) -> list[float]:
   """Seconds of a large float32 product, its rows divided among all devices."""
-  mesh = Mesh(np.array(jax.devices()), ('rows',))
+  devices = jax.devices()[: math.gcd(jax.device_count(), _MATMUL_SIZE)]
+  mesh = Mesh(np.array(devices), ('rows',))
   square = jnp.ones((_MATMUL_SIZE, _MATMUL_SIZE), jnp.float32)
   rows = jax.device_put(square, NamedSharding(mesh, PartitionSpec('rows')))
   whole = jax.device_put(square, NamedSharding(mesh, PartitionSpec()))

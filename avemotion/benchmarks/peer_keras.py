@@ -36,8 +36,11 @@ def recurrent(case: cases.Recurrent, *, on_jax: bool) -> Callable[[], object]:
 
 
 def _tensorflow_call(model: Any, case: cases.Recurrent) -> Callable[[], object]:
+  import jax
   import tensorflow
 
+  if jax.default_backend() != 'cpu':
+    raise ModuleNotFoundError('TensorFlow is for CPUs here')
   samples = list(tensorflow.constant(case.samples().swapaxes(1, 2)))
   call = tensorflow.function(model)
 

@@ -7,17 +7,21 @@ import torch
 
 from avemotion.benchmarks import cases
 
+_DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+
 
 def recurrent(case: cases.Recurrent) -> Callable[[], object]:
   """A call that does a case once, by stacked `nn.GRU`."""
-  layers = torch.nn.GRU(case.inputs, case.features, case.layers)
-  samples = torch.from_numpy(case.samples())
+  layers = torch.nn.GRU(case.inputs, case.features, case.layers, bias=False)
+  layers = layers.to(_DEVICE)
+  samples = torch.from_numpy(case.samples()).to(_DEVICE)
   optimizer = torch.optim.SGD(layers.parameters(), cases.LEARNING_RATE)
 
   def forward() -> None:
     with torch.inference_mode():
       for batch in samples:
         layers(batch)
+    _wait()
 
   def train() -> None:
     for batch in samples:
@@ -25,6 +29,7 @@ def recurrent(case: cases.Recurrent) -> Callable[[], object]:
       states, _ = layers(batch)
       (states**2).mean().backward()
       optimizer.step()
+    _wait()
 
   return train if case.train else forward
 
@@ -40,7 +45,7 @@ def training(
         name: torch.from_numpy(rows)
         for name, rows in zip(features, own, strict=True)
       },
-      torch.from_numpy(targets).long(),
+      torch.from_numpy(targets).long().to(_DEVICE),
     )
     for *own, targets in zip(
       *(np.split(rows, cases.STEPS) for rows in (*features.values(), labels)),
@@ -49,7 +54,7 @@ def training(
   ]
   folds = []
   for _ in range(num_folds):
-    model = _Classifier(modalities)
+    model = _Classifier(modalities).to(_DEVICE)
     optimizer = torch.optim.AdamW(
       model.parameters(), cases.LEARNING_RATE, weight_decay=cases.WEIGHT_DECAY
     )
@@ -63,8 +68,14 @@ def training(
         loss(model(batch), targets).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), cases.CLIP_NORM)
         optimizer.step()
+    _wait()
 
   return train
+
+
+def _wait() -> None:
+  if _DEVICE == 'cuda':
+    torch.cuda.synchronize()
 
 
 class _Branch(torch.nn.Module):
@@ -74,7 +85,7 @@ class _Branch(torch.nn.Module):
     super().__init__()
     drop = cases.DROPOUT_RATE if layers > 1 else 0.0
     self.gru = torch.nn.GRU(
-      inputs, features, layers, batch_first=True, dropout=drop
+      inputs, features, layers, bias=False, batch_first=True, dropout=drop
     )
     self.rest = torch.nn.Sequential(
       torch.nn.Dropout(cases.DROPOUT_RATE),

@@ -27,7 +27,9 @@ _IMPORT = (
 )
 
 CASE = 'a clip, models loaded'
-DECODING, USUAL_CHAIN = 'decoding every frame, no more', 'the usual chain'
+DECODING = 'decoding every frame, no more, by one thread'
+BY_ALL_THREADS = 'the same by all threads'
+USUAL_CHAIN = 'the usual chain'
 
 _Contender = Callable[[], object]
 
@@ -60,12 +62,13 @@ def warm(
     rounds: how often each is timed, after two that warm up.
 
   Returns:
-    The medians of `Recognizer.predict`; of decoding every frame by one thread;
-    and of OpenCV, MediaPipe, Keras and librosa, up to the features.
+    The medians of `Recognizer.predict`; of decoding every frame; and of OpenCV,
+    MediaPipe, Keras and librosa, up to the features.
   """
   makers = {
     contest.OURS: functools.partial(_make_recognizer, checkpoint, clip),
-    DECODING: functools.partial(_make_decoding, clip),
+    DECODING: functools.partial(_make_decoding, clip, 'SLICE'),
+    BY_ALL_THREADS: functools.partial(_make_decoding, clip, 'AUTO'),
     USUAL_CHAIN: functools.partial(_make_usual_chain, clip, sound),
   }
   spawn = multiprocessing.get_context('spawn')
@@ -127,10 +130,10 @@ def _make_recognizer(
   return functools.partial(loaded.predict, clip)
 
 
-def _make_decoding(clip: pathlib.Path) -> _Contender:
+def _make_decoding(clip: pathlib.Path, threads: str) -> _Contender:
   from avemotion.benchmarks import usual_chain
 
-  return functools.partial(usual_chain.decode_every_frame, clip)
+  return functools.partial(usual_chain.decode_every_frame, clip, threads)
 
 
 def _make_usual_chain(clip: pathlib.Path, sound: pathlib.Path) -> _Contender:

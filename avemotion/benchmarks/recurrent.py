@@ -16,9 +16,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avemotion.benchmarks import cases, contest
 from avemotion.models import GRU
+from avemotion.training.mesh import make_mesh
 
 CONTENDERS = (
   contest.OURS,
+  f'{contest.OURS}, {contest.WHOLE}',
+  f'Flax, {contest.DIVIDED}',
   'Flax',
   'Keras on JAX',
   'Keras on TensorFlow',
@@ -46,11 +49,11 @@ def _prepare(contender: str, case: cases.Recurrent) -> Callable[[], object]:
     from avemotion.benchmarks import peer_keras
 
     return peer_keras.recurrent(case, on_jax=contender.endswith('JAX'))
-  ours = contender == contest.OURS
+  ours = contender.startswith(contest.OURS)
   model = _Stack(case.layers, case.features, ours)
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
-  # Ours divides a batch as a fold's are: among a CPU's cores too.
-  devices = jax.devices() if ours else jax.devices()[:1]
+  # Divided as a fold's batches are: among a CPU's cores too.
+  devices = list(make_mesh(1, case.batch).devices.flat)
   return jax_call(model.apply, params, case, devices)
 
 

@@ -12,13 +12,19 @@ import numpy as np
 from avemotion.features import acoustic, faces, visual
 
 
-def decode_every_frame(path: pathlib.Path) -> None:
-  """Decodes the picture by one thread, and does nothing with it."""
+def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
+  """Decodes the picture, and does nothing with it.
+
+  Args:
+    path: a clip.
+    threads: 'SLICE': this one alone; 'AUTO': as many as FFmpeg likes.
+  """
   import av
 
   with av.open(str(path)) as container:
     stream = container.streams.video[0]
-    stream.thread_type, stream.codec_context.thread_count = 'SLICE', 1
+    stream.thread_type = threads
+    stream.codec_context.thread_count = int(threads == 'SLICE')  # 0: FFmpeg's.
     for _ in container.decode(stream):
       pass
 

@@ -45,11 +45,15 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
   emphasised[1:] -= np.float32(PRE_EMPHASIS) * waveform[:-1]
   spectrum = np.fft.rfft(_frames(emphasised) * _window())
   power = np.square(spectrum.real) + np.square(spectrum.imag)
+  # Not by BLAS, whose threads go on spinning and keep the picture's waiting.
   mel_power = np.stack(
-    [power[:, bins] @ weights for bins, weights in _mel_filters()], axis=1
+    [
+      np.einsum('tb,b->t', power[:, bins], weights)
+      for bins, weights in _mel_filters()
+    ],
+    axis=1,
   )
   decibels = 10 * np.log10(np.maximum(mel_power, 10 ** (MEL_FLOOR_DB / 10)))
-  # Not by BLAS, whose threads go on spinning and keep the picture's waiting.
   return np.einsum('tm,cm->tc', decibels, _cosines())
 
 

@@ -64,7 +64,7 @@ class VisualEncoder:
     self._params = jax.device_put(params, device)
 
   def __call__(self, crops: np.ndarray) -> np.ndarray:
-    """Encodes crops, up to 16 in one call to the device.
+    """Encodes crops, up to 10 in one call to the device.
 
     Args:
       crops: uint8[frames, 48, 48, 3], RGB.

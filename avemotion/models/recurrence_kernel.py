@@ -81,9 +81,11 @@ def backward(
 def block_steps(batch: int, size: int) -> int:
   """Steps of a block, of which two are in VMEM; 0: there is no room for one."""
   kernel = 2 * 3 * size * size * 4  # Itself, and as the products load it.
-  step = 8 * size * batch * 4  # Rows that the wider loop, backward, moves.
+  rows = size * batch * 4
+  step = 8 * rows  # That the wider loop, backward, fetches and writes.
+  values = 10 * rows  # Of a step under way, and the state.
   for steps in _STEPS:
-    if kernel + 2 * steps * step <= _VMEM:
+    if kernel + values + 2 * steps * step <= _VMEM:
       return steps
   return 0
 

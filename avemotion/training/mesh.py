@@ -15,8 +15,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 FOLD, DATA = 'fold', 'data'
 
-# Of a fold's batch, on each of a CPU's devices: its cores work on so many apart
-# faster than on all together; docs/performance.md.
+# At least, of a fold's batch on each of a CPU's devices: with so many, its cores
+# are faster apart than together; docs/performance.md.
 _CPU_ROWS = 16
 
 
@@ -57,7 +57,8 @@ def make_mesh(
   Args:
     num_folds: folds to train together.
     batch_size: clips of a step of one fold.
-    devices: None: all of them, but on a CPU no more than share a batch well.
+    devices: None: all of them, but of a CPU no more than have a fold each, or
+      16 rows of one.
 
   Returns:
     A mesh of axes `fold` and `data`, `AxisType.Auto` both.
@@ -65,11 +66,22 @@ def make_mesh(
   if devices is None:
     devices = jax.devices()
     if devices[0].platform == 'cpu' and jax.process_count() == 1:
-      devices = devices[: num_folds * max(1, batch_size // _CPU_ROWS)]
+      devices = devices[: _cpu_devices(len(devices), num_folds, batch_size)]
   shape = mesh_shape(len(devices), num_folds, batch_size)
   return Mesh(
     np.array(devices).reshape(shape), (FOLD, DATA), (AxisType.Auto,) * 2
   )
+
+
+def _cpu_devices(num_cores: int, num_folds: int, batch_size: int) -> int:
+  """Cores that are worth using, without padding folds."""
+  folds = _rounds(num_folds, _rounds(num_folds, num_cores))
+  shares = [
+    data
+    for data in range(1, num_cores // folds + 1)
+    if batch_size % data == 0 and batch_size // data >= _CPU_ROWS
+  ]
+  return folds * max(shares, default=1)
 
 
 def num_slots(mesh: Mesh, num_folds: int) -> int:

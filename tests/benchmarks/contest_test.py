@@ -6,13 +6,16 @@ import sys
 import pytest
 
 from avemotion.benchmarks import cases, contest
+from avemotion.training.config import Config
 
 # Ours takes 2, 3 and 4 ms; the peer twice that; a third is not installed.
 SCRIPT = """
 import json, sys
 name = sys.argv[-1].removeprefix('--contender=')
 if name == 'absent':
-  sys.exit('No module named absent')
+  import absent
+if name == 'broken':
+  sys.exit('it broke')
 times = 1 if name == 'ours' else 2
 found = {'case': [times * s for s in (0.002, 0.003, 0.004)]}
 if name == 'ours':
@@ -22,15 +25,14 @@ print(json.dumps(found))
 """
 
 
+def hold(*contenders):
+  command = [sys.executable, '-c', SCRIPT]
+  return contest.hold('A title', command, contenders, {'case': 3e9}, rounds=2)
+
+
 @pytest.fixture(name='held')
 def _held():
-  return contest.hold(
-    'A title',
-    [sys.executable, '-c', SCRIPT],
-    ('ours', 'absent', 'peer'),
-    {'case': 3e9},
-    rounds=2,
-  )
+  return hold('ours', 'peer')
 
 
 def test_medians_ratios_and_share_of_the_limit(held):
@@ -54,6 +56,27 @@ def test_it_is_written_and_drawn(held, tmp_path):
   assert written['seconds'] == held.seconds
   assert (tmp_path / 'new' / 'case.png').read_bytes().startswith(b'\x89PNG')
   assert '| peer | 6.0 | 2.00 × |' in ' '.join(str(held).split())
+
+
+def test_cores_are_devices_of_whom_they_are_said_to_be():
+  names = ['ours', 'ours, batch whole', 'Flax', 'Flax, batch divided']
+  divided = [contest.divides(name) for name in names]
+  assert divided == [True, False, False, True]
+
+
+def test_peers_train_what_a_configuration_says():
+  config = Config()
+  assert config.batch_size == cases.BATCH
+  assert config.model.dropout_rate == cases.DROPOUT_RATE
+  assert config.model.dense_features == cases.DENSE
+  assert config.model.audio_layers == cases.AUDIO_LAYERS
+  assert config.model.audio_features == cases.AUDIO_FEATURES
+  assert config.model.video_features == cases.VIDEO_FEATURES
+  assert cases.SHAPES['audio'][1] == config.model.audio_coefficients
+  assert config.optimizer.learning_rate == cases.LEARNING_RATE
+  assert config.optimizer.label_smoothing == cases.LABEL_SMOOTHING
+  assert config.optimizer.weight_decay == cases.WEIGHT_DECAY
+  assert config.optimizer.clip_norm == cases.CLIP_NORM
 
 
 def test_flops_are_those_of_the_matrices():

@@ -9,7 +9,9 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -39,6 +41,47 @@ SCRIPT = pathlib.Path(__file__).with_name('eight_devices.py')
 def test_shapes(devices, folds, shape, slots):
   assert mesh.mesh_shape(devices, folds, 32) == shape
   assert -(-folds // shape[0]) * shape[0] == slots
+
+
+@pytest.mark.parametrize(
+  ('cores', 'folds', 'batch', 'devices'),
+  [
+    (1, 1, 32, 1),
+    (2, 1, 32, 2),
+    (64, 1, 32, 2),  # 16 rows each.
+    (64, 1, 128, 8),
+    (2, 1, 35, 1),  # Two do not divide it.
+    (3, 1, 50, 2),
+    (2, 10, 32, 2),
+    (8, 5, 32, 5),  # Three more would train padding folds.
+    (8, 10, 32, 5),  # As many rounds as eight.
+    (16, 10, 32, 10),
+    (64, 10, 32, 20),
+  ],
+)
+def test_cores_that_are_worth_using(cores, folds, batch, devices, monkeypatch):
+  cpus = [types.SimpleNamespace(platform='cpu', id=i) for i in range(cores)]
+  monkeypatch.setattr(jax, 'devices', lambda: cpus)
+  monkeypatch.setattr(
+    mesh, 'Mesh', lambda devices, *_: types.SimpleNamespace(devices=devices)
+  )
+  made = mesh.make_mesh(folds, batch).devices
+  assert made.size == devices
+  assert made.shape[0] <= folds
+
+
+@pytest.mark.parametrize(
+  ('platform', 'data_axis', 'takes'),
+  [('tpu', 1, True), ('tpu', 2, False), ('cpu', 1, False), ('gpu', 1, False)],
+)
+def test_kernels_are_for_tpus_whose_batches_are_whole(
+  platform, data_axis, takes
+):
+  device = types.SimpleNamespace(platform=platform)
+  made = types.SimpleNamespace(
+    devices=np.array([device]), shape={'fold': 1, 'data': data_axis}
+  )
+  assert mesh.takes_kernels(made) == takes
 
 
 def test_every_division_uses_all_devices_and_divides_the_batch():
