@@ -15,8 +15,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 FOLD, DATA = 'fold', 'data'
 
-# At least, of a fold's batch on each of a CPU's devices: with so many, its cores
-# are faster apart than together; docs/performance.md.
+# Of a fold's batch on each of a CPU's devices, at least: its cores are faster
+# apart than together with so many (docs/performance.md).
 _CPU_ROWS = 16
 
 
