@@ -83,14 +83,14 @@ def _loops(
 def scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
   """Every step, forward in time."""
 
-  def step(state: jax.Array, projected: jax.Array) -> tuple[jax.Array, Steps]:
-    found = recurrence_step.forward(state, projected, kernels)
-    saved = jax.tree.map(lambda leaf: leaf.astype(projected.dtype), found)
+  def one(state: jax.Array, row: jax.Array) -> tuple[jax.Array, Steps]:
+    found = recurrence_step.forward(state, row, kernels)
+    saved = jax.tree.map(lambda leaf: leaf.astype(row.dtype), found)
     return found.state, saved
 
   batch, size = projected.shape[1], kernels.candidate.shape[0]
   start = jnp.zeros((batch, size), jnp.float32)
-  return jax.lax.scan(step, start, projected)[1]
+  return jax.lax.scan(one, start, projected)[1]
 
 
 def scan_backward(
@@ -98,15 +98,15 @@ def scan_backward(
 ) -> jax.Array:
   """Every step's gradient of what was projected, backward in time."""
 
-  def step(
+  def one(
     carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
   ) -> tuple[jax.Array, jax.Array]:
-    gradient, before, step = saved
-    d_before, found = recurrence_step.backward(
-      carried + gradient, before, step, transposed
+    gradient, state, step = saved
+    d_state, d_projected = recurrence_step.backward(
+      carried + gradient, state, step, transposed
     )
-    return d_before, found.astype(before.dtype)
+    return d_state, d_projected.astype(state.dtype)
 
   start = jnp.zeros(gradients.shape[1:], jnp.float32)
   saved = gradients, before, steps
-  return jax.lax.scan(step, start, saved, reverse=True)[1]
+  return jax.lax.scan(one, start, saved, reverse=True)[1]

@@ -43,11 +43,15 @@ def test_medians_ratios_and_share_of_the_limit(held):
   assert held.share('case') == pytest.approx(3e9 / 0.003 / limit)
 
 
-def test_who_is_not_installed_is_named_and_left_out(held, capfd):
-  del held
-  assert (
-    capfd.readouterr().err.count('without absent: No module named absent') == 2
-  )
+def test_who_is_not_installed_is_named_and_left_out(capfd):
+  assert set(hold('ours', 'absent').seconds['case']) == {'ours'}
+  told = "without absent: ModuleNotFoundError: No module named 'absent'"
+  assert capfd.readouterr().err.count(told) == 2
+
+
+def test_who_fails_ends_it():
+  with pytest.raises(RuntimeError, match='broken failed: it broke'):
+    hold('ours', 'broken')
 
 
 def test_it_is_written_and_drawn(held, tmp_path):
