@@ -189,10 +189,9 @@ def divides(contender: str) -> bool:
   return ours or contender.endswith(DIVIDED)
 
 
-def tell(seconds: _Seconds) -> int:
-  """Prints a contender's seconds for `hold`; returns an exit code."""
+def tell(seconds: _Seconds) -> None:
+  """Prints a contender's seconds for `hold`."""
   print(json.dumps(seconds))
-  return 0
 
 
 def timed(call: Callable[[], object], repeats: int) -> list[float]:
