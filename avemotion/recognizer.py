@@ -9,6 +9,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from avemotion.data import silence
 from avemotion.features import acoustic
 from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
 from avemotion.features.media import FRAMES_PER_SECOND
@@ -209,6 +210,9 @@ class Recognizer:
     inputs, lengths = {}, {}
     for modality in self._modalities:
       rows, ends = _rows(features, modality)
+      if modality == 'audio' and self._model.config.data.trim_silence:
+        heard = silence.spoken(rows)
+        rows, ends = rows[heard], ends[heard]
       inputs[modality] = _pad(rows, _STEP_MULTIPLE)[None]
       # The last point is the whole clip, whatever the rounding of its stamps.
       steps = np.searchsorted(ends, points + 1e-6, side='right')

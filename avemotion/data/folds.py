@@ -109,6 +109,28 @@ class Fold:
   validation: np.ndarray
   test: np.ndarray
 
+  def with_validation(self, use: str) -> 'Fold':
+    """The fold, its validation clips put to a use.
+
+    Args:
+      use: 'kept' for choosing; 'trained' on, with the training clips; or
+        'scored', in the place of the test clips.
+
+    Raises:
+      ValueError: they are to be scored, and there are none.
+    """
+    none = self.validation[:0]
+    if use == 'trained':
+      train = np.sort(np.concatenate([self.train, self.validation]))
+      return Fold(train, none, self.test)
+    if use == 'scored':
+      if not self.validation.size:
+        raise ValueError(
+          'there are no validation clips to score; set data.validation_share'
+        )
+      return Fold(self.train, none, self.validation)
+    return self
+
 
 def named(protocol: str) -> Protocol:
   """A protocol by its name.

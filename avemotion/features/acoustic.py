@@ -75,6 +75,49 @@ def loudness(waveform: np.ndarray) -> np.ndarray:
   return (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
 
 
+def mel_scale(hertz: np.ndarray | float) -> np.ndarray:
+  """Slaney's mel: linear to 1 kHz, 15 mel; above, 27 to a factor of 6.4.
+
+  Args:
+    hertz: float[...], frequencies, 0 or more.
+
+  Returns:
+    float[...], mel.
+  """
+  above = 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4)
+  return np.where(np.less(hertz, 1000), np.multiply(hertz, 3 / 200), above)
+
+
+def mel_frequencies(mel: np.ndarray) -> np.ndarray:
+  """The frequencies of mel, `mel_scale`'s inverse.
+
+  Args:
+    mel: float[...].
+
+  Returns:
+    float[...], Hz.
+  """
+  return np.where(
+    mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
+  )
+
+
+def cosines(num_coefficients: int = NUM_COEFFICIENTS) -> np.ndarray:
+  """The orthonormal DCT of type II of mel bands, its first rows.
+
+  Args:
+    num_coefficients: how many rows, at most 128.
+
+  Returns:
+    float32[num_coefficients, 128]; its transpose is the way back.
+  """
+  rows, columns = np.ogrid[:num_coefficients, :NUM_MEL_BANDS]
+  matrix = np.cos(np.pi * rows * (columns + 0.5) / NUM_MEL_BANDS)
+  matrix *= np.sqrt(2 / NUM_MEL_BANDS)
+  matrix[0] /= np.sqrt(2)
+  return matrix.astype(np.float32)
+
+
 def _checked(waveform: np.ndarray) -> np.ndarray:
   if waveform.ndim != 1 or waveform.size == 0:
     raise ValueError(
@@ -101,12 +144,8 @@ def _window() -> np.ndarray:
 @functools.cache
 def _mel_filters() -> list[tuple[slice, np.ndarray]]:
   """Slaney's triangles of unit area in Hz: bins of each, and their weights."""
-  # Mel: linear to 1 kHz, 15 mel, and logarithmic above, 27 to a factor of 6.4.
-  top = 15 + 27 * np.log(SAMPLE_RATE / 2 / 1000) / np.log(6.4)
-  mel = np.linspace(0, top, NUM_MEL_BANDS + 2)
-  hertz = np.where(
-    mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
-  )
+  edges = np.linspace(0, mel_scale(SAMPLE_RATE / 2), NUM_MEL_BANDS + 2)
+  hertz = mel_frequencies(edges)
   low, centre, high = hertz[:-2, None], hertz[1:-1, None], hertz[2:, None]
   bins = np.fft.rfftfreq(FRAME_LENGTH, 1 / SAMPLE_RATE)
   rising = (bins - low) / (centre - low)
@@ -124,9 +163,4 @@ def _extent(row: np.ndarray) -> slice:
 
 @functools.cache
 def _cosines() -> np.ndarray:
-  """The orthonormal DCT of type II, its first rows, float32[40, 128]."""
-  rows, columns = np.ogrid[:NUM_COEFFICIENTS, :NUM_MEL_BANDS]
-  cosines = np.cos(np.pi * rows * (columns + 0.5) / NUM_MEL_BANDS)
-  cosines *= np.sqrt(2 / NUM_MEL_BANDS)
-  cosines[0] /= np.sqrt(2)
-  return cosines.astype(np.float32)
+  return cosines()

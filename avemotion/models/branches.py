@@ -2,8 +2,10 @@
 
 Both are stacked GRU layers, whose last state goes through a dense layer and
 batch normalisation (equations 5–8); they differ in sizes and in what they read.
+What a branch may do beyond the paper is off unless it is asked for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from avemotion.models.gru import GRU
+from avemotion.models.pooling import Pooling, mean_over_time
 
 
 class Standardize(nn.Module):
@@ -31,13 +34,17 @@ class Standardize(nn.Module):
 
 
 class _Branch(nn.Module):
-  """Standardise, GRU layers, dense, batch norm.
+  """Standardise, GRU layers, pooling, dense, batch norm.
 
   Attributes:
     features: GRU units of each layer.
     num_layers: GRU layers.
     num_inputs: reads the first so many input features only, such as the
       paper's 13 of the 40 MFCC that are stored; None: all.
+    centre: whether the clip's own mean is taken off each feature.
+    differences: whether each step's change is read beside it.
+    pooling: what is kept of the last layer's states, see
+      `avemotion.models.pooling.Pooling`; the paper keeps the last one.
     dense_features: units of the dense layer.
     batch_norm: whether batch normalisation follows it (Tables I, II have both).
     dropout_rate: share of units dropped between layers while training.
@@ -50,6 +57,9 @@ class _Branch(nn.Module):
   features: int
   num_layers: int
   num_inputs: int | None = None
+  centre: bool = False
+  differences: bool = False
+  pooling: Sequence[str] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.0
@@ -70,7 +80,8 @@ class _Branch(nn.Module):
     Args:
       inputs: float32[batch, time, features], as extracted.
       lengths: int32[batch], valid steps, or int32[batch, points] to know the
-        branch's answer after each of several numbers of steps. None: all.
+        branch's answer after each of several numbers of steps (a mean that is
+        taken off is of all that is valid at any of them). None: all.
       train: drops units out, and normalises by the batch's own statistics.
 
     Returns:
@@ -80,12 +91,19 @@ class _Branch(nn.Module):
       ValueError: a shape is not as above, or there are too few features.
     """
     width = self.num_inputs or inputs.shape[-1]
-    if inputs.shape[-1] < width:
+    if inputs.ndim != 3 or inputs.shape[-1] < width:
       raise ValueError(
-        f'the branch reads {width} features a step, got {inputs.shape[-1]}'
+        f'the branch reads [batch, time, {width} features or more], got shape'
+        f' {inputs.shape}'
       )
+    if lengths is None:
+      lengths = jnp.full(inputs.shape[:1], inputs.shape[1], jnp.int32)
     x = Standardize(name='standardize')(inputs[..., :width])
     x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
+    if self.centre:
+      x = x - mean_over_time(x, lengths.reshape(len(x[0]), -1).max(axis=-1))
+    if self.differences:
+      x = jnp.concatenate([x, jnp.diff(x, axis=0, prepend=x[:1])], axis=-1)
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
     for layer in range(self.num_layers):
       gru = GRU(
@@ -96,15 +114,16 @@ class _Branch(nn.Module):
         pallas=self.pallas,
         name=f'gru_{layer}',
       )
-      states, last = gru(x, lengths)
+      states, _ = gru(x)
       x = drop(states)
+    x = drop(Pooling(self.pooling, name='pooling')(states, lengths))
     # Batch normalisation takes a constant out again, and adds its own.
     x = nn.Dense(
       self.dense_features,
       use_bias=not self.batch_norm,
       dtype=self.dtype,
       name='dense',
-    )(drop(last))
+    )(x)
     if self.batch_norm:
       x = nn.BatchNorm(
         use_running_average=not train,

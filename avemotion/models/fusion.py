@@ -1,6 +1,6 @@
 """The whole network (Fig. 1): either branch, or both joined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -25,6 +25,10 @@ class EmotionClassifier(nn.Module):
     audio_features: GRU units of the audio branch.
     audio_layers: GRU layers of the audio branch.
     audio_coefficients: leading MFCC that the audio branch reads; None: all.
+    audio_centre: whether the clip's own mean is taken off its MFCC.
+    audio_differences: whether the change of each MFCC is read beside it.
+    pooling: what each branch keeps of its states, see `Pooling`; the paper
+      keeps the last one.
     dense_features: units of each branch's dense layer.
     batch_norm: whether batch normalisation stands before the concatenation.
     dropout_rate: share of units dropped between layers while training.
@@ -41,6 +45,9 @@ class EmotionClassifier(nn.Module):
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = None
+  audio_centre: bool = False
+  audio_differences: bool = False
+  pooling: Sequence[str] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.0
@@ -56,6 +63,7 @@ class EmotionClassifier(nn.Module):
         f"modalities are 'video', 'audio' or both, got {self.modalities}"
       )
     shared = {
+      'pooling': self.pooling,
       'dense_features': self.dense_features,
       'batch_norm': self.batch_norm,
       'dropout_rate': self.dropout_rate,
@@ -70,6 +78,8 @@ class EmotionClassifier(nn.Module):
         self.audio_features,
         self.audio_layers,
         num_inputs=self.audio_coefficients,
+        centre=self.audio_centre,
+        differences=self.audio_differences,
         **shared,
       )
     self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
@@ -96,7 +106,32 @@ class EmotionClassifier(nn.Module):
     Raises:
       ValueError: a modality is absent from the arguments, or a shape is wrong.
     """
-    branches = []
+    return self.with_branches(features, lengths, train=train)['joint']
+
+  def with_branches(
+    self,
+    features: Mapping[str, jax.Array],
+    lengths: Mapping[str, jax.Array],
+    *,
+    train: bool = False,
+  ) -> dict[str, jax.Array]:
+    """Logits of all branches together, and of each by itself.
+
+    The last layer is linear: a branch by itself is what is left of it where the
+    other's vector is zero, which is its mean behind batch normalisation.
+
+    Args:
+      features: as for `__call__`.
+      lengths: as for `__call__`.
+      train: as for `__call__`.
+
+    Returns:
+      As of `__call__`, under 'joint'; and of two branches each, by modality.
+
+    Raises:
+      ValueError: as `__call__`.
+    """
+    vectors = {}
     for modality in self.modalities:
       if modality not in features or modality not in lengths:
         raise ValueError(
@@ -104,8 +139,21 @@ class EmotionClassifier(nn.Module):
           f' {tuple(features)} and lengths of {tuple(lengths)}'
         )
       branch = self.video if modality == 'video' else self.audio
-      branches.append(
-        branch(features[modality], lengths[modality], train=train)
+      vectors[modality] = branch(
+        features[modality], lengths[modality], train=train
       )
-    logits = self.logits(jnp.concatenate(branches, axis=-1))
+    logits = {'joint': self._logits_of(vectors, set(vectors))}
+    if len(vectors) > 1:
+      logits |= {name: self._logits_of(vectors, {name}) for name in vectors}
+    return logits
+
+  def _logits_of(
+    self, vectors: Mapping[str, jax.Array], kept: set[str]
+  ) -> jax.Array:
+    """The last layer, on the branches that are kept; zero for the others."""
+    shown = [
+      vector if name in kept else jnp.zeros_like(vector)
+      for name, vector in vectors.items()
+    ]
+    logits: jax.Array = self.logits(jnp.concatenate(shown, axis=-1))
     return logits.astype(jnp.float32)

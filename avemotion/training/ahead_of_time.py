@@ -18,6 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from avemotion.training import mesh as mesh_lib
 from avemotion.training import step
+from avemotion.training.batch import Clips
 from avemotion.training.config import Config
 from avemotion.training.program import FoldFunctions
 
@@ -164,10 +165,11 @@ def fold_programs(
     functions.init, jax.eval_shape(jax.vmap(statistics), keys), keys
   )
   clips = jax.eval_shape(
-    lambda: step.Clips(
+    lambda: Clips(
       features={m: jnp.zeros((size.clips, *shapes[m])) for m in shapes},
       lengths={m: jnp.zeros(size.clips, jnp.int32) for m in shapes},
       labels=jnp.zeros(size.clips, jnp.int32),
+      actors=jnp.zeros(size.clips, jnp.int32),
     )
   )
   clips = abstract(clips, NamedSharding(mesh, PartitionSpec()))

@@ -18,12 +18,25 @@ def parse_flags(argv: list[str]) -> dict[str, str]:
     What `app.run(main, flags_parser=parse_flags)` hands to `main`: overrides
     for `avemotion.training.config.load_config`.
   """
-  script = pathlib.Path(argv[0]).name
+  overrides, stray = parse_with_arguments(argv)
+  if stray:
+    script = pathlib.Path(argv[0]).name
+    sys.exit(f'{script}: unexpected argument {stray[0]!r}')
+  return overrides
+
+
+def parse_with_arguments(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+  """As `parse_flags`, for a command that takes arguments too.
+
+  Args:
+    argv: as for `parse_flags`.
+
+  Returns:
+    The overrides, and what is no flag.
+  """
   try:
     overrides, rest = config_lib.split_overrides(argv)
   except config_lib.ConfigError as error:
-    sys.exit(f'{script}: {error}')
-  _, *stray = app.parse_flags_with_usage(rest)
-  if stray:
-    sys.exit(f'{script}: unexpected argument {stray[0]!r}')
-  return overrides
+    sys.exit(f'{pathlib.Path(argv[0]).name}: {error}')
+  _, *arguments = app.parse_flags_with_usage(rest)
+  return overrides, arguments

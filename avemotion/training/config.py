@@ -33,15 +33,28 @@ class DataConfig:
     validation_share: share of a random protocol's training side that is
       validated on instead, made one part of a whole number (0.1 is a tenth, 0.4
       a half); 0, as in the paper, trains on all of it.
+    validation: what becomes of validation clips. 'kept': they stand by, for
+      `patience` and the temperature. 'trained': they are trained on, by a
+      recipe that chooses nothing. 'scored': they are scored in the place of the
+      test clips, which nothing reads: so a recipe is chosen.
+    trim_silence: whether sound begins and ends with speech, see
+      `avemotion.data.silence`.
   """
 
   dataset: str = 'ravdess/speech'
   data_dir: str | None = None
   protocol: str = 'random10'
   validation_share: float = 0.0
+  validation: str = 'kept'
+  trim_silence: bool = False
 
   def __post_init__(self) -> None:
     _require(0 <= self.validation_share <= 0.5, 'validation_share', '0 to 0.5')
+    _require(
+      self.validation in ('kept', 'trained', 'scored'),
+      'validation',
+      'kept, trained or scored',
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +67,9 @@ class ModelConfig:
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = 13
+  audio_centre: bool = False
+  audio_differences: bool = False
+  pooling: tuple[str, ...] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.3
@@ -86,6 +102,86 @@ class ModelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class AudioAugmentation:
+  """How MFCC are changed at random while training; nothing at 0.
+
+  Attributes:
+    warp: most that frequencies are scaled by, as a share: another vocal tract.
+    stretch: most that a clip becomes longer or shorter, as a share.
+    max_steps: a random stretch of longer clips is trained on; None: all.
+    mask_steps: the longest of two stretches that are overwritten.
+    drop_channels: probability that a coefficient is held at its clip's mean.
+    noise: deviation of noise on every number, in deviations of its feature.
+    offset: deviation of a clip's constant on every feature, likewise.
+  """
+
+  warp: float = 0.0
+  stretch: float = 0.0
+  max_steps: int | None = None
+  mask_steps: int = 0
+  drop_channels: float = 0.0
+  noise: float = 0.0
+  offset: float = 0.0
+
+  def __post_init__(self) -> None:
+    for name in ('warp', 'stretch', 'drop_channels'):
+      _require(0 <= getattr(self, name) < 1, name, '0 to below 1')
+    for name in ('mask_steps', 'noise', 'offset'):
+      _require(getattr(self, name) >= 0, name, '0 or more')
+    _require(
+      self.max_steps is None or self.max_steps >= 1,
+      'max_steps',
+      'none, or 1 or more',
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoAugmentation:
+  """How what is seen is changed at random while training; nothing at 0.
+
+  Attributes:
+    exchange: probability that a clip is moved to, or part of the way to,
+      another training actor's mean face.
+    stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
+    mirror: whether landmarks are mirrored, every other time.
+    rotation: deviation of the angle that landmarks are turned by, in radians.
+    scale: deviation of the factor that they are scaled by, about 1.
+  """
+
+  exchange: float = 0.0
+  stretch: float = 0.0
+  mask_steps: int = 0
+  noise: float = 0.0
+  offset: float = 0.0
+  mirror: bool = False
+  rotation: float = 0.0
+  scale: float = 0.0
+
+  def __post_init__(self) -> None:
+    _require(0 <= self.exchange <= 1, 'exchange', '0 to 1')
+    _require(0 <= self.stretch < 1, 'stretch', '0 to below 1')
+    for name in ('mask_steps', 'noise', 'offset', 'rotation', 'scale'):
+      _require(getattr(self, name) >= 0, name, '0 or more')
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+  """What is done to the clips of a training batch, see `data.augment`.
+
+  Attributes:
+    mixup: parameter of the Beta distribution by which clips of a batch, and
+      their labels, are mixed (Zhang et al. 2018); 0: they are not.
+  """
+
+  audio: AudioAugmentation = AudioAugmentation()
+  video: VideoAugmentation = VideoAugmentation()
+  mixup: float = 0.0
+
+  def __post_init__(self) -> None:
+    _require(self.mixup >= 0, 'mixup', '0 or more')
+
+
+@dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
   """AdamW with linear warm-up and cosine decay to zero.
 
@@ -95,6 +191,8 @@ class OptimizerConfig:
     weight_decay: decoupled, on matrices only.
     clip_norm: largest global norm of a gradient.
     label_smoothing: share of the target spread evenly over the labels.
+    branch_loss: weight of the loss of each branch by itself beside that of
+      both, so that neither rests on the other; the paper has none.
   """
 
   learning_rate: float = 1e-3
@@ -102,6 +200,7 @@ class OptimizerConfig:
   weight_decay: float = 1e-2
   clip_norm: float = 1.0
   label_smoothing: float = 0.1
+  branch_loss: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +218,7 @@ class Config:
 
   data: DataConfig = DataConfig()
   model: ModelConfig = ModelConfig()
+  augment: AugmentConfig = AugmentConfig()
   optimizer: OptimizerConfig = OptimizerConfig()
   epochs: int = 40
   patience: int | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jax.experimental import multihost_utils
 
-from avemotion.data import folds
+from avemotion.data import folds, silence
 from avemotion.data.clips import ClipSet
 from avemotion.training import checkpoints, interruption, outputs, processes
 from avemotion.training import config as config_lib
@@ -52,13 +52,18 @@ def train(
     OSError: another file cannot be written.
   """
   clips = clips.select(config.model.modalities)
+  if config.data.trim_silence:
+    clips = silence.trim(clips)
   protocol = config.data.protocol
-  divisions = folds.make_folds(
-    protocol,
-    clips.labels,
-    clips.actors,
-    validation_share=config.data.validation_share,
-  )
+  divisions = [
+    division.with_validation(config.data.validation)
+    for division in folds.make_folds(
+      protocol,
+      clips.labels,
+      clips.actors,
+      validation_share=config.data.validation_share,
+    )
+  ]
   if fold is not None and not 0 <= fold < len(divisions):
     raise ValueError(
       f'{protocol} has folds 0 to {len(divisions) - 1}, got {fold}'
@@ -66,7 +71,7 @@ def train(
   if config.patience and not all(each.validation.size for each in divisions):
     raise config_lib.ConfigError(
       f'patience needs validation clips, and {protocol} keeps none; set'
-      ' data.validation_share'
+      ' data.validation_share, and data.validation to kept'
     )
   log.info('%s: %s', protocol, folds.named(protocol).meaning)
   wanted = list(range(len(divisions))) if fold is None else [fold]

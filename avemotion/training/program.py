@@ -12,8 +12,9 @@ from jax.sharding import Mesh
 
 from avemotion.data.clips import ClipSet
 from avemotion.training import config as config_lib
+from avemotion.training import epoch, step
 from avemotion.training import mesh as mesh_lib
-from avemotion.training import step
+from avemotion.training.batch import Clips
 
 _PROFILED_STEPS = 3
 
@@ -24,7 +25,7 @@ class FoldFunctions:
   Attributes:
     model: the network.
     schedule: the learning rate of a step.
-    init, train_epoch, evaluate: see `step.make_init` and its neighbours.
+    init, train_epoch, evaluate: see `epoch.make_init` and its neighbours.
   """
 
   def __init__(
@@ -41,10 +42,9 @@ class FoldFunctions:
       config.optimizer, steps_per_epoch, config.epochs
     )
     tx = step.make_optimizer(config.optimizer, self.schedule)
-    smoothing = config.optimizer.label_smoothing
-    self.init = step.make_init(self.model, tx, widths, mesh)
-    self.train_epoch = step.make_train_epoch(self.model, tx, smoothing, mesh)
-    self.evaluate = step.make_evaluate(self.model, mesh)
+    self.init = epoch.make_init(self.model, tx, widths, mesh)
+    self.train_epoch = epoch.make_train_epoch(self.model, tx, config, mesh)
+    self.evaluate = epoch.make_evaluate(self.model, mesh)
 
 
 class FoldProgram:
@@ -82,8 +82,18 @@ class FoldProgram:
     self.batch_size = batch_size
     self.steps_per_epoch = steps_per_epoch
     self._num_folds = num_folds
-    arrays = dict(clips.features), dict(clips.lengths), clips.labels
-    self._clips = step.Clips(*mesh_lib.replicate(self.mesh, arrays))
+    _, actors = np.unique(clips.actors, return_inverse=True)
+    self._clips = Clips(
+      *mesh_lib.replicate(
+        self.mesh,
+        (
+          dict(clips.features),
+          dict(clips.lengths),
+          clips.labels,
+          actors.astype(np.int32),
+        ),
+      )
+    )
     self._jitted = FoldFunctions(
       config, clips.widths, len(clips.label_names), steps_per_epoch, self.mesh
     )

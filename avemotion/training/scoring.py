@@ -41,6 +41,8 @@ def score(
   )
   summary: dict[str, Any] = {
     'protocol': config.data.protocol,
+    # What a recipe was chosen by is no result.
+    'scored': 'validation' if config.data.validation == 'scored' else 'test',
     'fold': number,
     'modalities': list(config.model.modalities),
     'sources': {name: clips.sources[name] for name in config.model.modalities},

@@ -1,8 +1,7 @@
-"""A model's state, one step; an epoch and an evaluation of all folds."""
+"""A model's state, and one step of its training."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import flax.struct
@@ -12,30 +11,13 @@ import optax
 from jax.sharding import Mesh
 
 from avemotion.models import EmotionClassifier
-from avemotion.training.config import ModelConfig, OptimizerConfig
-from avemotion.training.mesh import map_folds, shard_batch, takes_kernels
+from avemotion.training import augmentation
+from avemotion.training.batch import Clips
+from avemotion.training.config import Config, ModelConfig, OptimizerConfig
+from avemotion.training.mesh import takes_kernels
 
-Features = Mapping[str, jax.Array]
 Variables = Mapping[str, Any]
 Metrics = dict[str, jax.Array]
-
-
-class Clips(flax.struct.PyTreeNode):
-  """A data set on the device.
-
-  Attributes:
-    features: for each modality float32[clips, time, features].
-    lengths: for each modality int32[clips].
-    labels: int32[clips].
-  """
-
-  features: Features
-  lengths: Features
-  labels: jax.Array
-
-  def take(self, indices: jax.Array) -> 'Clips':
-    """The clips at int32[batch] indices."""
-    return jax.tree.map(lambda rows: rows[indices], self)
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -170,9 +152,10 @@ def init_state(
 def train_step(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
-  label_smoothing: float,
+  config: Config,
   state: TrainState,
   batch: Clips,
+  means: Mapping[str, jax.Array],
   rng: jax.Array,
 ) -> tuple[TrainState, Metrics]:
   """One optimiser step on the cross-entropy of the softmax (equation 9).
@@ -180,29 +163,43 @@ def train_step(
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    label_smoothing: share of the target spread evenly over the labels.
+    config: of augmentation and of the loss.
     state: before the step.
     batch: the clips to learn from.
-    rng: key of dropout.
+    means: of the training actors, from `augmentation.actor_means`.
+    rng: key of augmentation and dropout.
 
   Returns:
     The state after the step; `loss`, `accuracy`, `gradient_norm`, scalars.
   """
+  dropout_key, augment_key = jax.random.split(rng)
+  changed, targets = augmentation.augment_batch(
+    config.augment,
+    state.statistics,
+    means,
+    batch,
+    model.num_classes,
+    augment_key,
+  )
+  targets = optax.smooth_labels(targets, config.optimizer.label_smoothing)
+  branch_weight = config.optimizer.branch_loss
 
   def loss_fn(params: Any) -> tuple[jax.Array, tuple[jax.Array, Variables]]:
     logits, updated = model.apply(
       {**state.variables, 'params': params},
-      batch.features,
-      batch.lengths,
+      changed.features,
+      changed.lengths,
       train=True,
       mutable=['batch_stats'],
-      rngs={'dropout': rng},
+      rngs={'dropout': dropout_key},
+      method=model.with_branches,
     )
-    targets = optax.smooth_labels(
-      jax.nn.one_hot(batch.labels, logits.shape[-1]), label_smoothing
-    )
-    loss = optax.softmax_cross_entropy(logits, targets).mean()
-    return loss, (logits, updated)
+    losses = {
+      name: optax.softmax_cross_entropy(each, targets).mean()
+      for name, each in logits.items()
+    }
+    loss = losses.pop('joint') + branch_weight * sum(losses.values())
+    return loss, (logits['joint'], updated)
 
   (loss, (logits, updated)), gradients = jax.value_and_grad(
     loss_fn, has_aux=True
@@ -219,98 +216,3 @@ def train_step(
     'accuracy': jnp.mean(logits.argmax(-1) == batch.labels),
     'gradient_norm': optax.tree.norm(gradients),
   }
-
-
-def make_init(
-  model: EmotionClassifier,
-  tx: optax.GradientTransformation,
-  widths: Mapping[str, int],
-  mesh: Mesh,
-) -> Callable[[Any, jax.Array], TrainState]:
-  """Compiles the fresh states of stacked folds.
-
-  Args:
-    model: the network.
-    tx: from `make_optimizer`.
-    widths: features of a row of each modality.
-    mesh: from `make_mesh`.
-
-  Returns:
-    A function of (statistics [folds, …], key data uint32[folds, …]) that
-    returns states [folds, …].
-  """
-
-  def init(statistics: Any, key_data: jax.Array) -> TrainState:
-    rng = jax.random.wrap_key_data(key_data)
-    return init_state(model, tx, widths, statistics, rng)
-
-  return jax.jit(map_folds(mesh, init, stacked=(True, True)))
-
-
-def make_train_epoch(
-  model: EmotionClassifier,
-  tx: optax.GradientTransformation,
-  label_smoothing: float,
-  mesh: Mesh,
-) -> Callable[..., tuple[TrainState, Metrics]]:
-  """Compiles an epoch of stacked folds into one call.
-
-  Args:
-    model: the network.
-    tx: from `make_optimizer`.
-    label_smoothing: as in `train_step`.
-    mesh: from `make_mesh`.
-
-  Returns:
-    A function of (states [folds, …], clips, order int32[folds, steps, batch],
-    key data uint32[folds, …]) that returns the new states and each step's
-    metrics float32[folds, steps]. It consumes the old states' buffers.
-  """
-  one_step = functools.partial(train_step, model, tx, label_smoothing)
-
-  def epoch(
-    state: TrainState, clips: Clips, order: jax.Array, key_data: jax.Array
-  ) -> tuple[TrainState, Metrics]:
-    rng = jax.random.wrap_key_data(key_data)
-
-    def body(state: TrainState, batch: jax.Array) -> tuple[TrainState, Metrics]:
-      step_rng = jax.random.fold_in(rng, state.step)
-      return one_step(state, _gather(mesh, clips, batch), step_rng)
-
-    return jax.lax.scan(body, state, order)
-
-  mapped = map_folds(mesh, epoch, stacked=(True, False, True, True))
-  return jax.jit(mapped, donate_argnums=0)
-
-
-def make_evaluate(
-  model: EmotionClassifier, mesh: Mesh
-) -> Callable[[Variables, Clips, jax.Array], jax.Array]:
-  """Compiles the evaluation of stacked folds, each on its clips, into one call.
-
-  Args:
-    model: the network.
-    mesh: from `make_mesh`.
-
-  Returns:
-    A function of (variables [folds, …], clips, indices
-    int32[folds, batches, batch]) that returns probabilities
-    float32[folds, batches, batch, labels].
-  """
-
-  def evaluate(
-    variables: Variables, clips: Clips, indices: jax.Array
-  ) -> jax.Array:
-    def probabilities(batch: jax.Array) -> jax.Array:
-      chosen = _gather(mesh, clips, batch)
-      logits = model.apply(variables, chosen.features, chosen.lengths)
-      return jax.nn.softmax(jnp.asarray(logits))
-
-    return jax.lax.map(probabilities, indices)
-
-  return jax.jit(map_folds(mesh, evaluate, stacked=(True, False, True)))
-
-
-def _gather(mesh: Mesh, clips: Clips, batch: jax.Array) -> Clips:
-  """The clips at int32[batch], on the devices that work on them."""
-  return shard_batch(mesh, clips.take(shard_batch(mesh, batch)))

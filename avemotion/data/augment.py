@@ -1,0 +1,270 @@
+"""Augmentation on the device: the clips of a batch, each changed at random.
+
+Every function here is pure, of features float32[batch, time, features], their
+lengths int32[batch], a key, and how much; it returns features and lengths of
+the same shapes. Steps past a clip's length are padding before and after.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avemotion.features import acoustic
+
+Sequences = tuple[jax.Array, jax.Array]
+
+# Warps are rounded to so many, whose matrices are made once.
+_WARPS = 33
+_SHORTEST = 4  # steps that a stretched clip keeps
+
+
+def stretch(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, amount: float
+) -> Sequences:
+  """Slows clips down or speeds them up, by linear interpolation.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    amount: most that a clip becomes longer or shorter, as a share; what would
+      not fit into `time` is slowed down less.
+
+  Returns:
+    The stretched features and their lengths.
+  """
+  num_clips, time, _ = features.shape
+  rate = jax.random.uniform(
+    rng, (num_clips,), minval=1 - amount, maxval=1 + amount
+  )
+  longer = jnp.round(lengths * rate).astype(jnp.int32)
+  longer = jnp.clip(longer, jnp.minimum(lengths, _SHORTEST), time)
+  last = jnp.maximum(lengths - 1, 0)[:, None]
+  places = jnp.arange(time) * last / jnp.maximum(longer - 1, 1)[:, None]
+  places = jnp.minimum(places, last)
+  before = places.astype(jnp.int32)
+  share = (places - before)[..., None]
+  after = jnp.minimum(before + 1, last)
+  stretched = (1 - share) * jnp.take_along_axis(
+    features, before[..., None], axis=1
+  ) + share * jnp.take_along_axis(features, after[..., None], axis=1)
+  return stretched, longer
+
+
+def crop(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, steps: int
+) -> Sequences:
+  """Keeps a random stretch of clips that are longer than so many steps.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    steps: most that are kept.
+
+  Returns:
+    float32[batch, min(time, steps), features], and lengths: the loops over time
+    become as short.
+  """
+  steps = min(steps, features.shape[1])
+  spare = jnp.maximum(lengths - steps, 0)
+  starts = jax.random.randint(rng, lengths.shape, 0, spare + 1)
+  places = starts[:, None] + jnp.arange(steps)
+  cropped = jnp.take_along_axis(features, places[..., None], axis=1)
+  return cropped, jnp.minimum(lengths, steps)
+
+
+def mask_time(
+  features: jax.Array,
+  lengths: jax.Array,
+  rng: jax.Array,
+  steps: int,
+  masks: int = 2,
+) -> Sequences:
+  """Overwrites stretches of time by the clip's mean (SpecAugment, Park 2019).
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    steps: most that a mask is long.
+    masks: how many there are.
+
+  Returns:
+    The masked features, and the lengths.
+  """
+  hidden = jnp.zeros(features.shape[:2], bool)
+  for key in jax.random.split(rng, masks):
+    size_key, start_key = jax.random.split(key)
+    size = jax.random.randint(size_key, lengths.shape, 0, steps + 1)
+    start = jax.random.uniform(start_key, lengths.shape)
+    start = jnp.floor(start * jnp.maximum(lengths - size, 0)).astype(jnp.int32)
+    place = jnp.arange(features.shape[1]) - start[:, None]
+    hidden |= (place >= 0) & (place < size[:, None])
+  mean = clip_mean(features, lengths)[:, None]
+  return jnp.where(hidden[..., None], mean, features), lengths
+
+
+def drop_channels(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, share: float
+) -> Sequences:
+  """Holds features at their clip's mean, each with a probability.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    share: probability that a feature of a clip is held.
+
+  Returns:
+    The features, and the lengths.
+  """
+  shape = features.shape[0], 1, features.shape[2]
+  held = jax.random.bernoulli(rng, share, shape)
+  mean = clip_mean(features, lengths)[:, None]
+  return jnp.where(held, mean, features), lengths
+
+
+def noise(
+  features: jax.Array,
+  lengths: jax.Array,
+  rng: jax.Array,
+  deviation: jax.Array | float,
+) -> Sequences:
+  """Adds Gaussian noise, its own to every step.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    deviation: of the noise, float32[features] or of all.
+
+  Returns:
+    The noisy features, and the lengths.
+  """
+  return features + deviation * jax.random.normal(rng, features.shape), lengths
+
+
+def offset(
+  features: jax.Array,
+  lengths: jax.Array,
+  rng: jax.Array,
+  deviation: jax.Array | float,
+) -> Sequences:
+  """Adds a Gaussian constant to each feature of a clip.
+
+  On the first two MFCC this is a gain and a spectral tilt.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    deviation: of the constants, float32[features] or of all.
+
+  Returns:
+    The moved features, and the lengths.
+  """
+  shape = features.shape[0], 1, features.shape[2]
+  return features + deviation * jax.random.normal(rng, shape), lengths
+
+
+def exchange_means(
+  features: jax.Array,
+  lengths: jax.Array,
+  rng: jax.Array,
+  means: jax.Array,
+  probability: float,
+) -> Sequences:
+  """Moves clips from their actor's mean towards that of another in the batch.
+
+  Who somebody is says nothing of what they feel; of a face, it is most of the
+  numbers.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    rng: key.
+    means: float32[batch, features], the mean of each clip's actor.
+    probability: that a clip is moved; how much of the way is uniform.
+
+  Returns:
+    The moved features, and the lengths.
+  """
+  order_key, which_key, way_key = jax.random.split(rng, 3)
+  others = jax.random.permutation(order_key, means)
+  moved = jax.random.bernoulli(which_key, probability, lengths.shape)
+  way = moved * jax.random.uniform(way_key, lengths.shape)
+  offsets = way[:, None] * (others - means)
+  return features + offsets[:, None], lengths
+
+
+def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
+  """Mixes each clip's rows with another's (mixup, Zhang et al. 2018).
+
+  Features and targets that are given the same key are mixed alike. A clip is
+  the larger part of its mixture, so that its length stands.
+
+  Args:
+    rows: float32[batch, …].
+    rng: key.
+    alpha: of the Beta distribution that the shares are drawn from.
+
+  Returns:
+    float32[batch, …].
+  """
+  order_key, share_key = jax.random.split(rng)
+  share = jax.random.beta(share_key, alpha, alpha, (len(rows),))
+  share = jnp.maximum(share, 1 - share).reshape(-1, *[1] * (rows.ndim - 1))
+  others = rows[jax.random.permutation(order_key, len(rows))]
+  return share * rows + (1 - share) * others
+
+
+def warp_vocal_tract(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, amount: float
+) -> Sequences:
+  """Scales the frequencies of MFCC (VTLP, Jaitly & Hinton 2013).
+
+  Back from cepstrum to mel bands, every band read where the scaled frequency
+  lies, and forth: all linear, so that it is one matrix for each scale. What the
+  missing coefficients would have said is taken for zero.
+
+  Args:
+    features: float32[batch, time, coefficients], MFCC as
+      `avemotion.features.acoustic.mfcc` makes them.
+    lengths: int32[batch].
+    rng: key.
+    amount: most that frequencies become higher or lower, as a share.
+
+  Returns:
+    The warped MFCC, and the lengths.
+  """
+  matrices = jnp.asarray(_warps(features.shape[-1], amount))
+  chosen = jax.random.randint(rng, lengths.shape, 0, len(matrices))
+  return jnp.einsum('btc,bdc->btd', features, matrices[chosen]), lengths
+
+
+def clip_mean(features: jax.Array, lengths: jax.Array) -> jax.Array:
+  """The mean of each clip's valid steps, float32[batch, features]."""
+  valid = jnp.arange(features.shape[1]) < lengths[:, None]
+  sums = jnp.where(valid[..., None], features, 0).sum(axis=1)
+  return sums / jnp.maximum(lengths, 1)[:, None]
+
+
+@functools.cache
+def _warps(num_coefficients: int, amount: float) -> np.ndarray:
+  """Matrices float32[scales, coefficients, coefficients] of warped MFCC."""
+  bands = acoustic.NUM_MEL_BANDS
+  top = acoustic.mel_scale(acoustic.SAMPLE_RATE / 2)
+  centres = np.linspace(0, top, bands + 2)[1:-1]
+  to_bands = acoustic.cosines(num_coefficients).T
+  warps = []
+  for scale in np.linspace(1 - amount, 1 + amount, _WARPS):
+    read = acoustic.mel_scale(acoustic.mel_frequencies(centres) / scale)
+    # Each band between its two neighbours: `interp` of the bands' unit vectors.
+    interpolate = np.stack(
+      [np.interp(read, centres, unit) for unit in np.eye(bands)], axis=1
+    )
+    warps.append(to_bands.T @ interpolate @ to_bands)
+  return np.stack(warps).astype(np.float32)

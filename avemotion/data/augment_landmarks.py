@@ -1,0 +1,130 @@
+"""Augmentation of face landmarks: mirror, turn, scale. See `augment`.
+
+Features are those of `launch/landmarks.py`: groups of 140 numbers, of which 136
+are x and y of 68 points about the middle of the eyes, and four the head's place
+(x, y), logarithm of its size, and roll. Every group, the differences too, moves
+in the same linear way.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avemotion.data.augment import Sequences
+
+NUM_POINTS = 68
+GROUP = 2 * NUM_POINTS + 4  # numbers
+
+
+def _mirrored_points() -> np.ndarray:
+  """Of each of iBUG's 68 points the one on the other side of the face."""
+  sides = (
+    (0, 17),  # jaw
+    (17, 27),  # brows
+    (31, 36),  # nostrils
+    (48, 55),  # outer lip, above
+    (60, 65),  # inner lip, above
+  )
+  points = np.arange(NUM_POINTS)
+  for start, stop in sides:
+    points[start:stop] = points[start:stop][::-1]
+  points[55:60] = points[55:60][::-1]  # outer lip, below
+  points[65:68] = points[65:68][::-1]  # inner lip, below
+  # Eyes: both corners and lids of one are those of the other, counted inwards.
+  points[36:48] = [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+  return points
+
+
+MIRRORED = _mirrored_points()
+
+
+def mirror(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array
+) -> Sequences:
+  """Mirrors every other clip, at random.
+
+  Args:
+    features: float32[batch, time, 140 * groups].
+    lengths: int32[batch].
+    rng: key.
+
+  Returns:
+    The features, and the lengths.
+
+  Raises:
+    ValueError: these are no landmarks.
+  """
+  points, head = _split(features)
+  across = jnp.array([-1.0, 1.0])
+  mirrored = _join(
+    points[..., MIRRORED, :] * across, head * jnp.array([-1.0, 1.0, 1.0, -1.0])
+  )
+  chosen = jax.random.bernoulli(rng, shape=(len(lengths), 1, 1))
+  return jnp.where(chosen, mirrored, features), lengths
+
+
+def rotate(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, deviation: float
+) -> Sequences:
+  """Turns the points of each clip by an angle of its own.
+
+  Args:
+    features: float32[batch, time, 140 * groups].
+    lengths: int32[batch].
+    rng: key.
+    deviation: of the angles, in radians.
+
+  Returns:
+    The features, and the lengths.
+
+  Raises:
+    ValueError: these are no landmarks.
+  """
+  points, head = _split(features)
+  angle = deviation * jax.random.normal(rng, (len(lengths), 1, 1, 1))
+  x, y = points[..., 0], points[..., 1]
+  cosine, sine = jnp.cos(angle), jnp.sin(angle)
+  turned = jnp.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
+  return _join(turned, head), lengths
+
+
+def scale(
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, deviation: float
+) -> Sequences:
+  """Scales the points of each clip by a factor of its own.
+
+  Args:
+    features: float32[batch, time, 140 * groups].
+    lengths: int32[batch].
+    rng: key.
+    deviation: of the factors, about 1.
+
+  Returns:
+    The features, and the lengths.
+
+  Raises:
+    ValueError: these are no landmarks.
+  """
+  points, head = _split(features)
+  shape = len(lengths), 1, 1, 1, 1
+  return _join(
+    points * (1 + deviation * jax.random.normal(rng, shape)), head
+  ), lengths
+
+
+def _split(features: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Points [batch, time, groups, 68, 2] and heads [batch, time, groups, 4]."""
+  batch, time, width = features.shape
+  if width % GROUP:
+    raise ValueError(
+      f'expected landmarks, {GROUP} numbers or twice as many a step, got'
+      f' {width}'
+    )
+  groups = features.reshape(batch, time, -1, GROUP)
+  points = groups[..., : 2 * NUM_POINTS]
+  return points.reshape(*points.shape[:-1], NUM_POINTS, 2), groups[..., -4:]
+
+
+def _join(points: jax.Array, head: jax.Array) -> jax.Array:
+  flat = points.reshape(*head.shape[:-1], 2 * NUM_POINTS)
+  return jnp.concatenate([flat, head], axis=-1).reshape(*head.shape[:2], -1)

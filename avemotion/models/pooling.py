@@ -1,0 +1,110 @@
+"""What a branch keeps of a recurrent layer's states: one vector of a clip.
+
+The paper keeps the last state (Fig. 2, 5). A clip's mean, deviation or attended
+state beside it spares the layer remembering all of the clip by its end.
+"""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from avemotion.models.gru import states_after
+
+POOLINGS = ('last', 'mean', 'deviation', 'attention')
+
+_SMALLEST_VARIANCE = 1e-4
+
+
+class Pooling(nn.Module):
+  """States over time to one vector, of each of several kinds side by side.
+
+  Attributes:
+    kinds: of 'last' (the state after the last step), 'mean' and 'deviation' of
+      the states, 'attention' (their mean by weights that are learnt from the
+      states; Mirsamadi et al. 2017).
+    attention_features: hidden units behind attention's weights.
+  """
+
+  kinds: Sequence[str] = ('last',)
+  attention_features: int = 64
+
+  @nn.compact
+  def __call__(self, states: jax.Array, lengths: jax.Array) -> jax.Array:
+    """Pools states.
+
+    Args:
+      states: float[time, batch, features].
+      lengths: int32[batch], valid steps, or int32[batch, points].
+
+    Returns:
+      float[batch, kinds * features] or float[batch, points, kinds * features];
+      of no steps all is zero.
+
+    Raises:
+      ValueError: no kind of this name, or none at all.
+    """
+    unknown = set(self.kinds) - set(POOLINGS)
+    if unknown or not self.kinds:
+      raise ValueError(f'kinds are of {POOLINGS}, got {tuple(self.kinds)}')
+    pooled = []
+    mask = _step_mask(states.shape[0], lengths.reshape(len(lengths), -1))
+    for kind in self.kinds:
+      if kind == 'last':
+        pooled.append(
+          states_after(states, lengths).reshape(*mask.shape[1:], -1)
+        )
+      elif kind == 'mean':
+        pooled.append(_weighted_mean(states, mask))
+      elif kind == 'deviation':
+        pooled.append(_deviation(states, mask))
+      else:
+        pooled.append(_weighted_mean(states, mask * self._attention(states)))
+    joined = jnp.concatenate(pooled, axis=-1)
+    return joined.reshape(*lengths.shape, -1)
+
+  def _attention(self, states: jax.Array) -> jax.Array:
+    """A weight above zero for each step, float[time, batch, 1]."""
+    hidden = nn.tanh(nn.Dense(self.attention_features, name='hidden')(states))
+    scores = nn.Dense(1, use_bias=False, name='score')(hidden)
+    return jnp.exp(scores - scores.max(axis=0))
+
+
+def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
+  """The mean of each sequence's valid steps.
+
+  Args:
+    sequences: float[time, batch, features].
+    lengths: int32[batch].
+
+  Returns:
+    float[batch, features]; zero for no steps.
+  """
+  mask = _step_mask(len(sequences), lengths[:, None])
+  return _weighted_mean(sequences, mask)[:, 0]
+
+
+def _step_mask(num_steps: int, lengths: jax.Array) -> jax.Array:
+  """1 where a step is valid, else 0: float32[time, batch, points]."""
+  steps = jnp.arange(num_steps)[:, None, None]
+  return (steps < lengths).astype(jnp.float32)
+
+
+def _weighted_mean(states: jax.Array, weights: jax.Array) -> jax.Array:
+  """Means of states [time, batch, …] by weights [time, batch, points]."""
+  weights = weights.astype(states.dtype)
+  sums = jnp.einsum('tbp,tbd->bpd', weights, states)
+  totals = weights.sum(axis=0)[..., None]
+  return sums / jnp.where(totals > 0, totals, 1)
+
+
+def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
+  variance = (
+    _weighted_mean(jnp.square(states), mask) - _weighted_mean(states, mask) ** 2
+  )
+  valid = (mask.sum(axis=0) > 0)[..., None]
+  # The root has no slope at zero.
+  return jnp.where(
+    valid, jnp.sqrt(jnp.maximum(variance, _SMALLEST_VARIANCE)), 0
+  )

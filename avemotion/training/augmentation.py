@@ -1,0 +1,131 @@
+"""What a configuration does to a training batch by `data.augment`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from avemotion.data import augment, augment_landmarks
+from avemotion.training.batch import Clips
+from avemotion.training.config import (
+  AudioAugmentation,
+  AugmentConfig,
+  VideoAugmentation,
+)
+
+Augmentation = Callable[
+  [jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]
+]
+
+
+def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
+  """The mean of each actor's features over some clips.
+
+  Args:
+    clips: the whole data set.
+    indices: int32[...], the clips to measure: those that are trained on.
+
+  Returns:
+    For each modality float32[actors, features].
+  """
+  indices = indices.reshape(-1)
+  actors = clips.actors[indices]
+  # Actors are numbered from 0, so that there are no more than clips.
+  sums_of = partial(
+    jax.ops.segment_sum, segment_ids=actors, num_segments=len(clips.labels)
+  )
+  means = {}
+  for modality, features in clips.features.items():
+    own = augment.clip_mean(features, clips.lengths[modality])[indices]
+    counts = sums_of(jnp.ones(actors.shape))
+    means[modality] = sums_of(own) / jnp.maximum(counts, 1)[:, None]
+  return means
+
+
+def augment_batch(
+  config: AugmentConfig,
+  statistics: Any,
+  means: Mapping[str, jax.Array],
+  batch: Clips,
+  num_classes: int,
+  rng: jax.Array,
+) -> tuple[Clips, jax.Array]:
+  """Changes the features of a batch at random.
+
+  Args:
+    config: what is done, and how much.
+    statistics: the model's, see `standardization.model_statistics`.
+    means: from `actor_means`.
+    batch: clips to train on.
+    num_classes: labels.
+    rng: key.
+
+  Returns:
+    The batch, whose sequences may have become shorter, and what it is to be
+    recognised as, float32[batch, labels].
+  """
+  targets = jax.nn.one_hot(batch.labels, num_classes)
+  features, lengths = dict(batch.features), dict(batch.lengths)
+  for modality in features:
+    deviation = statistics[modality]['standardize']['deviation']
+    # The model reads no others: those are not worth changing.
+    rows = features[modality][..., : deviation.shape[-1]]
+    if modality == 'audio':
+      changes = _of_audio(config.audio, deviation)
+    else:
+      own = means[modality][batch.actors]
+      changes = _of_video(config.video, deviation, own)
+    steps = lengths[modality]
+    key = jax.random.fold_in(rng, sorted(features).index(modality))
+    for number, change in enumerate(changes):
+      rows, steps = change(rows, steps, jax.random.fold_in(key, number))
+    features[modality], lengths[modality] = rows, steps
+  if config.mixup:
+    mix = partial(augment.mix, rng=rng, alpha=config.mixup)
+    features = {name: mix(rows) for name, rows in features.items()}
+    targets = mix(targets)
+  return batch.replace(features=features, lengths=lengths), targets
+
+
+def _of_audio(
+  config: AudioAugmentation, deviation: jax.Array
+) -> Iterator[Augmentation]:
+  if config.warp:
+    yield partial(augment.warp_vocal_tract, amount=config.warp)
+  if config.stretch:
+    yield partial(augment.stretch, amount=config.stretch)
+  if config.max_steps is not None:
+    yield partial(augment.crop, steps=config.max_steps)
+  if config.offset:
+    yield partial(augment.offset, deviation=config.offset * deviation)
+  if config.noise:
+    yield partial(augment.noise, deviation=config.noise * deviation)
+  if config.mask_steps:
+    yield partial(augment.mask_time, steps=config.mask_steps)
+  if config.drop_channels:
+    yield partial(augment.drop_channels, share=config.drop_channels)
+
+
+def _of_video(
+  config: VideoAugmentation, deviation: jax.Array, means: jax.Array
+) -> Iterator[Augmentation]:
+  if config.exchange:
+    yield partial(
+      augment.exchange_means, means=means, probability=config.exchange
+    )
+  if config.mirror:
+    yield augment_landmarks.mirror
+  if config.rotation:
+    yield partial(augment_landmarks.rotate, deviation=config.rotation)
+  if config.scale:
+    yield partial(augment_landmarks.scale, deviation=config.scale)
+  if config.stretch:
+    yield partial(augment.stretch, amount=config.stretch)
+  if config.offset:
+    yield partial(augment.offset, deviation=config.offset * deviation)
+  if config.noise:
+    yield partial(augment.noise, deviation=config.noise * deviation)
+  if config.mask_steps:
+    yield partial(augment.mask_time, steps=config.mask_steps)
