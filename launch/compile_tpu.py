@@ -37,7 +37,7 @@ from jax.sharding import SingleDeviceSharding
 from avemotion.evaluation import markdown
 from avemotion.features import vgg16_weights, visual
 from avemotion.models import VGG16
-from avemotion.training import ahead_of_time, config, devices, mesh
+from avemotion.training import ahead_of_time, config_files, devices, mesh
 
 # RAVDESS's speech in `random10`.
 _SIZE = ahead_of_time.DataSize(
@@ -129,7 +129,7 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
   yield _encoder(devices[0])
   for name, num_folds in (('fusion', 10), ('audio', 10), ('fusion', 1)):
     path = pathlib.Path(__file__).parent / 'configs' / f'{name}.py'
-    settings = config.load_config(str(path), {})
+    settings = config_files.load_config(str(path), {})
     yield from ahead_of_time.fold_programs(
       f'{name}, {num_folds} fold{"s" if num_folds > 1 else ""}',
       settings,

@@ -26,7 +26,7 @@ from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import figures, plots
 from avemotion.training import config as config_lib
-from avemotion.training import crossval, interruption, logs
+from avemotion.training import config_files, crossval, interruption, logs
 from tfds_ravdess import (
   prepare,
   progress,
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
     clips = _prepare(workdir)
     _stage(3, 'training the fusion model on the ten folds of random10')
-    config = config_lib.load_config(str(_CONFIG), {})
+    config = config_files.load_config(str(_CONFIG), {})
     _train(config, clips, workdir)
     _stage(4, 'recognising a clip that fold 0 was not trained on')
     fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)

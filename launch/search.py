@@ -29,6 +29,7 @@ from avemotion.data import clips as clips_lib
 from avemotion.evaluation import markdown
 from avemotion.training import (
   command_line,
+  config_files,
   crossval,
   devices,
   interruption,
@@ -110,7 +111,7 @@ def _configure(overrides: dict[str, str], candidate: str) -> config_lib.Config:
         f'candidate {candidate!r}: write KEY=VALUE, got {change!r}'
       )
     changes[key] = value
-  return config_lib.load_config(
+  return config_files.load_config(
     _CONFIG.value, {**overrides, **changes, 'data.validation': 'scored'}
   )
 

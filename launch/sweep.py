@@ -24,6 +24,7 @@ from avemotion.data import clips as clips_lib
 from avemotion.evaluation import paper
 from avemotion.training import (
   command_line,
+  config_files,
   crossval,
   devices,
   interruption,
@@ -64,7 +65,7 @@ def main(overrides: dict[str, str]) -> int:
   path = _CONFIG.value or pathlib.Path(__file__).parent / 'configs' / default
   failed = []
   try:
-    config = config_lib.load_config(str(path), overrides)
+    config = config_files.load_config(str(path), overrides)
     rows = _chosen(paper.TABLES[table])
     devices.start()
     compilation.cache_on_disk()

@@ -23,13 +23,13 @@ from avemotion.data import clips as clips_lib
 from avemotion.evaluation import figures
 from avemotion.training import (
   command_line,
+  config_files,
   crossval,
   devices,
   interruption,
   logs,
   processes,
 )
-from avemotion.training import config as config_lib
 
 _FOLD = flags.DEFINE_integer(
   'fold', None, 'the only fold to train, from 0; all of them without it'
@@ -75,7 +75,7 @@ def main(overrides: dict[str, str]) -> int:
   if _RECORD.value and _FOLD.value is None:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
-    config = config_lib.load_config(_CONFIG.value, overrides)
+    config = config_files.load_config(_CONFIG.value, overrides)
     devices.start(multihost=_MULTIHOST.value)
     if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
       compilation.cache_on_disk()

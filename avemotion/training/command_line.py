@@ -6,6 +6,7 @@ import sys
 from absl import app
 
 from avemotion.training import config as config_lib
+from avemotion.training import config_files
 
 
 def parse_flags(argv: list[str]) -> dict[str, str]:
@@ -16,7 +17,7 @@ def parse_flags(argv: list[str]) -> dict[str, str]:
 
   Returns:
     What `app.run(main, flags_parser=parse_flags)` hands to `main`: overrides
-    for `avemotion.training.config.load_config`.
+    for `avemotion.training.config_files.load_config`.
   """
   overrides, stray = parse_with_arguments(argv)
   if stray:
@@ -35,7 +36,7 @@ def parse_with_arguments(argv: list[str]) -> tuple[dict[str, str], list[str]]:
     The overrides, and what is no flag.
   """
   try:
-    overrides, rest = config_lib.split_overrides(argv)
+    overrides, rest = config_files.split_overrides(argv)
   except config_lib.ConfigError as error:
     sys.exit(f'{pathlib.Path(argv[0]).name}: {error}')
   _, *arguments = app.parse_flags_with_usage(rest)

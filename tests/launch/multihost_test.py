@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from avemotion.data import clips as clips_lib
-from avemotion.training import checkpoints, crossval
-from avemotion.training import config as config_lib
+from avemotion.training import checkpoints, config_files, crossval
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = str(ROOT / 'launch' / 'configs' / 'audio.py')
@@ -101,7 +100,7 @@ class Hosts:
 def one_process(directory, fold=None):
   """The same run in this process alone: each fold's result."""
   data = directory / 'host_0' / 'features.npz'
-  config = config_lib.load_config(CONFIG, SMALL | {'data.dataset': str(data)})
+  config = config_files.load_config(CONFIG, SMALL | {'data.dataset': str(data)})
   workdir = directory / f'alone_{fold}'
   crossval.train(config, clips_lib.load(str(data), None), workdir, fold)
   return workdir

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from avemotion.data import clips as clips_lib
-from avemotion.training import checkpoints, crossval
+from avemotion.training import checkpoints, config_files, crossval
 from avemotion.training import config as config_lib
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -262,7 +262,7 @@ def again(directory, finished, tmp_path):
   workdir = tmp_path / 'again'
   shutil.copytree(finished, workdir)
   (workdir / 'fold_3' / 'result.json').unlink()
-  config = config_lib.load_config(CONFIG, overrides(directory))
+  config = config_files.load_config(CONFIG, overrides(directory))
   return config, clips_lib.load(config.data.dataset, None), workdir
 
 
@@ -305,7 +305,7 @@ def test_a_loss_that_is_not_finite_names_fold_epoch_and_step(
     'data__protocol': 'random10',  # Without validation clips.
     'patience': 'none',
   }
-  config = config_lib.load_config(CONFIG, overrides(directory, **wild))
+  config = config_files.load_config(CONFIG, overrides(directory, **wild))
   with pytest.raises(
     crossval.TrainingError, match='fold 0 is nan in epoch 1, step 2'
   ):

@@ -8,13 +8,14 @@ import pytest
 
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
+from avemotion.training import config_files
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
 
 
 def load(**overrides):
   dotted = {k.replace('__', '.'): v for k, v in overrides.items()}
-  return config_lib.load_config(str(CONFIGS / 'audio.py'), dotted)
+  return config_files.load_config(str(CONFIGS / 'audio.py'), dotted)
 
 
 def test_overrides_are_parsed_by_the_type_of_their_key():
@@ -51,6 +52,14 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('model__dropout_rate', '2', 'dropout_rate must be 0 to below 1'),
     ('model__modalities', 'audio,audio', 'modalities must be video or audio'),
     ('data__validation_share', '-0.1', 'must be 0 to 0.5'),
+    ('data__validation', 'tested', 'must be kept, trained or scored'),
+    ('model__pooling', 'last,median', 'pooling must be of last, mean, devia'),
+    ('augment__audio__warp', '1', 'warp must be 0 to below 1'),
+    ('augment__audio__max_steps', '0', 'max_steps must be none, or 1 or more'),
+    ('augment__video__exchange', '2', 'exchange must be 0 to 1'),
+    ('augment__video__noise', '-1', 'noise must be 0 or more'),
+    ('augment__mixup', '-0.1', 'mixup must be 0 or more'),
+    ('augment__text__noise', '1', "no configuration key 'augment.text.noise'"),
   ],
 )
 def test_wrong_overrides_are_told(key, value, message):
@@ -59,35 +68,35 @@ def test_wrong_overrides_are_told(key, value, message):
 
 
 def test_command_line_is_split():
-  overrides, rest = config_lib.split_overrides(
+  overrides, rest = config_files.split_overrides(
     ['train.py', '--fold=1', '--config.model.dtype=bfloat16', '--config=a.py']
   )
   assert overrides == {'model.dtype': 'bfloat16'}
   assert rest == ['train.py', '--fold=1', '--config=a.py']
   with pytest.raises(config_lib.ConfigError, match='equals sign'):
-    config_lib.split_overrides(['--config.epochs', '3'])
+    config_files.split_overrides(['--config.epochs', '3'])
 
 
 def test_files_that_define_no_configuration_are_told(tmp_path):
   with pytest.raises(config_lib.ConfigError, match='no configuration file'):
-    config_lib.load_config(str(tmp_path / 'none.py'), {})
+    config_files.load_config(str(tmp_path / 'none.py'), {})
   path = tmp_path / 'empty.py'
   path.write_text('x = 1\n')
   with pytest.raises(config_lib.ConfigError, match='defines no get_config'):
-    config_lib.load_config(str(path), {})
+    config_files.load_config(str(path), {})
   path.write_text(
     'from avemotion.training.config import Config\n'
     'def get_config():\n  return Config(epoch=3)\n'
   )
   with pytest.raises(config_lib.ConfigError, match=r"empty\.py: .*'epoch'"):
-    config_lib.load_config(str(path), {})
+    config_files.load_config(str(path), {})
 
 
 @pytest.mark.parametrize(
   'path', sorted(CONFIGS.glob('*.py')), ids=lambda p: p.stem
 )
 def test_every_shipped_configuration_survives_json(path):
-  config = config_lib.load_config(str(path), {})
+  config = config_files.load_config(str(path), {})
   text = json.dumps(config_lib.to_dict(config))
   assert config_lib.from_dict(json.loads(text)) == config
 

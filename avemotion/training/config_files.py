@@ -1,0 +1,99 @@
+"""Configuration files, and how the command line changes what is in them."""
+
+import dataclasses
+import pathlib
+import runpy
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from avemotion.training.config import Config, ConfigError
+
+
+def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+  """Separates `--config.KEY=VALUE` from the other arguments.
+
+  Args:
+    argv: a command line.
+
+  Returns:
+    Overrides for `load_config`, and the arguments that are none.
+
+  Raises:
+    ConfigError: a key without a value.
+  """
+  prefix = '--config.'
+  overrides, rest = {}, []
+  for argument in argv:
+    if not argument.startswith(prefix):
+      rest.append(argument)
+      continue
+    key, equals, value = argument.removeprefix(prefix).partition('=')
+    if not equals:
+      raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
+    overrides[key] = value
+  return overrides, rest
+
+
+def load_config(path: str, overrides: Mapping[str, str]) -> Config:
+  """Reads a configuration file and applies the command line's changes.
+
+  Args:
+    path: a Python file that defines `get_config() -> Config`.
+    overrides: values as text, by dotted key: {'optimizer.learning_rate':
+      '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
+
+  Returns:
+    The configuration.
+
+  Raises:
+    ConfigError: the file defines none; a key is unknown; a value is not of the
+      key's type.
+  """
+  if not pathlib.Path(path).is_file():
+    raise ConfigError(f'no configuration file {path}')
+  try:
+    config = runpy.run_path(path).get('get_config', lambda: None)()
+  except (ConfigError, SyntaxError, TypeError, NameError) as error:
+    raise ConfigError(f'{path}: {error}') from error
+  if not isinstance(config, Config):
+    raise ConfigError(f'{path} defines no get_config() that returns a Config')
+  for key, text in overrides.items():
+    config = _override(config, key.split('.'), text, key)
+  return config
+
+
+def _override(config: Any, keys: list[str], text: str, full_key: str) -> Any:
+  kind = typing.get_type_hints(type(config)).get(keys[0])
+  nested = dataclasses.is_dataclass(kind)
+  if kind is None or nested != (len(keys) > 1):
+    names = ', '.join(field.name for field in dataclasses.fields(config))
+    raise ConfigError(
+      f'no configuration key {full_key!r}; {type(config).__name__} has {names}'
+    )
+  if nested:
+    value = _override(getattr(config, keys[0]), keys[1:], text, full_key)
+  else:
+    value = _parse(text, kind, full_key)
+  return dataclasses.replace(config, **{keys[0]: value})
+
+
+def _parse(text: str, kind: Any, key: str) -> Any:
+  if isinstance(kind, types.UnionType):  # Only `… | None` is used.
+    if text.lower() == 'none':
+      return None
+    kind = typing.get_args(kind)[0]
+  if typing.get_origin(kind) is tuple:
+    return tuple(part for part in text.split(',') if part)
+  booleans = {'true': True, 'false': False}
+  try:
+    return booleans[text.lower()] if kind is bool else kind(text)
+  except (KeyError, ValueError) as error:
+    raise ConfigError(
+      f'{key} takes {_article(kind.__name__)}, got {text!r}'
+    ) from error
+
+
+def _article(name: str) -> str:
+  return f'an {name}' if name[0] in 'aeiou' else f'a {name}'
