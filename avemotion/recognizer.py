@@ -14,7 +14,7 @@ from avemotion.features import acoustic
 from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.models import EmotionClassifier
-from avemotion.training import checkpoints
+from avemotion.training import checkpoints, weights
 
 # Sequences are padded to multiples of these, so that clips of like lengths
 # share a compiled program.
@@ -123,7 +123,7 @@ class Recognizer:
     """Loads what the model's modalities need.
 
     Args:
-      model: from `checkpoints.load`.
+      model: from `checkpoints.load` or `weights.load`.
       vgg16_weights: the ones that the model was trained on; see
         `avemotion.features.vgg16_weights`.
       illustrate: shows faces and loudness in pictures even where the model
@@ -149,15 +149,17 @@ class Recognizer:
   @classmethod
   def from_checkpoint(
     cls,
-    directory: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     vgg16_weights: str | os.PathLike[str] | None = None,
     *,
     illustrate: bool = False,
   ) -> Self:
-    """Loads a checkpoint that `launch/train.py` wrote.
+    """Loads a trained model.
 
     Args:
-      directory: such as WORKDIR/fold_0.
+      path: a directory that `launch/train.py` wrote, such as WORKDIR/fold_0, or
+        an `.npz` that `launch/release.py` wrote. None: the model that ships
+        with the package, which listens only.
       vgg16_weights: as for the constructor.
       illustrate: as for the constructor.
 
@@ -165,8 +167,25 @@ class Recognizer:
       CheckpointError: there is none, or it is damaged.
       ValueError: as for the constructor.
     """
-    return cls(
-      checkpoints.load(directory), vgg16_weights, illustrate=illustrate
+    if path is None:
+      model = weights.load()
+    elif os.fspath(path).endswith('.npz'):
+      model = weights.load(path)
+    else:
+      model = checkpoints.load(path)
+    return cls(model, vgg16_weights, illustrate=illustrate)
+
+  def describe(self) -> str:
+    """What the model reads, and what it was trained on, in a line."""
+    config = self._model.config
+    trained = (
+      'everyone'
+      if config.data.protocol == 'everyone'
+      else f'a fold of {config.data.protocol}'
+    )
+    return (
+      f'{" and ".join(self._modalities)}, trained on {trained} in'
+      f' {config.data.dataset}'
     )
 
   def predict(self, path: str | os.PathLike[str]) -> Prediction:

@@ -1,10 +1,13 @@
 """Recognises the emotion of clips.
 
-  python launch/predict.py CLIP… --checkpoint=runs/latest/fold_0 [--plot]
+  python launch/predict.py CLIP… [--plot]
+  python launch/predict.py CLIP… --checkpoint=runs/latest/fold_0
 
-Prints a table for each clip, or with --json one JSON object a line. A clip that
-cannot be read is named on standard error; the others go on, and the exit code
-is 1.
+Without --checkpoint the model that ships with the package listens to the clip;
+it was trained on RAVDESS's actors, and its weights are CC BY-NC-SA 4.0. Prints
+a table for each clip, or with --json one JSON object a line; on standard error
+which model it used. A clip that cannot be read is named there; the others go
+on, and the exit code is 1.
 """
 
 import collections
@@ -25,8 +28,8 @@ from avemotion.training import logs
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint',
   None,
-  'directory that launch/train.py wrote, such as runs/latest/fold_0',
-  required=True,
+  'directory that launch/train.py wrote, such as runs/latest/fold_0, or .npz'
+  ' that launch/release.py wrote; default: the model that ships',
 )
 _JSON = flags.DEFINE_boolean('json', False, 'print JSON lines, not tables')
 _PLOT = flags.DEFINE_boolean(
@@ -51,6 +54,7 @@ def main(argv: list[str]) -> int:
   except ValueError as error:
     print(f'predict.py: {error}', file=sys.stderr)
     return 1
+  print(f'model: {model.describe()}', file=sys.stderr)
   failed = False
   pictures: collections.Counter[str] = collections.Counter()
   for clip in argv[1:]:

@@ -14,6 +14,7 @@ stopped or killed goes on by the same command; a finished one is left as it is.
 
 import pathlib
 import sys
+from typing import Any
 
 import jax
 from absl import app, flags
@@ -102,10 +103,8 @@ def main(overrides: dict[str, str]) -> int:
     return 0  # Process 0 has the results, and tells them.
   for summary in summaries:
     print(
-      f'{summary["protocol"]} fold {summary["fold"]}: accuracy'
-      f' {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
-      f' {summary["num_test"]} clips; written to'
-      f' {_WORKDIR.value}/fold_{summary["fold"]}'
+      f'{summary["protocol"]} fold {summary["fold"]}: {_told(summary)}; written'
+      f' to {_WORKDIR.value}/fold_{summary["fold"]}'
     )
   if _FOLD.value is None:
     print(f'for the report: python launch/report.py {_WORKDIR.value}')
@@ -113,6 +112,16 @@ def main(overrides: dict[str, str]) -> int:
     accuracy = summaries[0]['accuracy']
     figures.record(f'{_RECORD.value}.accuracy', accuracy, 'fraction')
   return 0
+
+
+def _told(summary: dict[str, Any]) -> str:
+  """What a fold came to, in words."""
+  if not summary['num_test']:
+    return f'trained on all {summary["num_train"]} clips, which tests nothing'
+  return (
+    f'accuracy {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
+    f' {summary["num_test"]} {summary.get("scored", "test")} clips'
+  )
 
 
 def _fail(reason: object) -> int:

@@ -89,6 +89,8 @@ PROTOCOLS = {
   # The test actors of MSAF (Su et al. 2020) and HiCMAE (Sun et al. 2024).
   'actor6': _in_turn(24, at_a_time=4),
   'actor24': _in_turn(24, at_a_time=1),
+  # A model for use: what it was trained on cannot tell how good it is.
+  'everyone': Protocol(1, 'all clips are trained on, none is tested', True),
 }
 # Of whatever actors a data set has: 'group10' and the like. With fewer than
 # three parts one side of a fold would be empty.
@@ -201,7 +203,7 @@ def make_fold(
     )
   if rule.shares_speakers:
     sides = _divide_at_random(labels, fold, rule.num_parts, validation_share)
-    wanted = {'train', 'test'}
+    wanted = {'train', 'test'} if rule.num_parts else {'train'}
   else:
     tested = rule.test_actors or _in_groups(protocol, rule.num_parts, actors)
     _check_all_tested(protocol, tested, actors)
@@ -259,13 +261,15 @@ def _divide_by_actor(
 def _divide_at_random(
   labels: np.ndarray, fold: int, num_parts: int, validation_share: float
 ) -> Fold:
-  test_part = _deal(labels, num_parts, np.random.default_rng([_SEED, 0]))
-  in_test = test_part == fold
+  in_test = np.zeros(len(labels), bool)
+  if num_parts:
+    parts = _deal(labels, num_parts, np.random.default_rng([_SEED, 0]))
+    in_test = parts == fold
   in_validation = np.zeros_like(in_test)
   if validation_share:
     rest = _indices(~in_test)
-    parts = round(1 / validation_share)
-    part = _deal(labels[rest], parts, np.random.default_rng([_SEED, 1, fold]))
+    shares = round(1 / validation_share)
+    part = _deal(labels[rest], shares, np.random.default_rng([_SEED, 1, fold]))
     in_validation[rest[part == 0]] = True
   return Fold(
     train=_indices(~in_test & ~in_validation),

@@ -167,6 +167,12 @@ def _read_summary(path: pathlib.Path) -> dict[str, Any]:
     raise ReportError(f'{path}: is damaged ({error})') from error
   if not isinstance(summary, dict):
     raise ReportError(f'{path}: expected an object, got {summary!r:.40}')
+  if summary.get('scored') == 'validation':
+    raise ReportError(
+      f'{path}: scores validation clips, to choose a recipe by: not a result'
+    )
+  if summary.get('num_test') == 0:
+    raise ReportError(f'{path}: nobody was left to test; there is no score')
   for key, kind in _KEYS.items():
     if key not in summary:
       raise ReportError(f'{path}: lacks {key!r}; train the fold again')

@@ -53,6 +53,12 @@ class TrainedModel:
     """The network that `variables` belong to."""
     return step.make_classifier(self.config.model, len(self.label_names))
 
+  @property
+  def num_parameters(self) -> int:
+    """Numbers that are trained."""
+    leaves = jax.tree.leaves(self.variables['params'])
+    return sum(int(np.size(leaf)) for leaf in leaves)
+
 
 @flax.struct.dataclass
 class Snapshot:
@@ -128,10 +134,10 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     widths = {name: int(size) for name, size in metadata['widths'].items()}
-    expected = _expected_variables(config, len(label_names), widths)
+    expected = step.expected_variables(config.model, label_names, widths)
     temperature = float(metadata['temperature'])
     variables = ocp.load(path, expected)
-    _check_shapes(variables, expected)
+    check_variables(variables, expected)
   except CheckpointError:
     raise
   except (KeyError, TypeError, ValueError, OSError) as error:
@@ -213,7 +219,7 @@ def load_snapshot(
     progress = _progress(checkpointer)
     epoch = checkpointer.latest.step
     tree = checkpointer.load(epoch, expected)
-    _check_shapes(tree, expected)
+    check_variables(tree, expected)
     losses = [
       np.inf if loss is None else loss for loss in progress['best_losses']
     ]
@@ -286,25 +292,19 @@ def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
   return metadata
 
 
-def _expected_variables(
-  config: config_lib.Config, num_classes: int, widths: Mapping[str, int]
-) -> Any:
-  """Arrays of the shapes and dtypes that a configuration describes."""
-  classifier = step.make_classifier(config.model, num_classes)
-  shapes = jax.eval_shape(
-    classifier.init, jax.random.key(0), *step.sample_inputs(widths)
-  )
-  return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
+def check_variables(variables: Any, expected: Any) -> None:
+  """Compares names and shapes; orbax loads arrays of any shape.
 
-
-def _check_shapes(variables: Any, expected: Any) -> None:
-  """Orbax checks the tree's names, and loads arrays of any shape."""
-  pairs = zip(
-    jax.tree.leaves_with_path(expected), jax.tree.leaves(variables), strict=True
-  )
-  for (path, wanted), got in pairs:
-    if wanted.shape != got.shape:
+  Raises:
+    ValueError: they differ.
+  """
+  found = dict(jax.tree.leaves_with_path(variables))
+  wanted = dict(jax.tree.leaves_with_path(expected))
+  if found.keys() != wanted.keys():
+    raise ValueError('the names of its arrays are those of another model')
+  for path, leaf in wanted.items():
+    if leaf.shape != found[path].shape:
       raise ValueError(
         f'{jax.tree_util.keystr(path, simple=True, separator="/")} should be'
-        f' {wanted.shape}, is {got.shape}'
+        f' {leaf.shape}, is {found[path].shape}'
       )

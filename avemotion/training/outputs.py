@@ -151,7 +151,8 @@ def write(directory: pathlib.Path, clips: ClipSet, result: FoldResult) -> None:
           *(f'{value:.6f}' for value in row),
         ]
       )
-  _draw_confusion(directory / 'confusion.png', result.summary)
+  if result.test.size:
+    _draw_confusion(directory / 'confusion.png', result.summary)
   _write_json(directory / _RESULT, result.summary)
 
 

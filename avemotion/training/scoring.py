@@ -49,8 +49,11 @@ def score(
     'num_train': int(division.train.size),
     'num_validation': int(division.validation.size),
     'num_test': int(division.test.size),
-    'accuracy': metrics.accuracy(confusion),
-    'uar': metrics.unweighted_average_recall(confusion),
+    # Of 'everyone' nobody is left to test.
+    'accuracy': metrics.accuracy(confusion) if len(tested) else None,
+    'uar': metrics.unweighted_average_recall(confusion)
+    if len(tested)
+    else None,
     'confusion': confusion.tolist(),
     'label_names': list(clips.label_names),
     'temperature': temperature,
@@ -58,3 +61,13 @@ def score(
   return outputs.FoldResult(
     summary, selection.scale(tested, temperature), division.test
   )
+
+
+def _scores(confusion: np.ndarray) -> dict[str, float | None]:
+  """Accuracy and UAR; None where nobody was left to test."""
+  if not confusion.any():
+    return {'accuracy': None, 'uar': None}
+  return {
+    'accuracy': metrics.accuracy(confusion),
+    'uar': metrics.unweighted_average_recall(confusion),
+  }

@@ -1,12 +1,13 @@
 """A model's state, and one step of its training."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -72,6 +73,29 @@ def sample_inputs(
   """Features and lengths of one clip of one step, to shape a model with."""
   features = {name: jnp.zeros((1, 1, size)) for name, size in widths.items()}
   return features, {name: jnp.ones(1, jnp.int32) for name in widths}
+
+
+def expected_variables(
+  config: ModelConfig,
+  label_names: Sequence[str],
+  widths: Mapping[str, int],
+) -> Any:
+  """Empty arrays of the shapes and dtypes that a configuration describes.
+
+  Args:
+    config: of the model.
+    label_names: of its classes.
+    widths: features of a row of each modality.
+
+  Returns:
+    The variables of the classifier, float32 of arbitrary values.
+  """
+  shapes = jax.eval_shape(
+    make_classifier(config, len(label_names)).init,
+    jax.random.key(0),
+    *sample_inputs(widths),
+  )
+  return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
 
 
 def make_schedule(

@@ -1,0 +1,122 @@
+"""Trained models as one file of float16: what ships, and is easily sent.
+
+Without orbax, in NumPy's `.npz`. Statistics and what batch normalisation knows
+stay float32: they are small, and their differences matter.
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from avemotion.data.clips import read_npz
+from avemotion.training import config as config_lib
+from avemotion.training import step
+from avemotion.training.checkpoints import (
+  CheckpointError,
+  TrainedModel,
+  check_variables,
+)
+
+# Trained on all 24 actors of RAVDESS by `launch/release.py`; see the model card
+# beside it.
+BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
+
+_FORMAT = 'avemotion-weights/1'
+_METADATA = 'metadata'
+_SEPARATOR = '/'
+
+
+def save(path: str | os.PathLike[str], model: TrainedModel) -> int:
+  """Writes a model, whole or not at all.
+
+  Args:
+    path: `….npz`; its directory is made, an existing file is replaced.
+    model: what to write.
+
+  Returns:
+    The file's size in bytes.
+
+  Raises:
+    CheckpointError: a parameter is beyond float16.
+    ValueError: the name has another ending.
+    OSError: it cannot be written, as on a full disk.
+  """
+  path = pathlib.Path(path)
+  if path.suffix != '.npz':
+    raise ValueError(f'{path}: expected a name that ends in .npz')
+  arrays: dict[str, Any] = {
+    name: _halved(name, np.asarray(values))
+    for name, values in traverse_util.flatten_dict(
+      dict(model.variables), sep=_SEPARATOR
+    ).items()
+  }
+  metadata = {
+    'format': _FORMAT,
+    'config': config_lib.to_dict(model.config),
+    'label_names': model.label_names,
+    'widths': dict(model.widths),
+    'temperature': model.temperature,
+  }
+  arrays[_METADATA] = np.array(json.dumps(metadata))
+  path.parent.mkdir(parents=True, exist_ok=True)
+  unfinished = path.with_name(f'{path.name}.part')
+  try:
+    with open(unfinished, 'wb') as file:
+      np.savez_compressed(file, **arrays)
+    unfinished.replace(path)
+  finally:
+    unfinished.unlink(missing_ok=True)
+  return path.stat().st_size
+
+
+def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
+  """Reads a model that `save` wrote.
+
+  Args:
+    path: of the file.
+
+  Returns:
+    The model, its variables in float32.
+
+  Raises:
+    CheckpointError: the file is missing, damaged, or of something else.
+  """
+  try:
+    arrays = read_npz(path)
+    metadata = _metadata(arrays)
+    config = config_lib.from_dict(metadata['config'])
+    label_names = tuple(metadata['label_names'])
+    widths = {name: int(size) for name, size in metadata['widths'].items()}
+    variables = traverse_util.unflatten_dict(
+      {name: values.astype(np.float32) for name, values in arrays.items()},
+      sep=_SEPARATOR,
+    )
+    check_variables(
+      variables, step.expected_variables(config.model, label_names, widths)
+    )
+    temperature = float(metadata['temperature'])
+  except (KeyError, TypeError, ValueError) as error:
+    raise CheckpointError(f'{path}: not a model of ours ({error})') from error
+  return TrainedModel(variables, config, label_names, widths, temperature)
+
+
+def _halved(name: str, values: np.ndarray) -> np.ndarray:
+  if not name.startswith('params') or values.ndim < 2:
+    return values
+  halved = values.astype(np.float16)
+  if not np.isfinite(halved).all():
+    raise CheckpointError(f'{name} has values that float16 does not hold')
+  return halved
+
+
+def _metadata(arrays: dict[str, np.ndarray]) -> Mapping[str, Any]:
+  """Takes what the file says of itself from among its arrays."""
+  metadata = json.loads(str(arrays.pop(_METADATA)))
+  if metadata['format'] != _FORMAT:
+    raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
+  return metadata

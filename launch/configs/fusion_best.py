@@ -1,0 +1,58 @@
+"""Our best fusion model, of landmarks and MFCC.
+
+  python launch/landmarks.py --landmarks=LANDMARKS.npz --dataset=ravdess/bundled
+  python launch/train.py --config=launch/configs/fusion_best.py
+
+Each branch learns by a loss of its own too, so that neither rests on the other;
+a face is moved to other actors' mean faces, so that it does not say who it is.
+Chosen on validation actors by launch/search.py (docs/search.jsonl).
+"""
+
+from avemotion.training.config import (
+  AudioAugmentation,
+  AugmentConfig,
+  Config,
+  DataConfig,
+  ModelConfig,
+  OptimizerConfig,
+  VideoAugmentation,
+)
+
+
+def get_config() -> Config:
+  """The configuration."""
+  return Config(
+    data=DataConfig(
+      dataset='runs/landmarks.npz', validation='trained', trim_silence=True
+    ),
+    model=ModelConfig(
+      video_features=128,
+      audio_features=128,
+      audio_coefficients=None,
+      audio_centre=True,
+      pooling=('last', 'mean'),
+      dropout_rate=0.2,
+    ),
+    augment=AugmentConfig(
+      audio=AudioAugmentation(
+        warp=0.15,
+        stretch=0.15,
+        max_steps=64,
+        mask_steps=10,
+        drop_channels=0.1,
+        noise=0.2,
+      ),
+      video=VideoAugmentation(
+        exchange=1.0,
+        stretch=0.15,
+        mask_steps=5,
+        noise=0.1,
+        mirror=True,
+        rotation=0.03,
+        scale=0.03,
+      ),
+    ),
+    optimizer=OptimizerConfig(learning_rate=2e-3, branch_loss=0.5),
+    epochs=100,
+    batch_size=64,
+  )

@@ -1,0 +1,73 @@
+r"""Makes a model for use: trains a recipe on everyone, writes it as one file.
+
+  python launch/release.py --config=launch/configs/audio_best.py \
+    --output=avemotion/weights/audio.npz
+  python launch/release.py --config=launch/configs/fusion_best.py \
+    --config.data.dataset=ravdess/speech --output=fusion.npz
+
+Nothing can be measured on clips that a model was trained on: its figures are
+those of the same recipe cross-validated (launch/train.py, docs/results.md). The
+weights are in float16; `launch/predict.py CLIP --checkpoint=fusion.npz` takes
+them. A training that was stopped goes on by the same command.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags
+
+from avemotion import compilation
+from avemotion.data import clips as clips_lib
+from avemotion.training import (
+  checkpoints,
+  command_line,
+  config_files,
+  crossval,
+  devices,
+  interruption,
+  logs,
+  outputs,
+  weights,
+)
+
+_CONFIG = flags.DEFINE_string(
+  'config',
+  str(pathlib.Path(__file__).parent / 'configs' / 'audio_best.py'),
+  'configuration file; --config.KEY=VALUE changes a value in it',
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', 'runs/release', 'directory of the training'
+)
+_OUTPUT = flags.DEFINE_string('output', None, 'file to write', required=True)
+
+
+def main(overrides: dict[str, str]) -> int:
+  """Trains, and writes the weights."""
+  logs.log_to_terminal()
+  workdir = pathlib.Path(_WORKDIR.value)
+  try:
+    config = config_files.load_config(
+      _CONFIG.value, {**overrides, 'data.protocol': 'everyone'}
+    )
+    devices.start()
+    compilation.cache_on_disk()
+    clips = clips_lib.load(config.data.dataset, config.data.data_dir)
+    crossval.train(config, clips, workdir)
+    model = checkpoints.load(outputs.fold_directory(workdir, 0))
+    size = weights.save(_OUTPUT.value, model)
+  except interruption.Interrupted as stopped:
+    print(f'release.py: {stopped}')
+    return 0
+  except (ValueError, OSError, crossval.TrainingError) as error:
+    print(f'release.py: {error}', file=sys.stderr)
+    return 1
+  print(
+    f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
+    f' {len(clips)} clips, {size / 1e6:.1f} MB; try it: python'
+    f' launch/predict.py CLIP --checkpoint={_OUTPUT.value}'
+  )
+  return 0
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=command_line.parse_flags)
