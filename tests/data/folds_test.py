@@ -24,7 +24,12 @@ PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1]
 JAVANESE_ACTORS = np.repeat(np.arange(1, 11), 24)
 JAVANESE_LABELS = np.tile(np.arange(6), 40)
 
-PROTOCOLS = (*folds.PROTOCOLS, 'group5', 'group10')
+# Those that test somebody.
+PROTOCOLS = [
+  *(k for k in folds.PROTOCOLS if k != 'everyone'),
+  'group5',
+  'group10',
+]
 BY_ACTOR = [k for k in PROTOCOLS if not folds.named(k).shares_speakers]
 WHOLE = [k for k in PROTOCOLS if k != 'random80']
 RANDOM = [k for k in PROTOCOLS if folds.named(k).shares_speakers]
@@ -202,3 +207,30 @@ def test_an_empty_side_is_told(protocol, fold, actors, message):
   chosen = np.isin(ACTORS, actors)
   with pytest.raises(ValueError, match=message):
     folds.make_fold(protocol, fold, LABELS[chosen], ACTORS[chosen])
+
+
+def test_validation_clips_are_put_to_use():
+  labels, actors = np.arange(1440) % 8, np.arange(1440) % 24 + 1
+  fold = folds.make_folds('actor5', labels, actors)[0]
+  assert fold.with_validation('kept') is fold
+  trained = fold.with_validation('trained')
+  assert set(trained.train) == {*fold.train, *fold.validation}
+  assert not trained.validation.size
+  np.testing.assert_array_equal(trained.test, fold.test)
+  scored = fold.with_validation('scored')
+  np.testing.assert_array_equal(scored.train, fold.train)
+  np.testing.assert_array_equal(scored.test, fold.validation)
+  assert not {*scored.train, *scored.test, *scored.validation} & {*fold.test}
+
+
+def test_validation_clips_that_are_not_there_cannot_be_scored():
+  fold = folds.make_folds('random10', np.arange(80) % 8, np.ones(80, int))[0]
+  with pytest.raises(ValueError, match='no validation clips to score'):
+    fold.with_validation('scored')
+
+
+def test_everyone_trains_on_all_and_tests_nobody():
+  (fold,) = folds.make_folds('everyone', np.arange(80) % 8, np.ones(80, int))
+  np.testing.assert_array_equal(fold.train, np.arange(80))
+  assert not fold.test.size
+  assert not fold.validation.size

@@ -1,0 +1,131 @@
+"""Weights in one file: what comes back, what is refused, what ships."""
+
+import dataclasses
+import functools
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from avemotion.training import checkpoints, step, weights
+from avemotion.training.checkpoints import CheckpointError
+from avemotion.training.config import Config, ModelConfig
+
+
+def make_model(scale=1.0, features=6):
+  config = Config(
+    model=ModelConfig(
+      modalities=('audio',),
+      audio_features=features,
+      audio_layers=1,
+      audio_coefficients=None,
+      pooling=('last', 'mean'),
+    )
+  )
+  widths = {'audio': 5}
+  classifier = step.make_classifier(config.model, 2)
+  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
+  variables = {
+    **variables,
+    'params': jax.tree.map(lambda x: x * scale, variables['params']),
+    'statistics': jax.tree.map(lambda x: x + 700.125, variables['statistics']),
+  }
+  return checkpoints.TrainedModel(
+    variables, config, ('calm', 'sad'), widths, 1.5
+  )
+
+
+def test_a_model_comes_back_to_float16_and_its_statistics_exactly(tmp_path):
+  model = make_model()
+  size = weights.save(tmp_path / 'model.npz', model)
+  assert size == (tmp_path / 'model.npz').stat().st_size
+  loaded = weights.load(tmp_path / 'model.npz')
+  assert dataclasses.replace(loaded, variables=None) == dataclasses.replace(
+    model, variables=None
+  )
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-3)
+  jax.tree.map(close, loaded.variables['params'], model.variables['params'])
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    loaded.variables['statistics'],
+    model.variables['statistics'],
+  )
+  assert all(
+    leaf.dtype == np.float32 for leaf in jax.tree.leaves(loaded.variables)
+  )
+  assert [p.name for p in tmp_path.iterdir()] == ['model.npz']
+
+
+def test_what_float16_does_not_hold_is_told_and_nothing_is_written(tmp_path):
+  with pytest.raises(CheckpointError, match='that float16 does not hold'):
+    weights.save(tmp_path / 'model.npz', make_model(scale=1e7))
+  with pytest.raises(ValueError, match=r'a name that ends in \.npz'):
+    weights.save(tmp_path / 'model', make_model())
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_keeps_the_file_before(tmp_path, monkeypatch):
+  weights.save(tmp_path / 'model.npz', make_model())
+  before = (tmp_path / 'model.npz').read_bytes()
+
+  def full(*arguments, **arrays):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(np, 'savez_compressed', full)
+  with pytest.raises(OSError, match='No space left'):
+    weights.save(tmp_path / 'model.npz', make_model(scale=2.0))
+  assert (tmp_path / 'model.npz').read_bytes() == before
+  assert [p.name for p in tmp_path.iterdir()] == ['model.npz']
+
+
+def damaged(path, fault):
+  """A model's file with a fault."""
+  weights.save(path, make_model())
+  with np.load(path) as file:
+    arrays = dict(file)
+  metadata = json.loads(str(arrays['metadata']))
+  if fault == 'cut':
+    path.write_bytes(path.read_bytes()[:200])
+    return
+  if fault == 'no metadata':
+    del arrays['metadata']
+  elif fault == 'format':
+    arrays['metadata'] = np.array(json.dumps(metadata | {'format': 'other/1'}))
+  elif fault == 'lacks an array':
+    del arrays['params/logits/kernel']
+  elif fault == 'shape':
+    arrays['params/logits/kernel'] = np.zeros((3, 2), np.float16)
+  np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+  ('fault', 'message'),
+  [
+    ('cut', 'not a readable .npz'),
+    ('no metadata', 'metadata'),
+    ('format', "expected avemotion-weights/1, got 'other/1'"),
+    ('lacks an array', 'names of its arrays are those of another model'),
+    ('shape', r'params/logits/kernel should be \(256, 2\), is \(3, 2\)'),
+  ],
+)
+def test_a_damaged_file_is_told(tmp_path, fault, message):
+  path = tmp_path / 'model.npz'
+  damaged(path, fault)
+  with pytest.raises(CheckpointError, match=message):
+    weights.load(path)
+
+
+def test_no_file_is_told(tmp_path):
+  with pytest.raises(CheckpointError, match=r'none\.npz'):
+    weights.load(tmp_path / 'none.npz')
+
+
+def test_the_model_that_ships_is_small_and_of_everyone():
+  assert weights.BUNDLED.stat().st_size < 8e6
+  model = weights.load()
+  assert model.num_parameters <= 5_000_000
+  assert model.config.data.protocol == 'everyone'
+  assert model.config.model.modalities == ('audio',)
+  assert len(model.label_names) == 8
+  assert 'CC BY-NC-SA' in weights.BUNDLED.with_name('README.md').read_text()
