@@ -25,6 +25,7 @@ class EmotionClassifier(nn.Module):
     audio_features: GRU units of the audio branch.
     audio_layers: GRU layers of the audio branch.
     audio_coefficients: leading MFCC that the audio branch reads; None: all.
+    video_centre: whether the clip's own mean is taken off what is seen.
     audio_centre: whether the clip's own mean is taken off its MFCC.
     audio_differences: whether the change of each MFCC is read beside it.
     pooling: what each branch keeps of its states, see `Pooling`; the paper
@@ -45,6 +46,7 @@ class EmotionClassifier(nn.Module):
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = None
+  video_centre: bool = False
   audio_centre: bool = False
   audio_differences: bool = False
   pooling: Sequence[str] = ('last',)
@@ -72,7 +74,12 @@ class EmotionClassifier(nn.Module):
       'pallas': self.pallas,
     }
     if 'video' in self.modalities:
-      self.video = VideoBranch(self.video_features, self.video_layers, **shared)
+      self.video = VideoBranch(
+        self.video_features,
+        self.video_layers,
+        centre=self.video_centre,
+        **shared,
+      )
     if 'audio' in self.modalities:
       self.audio = AudioBranch(
         self.audio_features,

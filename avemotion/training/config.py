@@ -65,6 +65,7 @@ class ModelConfig:
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = 13
+  video_centre: bool = False
   audio_centre: bool = False
   audio_differences: bool = False
   pooling: tuple[str, ...] = ('last',)

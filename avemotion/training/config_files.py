@@ -51,14 +51,42 @@ def load_config(path: str, overrides: Mapping[str, str]) -> Config:
     ConfigError: the file defines none; a key is unknown; a value is not of the
       key's type.
   """
+  config = _defined(path, 'get_config')
+  if not isinstance(config, Config):
+    raise ConfigError(f'{path} defines no get_config() that returns a Config')
+  return _with(config, overrides)
+
+
+def load_rows(path: str, overrides: Mapping[str, str]) -> dict[str, Config]:
+  """Reads the rows of an ablation, and applies the command line's changes.
+
+  Args:
+    path: a Python file that defines `get_rows() -> dict[str, Config]`.
+    overrides: as for `load_config`, of every row.
+
+  Returns:
+    The configurations by their names.
+
+  Raises:
+    ConfigError: as `load_config`.
+  """
+  rows = _defined(path, 'get_rows')
+  if not rows or not all(isinstance(row, Config) for row in rows.values()):
+    raise ConfigError(f'{path} defines no get_rows() that returns Configs')
+  return {name: _with(row, overrides) for name, row in rows.items()}
+
+
+def _defined(path: str, function: str) -> Any:
+  """What a file's function returns; None: it has no such function."""
   if not pathlib.Path(path).is_file():
     raise ConfigError(f'no configuration file {path}')
   try:
-    config = runpy.run_path(path).get('get_config', lambda: None)()
+    return runpy.run_path(path).get(function, lambda: None)()
   except (ConfigError, SyntaxError, TypeError, NameError) as error:
     raise ConfigError(f'{path}: {error}') from error
-  if not isinstance(config, Config):
-    raise ConfigError(f'{path} defines no get_config() that returns a Config')
+
+
+def _with(config: Config, overrides: Mapping[str, str]) -> Config:
   for key, text in overrides.items():
     config = _override(config, key.split('.'), text, key)
   return config

@@ -1,0 +1,154 @@
+r"""Trains the rows of an ablation under protocols and seeds; compares them.
+
+  python launch/ablate.py --rows=launch/configs/ablation_audio.py \
+    --protocols=random10,actor5 --workdir=runs/ablation_audio \
+    --record=accuracy.audio
+
+A file of rows defines get_rows(): configurations by name, of which 'ours' is
+the one that --record writes figures of, KEY.PROTOCOL.accuracy and .uar, into
+docs/results.json. Protocols that keep speakers apart are trained with --seeds
+seeds, random ones with one. --only=NAME trains some of the rows. Any value of
+the configuration is set for all of them as for launch/train.py.
+
+Writes WORKDIR/ablation.md, ablation.png, confusion_ROW_PROTOCOL.png, and each
+run in WORKDIR/ROW/PROTOCOL/seed_S. What was stopped goes on by the same
+command; what is finished is read.
+"""
+
+import dataclasses
+import pathlib
+import re
+import sys
+
+from absl import app, flags
+
+from avemotion import compilation
+from avemotion.data import clips as clips_lib
+from avemotion.data import folds
+from avemotion.data.clips import ClipSet
+from avemotion.evaluation import ablation, ablation_plot, figures, plots, runs
+from avemotion.training import (
+  command_line,
+  config_files,
+  crossval,
+  devices,
+  interruption,
+  logs,
+)
+from avemotion.training.config import Config
+
+_ROWS = flags.DEFINE_string(
+  'rows',
+  str(pathlib.Path(__file__).parent / 'configs' / 'ablation_audio.py'),
+  'file that defines get_rows()',
+)
+_ONLY = flags.DEFINE_multi_string(
+  'only', [], 'a row to train; may be repeated; default: all'
+)
+_PROTOCOLS = flags.DEFINE_list(
+  'protocols', ['random10', 'actor5'], 'of avemotion.data.folds'
+)
+_SEEDS = flags.DEFINE_integer(
+  'seeds', 3, 'seeds of speaker-independent protocols', lower_bound=1
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', 'runs/ablation', 'directory of the runs and of what is written'
+)
+_RECORD = flags.DEFINE_string(
+  'record', None, "write the figures of 'ours' under this key, see above"
+)
+
+
+def main(overrides: dict[str, str]) -> int:
+  """Trains what is not trained yet, and writes the comparison."""
+  logs.log_to_terminal()
+  workdir = pathlib.Path(_WORKDIR.value)
+  try:
+    rows = _chosen(config_files.load_rows(_ROWS.value, overrides))
+    devices.start()
+    compilation.cache_on_disk()
+    first = next(iter(rows.values()))
+    clips = clips_lib.load(first.data.dataset, first.data.data_dir)
+    table: dict[str, dict[str, ablation.Cell]] = {name: {} for name in rows}
+    for protocol in _PROTOCOLS.value:
+      for name, config in rows.items():
+        directory = workdir / _slug(name) / protocol
+        table[name][protocol] = _train(config, protocol, clips, directory)
+    _write(workdir, table)
+  except interruption.Interrupted as stopped:
+    print(f'ablate.py: {stopped}')
+    return 0
+  except (ValueError, OSError, crossval.TrainingError) as error:
+    print(f'ablate.py: {error}', file=sys.stderr)
+    return 1
+  if _RECORD.value:
+    for protocol, cell in table['ours'].items():
+      key = f'{_RECORD.value}.{protocol}'
+      figures.record(f'{key}.accuracy', cell.accuracy, 'fraction')
+      figures.record(f'{key}.uar', cell.uar, 'fraction')
+  return 0
+
+
+def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
+  unknown = set(_ONLY.value) - set(rows)
+  if unknown:
+    raise ValueError(
+      f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
+    )
+  chosen = {n: row for n, row in rows.items() if n in (_ONLY.value or rows)}
+  if _RECORD.value and 'ours' not in chosen:
+    raise ValueError("--record is of the row 'ours', which is not among these")
+  return chosen
+
+
+def _train(
+  config: Config, protocol: str, clips: ClipSet, directory: pathlib.Path
+) -> ablation.Cell:
+  """One row under one protocol, with every seed."""
+  seeds = 1 if folds.named(protocol).shares_speakers else _SEEDS.value
+  pooled = []
+  for seed in range(seeds):
+    workdir = directory / f'seed_{seed}'
+    crossval.train(
+      dataclasses.replace(
+        config,
+        seed=seed,
+        data=dataclasses.replace(config.data, protocol=protocol),
+      ),
+      clips,
+      workdir,
+    )
+    pooled += runs.read_runs([workdir])
+  cell = ablation.pool_seeds(pooled)
+  print(
+    f'{directory}: accuracy {cell.accuracy:.3f}, UAR {cell.uar:.3f}',
+    flush=True,
+  )
+  return cell
+
+
+def _write(
+  workdir: pathlib.Path, table: dict[str, dict[str, ablation.Cell]]
+) -> None:
+  text = ablation.to_markdown(table)
+  (workdir / 'ablation.md').write_text(text, encoding='utf-8')
+  ablation_plot.save_ablation(
+    workdir / 'ablation.png', table, 'UAR on test clips'
+  )
+  for name, cells in table.items():
+    for protocol, cell in cells.items():
+      plots.save_confusion(
+        workdir / f'confusion_{_slug(name)}_{protocol}.png',
+        cell.confusion,
+        cell.label_names,
+        f'{name}, {protocol}: UAR {cell.uar:.1%}',
+      )
+  print(text)
+
+
+def _slug(name: str) -> str:
+  return re.sub(r'\W+', '_', name).strip('_')
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=command_line.parse_flags)
