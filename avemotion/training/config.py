@@ -37,6 +37,8 @@ class DataConfig:
       test clips, which nothing reads: so a recipe is chosen.
     trim_silence: whether sound begins and ends with speech, see
       `avemotion.data.silence`.
+    enrol: modalities of which every actor's own mean is taken off: a model for
+      speakers who are enrolled, see `avemotion.data.enrolment`.
   """
 
   dataset: str = 'ravdess/speech'
@@ -45,6 +47,7 @@ class DataConfig:
   validation_share: float = 0.0
   validation: str = 'kept'
   trim_silence: bool = False
+  enrol: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     _require(0 <= self.validation_share <= 0.5, 'validation_share', '0 to 0.5')
@@ -53,6 +56,7 @@ class DataConfig:
       'validation',
       'kept, trained or scored',
     )
+    _require(set(self.enrol) <= set(MODALITIES), 'enrol', 'of video and audio')
 
 
 @dataclasses.dataclass(frozen=True)

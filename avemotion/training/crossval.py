@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jax.experimental import multihost_utils
 
-from avemotion.data import folds, silence
+from avemotion.data import enrolment, folds, silence
 from avemotion.data.clips import ClipSet
 from avemotion.training import checkpoints, interruption, outputs, processes
 from avemotion.training import config as config_lib
@@ -54,6 +54,7 @@ def train(
   clips = clips.select(config.model.modalities)
   if config.data.trim_silence:
     clips = silence.trim(clips)
+  clips = enrolment.enrol(clips, config.data.enrol)
   protocol = config.data.protocol
   divisions = [
     division.with_validation(config.data.validation)

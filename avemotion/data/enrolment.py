@@ -1,0 +1,55 @@
+"""A speaker who is enrolled: the mean of their own clips, taken off.
+
+Clips of one speaker, of whatever they feel, have that speaker's voice and face
+in common. No label is read; but several clips of a speaker must be at hand, so
+that its numbers are never mixed with those of strangers.
+"""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from avemotion.data.clips import ClipSet
+
+
+def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
+  """The mean of a speaker's clips, each of which weighs the same.
+
+  Args:
+    rows: float32[steps, features] of each clip; those without steps are left
+      out.
+
+  Returns:
+    float32[features].
+
+  Raises:
+    ValueError: no clip has any steps.
+  """
+  means = [row.mean(axis=0, dtype=np.float64) for row in rows if len(row)]
+  if not means:
+    raise ValueError('none of the clips to enrol by has any of what is read')
+  return np.mean(means, axis=0).astype(np.float32)
+
+
+def enrol(clips: ClipSet, modalities: Collection[str]) -> ClipSet:
+  """Takes each actor's own mean off their clips.
+
+  Args:
+    clips: a data set.
+    modalities: whose features to take it off, of those that there are.
+
+  Returns:
+    The same clips; an actor without a modality stays without it.
+  """
+  features = dict(clips.features)
+  for modality in set(modalities) & set(features):
+    rows, lengths = clips.features[modality], clips.lengths[modality]
+    valid = np.arange(rows.shape[1]) < lengths[:, None]
+    changed = rows.copy()
+    for actor in np.unique(clips.actors):
+      own = np.flatnonzero((clips.actors == actor) & (lengths > 0))
+      if own.size:
+        changed[own] -= speaker_mean([rows[i, : lengths[i]] for i in own])
+    features[modality] = np.where(valid[..., None], changed, 0)
+  return dataclasses.replace(clips, features=features)

@@ -1,0 +1,113 @@
+"""What a clip's emotion is taken to be, as a table, JSON or a picture."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from avemotion.features import acoustic
+from avemotion.features.clip import ClipFeatures
+
+_BAR_WIDTH = 40  # characters of a probability of one
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+  """What a clip's emotion is taken to be.
+
+  Attributes:
+    clip: the path as given.
+    label: of the largest probability at the clip's end.
+    probabilities: by label name, for the whole clip.
+    modalities: which of the model's modalities the clip had.
+    seconds: length of the clip.
+    face_share: share of the sampled frames with a face; None: no picture read.
+    timeline_seconds: float32[points].
+    timeline: float32[points, labels], from the clip's start to each point.
+    warnings: what is missing or doubtful.
+    features: what was extracted, for pictures.
+  """
+
+  clip: str
+  label: str
+  probabilities: Mapping[str, float]
+  modalities: tuple[str, ...]
+  seconds: float
+  face_share: float | None
+  timeline_seconds: np.ndarray
+  timeline: np.ndarray
+  warnings: tuple[str, ...]
+  features: ClipFeatures
+
+  def to_json(self) -> dict[str, Any]:
+    """The object that `launch/predict.py --json` prints."""
+    return {
+      'clip': self.clip,
+      'label': self.label,
+      'probabilities': dict(self.probabilities),
+      'modalities': list(self.modalities),
+      'seconds': round(self.seconds, 3),
+      'face_share': self.face_share,
+      'timeline': [
+        {
+          'seconds': round(float(seconds), 3),
+          'probabilities': named(self.probabilities, row),
+        }
+        for seconds, row in zip(
+          self.timeline_seconds, self.timeline, strict=True
+        )
+      ],
+      'warnings': list(self.warnings),
+    }
+
+  def __str__(self) -> str:
+    """A table for the terminal: what was seen and heard, and each label."""
+    faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
+    lines = [
+      f'{self.clip}  ({self.seconds:.1f} s, {" + ".join(self.modalities)}'
+      f'{faces})'
+    ]
+    ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
+    for name, share in ranked:
+      bar = '█' * round(share * _BAR_WIDTH)
+      lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    lines += [f'  note: {warning}' for warning in self.warnings]
+    return '\n'.join(lines)
+
+  def save_plot(self, path: str | os.PathLike[str]) -> None:
+    """Draws probabilities over time, loudness and faces into a PNG."""
+    from avemotion.evaluation import plots
+
+    shown = self.features
+    loudness = faces = None
+    if shown.loudness is not None:
+      loudness = step_ends(len(shown.loudness)), shown.loudness
+    if shown.crops is not None and shown.frame_seconds is not None:
+      faces = shown.frame_seconds, shown.crops
+    plots.save_timeline(
+      path,
+      self.timeline_seconds,
+      dict(zip(self.probabilities, self.timeline.T, strict=True)),
+      duration=self.seconds,
+      title=(
+        f'{os.path.basename(self.clip)}: {self.label}'
+        f' ({", ".join(self.modalities)})'
+      ),
+      loudness=loudness,
+      faces=faces,
+    )
+
+
+def step_ends(steps: int) -> np.ndarray:
+  """When the last sample of each MFCC row has been heard, in seconds."""
+  starts = np.arange(steps) * acoustic.HOP_LENGTH
+  return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
+
+
+def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:
+  """Probabilities by label name, to six digits."""
+  return {
+    name: round(float(value), 6) for name, value in zip(names, row, strict=True)
+  }
