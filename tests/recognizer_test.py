@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from avemotion.data import silence
 from avemotion.features.clip import ClipError, extract
 from avemotion.recognizer import Recognizer
 from avemotion.training import checkpoints, step
@@ -177,3 +178,56 @@ def test_an_audio_model_shows_faces_only_where_asked(folder):
   shown = Recognizer(make_model(('audio',)), illustrate=True).predict(path)
   assert len(shown.features.crops) > 5
   assert dataclasses.asdict(shown)['probabilities'] == plain.probabilities
+
+
+def test_an_enrolled_speaker_is_recognised_by_what_differs_from_their_mean(
+  folder,
+):
+  model = make_model(('audio',))
+  data = dataclasses.replace(model.config.data, enrol=('audio',))
+  model = dataclasses.replace(
+    model, config=dataclasses.replace(model.config, data=data)
+  )
+  path = make(folder / 'enrolled.mp4', emotion='happy')
+  recognizer = Recognizer(model)
+  stranger = recognizer.predict(path)
+  assert any('--enrol' in warning for warning in stranger.warnings)
+  recognizer.enrol([path])
+  known = recognizer.predict(path)
+  assert not any('--enrol' in warning for warning in known.warnings)
+  assert known.probabilities != stranger.probabilities
+  rows = known.features.audio - known.features.audio.mean(axis=0)
+  logits = model.classifier.apply(
+    model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
+  )
+  np.testing.assert_allclose(
+    [*known.probabilities.values()],
+    jax.nn.softmax(np.asarray(logits)[0]),
+    atol=1e-4,
+  )
+
+
+def test_a_model_for_strangers_enrols_nobody(recognizer, folder):
+  with pytest.raises(ValueError, match='was trained for strangers'):
+    recognizer.enrol([folder / 'clip.mp4'])
+
+
+def test_silence_is_left_out_where_it_was_in_training(folder):
+  model = make_model(('audio',))
+  data = dataclasses.replace(model.config.data, trim_silence=True)
+  trimmed = dataclasses.replace(
+    model, config=dataclasses.replace(model.config, data=data)
+  )
+  path = make(folder / 'trimmed.mp4', emotion='sad')
+  prediction = Recognizer(trimmed).predict(path)
+  heard = silence.spoken(prediction.features.audio)
+  rows = prediction.features.audio[heard]
+  assert len(rows) < len(prediction.features.audio)
+  logits = model.classifier.apply(
+    model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
+  )
+  np.testing.assert_allclose(
+    [*prediction.probabilities.values()],
+    jax.nn.softmax(np.asarray(logits)[0]),
+    atol=1e-4,
+  )

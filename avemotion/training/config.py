@@ -220,6 +220,9 @@ class Config:
     patience: epochs without a lower loss on the validation clips after which a
       fold stops; its best epoch's parameters are kept. None: never, and the
       last ones are kept.
+    pretrained: `.npz` of launch/release.py, or 'bundled': its branches are what
+      training starts from, see `avemotion.training.pretrained`. None: it starts
+      from scratch.
     batch_size: clips of a step; a smaller training side is one batch.
     seed: of initial parameters, order of clips, dropout and random folds.
   """
@@ -230,6 +233,7 @@ class Config:
   optimizer: OptimizerConfig = OptimizerConfig()
   epochs: int = 40
   patience: int | None = None
+  pretrained: str | None = None
   batch_size: int = 32
   seed: int = 0
 

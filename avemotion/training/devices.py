@@ -58,3 +58,10 @@ def _environment_number(name: str) -> int | None:
   if not text.isdecimal():
     raise ValueError(f'{name} must be a whole number, is {text!r}')
   return int(text)
+
+
+def peak_memory() -> dict[str, int]:
+  """Most bytes in use on a device so far; nothing where it keeps no count."""
+  statistics = jax.local_devices()[0].memory_stats() or {}
+  peak = statistics.get('peak_bytes_in_use')
+  return {} if peak is None else {'device_bytes': peak}

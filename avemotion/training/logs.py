@@ -6,9 +6,11 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import absl.logging
+import numpy as np
 
 log = logging.getLogger('avemotion')
 
@@ -154,3 +156,28 @@ class Progress:
     epoch_seconds = (now - self._after_first) / (done - self._first)
     left = epoch_seconds * (self._total - done)
     return f'{epoch_seconds:.2f} s/epoch  {left:.0f} s left'
+
+
+def write_metrics(
+  writers: Mapping[int, MetricsLog] | None, rows: Sequence[dict[str, Any]]
+) -> None:
+  """Writes an epoch of several folds.
+
+  Args:
+    writers: by place; those of folds that have a result are left out. None: of
+      a process that writes nothing.
+    rows: each fold's metrics.
+
+  Raises:
+    OSError: they cannot be written.
+  """
+  for place, writer in (writers or {}).items():
+    writer.write(rows[place])
+
+
+def mean_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+  """Means over folds of what changes from epoch to epoch."""
+  names = [
+    name for name in rows[0] if name.startswith(('train_', 'validation_'))
+  ]
+  return {name: float(np.mean([row[name] for row in rows])) for name in names}

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -14,9 +14,11 @@ from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
 from avemotion.training import (
   checkpoints,
+  devices,
   interruption,
   logs,
   outputs,
+  pretrained,
   processes,
   scoring,
   selection,
@@ -70,8 +72,9 @@ class Run:
       options: how it works.
 
     Raises:
-      CheckpointError: the last save cannot be read.
-      ValueError: a training side lacks a modality.
+      CheckpointError: the last save cannot be read, or what is pretrained.
+      ValueError: what is pretrained is of another size, or a training side
+        lacks a modality.
     """
     self._config = config
     self._clips = clips
@@ -104,6 +107,11 @@ class Run:
       jax.tree.map(lambda *leaves: np.stack(leaves), *statistics),
       _key_data(key[0] for key in keys),
     )
+    if config.pretrained:
+      fresh = self._program.to_host(self._state)
+      self._state = self._program.stack(
+        pretrained.adopt(config.pretrained, fresh)
+      )
     self._best_variables = self._program.copy(self._state.variables)
     self._best = selection.BestEpochs.none_yet(len(numbers))
     self._epoch = 0
@@ -134,8 +142,8 @@ class Run:
       )
     while not self._over():
       rows = self._train_epoch()
-      processes.on_first(functools.partial(_write_metrics, writers, rows))
-      progress.epoch(self._epoch, _mean_metrics(rows))
+      processes.on_first(functools.partial(logs.write_metrics, writers, rows))
+      progress.epoch(self._epoch, logs.mean_metrics(rows))
       stopping = stop.pending()
       every = self._options.checkpoint_every
       if stopping or self._over() or self._epoch % every == 0:
@@ -234,7 +242,7 @@ class Run:
       'step': self._epoch * steps,
       'learning_rate': self._program.learning_rate(self._epoch),
       'steps_per_second': steps / seconds,
-      **_device_memory(),
+      **devices.peak_memory(),
     }
     return [
       shared
@@ -374,25 +382,3 @@ class Run:
 
 def _key_data(keys: Iterable[jax.Array]) -> np.ndarray:
   return np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
-
-
-def _write_metrics(
-  writers: Mapping[int, logs.MetricsLog] | None, rows: Sequence[dict[str, Any]]
-) -> None:
-  for place, writer in (writers or {}).items():
-    writer.write(rows[place])
-
-
-def _mean_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-  """Over the folds, of what changes from epoch to epoch."""
-  names = [
-    name for name in rows[0] if name.startswith(('train_', 'validation_'))
-  ]
-  return {name: float(np.mean([row[name] for row in rows])) for name in names}
-
-
-def _device_memory() -> dict[str, int]:
-  """Most bytes in use on a device so far; nothing where it keeps no count."""
-  statistics = jax.local_devices()[0].memory_stats() or {}
-  peak = statistics.get('peak_bytes_in_use')
-  return {} if peak is None else {'device_bytes': peak}

@@ -40,6 +40,7 @@ def get_config() -> Config:
         drop_channels=0.1,
         noise=0.2,
       ),
+      mixup=0.3,
     ),
     optimizer=OptimizerConfig(learning_rate=2e-3),
     epochs=100,

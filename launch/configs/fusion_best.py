@@ -51,6 +51,7 @@ def get_config() -> Config:
         rotation=0.03,
         scale=0.03,
       ),
+      mixup=0.3,
     ),
     optimizer=OptimizerConfig(learning_rate=2e-3, branch_loss=0.5),
     epochs=100,

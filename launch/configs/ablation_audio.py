@@ -1,0 +1,41 @@
+r"""The rows of the audio ablation: the paper's model, ours, ours less a part.
+
+  python launch/ablate.py --rows=launch/configs/ablation_audio.py \
+    --workdir=runs/ablation_audio --record=accuracy.audio
+
+What a row lacks is what its part is worth.
+"""
+
+import functools
+import pathlib
+
+from avemotion.training import config_files
+from avemotion.training.config import Config
+
+_CONFIGS = pathlib.Path(__file__).parent
+
+
+def get_rows() -> dict[str, Config]:
+  """The configurations by name."""
+  ours = functools.partial(
+    config_files.load_config, str(_CONFIGS / 'audio_best.py')
+  )
+  return {
+    'paper': config_files.load_config(str(_CONFIGS / 'audio.py'), {}),
+    'ours': ours({}),
+    'ours, 13 MFCC': ours({'model.audio_coefficients': '13'}),
+    'ours, clip mean kept': ours({'model.audio_centre': 'false'}),
+    'ours, silence kept': ours({'data.trim_silence': 'false'}),
+    'ours, last state only': ours({'model.pooling': 'last'}),
+    'ours, no warp or stretch': ours(
+      {'augment.audio.warp': '0', 'augment.audio.stretch': '0'}
+    ),
+    'ours, no masks or noise': ours(
+      {
+        'augment.audio.mask_steps': '0',
+        'augment.audio.drop_channels': '0',
+        'augment.audio.noise': '0',
+      }
+    ),
+    'ours, no mixup': ours({'augment.mixup': '0'}),
+  }

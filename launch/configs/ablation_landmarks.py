@@ -1,0 +1,34 @@
+r"""The rows of the fusion ablation, of landmarks and MFCC.
+
+  python launch/ablate.py --rows=launch/configs/ablation_landmarks.py \
+    --workdir=runs/ablation_landmarks --record=accuracy.landmarks.fusion
+
+What a row lacks is what its part is worth; the two last have one branch.
+"""
+
+import functools
+import pathlib
+
+from avemotion.training import config_files
+from avemotion.training.config import Config
+
+_CONFIGS = pathlib.Path(__file__).parent
+
+
+def get_rows() -> dict[str, Config]:
+  """The configurations by name."""
+  ours = functools.partial(
+    config_files.load_config, str(_CONFIGS / 'landmarks_best.py')
+  )
+  landmarks = ours({}).data.dataset
+  return {
+    'paper': config_files.load_config(
+      str(_CONFIGS / 'fusion.py'), {'data.dataset': landmarks, 'epochs': '16'}
+    ),
+    'ours': ours({}),
+    'ours, joint loss only': ours({'optimizer.branch_loss': '0'}),
+    'ours, faces not exchanged': ours({'augment.video.exchange': '0'}),
+    'ours, no mixup': ours({'augment.mixup': '0'}),
+    'ours, sound alone': ours({'model.modalities': 'audio'}),
+    'ours, landmarks alone': ours({'model.modalities': 'video'}),
+  }

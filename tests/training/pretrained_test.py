@@ -1,0 +1,88 @@
+"""Branches that were trained before are where training starts."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from avemotion.training import checkpoints, pretrained, step, weights
+from avemotion.training.config import Config, ConfigError, ModelConfig
+
+WIDTHS = {'video': 6, 'audio': 5}
+
+
+def make_config(modalities, features=4):
+  return Config(
+    model=ModelConfig(
+      modalities=modalities,
+      video_features=4,
+      audio_features=features,
+      audio_layers=1,
+      audio_coefficients=None,
+      dense_features=4,
+    )
+  )
+
+
+def make_variables(config, num_classes, seed):
+  widths = {name: WIDTHS[name] for name in config.model.modalities}
+  classifier = step.make_classifier(config.model, num_classes)
+  return classifier.init(jax.random.key(seed), *step.sample_inputs(widths))
+
+
+def make_states(config, folds=3):
+  """Fresh states of folds, of a model with two labels."""
+  stacked = [make_variables(config, 2, seed) for seed in range(folds)]
+  variables = jax.tree.map(lambda *leaves: np.stack(leaves), *stacked)
+  return step.TrainState(
+    step=np.zeros(folds, np.int32), opt_state=None, **variables
+  )
+
+
+@pytest.fixture
+def trained(tmp_path):
+  """An audio model of three labels, in a file."""
+  config = make_config(('audio',))
+  variables = make_variables(config, 3, seed=9)
+  widths = {'audio': 5}
+  model = checkpoints.TrainedModel(variables, config, tuple('abc'), widths)
+  weights.save(tmp_path / 'audio.npz', model)
+  return str(tmp_path / 'audio.npz')
+
+
+def test_every_fold_starts_from_the_branch_and_keeps_the_rest(trained):
+  fresh = make_states(make_config(('video', 'audio')))
+  state = pretrained.adopt(trained, fresh)
+  expected = weights.load(trained).variables
+  for collection in ('params', 'batch_stats'):
+    branch = getattr(state, collection)['audio']
+    jax.tree.map(
+      lambda got, wanted: np.testing.assert_array_equal(got, [wanted] * 3),
+      branch,
+      expected[collection]['audio'],
+    )
+  for name in ('video', 'logits'):
+    jax.tree.map(
+      np.testing.assert_array_equal, state.params[name], fresh.params[name]
+    )
+  jax.tree.map(
+    np.testing.assert_array_equal, state.statistics, fresh.statistics
+  )
+  assert jax.tree.structure(state) == jax.tree.structure(fresh)
+
+
+def test_another_size_or_no_common_branch_is_told(trained):
+  larger = make_states(make_config(('audio',), features=8))
+  with pytest.raises(ConfigError, match=r'audio/.* is \(.*the model has'):
+    pretrained.adopt(trained, larger)
+  deeper = make_config(('audio',))
+  deeper = dataclasses.replace(
+    deeper, model=dataclasses.replace(deeper.model, audio_layers=2)
+  )
+  with pytest.raises(ConfigError, match='is of another model'):
+    pretrained.adopt(trained, make_states(deeper))
+  with pytest.raises(ConfigError, match='which the model does not read'):
+    pretrained.adopt(trained, make_states(make_config(('video',))))
+  with pytest.raises(checkpoints.CheckpointError, match=r'none\.npz'):
+    pretrained.adopt('none.npz', larger)
