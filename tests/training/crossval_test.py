@@ -117,6 +117,7 @@ def test_result_json_keeps_its_contract(run):
   assert written == json.loads(json.dumps(summary))
   assert set(written) == {
     'protocol',
+    'scored',
     'fold',
     'modalities',
     'sources',
@@ -135,6 +136,7 @@ def test_result_json_keeps_its_contract(run):
     'data_digest',
     'config',
   }
+  assert written['scored'] == 'test'
   assert written['num_test'] == np.sum(written['confusion']) == 8
   assert written['config']['optimizer']['learning_rate'] == 2e-2
 
