@@ -40,12 +40,13 @@ class TrainState(flax.struct.PyTreeNode):
 
   @property
   def variables(self) -> dict[str, Any]:
-    """What the model is applied with."""
-    return {
+    """What the model is applied with; no `batch_stats` without batch norm."""
+    collections = {
       'params': self.params,
       'batch_stats': self.batch_stats,
       'statistics': self.statistics,
     }
+    return {name: tree for name, tree in collections.items() if tree}
 
 
 def make_classifier(

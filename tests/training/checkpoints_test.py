@@ -6,6 +6,7 @@ import shutil
 
 import jax
 import numpy as np
+import optax
 import pytest
 from orbax.checkpoint import v1 as ocp
 
@@ -41,6 +42,25 @@ def test_round_trip_by_either_directory(tmp_path):
     jax.tree.map(
       np.testing.assert_array_equal, loaded.variables, dict(model.variables)
     )
+
+
+def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
+  model = make_model()
+  plain = dataclasses.replace(model.config.model, batch_norm=False)
+  config = dataclasses.replace(model.config, model=plain)
+  classifier = step.make_classifier(plain, 2)
+  statistics = {
+    'audio': {'standardize': {'mean': np.zeros(5), 'deviation': np.ones(5)}}
+  }
+  state = step.init_state(
+    classifier, optax.sgd(0.1), WIDTHS, statistics, jax.random.key(0)
+  )
+  trained = checkpoints.TrainedModel(
+    state.variables, config, ('calm', 'sad'), WIDTHS
+  )
+  checkpoints.save(tmp_path, trained)
+  loaded = checkpoints.load(tmp_path).variables
+  jax.tree.map(np.testing.assert_array_equal, loaded['params'], state.params)
 
 
 def test_saving_again_replaces(tmp_path):
