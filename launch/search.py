@@ -8,7 +8,7 @@ A candidate is what it changes in the configuration: KEY=VALUE, separated by
 spaces; '' changes nothing. Each is trained on every fold of the protocol
 (random ones need --config.data.validation_share); test clips are read by
 nothing. The log has a line for each candidate: mean accuracy and UAR of the
-folds.
+folds, and all of its configuration.
 
 Each candidate is a run in WORKDIR. A search that was stopped goes on by the
 same command; a candidate that fails is told, and the others go on.
@@ -73,7 +73,7 @@ def main(arguments: tuple[dict[str, str], list[str]]) -> int:
         print(f'search.py: {candidate}: {error}', file=sys.stderr)
         failed.append(candidate)
         continue
-      rows.append(_row(candidate, overrides, config, summaries))
+      rows.append(_row(candidate, config, summaries))
       _log(rows[-1])
   except interruption.Interrupted as stopped:
     print(f'search.py: {stopped}')
@@ -124,17 +124,15 @@ def _directory(config: config_lib.Config, candidate: str) -> str:
 
 def _row(
   candidate: str,
-  overrides: dict[str, str],
   config: config_lib.Config,
   summaries: list[dict[str, Any]],
 ) -> dict[str, Any]:
   """What the log says of a candidate."""
   return {
     'date': datetime.date.today().isoformat(),
-    'config': pathlib.Path(_CONFIG.value).name,
-    'overrides': overrides,
     'candidate': candidate,
-    'protocol': config.data.protocol,
+    # All of it: what the candidate changes may itself change.
+    'settings': json.loads(json.dumps(config_lib.to_dict(config))),
     'accuracy': round(float(np.mean([s['accuracy'] for s in summaries])), 4),
     'uar': round(float(np.mean([s['uar'] for s in summaries])), 4),
     'uar_of_folds': [round(s['uar'], 4) for s in summaries],
@@ -144,14 +142,15 @@ def _row(
 
 
 def _log(row: dict[str, Any]) -> None:
-  """Adds a line, unless this very one is there."""
+  """Adds a line, unless it was added before, when the candidate was trained."""
   path = pathlib.Path(_LOG.value)
   path.parent.mkdir(parents=True, exist_ok=True)
-  line = json.dumps(row) + '\n'
-  if path.exists() and line in path.read_text('utf-8').splitlines(True):
-    return
+  if path.exists():
+    lines = path.read_text('utf-8').splitlines()
+    if any(json.loads(line) | {'date': row['date']} == row for line in lines):
+      return
   with path.open('a', encoding='utf-8') as file:
-    file.write(line)
+    file.write(json.dumps(row) + '\n')
 
 
 if __name__ == '__main__':
