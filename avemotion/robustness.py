@@ -66,7 +66,7 @@ def load(workdir: pathlib.Path) -> TrainedRun:
     ReportError: there is not one whole run in it, or it scores validation
       clips.
     CheckpointError: a fold has no checkpoint, or a damaged one.
-    ValueError: a checkpoint is of another run.
+    ValueError: a checkpoint is of another run, or for enrolled speakers.
   """
   found = runs_lib.read_runs([workdir])
   if len(found) > 1:
@@ -79,6 +79,11 @@ def load(workdir: pathlib.Path) -> TrainedRun:
       raise ValueError(
         f'{fold.directory}: the checkpoint knows {", ".join(model.label_names)}'
         ', and result.json is of other labels'
+      )
+    if model.config.data.enrol:
+      raise ValueError(
+        f'{fold.directory}: is a model for speakers who are enrolled, which is'
+        ' not measured here'
       )
   return TrainedRun(run, models)
 

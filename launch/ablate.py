@@ -64,11 +64,12 @@ def main(overrides: dict[str, str]) -> int:
   logs.log_to_terminal()
   workdir = pathlib.Path(_WORKDIR.value)
   try:
-    rows = _chosen(config_files.load_rows(_ROWS.value, overrides))
+    rows = _chosen(overrides)
     devices.start()
     compilation.cache_on_disk()
-    first = next(iter(rows.values()))
-    clips = clips_lib.load(first.data.dataset, first.data.data_dir)
+    clips = clips_lib.load_one(
+      (row.data.dataset, row.data.data_dir) for row in rows.values()
+    )
     table: dict[str, dict[str, ablation.Cell]] = {name: {} for name in rows}
     for protocol in _PROTOCOLS.value:
       for name, config in rows.items():
@@ -89,12 +90,22 @@ def main(overrides: dict[str, str]) -> int:
   return 0
 
 
-def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
+def _chosen(overrides: dict[str, str]) -> dict[str, Config]:
+  """The rows to train, and what forbids it."""
+  rows = config_files.load_rows(_ROWS.value, overrides)
   unknown = set(_ONLY.value) - set(rows)
   if unknown:
     raise ValueError(
       f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
     )
+  by_flags = {'seed', 'data.protocol', 'data.validation'} & set(overrides)
+  if by_flags:
+    raise ValueError(
+      f'{", ".join(sorted(by_flags))}: set by --seeds, --protocols or the rows'
+    )
+  for protocol in _PROTOCOLS.value:
+    if folds.named(protocol) is folds.named('everyone'):
+      raise ValueError('everyone: tests nobody; see launch/release.py')
   chosen = {n: row for n, row in rows.items() if n in (_ONLY.value or rows)}
   if _RECORD.value and 'ours' not in chosen:
     raise ValueError("--record is of the row 'ours', which is not among these")

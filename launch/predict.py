@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     )
     if _ENROL.value:
       model.enrol(_ENROL.value)
-  except ValueError as error:
+  except (ValueError, OSError) as error:
     print(f'predict.py: {error}', file=sys.stderr)
     return 1
   print(f'model: {model.describe()}', file=sys.stderr)

@@ -3,7 +3,7 @@ r"""Makes a model for use: trains a recipe on everyone, writes it as one file.
   python launch/release.py --config=launch/configs/audio_best.py \
     --output=avemotion/weights/audio.npz
   python launch/release.py --config=launch/configs/fusion_best.py \
-    --config.data.dataset=ravdess/speech --output=fusion.npz
+    --output=fusion.npz  # where RAVDESS's video was prepared
 
 Nothing can be measured on clips that a model was trained on: its figures are
 those of the same recipe cross-validated (launch/train.py, docs/results.md). The
@@ -29,6 +29,7 @@ from avemotion.training import (
   outputs,
   weights,
 )
+from avemotion.training import config as config_lib
 
 _CONFIG = flags.DEFINE_string(
   'config',
@@ -46,15 +47,17 @@ def main(overrides: dict[str, str]) -> int:
   logs.log_to_terminal()
   workdir = pathlib.Path(_WORKDIR.value)
   try:
+    if 'data.protocol' in overrides:
+      raise config_lib.ConfigError('the protocol is everyone: nobody is tested')
     config = config_files.load_config(
       _CONFIG.value, {**overrides, 'data.protocol': 'everyone'}
     )
     devices.start()
     compilation.cache_on_disk()
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
-    crossval.train(config, clips, workdir)
+    (summary,) = crossval.train(config, clips, workdir)
     model = checkpoints.load(outputs.fold_directory(workdir, 0))
-    size = weights.save(_OUTPUT.value, model)
+    size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
   except interruption.Interrupted as stopped:
     print(f'release.py: {stopped}')
     return 0
@@ -63,7 +66,7 @@ def main(overrides: dict[str, str]) -> int:
     return 1
   print(
     f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
-    f' {len(clips)} clips, {size / 1e6:.1f} MB; try it: python'
+    f' {summary["num_train"]} clips, {size / 1e6:.1f} MB; try it: python'
     f' launch/predict.py CLIP --checkpoint={_OUTPUT.value}'
   )
   return 0

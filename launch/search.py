@@ -6,15 +6,17 @@ r"""Chooses a recipe: trains candidates, scores each on validation clips only.
 
 A candidate is what it changes in the configuration: KEY=VALUE, separated by
 spaces; '' changes nothing. Each is trained on every fold of the protocol
-(random ones need --config.data.validation_share); test clips are read by
-nothing. The log has a line for each candidate: mean accuracy and UAR of the
-folds, and all of its configuration.
+(random ones need --config.data.validation_share); a fold's test clips are read
+by nothing, but who validates one fold is tested in another. The log has a line
+for each candidate: mean accuracy and UAR of the folds, and all of its
+configuration.
 
 Each candidate is a run in WORKDIR. A search that was stopped goes on by the
 same command; a candidate that fails is told, and the others go on.
 """
 
 import datetime
+import hashlib
 import json
 import pathlib
 import re
@@ -49,6 +51,8 @@ _LOG = flags.DEFINE_string(
   'log', 'runs/search/log.jsonl', 'file that lines are added to'
 )
 
+_LONGEST_NAME = 200  # of a directory; file systems take 255
+
 
 def main(arguments: tuple[dict[str, str], list[str]]) -> int:
   """Trains one candidate after the other; prints them, best first."""
@@ -62,8 +66,9 @@ def main(arguments: tuple[dict[str, str], list[str]]) -> int:
     configs = {each: _configure(overrides, each) for each in candidates}
     devices.start()
     compilation.cache_on_disk()
-    first = next(iter(configs.values()))
-    clips = clips_lib.load(first.data.dataset, first.data.data_dir)
+    clips = clips_lib.load_one(
+      (each.data.dataset, each.data.data_dir) for each in configs.values()
+    )
     for candidate, config in configs.items():
       print(f'candidate: {candidate or "the configuration"}', flush=True)
       workdir = pathlib.Path(_WORKDIR.value) / _directory(config, candidate)
@@ -111,6 +116,8 @@ def _configure(overrides: dict[str, str], candidate: str) -> config_lib.Config:
         f'candidate {candidate!r}: write KEY=VALUE, got {change!r}'
       )
     changes[key] = value
+  if 'data.validation' in {**overrides, **changes}:
+    raise config_lib.ConfigError('in a search data.validation is always scored')
   return config_files.load_config(
     _CONFIG.value, {**overrides, **changes, 'data.validation': 'scored'}
   )
@@ -119,6 +126,9 @@ def _configure(overrides: dict[str, str], candidate: str) -> config_lib.Config:
 def _directory(config: config_lib.Config, candidate: str) -> str:
   """A name that tells candidates apart, and protocols."""
   changes = re.sub(r'[^\w.=,-]+', '_', candidate) or 'as_configured'
+  if len(changes) > _LONGEST_NAME:
+    digest = hashlib.sha256(candidate.encode()).hexdigest()
+    changes = f'{changes[:_LONGEST_NAME]}_{digest[:8]}'
   return f'{config.data.protocol}/{changes}'
 
 

@@ -77,6 +77,10 @@ def main(overrides: dict[str, str]) -> int:
     return _fail('--record is of one fold: give --fold, or use report.py')
   try:
     config = config_files.load_config(_CONFIG.value, overrides)
+    measures = config.data.protocol != 'everyone'
+    measures &= config.data.validation != 'scored'
+    if _RECORD.value and not measures:
+      raise ValueError('--record: test clips are not scored by this run')
     devices.start(multihost=_MULTIHOST.value)
     if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
       compilation.cache_on_disk()
@@ -106,7 +110,7 @@ def main(overrides: dict[str, str]) -> int:
       f'{summary["protocol"]} fold {summary["fold"]}: {_told(summary)}; written'
       f' to {_WORKDIR.value}/fold_{summary["fold"]}'
     )
-  if _FOLD.value is None:
+  if _FOLD.value is None and measures:
     print(f'for the report: python launch/report.py {_WORKDIR.value}')
   if _RECORD.value:
     accuracy = summaries[0]['accuracy']

@@ -89,7 +89,7 @@ def mask_time(
     features: float32[batch, time, features].
     lengths: int32[batch].
     rng: key.
-    steps: most that a mask is long.
+    steps: most that a mask is long; of shorter clips it may hide all.
     masks: how many there are.
 
   Returns:
@@ -193,8 +193,10 @@ def exchange_means(
     The moved features, and the lengths.
   """
   order_key, which_key, way_key = jax.random.split(rng, 3)
-  others = jax.random.permutation(order_key, means)
+  order = jax.random.permutation(order_key, len(means))
+  others = means[order]
   moved = jax.random.bernoulli(which_key, probability, lengths.shape)
+  moved &= (lengths > 0) & (lengths[order] > 0)  # The others have no mean.
   way = moved * jax.random.uniform(way_key, lengths.shape)
   offsets = way[:, None] * (others - means)
   return features + offsets[:, None], lengths
@@ -204,7 +206,8 @@ def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
   """Mixes each clip's rows with another's (mixup, Zhang et al. 2018).
 
   Features and targets that are given the same key are mixed alike. A clip is
-  the larger part of its mixture, so that its length stands.
+  the larger part of its mixture, so that its length stands; padding is mixed
+  in, see `hold_last`.
 
   Args:
     rows: float32[batch, …].
@@ -219,6 +222,25 @@ def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
   share = jnp.maximum(share, 1 - share).reshape(-1, *[1] * (rows.ndim - 1))
   others = rows[jax.random.permutation(order_key, len(rows))]
   return share * rows + (1 - share) * others
+
+
+def hold_last(
+  features: jax.Array, lengths: jax.Array, empty: jax.Array
+) -> jax.Array:
+  """Repeats each clip's last step over its padding, as mixtures read it.
+
+  Args:
+    features: float32[batch, time, features].
+    lengths: int32[batch].
+    empty: float32[features], a step of clips that have none.
+
+  Returns:
+    float32[batch, time, features].
+  """
+  last = jnp.maximum(lengths - 1, 0)[:, None]
+  places = jnp.minimum(jnp.arange(features.shape[1]), last)
+  held = jnp.take_along_axis(features, places[..., None], axis=1)
+  return jnp.where((lengths > 0)[:, None, None], held, empty)
 
 
 def warp_vocal_tract(

@@ -2,8 +2,9 @@
 
 Features are those of `launch/landmarks.py`: groups of 140 numbers, of which 136
 are x and y of 68 points about the middle of the eyes, and four the head's place
-(x, y), logarithm of its size, and roll. Every group, the differences too, moves
-in the same linear way.
+(x, y), logarithm of its size, and roll. The second group, differences, moves in
+the same linear way; where time is stretched (`augment.stretch`) it is not
+rescaled.
 """
 
 import jax
@@ -81,10 +82,11 @@ def rotate(
     ValueError: these are no landmarks.
   """
   points, head = _split(features)
-  angle = deviation * jax.random.normal(rng, (len(lengths), 1, 1, 1))
+  angle = deviation * jax.random.normal(rng, (len(lengths), 1))
   x, y = points[..., 0], points[..., 1]
-  cosine, sine = jnp.cos(angle), jnp.sin(angle)
+  cosine, sine = (f(angle)[..., None, None] for f in (jnp.cos, jnp.sin))
   turned = jnp.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
+  head = head.at[:, :, 0, 3].add(angle)  # Roll is of the same eyes.
   return _join(turned, head), lengths
 
 

@@ -9,7 +9,7 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -251,6 +251,27 @@ def load(
   if pathlib.PurePath(dataset).suffix == '.npz':
     return ClipSet.from_npz(dataset)
   return ClipSet.from_tfds(dataset, data_dir)
+
+
+def load_one(places: Iterable[tuple[str, str | None]]) -> ClipSet:
+  """Reads the data set that several configurations share.
+
+  Args:
+    places: the two arguments of `load`, of each.
+
+  Returns:
+    The data set.
+
+  Raises:
+    ValueError: they name several; or as `load`.
+  """
+  first, *others = set(places)
+  if others:
+    names = sorted({name for name, _ in (first, *others)})
+    raise ValueError(
+      f'they are compared on one data set, and name several: {", ".join(names)}'
+    )
+  return load(*first)
 
 
 def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

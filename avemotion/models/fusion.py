@@ -125,7 +125,7 @@ class EmotionClassifier(nn.Module):
     """Logits of all branches together, and of each by itself.
 
     The last layer is linear: a branch by itself is what is left of it where the
-    other's vector is zero, which is its mean behind batch normalisation.
+    other's vector is zero.
 
     Args:
       features: as for `__call__`.

@@ -48,6 +48,11 @@ class Pooling(nn.Module):
     unknown = set(self.kinds) - set(POOLINGS)
     if unknown or not self.kinds:
       raise ValueError(f'kinds are of {POOLINGS}, got {tuple(self.kinds)}')
+    if lengths.ndim not in (1, 2) or lengths.shape[0] != states.shape[1]:
+      raise ValueError(
+        f'expected lengths [batch] or [batch, points] for {states.shape[1]}'
+        f' sequences, got shape {lengths.shape}'
+      )
     pooled = []
     mask = _step_mask(states.shape[0], lengths.reshape(len(lengths), -1))
     for kind in self.kinds:
@@ -60,15 +65,18 @@ class Pooling(nn.Module):
       elif kind == 'deviation':
         pooled.append(_deviation(states, mask))
       else:
-        pooled.append(_weighted_mean(states, mask * self._attention(states)))
-    joined = jnp.concatenate(pooled, axis=-1)
+        weights = self._attention(states, mask.any(axis=-1, keepdims=True))
+        pooled.append(_weighted_mean(states, mask * weights))
+    joined = jnp.concatenate(pooled, axis=-1).astype(states.dtype)
     return joined.reshape(*lengths.shape, -1)
 
-  def _attention(self, states: jax.Array) -> jax.Array:
-    """A weight above zero for each step, float[time, batch, 1]."""
+  def _attention(self, states: jax.Array, valid: jax.Array) -> jax.Array:
+    """A weight for each step, zero for padding, float32[time, batch, 1]."""
     hidden = nn.tanh(nn.Dense(self.attention_features, name='hidden')(states))
     scores = nn.Dense(1, use_bias=False, name='score')(hidden)
-    return jnp.exp(scores - scores.max(axis=0))
+    scores = jnp.where(valid, scores.astype(jnp.float32), -jnp.inf)
+    highest = scores.max(axis=0)
+    return jnp.exp(scores - jnp.where(jnp.isfinite(highest), highest, 0))
 
 
 def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
@@ -92,17 +100,18 @@ def _step_mask(num_steps: int, lengths: jax.Array) -> jax.Array:
 
 
 def _weighted_mean(states: jax.Array, weights: jax.Array) -> jax.Array:
-  """Means of states [time, batch, …] by weights [time, batch, points]."""
-  weights = weights.astype(states.dtype)
-  sums = jnp.einsum('tbp,tbd->bpd', weights, states)
+  """Means of states [time, batch, …] by weights [time, batch, points].
+
+  In float32, in which differences of large sums are exact enough.
+  """
+  sums = jnp.einsum('tbp,tbd->bpd', weights, states.astype(jnp.float32))
   totals = weights.sum(axis=0)[..., None]
   return sums / jnp.where(totals > 0, totals, 1)
 
 
 def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
-  variance = (
-    _weighted_mean(jnp.square(states), mask) - _weighted_mean(states, mask) ** 2
-  )
+  squares = jnp.square(states.astype(jnp.float32))
+  variance = _weighted_mean(squares, mask) - _weighted_mean(states, mask) ** 2
   valid = (mask.sum(axis=0) > 0)[..., None]
   # The root has no slope at zero.
   return jnp.where(

@@ -25,10 +25,11 @@ def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
 
   Args:
     clips: the whole data set.
-    indices: int32[...], the clips to measure: those that are trained on.
+    indices: int32[...], the clips to measure: those of an epoch's steps.
 
   Returns:
-    For each modality float32[actors, features].
+    For each modality float32[actors, features]; of clips without any steps of
+    it, nothing is counted.
   """
   indices = indices.reshape(-1)
   actors = clips.actors[indices]
@@ -38,9 +39,10 @@ def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
   )
   means = {}
   for modality, features in clips.features.items():
-    own = augment.clip_mean(features, clips.lengths[modality])[indices]
-    counts = sums_of(jnp.ones(actors.shape))
-    means[modality] = sums_of(own) / jnp.maximum(counts, 1)[:, None]
+    lengths = clips.lengths[modality]
+    there = (lengths > 0)[indices].astype(features.dtype)
+    own = augment.clip_mean(features, lengths)[indices] * there[:, None]
+    means[modality] = sums_of(own) / jnp.maximum(sums_of(there), 1)[:, None]
   return means
 
 
@@ -67,9 +69,12 @@ def augment_batch(
     recognised as, float32[batch, labels].
   """
   targets = jax.nn.one_hot(batch.labels, num_classes)
+  change_key, mix_key = jax.random.split(rng)
   features, lengths = dict(batch.features), dict(batch.lengths)
   for modality in features:
-    deviation = statistics[modality]['standardize']['deviation']
+    mean, deviation = (
+      statistics[modality]['standardize'][k] for k in ('mean', 'deviation')
+    )
     # The model reads no others: those are not worth changing.
     rows = features[modality][..., : deviation.shape[-1]]
     if modality == 'audio':
@@ -78,12 +83,14 @@ def augment_batch(
       own = means[modality][batch.actors]
       changes = _of_video(config.video, deviation, own)
     steps = lengths[modality]
-    key = jax.random.fold_in(rng, sorted(features).index(modality))
+    key = jax.random.fold_in(change_key, sorted(features).index(modality))
     for number, change in enumerate(changes):
       rows, steps = change(rows, steps, jax.random.fold_in(key, number))
+    if config.mixup:
+      rows = augment.hold_last(rows, steps, mean)
     features[modality], lengths[modality] = rows, steps
   if config.mixup:
-    mix = partial(augment.mix, rng=rng, alpha=config.mixup)
+    mix = partial(augment.mix, rng=mix_key, alpha=config.mixup)
     features = {name: mix(rows) for name, rows in features.items()}
     targets = mix(targets)
   return batch.replace(features=features, lengths=lengths), targets

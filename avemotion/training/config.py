@@ -210,6 +210,10 @@ class OptimizerConfig:
   label_smoothing: float = 0.1
   branch_loss: float = 0.0
 
+  def __post_init__(self) -> None:
+    _require(0 <= self.label_smoothing < 1, 'label_smoothing', '0 to below 1')
+    _require(self.branch_loss >= 0, 'branch_loss', '0 or more')
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:

@@ -71,7 +71,11 @@ def load_rows(path: str, overrides: Mapping[str, str]) -> dict[str, Config]:
     ConfigError: as `load_config`.
   """
   rows = _defined(path, 'get_rows')
-  if not rows or not all(isinstance(row, Config) for row in rows.values()):
+  if (
+    not isinstance(rows, dict)
+    or not rows
+    or not all(isinstance(row, Config) for row in rows.values())
+  ):
     raise ConfigError(f'{path} defines no get_rows() that returns Configs')
   return {name: _with(row, overrides) for name, row in rows.items()}
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from avemotion.data import enrolment, folds, silence
-from avemotion.data.clips import ClipSet
+from avemotion.data.clips import EXTRACTED_SOURCES, ClipSet
 from avemotion.training import checkpoints, interruption, outputs, processes
 from avemotion.training import config as config_lib
 from avemotion.training.logs import log
@@ -52,6 +52,7 @@ def train(
     OSError: another file cannot be written.
   """
   clips = clips.select(config.model.modalities)
+  _check_mfcc(config, clips)
   if config.data.trim_silence:
     clips = silence.trim(clips)
   clips = enrolment.enrol(clips, config.data.enrol)
@@ -98,6 +99,18 @@ def train(
       raise interruption.Interrupted(f'{workdir} is finished; stopped after it')
   summaries = [outputs.finished(workdir, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
+
+
+def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
+  """What is made for MFCC would scramble other features of sound."""
+  source = clips.sources.get('audio', EXTRACTED_SOURCES['audio'])
+  if source != EXTRACTED_SOURCES['audio'] and (
+    config.data.trim_silence or config.augment.audio.warp
+  ):
+    raise config_lib.ConfigError(
+      'data.trim_silence and augment.audio.warp are made for MFCC; the sound of'
+      f' the data set is {source!r} (audio_source, in an .npz)'
+    )
 
 
 def _plan(

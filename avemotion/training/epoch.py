@@ -22,6 +22,9 @@ from avemotion.training.step import (
   train_step,
 )
 
+# What a step's key for augmentation is derived by; dropout has the key itself.
+_AUGMENT = 1
+
 
 def make_init(
   model: EmotionClassifier,
@@ -60,7 +63,7 @@ def make_train_epoch(
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    config: as for `train_step`.
+    config: of augmentation and of the loss.
     mesh: from `make_mesh`.
 
   Returns:
@@ -68,7 +71,7 @@ def make_train_epoch(
     key data uint32[folds, …]) that returns the new states and each step's
     metrics float32[folds, steps]. It consumes the old states' buffers.
   """
-  one_step = functools.partial(train_step, model, tx, config)
+  one_step = functools.partial(train_step, model, tx, config.optimizer)
 
   def epoch(
     state: TrainState, clips: Clips, order: jax.Array, key_data: jax.Array
@@ -78,7 +81,17 @@ def make_train_epoch(
 
     def body(state: TrainState, batch: jax.Array) -> tuple[TrainState, Metrics]:
       step_rng = jax.random.fold_in(rng, state.step)
-      return one_step(state, _gather(mesh, clips, batch), means, step_rng)
+      chosen, targets = augmentation.augment_batch(
+        config.augment,
+        state.statistics,
+        means,
+        _gather(mesh, clips, batch),
+        model.num_classes,
+        jax.random.fold_in(step_rng, _AUGMENT),
+      )
+      # Clips that were mixed came from other devices.
+      chosen, targets = shard_batch(mesh, (chosen, targets))
+      return one_step(state, chosen, targets, step_rng)
 
     return jax.lax.scan(body, state, order)
 

@@ -60,7 +60,8 @@ def claim(
   }
   path = workdir / _CONFIG
   if path.is_file():
-    _check_same(path, _read_json(path), mine)
+    there = _read_json(path)
+    _check_same(path, there | {'config': _completed(there, path)}, mine)
     return
   workdir.mkdir(parents=True, exist_ok=True)
   _write_json(path, mine)
@@ -94,7 +95,7 @@ def _check_same(
     ConfigError: they differ.
   """
   # What tuples and such become in JSON.
-  before = dict(_flatten(there))
+  before = dict(_flatten(json.loads(json.dumps(there))))
   now = dict(_flatten(json.loads(json.dumps(mine))))
   lines = [
     f'  {key}: {before.get(key)!r} there, {now.get(key)!r} now'
@@ -121,8 +122,19 @@ def finished(
   if not path.is_file():
     return None
   summary = _read_json(path)
-  _check_same(path, summary.get('config', {}), config_lib.to_dict(config))
+  _check_same(path, _completed(summary, path), config_lib.to_dict(config))
   return summary
+
+
+def _completed(values: Mapping[str, Any], path: pathlib.Path) -> dict[str, Any]:
+  """A stored configuration, with the defaults of keys that came since."""
+  try:
+    return config_lib.to_dict(config_lib.from_dict(values['config']))
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise config_lib.ConfigError(
+      f'{path} holds no configuration of this version ({error}); choose another'
+      ' --workdir'
+    ) from error
 
 
 def write(directory: pathlib.Path, clips: ClipSet, result: FoldResult) -> None:

@@ -1,6 +1,8 @@
 """Starts from branches that were trained before, on other clips."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,30 @@ from avemotion.training.config import ConfigError
 from avemotion.training.step import TrainState
 
 BUNDLED = 'bundled'  # the model that ships with the package
+
+# Modality and channel, then emotion, intensity, statement, repetition, actor.
+_RAVDESS = re.compile(r'\d\d-\d\d-(\d\d(?:-\d\d){4})')
+
+
+def check_unknown(path: str, clip_ids: Iterable[str]) -> None:
+  """Refuses a model that was trained on clips that are to measure another.
+
+  Args:
+    path: as for `adopt`.
+    clip_ids: of validation and test clips. RAVDESS's are known whichever of a
+      performance's recordings they name.
+
+  Raises:
+    CheckpointError: the file is missing or damaged.
+    ConfigError: it was trained on one of them.
+  """
+  seen = set(map(_performance, weights.trained_on(_file(path))))
+  known = [clip for clip in clip_ids if _performance(clip) in seen]
+  if known:
+    raise ConfigError(
+      f'pretrained: {path} was trained on {len(known)} of the clips that are'
+      f' scored here, such as {known[0]}: what they say would be worth nothing'
+    )
 
 
 def adopt(path: str, state: TrainState) -> TrainState:
@@ -29,7 +55,7 @@ def adopt(path: str, state: TrainState) -> TrainState:
     CheckpointError: the file is missing or damaged.
     ConfigError: no branch is in both, or one is of another size.
   """
-  model = weights.load() if path == BUNDLED else weights.load(path)
+  model = weights.load(_file(path))
   shared = set(model.config.model.modalities) & set(state.params)
   if not shared:
     raise ConfigError(
@@ -44,6 +70,16 @@ def adopt(path: str, state: TrainState) -> TrainState:
       own[branch] = _replaced(own[branch], trained, f'{path}: {branch}')
     changed[collection] = own
   return state.replace(**changed)
+
+
+def _file(path: str) -> str | os.PathLike[str]:
+  return weights.BUNDLED if path == BUNDLED else path
+
+
+def _performance(clip_id: str) -> str:
+  """Of a RAVDESS name what its recordings share; any other as it is."""
+  match = _RAVDESS.fullmatch(clip_id)
+  return match[1] if match else clip_id
 
 
 def _replaced(own: Any, trained: Any, name: str) -> Any:

@@ -108,6 +108,7 @@ class Run:
       _key_data(key[0] for key in keys),
     )
     if config.pretrained:
+      self._check_unknown(config.pretrained)
       fresh = self._program.to_host(self._state)
       self._state = self._program.stack(
         pretrained.adopt(config.pretrained, fresh)
@@ -117,6 +118,12 @@ class Run:
     self._epoch = 0
     self._seconds_before = 0.0
     self._resume()
+
+  def _check_unknown(self, path: str) -> None:
+    scored = np.concatenate(
+      [np.concatenate([d.validation, d.test]) for d in self._divisions]
+    )
+    pretrained.check_unknown(path, self._clips.clip_ids[scored].tolist())
 
   def train(self, stop: interruption.StopRequest) -> None:
     """Runs the epochs that are to go, writing each one's metrics.

@@ -49,11 +49,7 @@ def score(
     'num_train': int(division.train.size),
     'num_validation': int(division.validation.size),
     'num_test': int(division.test.size),
-    # Of 'everyone' nobody is left to test.
-    'accuracy': metrics.accuracy(confusion) if len(tested) else None,
-    'uar': metrics.unweighted_average_recall(confusion)
-    if len(tested)
-    else None,
+    **_scores(confusion),
     'confusion': confusion.tolist(),
     'label_names': list(clips.label_names),
     'temperature': temperature,

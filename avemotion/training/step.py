@@ -12,9 +12,8 @@ import optax
 from jax.sharding import Mesh
 
 from avemotion.models import EmotionClassifier
-from avemotion.training import augmentation
 from avemotion.training.batch import Clips
-from avemotion.training.config import Config, ModelConfig, OptimizerConfig
+from avemotion.training.config import ModelConfig, OptimizerConfig
 from avemotion.training.mesh import takes_kernels
 
 Variables = Mapping[str, Any]
@@ -177,10 +176,10 @@ def init_state(
 def train_step(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
-  config: Config,
+  config: OptimizerConfig,
   state: TrainState,
   batch: Clips,
-  means: Mapping[str, jax.Array],
+  targets: jax.Array,
   rng: jax.Array,
 ) -> tuple[TrainState, Metrics]:
   """One optimiser step on the cross-entropy of the softmax (equation 9).
@@ -188,42 +187,32 @@ def train_step(
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    config: of augmentation and of the loss.
+    config: of the loss.
     state: before the step.
     batch: the clips to learn from.
-    means: of the training actors, from `augmentation.actor_means`.
-    rng: key of augmentation and dropout.
+    targets: float32[batch, labels], what they are to be recognised as.
+    rng: key of dropout.
 
   Returns:
     The state after the step; `loss`, `accuracy`, `gradient_norm`, scalars.
   """
-  dropout_key, augment_key = jax.random.split(rng)
-  changed, targets = augmentation.augment_batch(
-    config.augment,
-    state.statistics,
-    means,
-    batch,
-    model.num_classes,
-    augment_key,
-  )
-  targets = optax.smooth_labels(targets, config.optimizer.label_smoothing)
-  branch_weight = config.optimizer.branch_loss
+  targets = optax.smooth_labels(targets, config.label_smoothing)
 
   def loss_fn(params: Any) -> tuple[jax.Array, tuple[jax.Array, Variables]]:
     logits, updated = model.apply(
       {**state.variables, 'params': params},
-      changed.features,
-      changed.lengths,
+      batch.features,
+      batch.lengths,
       train=True,
       mutable=['batch_stats'],
-      rngs={'dropout': dropout_key},
+      rngs={'dropout': rng},
       method=model.with_branches,
     )
     losses = {
       name: optax.softmax_cross_entropy(each, targets).mean()
       for name, each in logits.items()
     }
-    loss = losses.pop('joint') + branch_weight * sum(losses.values())
+    loss = losses.pop('joint') + config.branch_loss * sum(losses.values())
     return loss, (logits['joint'], updated)
 
   (loss, (logits, updated)), gradients = jax.value_and_grad(

@@ -1,13 +1,13 @@
 """Trained models as one file of float16: what ships, and is easily sent.
 
-Without orbax, in NumPy's `.npz`. Statistics and what batch normalisation knows
-stay float32: they are small, and their differences matter.
+NumPy's `.npz`, which anything reads. Statistics and what batch normalisation
+knows stay float32: they are small, and their differences matter.
 """
 
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,21 +28,27 @@ BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
 
 _FORMAT = 'avemotion-weights/1'
 _METADATA = 'metadata'
+_TRAINED_ON = 'trained_on'
 _SEPARATOR = '/'
 
 
-def save(path: str | os.PathLike[str], model: TrainedModel) -> int:
+def save(
+  path: str | os.PathLike[str],
+  model: TrainedModel,
+  trained_on: Iterable[str] = (),
+) -> int:
   """Writes a model, whole or not at all.
 
   Args:
     path: `….npz`; its directory is made, an existing file is replaced.
     model: what to write.
+    trained_on: ids of the clips that it was trained on.
 
   Returns:
     The file's size in bytes.
 
   Raises:
-    CheckpointError: a parameter is beyond float16.
+    CheckpointError: a value is not finite, or beyond float16.
     ValueError: the name has another ending.
     OSError: it cannot be written, as on a full disk.
   """
@@ -62,6 +68,7 @@ def save(path: str | os.PathLike[str], model: TrainedModel) -> int:
     'widths': dict(model.widths),
     'temperature': model.temperature,
   }
+  arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
   arrays[_METADATA] = np.array(json.dumps(metadata))
   path.parent.mkdir(parents=True, exist_ok=True)
   unfinished = path.with_name(f'{path.name}.part')
@@ -89,6 +96,7 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
   try:
     arrays = read_npz(path)
     metadata = _metadata(arrays)
+    arrays.pop(_TRAINED_ON)
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     widths = {name: int(size) for name, size in metadata['widths'].items()}
@@ -100,12 +108,26 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
       variables, step.expected_variables(config.model, label_names, widths)
     )
     temperature = float(metadata['temperature'])
-  except (KeyError, TypeError, ValueError) as error:
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
   return TrainedModel(variables, config, label_names, widths, temperature)
 
 
+def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
+  """Ids of the clips that a file's model was trained on.
+
+  Raises:
+    CheckpointError: as `load`.
+  """
+  try:
+    return [clip.decode() for clip in read_npz(path)[_TRAINED_ON].tolist()]
+  except (AttributeError, KeyError, ValueError) as error:
+    raise CheckpointError(f'{path}: not a model of ours ({error})') from error
+
+
 def _halved(name: str, values: np.ndarray) -> np.ndarray:
+  if not np.isfinite(values).all():
+    raise CheckpointError(f'{name} has values that are not finite')
   if not name.startswith('params') or values.ndim < 2:
     return values
   if np.abs(values).max() > np.finfo(np.float16).max:

@@ -3,8 +3,8 @@
   python launch/train.py --config=launch/configs/audio_best.py
 
 It trains on the features that ship in the package. Chosen on validation actors
-by launch/search.py (docs/search.jsonl); nothing is chosen while it trains, so
-that validation clips are trained on too.
+by launch/search.py, with 80 and 200 epochs (docs/search.jsonl); nothing is
+chosen while it trains, so that validation clips are trained on too.
 """
 
 from avemotion.training.config import (

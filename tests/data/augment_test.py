@@ -196,6 +196,14 @@ def test_turning_keeps_distances_and_scaling_their_ratios():
 
   turned, _ = augment_landmarks.rotate(rows, lengths, jax.random.key(0), 0.1)
   assert not np.allclose(turned, rows, atol=0.01)
+  # The head's roll is the angle between the eyes: it turns with them.
+  before, after = (np.asarray(x)[:, 0] for x in (rows, turned))
+  first, second = (x[:, :136].reshape(40, 68, 2) for x in (before, after))
+  angles = np.arctan2(first[:, 45, 1], first[:, 45, 0])
+  moved = np.arctan2(second[:, 45, 1], second[:, 45, 0])
+  np.testing.assert_allclose(
+    after[:, 139] - before[:, 139], moved - angles, atol=1e-4
+  )
   np.testing.assert_allclose(radii(turned), radii(rows), rtol=1e-4)
   larger, _ = augment_landmarks.scale(rows, lengths, jax.random.key(0), 0.1)
   factors = radii(larger) / radii(rows)

@@ -88,6 +88,8 @@ def test_rows_are_trained_with_their_seeds_and_compared(folder):
     (['--only=mine'], 'no row mine; there are ours, plain, ours'),
     (['--record=key', '--only=ours, plain'], "of the row 'ours'"),
     (['--protocols=random11'], "no protocol 'random11'"),
+    (['--protocols=everyone'], 'everyone: tests nobody'),
+    (['--config.seed=3'], 'seed: set by --seeds'),
     (['--config.epochs=0'], 'epochs must be 1 or more'),
   ],
 )

@@ -3,9 +3,11 @@
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import pytest
 
-from avemotion.training import config_files, step
+from avemotion.training import augmentation, config_files, step
+from avemotion.training.batch import Clips
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
 RECIPES = sorted(
@@ -29,6 +31,42 @@ def test_recipes_load_and_are_small(name):
   assert num_parameters(config) <= limit
   # A fixed number of epochs: nothing is chosen while training.
   assert config.patience is None
+
+
+@pytest.mark.parametrize(
+  ('name', 'video'),
+  [('audio_best', 0), ('fusion_best', 512), ('landmarks_best', 280)],
+)
+def test_recipes_augment_what_their_data_set_holds(name, video):
+  config = config_files.load_config(str(CONFIGS / f'{name}.py'), {})
+  widths = {'audio': 40, 'video': video}
+  shapes = {
+    modality: (6, 9, widths[modality]) for modality in config.model.modalities
+  }
+  clips = Clips(
+    features={k: jnp.ones(shape) for k, shape in shapes.items()},
+    lengths={k: jnp.full(6, 9) for k in shapes},
+    labels=jnp.arange(6),
+    actors=jnp.arange(6),
+  )
+  statistics = {
+    k: {'standardize': {'mean': jnp.zeros(w[-1]), 'deviation': jnp.ones(w[-1])}}
+    for k, w in shapes.items()
+  }
+  changed, targets = jax.eval_shape(
+    lambda: augmentation.augment_batch(
+      config.augment,
+      statistics,
+      augmentation.actor_means(clips, jnp.arange(6)),
+      clips,
+      8,
+      jax.random.key(0),
+    )
+  )
+  assert targets.shape == (6, 8)
+  assert {k: x.shape[-1] for k, x in changed.features.items()} == {
+    k: widths[k] for k in shapes
+  }
 
 
 @pytest.mark.parametrize('name', ['audio', 'landmarks'])

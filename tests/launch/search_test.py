@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def features(tmp_path_factory):
-  """Of each label and actor a clip; the test clips' labels are a lottery."""
+  """Of each label and actor a clip."""
   path = tmp_path_factory.mktemp('data') / 'features.npz'
   rng = np.random.default_rng(0)
   labels = np.tile([0, 1], 24)
@@ -94,6 +94,8 @@ def test_candidates_are_scored_on_validation_clips_and_logged(
     (('epochs',), 'actor5', 'write KEY=VALUE'),
     (('optimizer.lr=1',), 'actor5', "no configuration key 'optimizer.lr'"),
     (('',), 'random10', 'no validation clips to score'),
+    (('data.validation=kept',), 'actor5', 'data.validation is always scored'),
+    (('', 'data.dataset=other.npz'), 'actor5', 'and name several: '),
   ],
 )
 def test_bad_input_is_told(features, tmp_path, candidates, protocol, message):

@@ -173,3 +173,86 @@ def test_importing_models_loads_no_heavy_package():
     [sys.executable, '-c', script], capture_output=True, text=True, check=True
   )
   assert ran.stdout.strip() == '[]'
+
+
+def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
+  model = small()
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  logits = model.apply(variables, features, LENGTHS, method=model.with_branches)
+  assert set(logits) == {'joint', 'video', 'audio'}
+  np.testing.assert_array_equal(
+    logits['joint'], model.apply(variables, features, LENGTHS)
+  )
+  # The last layer is linear: the parts add up, less the bias they both have.
+  bias = variables['params']['logits']['bias'] + 0.0
+  np.testing.assert_allclose(
+    logits['video'] + logits['audio'] - bias, logits['joint'], atol=1e-5
+  )
+  other = {**features, 'audio': features['audio'] + 1}
+  moved = model.apply(variables, other, LENGTHS, method=model.with_branches)
+  np.testing.assert_array_equal(moved['video'], logits['video'])
+  assert np.abs(moved['audio'] - logits['audio']).max() > 0
+  single = small(modalities=('audio',))
+  alone = single.init_with_output(
+    jax.random.key(0), features, LENGTHS, method=single.with_branches
+  )[0]
+  assert set(alone) == {'joint'}
+
+
+def test_a_centred_branch_does_not_hear_a_constant():
+  features = make_features()
+  moved = {**features, 'audio': features['audio'] + 7.0}
+  for centre in (False, True):
+    model = small(modalities=('audio',), audio_centre=centre)
+    variables = model.init(jax.random.key(0), features, LENGTHS)
+    plain = model.apply(variables, features, LENGTHS)
+    other = model.apply(variables, moved, LENGTHS)
+    assert np.allclose(plain, other, atol=1e-4) == centre
+
+
+def test_the_mean_that_is_taken_off_is_of_valid_steps():
+  model = small(modalities=('audio',), audio_centre=True)
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  padded = {'audio': features['audio'].at[2, 2:].set(1e3)}
+  np.testing.assert_allclose(
+    model.apply(variables, features, LENGTHS),
+    model.apply(variables, padded, LENGTHS),
+    atol=1e-5,
+  )
+  # At points, it is of the longest one.
+  points = {'audio': jnp.array([[4, 12], [6, 12], [1, 2]])}
+  np.testing.assert_allclose(
+    model.apply(variables, features, points)[:, 1],
+    model.apply(variables, features, LENGTHS),
+    atol=1e-5,
+  )
+  empty = {'audio': jnp.zeros(3, jnp.int32)}
+  assert np.isfinite(model.apply(variables, features, empty)).all()
+
+
+def test_differences_are_read_beside_what_they_are_of():
+  model = small(modalities=('audio',), audio_differences=True)
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  kernel = variables['params']['audio']['gru_0']['cell']['input']['kernel']
+  assert kernel.shape[0] == 26
+  rows = features['audio']
+  joined = jnp.concatenate(
+    [rows, jnp.diff(rows, axis=1, prepend=rows[:, :1])], axis=-1
+  )
+  plain = small(modalities=('audio',))
+  widened = {
+    'mean': jnp.zeros(26),
+    'deviation': jnp.ones(26),
+  }
+  np.testing.assert_allclose(
+    plain.apply(
+      {**variables, 'statistics': {'audio': {'standardize': widened}}},
+      {'audio': joined},
+      LENGTHS,
+    ),
+    model.apply(variables, features, LENGTHS),
+    atol=1e-6,
+  )

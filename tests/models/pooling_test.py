@@ -88,3 +88,34 @@ def test_mean_over_time_leaves_padding_out():
     mean[1], np.asarray(states[:4, 1]).mean(axis=0), rtol=1e-5
   )
   assert not mean[2].any()
+
+
+def test_bfloat16_keeps_means_and_deviations_of_long_sequences():
+  """Sums in bfloat16 would be off by percents after so many steps."""
+  states = 0.5 + 0.05 * jax.random.normal(jax.random.key(0), (500, 2, 3))
+  states = states.astype(jnp.bfloat16)
+  pooled = Pooling(('mean', 'deviation')).apply(
+    {}, states, jnp.array([500, 400])
+  )
+  assert pooled.dtype == jnp.bfloat16
+  rows = np.asarray(states.astype(jnp.float32))[:400, 1]
+  np.testing.assert_allclose(
+    pooled[1].astype(jnp.float32),
+    np.concatenate([rows.mean(axis=0), rows.std(axis=0)]),
+    rtol=0.01,
+  )
+
+
+def test_a_loud_padding_does_not_take_attention():
+  states = make_states()
+  _, variables = pool(('attention',), states, LENGTHS)
+  scores = variables['params']['score']['kernel']
+  loud = {'params': {**variables['params'], 'score': {'kernel': 200 * scores}}}
+  kept, _ = pool(('attention',), states, LENGTHS, loud)
+  cut, _ = pool(('attention',), states[:4, 1:2], jnp.array([4]), loud)
+  np.testing.assert_allclose(kept[1], cut[0], rtol=1e-5)
+
+
+def test_lengths_of_another_shape_are_told():
+  with pytest.raises(ValueError, match='for 3 sequences, got shape'):
+    pool(('mean',), make_states(), jnp.array([4]))

@@ -64,6 +64,34 @@ def test_actor_means_are_of_the_valid_steps_of_the_clips_that_are_named():
   assert means['video'].shape[1] == 140
 
 
+def test_clips_without_steps_count_for_no_mean_and_are_not_exchanged():
+  clips = make_clips()
+  lengths = {**clips.lengths, 'video': jnp.array([0, 5, 0, 0, 5, 5])}
+  clips = clips.replace(lengths=lengths)
+  means = augmentation.actor_means(clips, jnp.arange(6))
+  video = np.asarray(clips.features['video'])
+  np.testing.assert_allclose(
+    means['video'][0], video[1].mean(axis=0), rtol=1e-4, atol=1e-5
+  )
+  config = AugmentConfig(video=VideoAugmentation(exchange=1.0))
+  changed, _ = augment(config, clips=clips)
+  for unseen in (0, 2, 3):
+    np.testing.assert_array_equal(
+      changed.features['video'][unseen], video[unseen]
+    )
+  # Nobody is moved to the zero of an actor without a face.
+  places = np.asarray(changed.features['video'])[4].mean()
+  assert places > -2
+
+
+def test_mixtures_hold_the_last_step_of_what_has_ended():
+  clips = make_clips()
+  rows = clips.features['audio'].at[1, 6:].set(1e6).at[3, 4:].set(1e6)
+  clips = clips.replace(features={**clips.features, 'audio': rows})
+  changed, _ = augment(AugmentConfig(mixup=1.0), clips=clips)
+  assert np.abs(changed.features['audio']).max() < 100
+
+
 def test_nothing_is_changed_unless_it_is_asked_for():
   clips = make_clips()
   changed, targets = augment(AugmentConfig())

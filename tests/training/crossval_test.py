@@ -11,9 +11,12 @@ import pytest
 
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.training import checkpoints, crossval, logs, step
+from avemotion.training import checkpoints, crossval, logs, step, weights
 from avemotion.training.config import (
+  AudioAugmentation,
+  AugmentConfig,
   Config,
+  ConfigError,
   DataConfig,
   ModelConfig,
   OptimizerConfig,
@@ -321,3 +324,93 @@ def test_patience_without_validation_clips_is_told(tmp_path):
   blind = dataclasses.replace(CONFIG, data=DataConfig(), patience=2)
   with pytest.raises(ValueError, match='patience needs validation clips'):
     crossval.train(blind, toy_clips(), tmp_path)
+
+
+EVERYTHING = dataclasses.replace(
+  CONFIG,
+  data=dataclasses.replace(
+    CONFIG.data, validation='trained', trim_silence=True, enrol=('audio',)
+  ),
+  model=dataclasses.replace(
+    CONFIG.model, audio_centre=True, pooling=('last', 'mean')
+  ),
+  augment=AugmentConfig(
+    audio=AudioAugmentation(
+      warp=0.1,
+      stretch=0.2,
+      max_steps=8,
+      mask_steps=2,
+      drop_channels=0.1,
+      noise=0.1,
+    ),
+    mixup=0.3,
+  ),
+  epochs=4,
+)
+
+
+def heard_clips():
+  """The toy clips, as if they were MFCC."""
+  return dataclasses.replace(toy_clips(), sources={'audio': 'MFCC'})
+
+
+def test_a_run_with_all_of_our_recipe_goes_on_to_the_same_bits(
+  tmp_path, monkeypatch
+):
+  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+  (summary,) = crossval.train(EVERYTHING, heard_clips(), whole, fold=2)
+  assert summary['num_validation'] == 0
+  assert summary['num_train'] == 72
+  # Killed in its third epoch, after the save of the second.
+  every = crossval.Options(checkpoint_every=2)
+  epoch = logs.Progress.epoch
+
+  def killed(progress, number, metrics):
+    epoch(progress, number, metrics)
+    if number == 3:
+      raise KeyboardInterrupt
+
+  with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    patched.setattr(logs.Progress, 'epoch', killed)
+    crossval.train(EVERYTHING, heard_clips(), parts, 2, every)
+  crossval.train(EVERYTHING, heard_clips(), parts, 2, every)
+  np.testing.assert_array_equal(probabilities(parts), probabilities(whole))
+
+
+def test_training_starts_from_what_was_pretrained(tmp_path):
+  config = dataclasses.replace(CONFIG, epochs=2)
+  crossval.train(config, heard_clips(), tmp_path / 'first', fold=2)
+  model = checkpoints.load(tmp_path / 'first' / 'fold_2')
+  weights.save(tmp_path / 'model.npz', model, ['others'])
+  still = dataclasses.replace(
+    config,
+    optimizer=OptimizerConfig(learning_rate=1e-9),
+    pretrained=str(tmp_path / 'model.npz'),
+  )
+  crossval.train(still, heard_clips(), tmp_path / 'second', fold=2)
+  again = checkpoints.load(tmp_path / 'second' / 'fold_2').variables['params']
+  jax.tree.map(
+    lambda got, wanted: np.testing.assert_allclose(got, wanted, atol=2e-3),
+    again['audio'],
+    model.variables['params']['audio'],
+  )
+  weights.save(
+    tmp_path / 'known.npz', model, ['clip_01', *heard_clips().clip_ids]
+  )
+  known = dataclasses.replace(still, pretrained=str(tmp_path / 'known.npz'))
+  with pytest.raises(ConfigError, match='was trained on'):
+    crossval.train(known, heard_clips(), tmp_path / 'third', fold=2)
+
+
+def test_a_workdir_of_before_a_key_came_is_read(run):
+  summary, workdir = run
+  path = workdir / 'fold_2' / 'result.json'
+  before = path.read_text()
+  stored = json.loads(before)
+  del stored['config']['augment'], stored['config']['model']['pooling']
+  path.write_text(json.dumps(stored))
+  try:
+    (again,) = crossval.train(CONFIG, toy_clips(), workdir, fold=2)
+    assert again['accuracy'] == summary['accuracy']
+  finally:
+    path.write_text(before)

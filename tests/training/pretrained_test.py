@@ -47,7 +47,7 @@ def trained(tmp_path):
   variables = make_variables(config, 3, seed=9)
   widths = {'audio': 5}
   model = checkpoints.TrainedModel(variables, config, tuple('abc'), widths)
-  weights.save(tmp_path / 'audio.npz', model)
+  weights.save(tmp_path / 'audio.npz', model, ['03-01-05-01-02-01-07', 'mine'])
   return str(tmp_path / 'audio.npz')
 
 
@@ -86,3 +86,11 @@ def test_another_size_or_no_common_branch_is_told(trained):
     pretrained.adopt(trained, make_states(make_config(('video',))))
   with pytest.raises(checkpoints.CheckpointError, match=r'none\.npz'):
     pretrained.adopt('none.npz', larger)
+
+
+def test_clips_that_it_was_trained_on_may_not_be_scored(trained):
+  pretrained.check_unknown(trained, ['03-01-05-01-02-02-07', 'yours'])
+  # The same performance, filmed.
+  for known in ('02-01-05-01-02-01-07', 'mine'):
+    with pytest.raises(ConfigError, match=f'1 of the clips .* such as {known}'):
+      pretrained.check_unknown(trained, ['yours', known])

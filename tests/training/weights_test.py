@@ -65,6 +65,25 @@ def test_what_float16_does_not_hold_is_told_and_nothing_is_written(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+def test_what_is_not_finite_is_told(tmp_path):
+  model = make_model()
+  kernel = np.array(model.variables['params']['logits']['kernel'])
+  kernel[0, 0] = np.nan
+  params = {**model.variables['params'], 'logits': {'kernel': kernel}}
+  spoilt = dataclasses.replace(
+    model, variables={**model.variables, 'params': params}
+  )
+  with pytest.raises(
+    CheckpointError, match='logits/kernel has values that are'
+  ):
+    weights.save(tmp_path / 'model.npz', spoilt)
+
+
+def test_the_clips_that_it_was_trained_on_are_in_the_file(tmp_path):
+  weights.save(tmp_path / 'model.npz', make_model(), ['b', 'a'])
+  assert weights.trained_on(tmp_path / 'model.npz') == ['a', 'b']
+
+
 def test_a_full_disk_keeps_the_file_before(tmp_path, monkeypatch):
   weights.save(tmp_path / 'model.npz', make_model())
   before = (tmp_path / 'model.npz').read_bytes()
@@ -125,6 +144,7 @@ def test_the_model_that_ships_is_small_and_of_everyone():
   assert weights.BUNDLED.stat().st_size < 8e6
   model = weights.load()
   assert model.num_parameters <= 5_000_000
+  assert len(weights.trained_on()) == 1440
   assert model.config.data.protocol == 'everyone'
   assert model.config.model.modalities == ('audio',)
   assert len(model.label_names) == 8
