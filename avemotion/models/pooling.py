@@ -43,7 +43,8 @@ class Pooling(nn.Module):
       of no steps all is zero.
 
     Raises:
-      ValueError: no kind of this name, or none at all.
+      ValueError: no kind of this name, or none at all; or `lengths` has another
+        shape.
     """
     unknown = set(self.kinds) - set(POOLINGS)
     if unknown or not self.kinds:
