@@ -8,6 +8,7 @@ import sys
 import jax
 import pytest
 
+from avemotion.emotions import EMOTIONS
 from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 from tfds_ravdess import synthetic
@@ -74,7 +75,18 @@ def test_good_clips_print_a_table_and_nothing_else(folder):
   assert ran.returncode == 0
   assert len(ran.stdout.splitlines()) == 9
   assert '%' in ran.stdout
-  assert ran.stderr == ''
+  assert ran.stderr == 'model: audio, trained on a fold of random10 in' + (
+    ' ravdess/speech\n'
+  )
+
+
+def test_without_a_checkpoint_the_model_that_ships_listens(folder):
+  ran = predict(folder, 'good.mp4', '--json')
+  assert ran.returncode == 0
+  assert 'model: audio, trained on everyone in ravdess/bundled' in ran.stderr
+  prediction = json.loads(ran.stdout)
+  assert prediction['modalities'] == ['audio']
+  assert set(prediction['probabilities']) == set(EMOTIONS)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +94,8 @@ def test_good_clips_print_a_table_and_nothing_else(folder):
   [
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
-    (['good.mp4'], '--checkpoint'),
+    (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
+    (['good.mp4', '--enrol=good.mp4'], 'was trained for strangers'),
     (
       ['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'],
       'good.mp4',

@@ -88,7 +88,6 @@ def test_a_bare_machine_trains_from_npz(features, tmp_path):
     (['--fold=0', '--config.data.dataset=none.npz'], r'none.npz: not a read'),
     (['--fold=0', '--record=k', '--config.data.protocol=everyone'], '--record'),
     (['--fold=0', '--config.data.trim_silence=true'], 'are made for MFCC'),
-    (['--fold=0', '--config.pretrained=none.npz'], 'none.npz'),
     (['--fold=0', '--config=nowhere.py'], 'no configuration file nowhere.py'),
     (['--fold=0', '--config.epochs', '3'], 'with an equals sign'),
   ],
