@@ -212,17 +212,17 @@ def test_a_model_for_strangers_enrols_nobody(recognizer, folder):
     recognizer.enrol([folder / 'clip.mp4'])
 
 
-def test_silence_is_left_out_where_it_was_in_training(folder):
+def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
   model = make_model(('audio',))
   data = dataclasses.replace(model.config.data, trim_silence=True)
   trimmed = dataclasses.replace(
     model, config=dataclasses.replace(model.config, data=data)
   )
   path = make(folder / 'trimmed.mp4', emotion='sad')
+  # The drawn voice does not pause: say where it speaks.
+  monkeypatch.setattr(silence, 'spoken', lambda rows: slice(3, len(rows) - 5))
   prediction = Recognizer(trimmed).predict(path)
-  heard = silence.spoken(prediction.features.audio)
-  rows = prediction.features.audio[heard]
-  assert len(rows) < len(prediction.features.audio)
+  rows = prediction.features.audio[3:-5]
   logits = model.classifier.apply(
     model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
   )
