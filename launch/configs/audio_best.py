@@ -5,6 +5,10 @@
 It trains on the features that ship in the package. Chosen on validation actors
 by launch/search.py, with 80 and 200 epochs (docs/search.jsonl); nothing is
 chosen while it trains, so that validation clips are trained on too.
+
+Cost: half an hour of one CPU core for the ten folds of random10, eleven minutes
+for the five of actor5.
+Expect: 84 % in random10, 63 % for speakers never heard (docs/results.md).
 """
 
 from avemotion.training.config import (
