@@ -25,7 +25,8 @@ class Prediction:
     seconds: length of the clip.
     face_share: share of the sampled frames with a face; None: no picture read.
     timeline_seconds: float32[points].
-    timeline: float32[points, labels], from the clip's start to each point.
+    timeline: float32[points, labels], from the clip's start to each point; of a
+      model that takes off a clip's mean or its silence, those of all the clip.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
   """
