@@ -24,6 +24,7 @@ import numpy as np
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
+from avemotion.data import npz
 from avemotion.data.clips import ClipSet
 from avemotion.training import logs
 
@@ -77,7 +78,7 @@ def read_landmarks(path: str) -> dict[str, np.ndarray]:
   Raises:
     ValueError: the file is not one of those, or a clip in it is empty.
   """
-  arrays = clips_lib.read_npz(path)
+  arrays = npz.read(path)
   missing = {'clip_id', 'frames', 'landmarks'} - arrays.keys()
   if missing:
     raise ValueError(

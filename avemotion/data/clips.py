@@ -7,28 +7,17 @@ TensorFlow need not be installed.
 import dataclasses
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
+from avemotion.data import npz
 from avemotion.models.fusion import MODALITIES
 
 # What avemotion.features.clip makes, and tfds_ravdess stores.
 EXTRACTED_SOURCES = {'video': 'VGG16 of 48×48 face crops', 'audio': 'MFCC'}
 
-# What NumPy and zipfile raise at a damaged file.
-_DAMAGED = (
-  EOFError,
-  NotImplementedError,
-  OSError,
-  TypeError,
-  ValueError,
-  zipfile.BadZipFile,
-  zlib.error,
-)
 _UNNAMED = 'unnamed features'
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
@@ -156,7 +145,7 @@ class ClipSet:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
         a wrong shape.
     """
-    arrays = read_npz(path)
+    arrays = npz.read(path)
     try:
       clips = cls(**_fields(arrays))
     except ValueError as error:
@@ -206,17 +195,7 @@ class ClipSet:
       ValueError: the name has another ending, by which `load` knows it.
       OSError: it cannot be written, as on a full disk.
     """
-    path = pathlib.Path(path)
-    if path.suffix != '.npz':
-      raise ValueError(f'{path}: expected a name that ends in .npz')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'{path.name}.part')
-    try:
-      with open(unfinished, 'wb') as file:
-        np.savez(file, **self._arrays())
-      unfinished.replace(path)
-    finally:
-      unfinished.unlink(missing_ok=True)
+    npz.write(path, self._arrays())
 
   def _arrays(self) -> dict[str, Any]:
     """The keys of an `.npz`; `_fields` is the way back."""
@@ -272,26 +251,6 @@ def load_one(places: Iterable[tuple[str, str | None]]) -> ClipSet:
       f'they are compared on one data set, and name several: {", ".join(names)}'
     )
   return load(*first)
-
-
-def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads all arrays of an `.npz`.
-
-  Args:
-    path: of the file.
-
-  Returns:
-    Its arrays by their keys.
-
-  Raises:
-    ValueError: it is missing or damaged, or holds Python objects.
-  """
-  try:
-    # Opened here: NumPy leaves a damaged file open.
-    with open(path, 'rb') as file:
-      return dict(np.load(file, allow_pickle=False))
-  except _DAMAGED as error:
-    raise ValueError(f'{path}: not a readable .npz ({error})') from error
 
 
 def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

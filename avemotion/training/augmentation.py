@@ -105,12 +105,7 @@ def _of_audio(
     yield partial(augment.stretch, amount=config.stretch)
   if config.max_steps is not None:
     yield partial(augment.crop, steps=config.max_steps)
-  if config.offset:
-    yield partial(augment.offset, deviation=config.offset * deviation)
-  if config.noise:
-    yield partial(augment.noise, deviation=config.noise * deviation)
-  if config.mask_steps:
-    yield partial(augment.mask_time, steps=config.mask_steps)
+  yield from _of_either(config, deviation)
   if config.drop_channels:
     yield partial(augment.drop_channels, share=config.drop_channels)
 
@@ -130,6 +125,12 @@ def _of_video(
     yield partial(augment_landmarks.scale, deviation=config.scale)
   if config.stretch:
     yield partial(augment.stretch, amount=config.stretch)
+  yield from _of_either(config, deviation)
+
+
+def _of_either(
+  config: AudioAugmentation | VideoAugmentation, deviation: jax.Array
+) -> Iterator[Augmentation]:
   if config.offset:
     yield partial(augment.offset, deviation=config.offset * deviation)
   if config.noise:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
-from avemotion.data.clips import read_npz
+from avemotion.data import npz
 from avemotion.training import config as config_lib
 from avemotion.training import step
 from avemotion.training.checkpoints import (
@@ -52,9 +52,6 @@ def save(
     ValueError: the name has another ending.
     OSError: it cannot be written, as on a full disk.
   """
-  path = pathlib.Path(path)
-  if path.suffix != '.npz':
-    raise ValueError(f'{path}: expected a name that ends in .npz')
   arrays: dict[str, Any] = {
     name: _halved(name, np.asarray(values))
     for name, values in traverse_util.flatten_dict(
@@ -70,15 +67,8 @@ def save(
   }
   arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
   arrays[_METADATA] = np.array(json.dumps(metadata))
-  path.parent.mkdir(parents=True, exist_ok=True)
-  unfinished = path.with_name(f'{path.name}.part')
-  try:
-    with open(unfinished, 'wb') as file:
-      np.savez_compressed(file, **arrays)
-    unfinished.replace(path)
-  finally:
-    unfinished.unlink(missing_ok=True)
-  return path.stat().st_size
+  npz.write(path, arrays, compressed=True)
+  return os.path.getsize(path)
 
 
 def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
@@ -94,7 +84,7 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
     CheckpointError: the file is missing, damaged, or of something else.
   """
   try:
-    arrays = read_npz(path)
+    arrays = npz.read(path)
     metadata = _metadata(arrays)
     arrays.pop(_TRAINED_ON)
     config = config_lib.from_dict(metadata['config'])
@@ -120,7 +110,7 @@ def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
     CheckpointError: as `load`.
   """
   try:
-    return [clip.decode() for clip in read_npz(path)[_TRAINED_ON].tolist()]
+    return [clip.decode() for clip in npz.read(path)[_TRAINED_ON].tolist()]
   except (AttributeError, KeyError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
 

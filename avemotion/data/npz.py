@@ -1,0 +1,72 @@
+"""Files of NumPy arrays by name, `.npz`: read with care, written whole."""
+
+import os
+import pathlib
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+# What NumPy and zipfile raise at a damaged file.
+_DAMAGED = (
+  EOFError,
+  NotImplementedError,
+  OSError,
+  TypeError,
+  ValueError,
+  zipfile.BadZipFile,
+  zlib.error,
+)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads all arrays of an `.npz`.
+
+  Args:
+    path: of the file.
+
+  Returns:
+    Its arrays by their keys.
+
+  Raises:
+    ValueError: it is missing or damaged, or holds Python objects.
+  """
+  try:
+    # Opened here: NumPy leaves a damaged file open.
+    with open(path, 'rb') as file:
+      return dict(np.load(file, allow_pickle=False))
+  except _DAMAGED as error:
+    raise ValueError(f'{path}: not a readable .npz ({error})') from error
+
+
+def write(
+  path: str | os.PathLike[str],
+  arrays: Mapping[str, Any],
+  *,
+  compressed: bool = False,
+) -> None:
+  """Writes an `.npz`, whole or not at all.
+
+  Args:
+    path: `….npz`; its directory is made, an existing file is replaced.
+    arrays: what `numpy.asarray` takes, by their keys.
+    compressed: whether it is to be small rather than quickly read.
+
+  Raises:
+    ValueError: the name has another ending, by which such files are known.
+    OSError: it cannot be written, as on a full disk.
+  """
+  path = pathlib.Path(path)
+  if path.suffix != '.npz':
+    raise ValueError(f'{path}: expected a name that ends in .npz')
+  save = np.savez_compressed if compressed else np.savez
+  path.parent.mkdir(parents=True, exist_ok=True)
+  unfinished = path.with_name(f'{path.name}.part')
+  try:
+    with open(unfinished, 'wb') as file:
+      save(file, **arrays)
+    unfinished.replace(path)
+  finally:
+    unfinished.unlink(missing_ok=True)
