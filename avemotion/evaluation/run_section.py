@@ -112,7 +112,7 @@ def _facts(run: CrossValidation) -> str:
   epochs = _from_to(fold.summary['epochs'] for fold in run.folds)
   facts = {
     'Model': f'{run.modality}, {paper.describe_model(run.config["model"])}',
-    f'Protocol `{run.protocol}`': folds.named(run.protocol).meaning,
+    f'Protocol `{run.protocol}`': _protocol(run),
     'Features': '; '.join(
       f'{modality} from {source}' for modality, source in run.sources.items()
     ),
@@ -125,6 +125,16 @@ def _facts(run: CrossValidation) -> str:
   return '\n'.join(
     markdown.wrap(f'{name}: {words}.', '- ', '  ')
     for name, words in facts.items()
+  )
+
+
+def _protocol(run: CrossValidation) -> str:
+  meaning = folds.named(run.protocol).meaning
+  if not run.enrolled:
+    return meaning
+  return (
+    f'{meaning}; every speaker is enrolled, with the mean of their own'
+    f' unlabelled clips ({" and ".join(run.enrolled)})'
   )
 
 

@@ -48,6 +48,11 @@ class CrossValidation:
     return paper.modality_of(self.config['model']['modalities'])
 
   @property
+  def enrolled(self) -> tuple[str, ...]:
+    """Modalities of which every test speaker's own mean was known."""
+    return tuple(self.config['data'].get('enrol', ()))
+
+  @property
   def sources(self) -> dict[str, str]:
     """What each modality's features are, in words."""
     return self.folds[0].summary['sources']

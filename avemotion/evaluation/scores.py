@@ -52,13 +52,15 @@ class RunScores:
 
   @property
   def differences(self) -> tuple[str, ...]:
-    """What must be said where the number stands beside the paper's."""
+    """What must be said where the number stands beside others."""
     run, row = self.run, self.papers_row
+    enrolled = ('enrolled speakers',) if run.enrolled else ()
     if row is None:
-      return ()
-    return paper.differences(
+      return enrolled
+    of_paper = paper.differences(
       row, run.config['model'], run.sources, run.protocol, run.label_names
     )
+    return (*enrolled, *of_paper)
 
 
 def score(run: CrossValidation) -> RunScores:

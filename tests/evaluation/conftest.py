@@ -27,11 +27,17 @@ def write_run(
   dataset='ravdess/speech',
   data_digest='5ba3e1',
   together=True,
+  enrol=(),
   **model,
 ):
   """Writes `fold_K` for some folds (None: all of them) of one configuration."""
   config = {
-    'data': {'protocol': protocol, 'dataset': dataset, 'data_dir': None},
+    'data': {
+      'protocol': protocol,
+      'dataset': dataset,
+      'data_dir': None,
+      'enrol': list(enrol),
+    },
     'model': {
       'modalities': list(modalities),
       'video_layers': 1,

@@ -99,6 +99,12 @@ def test_landmarks_are_not_vgg16(section):
   assert cells(text, 'humans, video and audio of RAVDESS')[1] == '80%'
 
 
+def test_enrolled_speakers_are_told_of(section):
+  text = words(section(enrol=('video', 'audio')))
+  assert 'every speaker is enrolled, with the mean of their own' in text
+  assert 'unlabelled clips (video and audio).' in text
+
+
 def test_recalls_and_folds_are_listed(section):
   text = section(protocol='actor5', label_names=('happy', 'sad', 'bored'))
   for name in ('happy', 'sad', 'bored'):
