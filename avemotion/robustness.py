@@ -161,7 +161,12 @@ def _score_all(
   conditions: Sequence[Condition],
 ) -> dict[str, Score]:
   """A run's scores, clean and under what changes something that it reads."""
-  heeded = [c.name for c in conditions if c.modality in trained.modalities]
+  heeded = [
+    c.name
+    for c in conditions
+    if c.modality in trained.modalities
+    and not (c.removes and len(trained.modalities) == 1)
+  ]
   scores = {}
   for condition in (CLEAN, *heeded):
     scores[condition] = _score(trained, features, condition)

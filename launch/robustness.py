@@ -14,6 +14,10 @@ its own fold, as they are and under added noise, a telephone's band, changes of
 pitch and speed, low light, blur, lost frames and hidden halves: those that
 change what the run reads. Light and blur need pixels: --folder.
 
+With --record, runs named `fusion`, `dropout` (fusion trained with modality
+dropout), `audio` and `video` tell what a fusion model that lacks a modality
+loses to a model of the other one alone.
+
 Writes OUTPUT.md and OUTPUT.png. A clip that cannot be read is named and left
 out of every row, and the exit code is 1.
 """
@@ -32,8 +36,14 @@ from absl import app, flags
 
 from avemotion import compilation, robustness
 from avemotion.data import clips as clips_lib
+from avemotion.data.conditions import CONDITIONS
 from avemotion.data.corrupted_clips import CorruptedClips
-from avemotion.evaluation import robustness_plot, robustness_table
+from avemotion.evaluation import (
+  figures,
+  missing_modality,
+  robustness_plot,
+  robustness_table,
+)
 from avemotion.training import logs
 from tfds_ravdess import folder, name_patterns, progress, recordings
 
@@ -53,6 +63,18 @@ _PATTERN = flags.DEFINE_string(
 )
 _LABEL_MAP = flags.DEFINE_string(
   'label_map', '', 'what --pattern finds as label, as for launch/prepare.py'
+)
+_CONDITIONS = flags.DEFINE_multi_enum(
+  'condition',
+  [],
+  [condition.name for condition in CONDITIONS],
+  'to measure under; may be repeated; default: all',
+)
+_RECORD = flags.DEFINE_string(
+  'record',
+  None,
+  'write what a missing modality costs under this key, in points, into'
+  ' docs/results.json',
 )
 _OUTPUT = flags.DEFINE_string(
   'output', 'runs/robustness', 'files to write, less .md and .png'
@@ -85,6 +107,10 @@ def main(argv: list[str]) -> int:
     with progress.clip_progress() as update:
       result = robustness.measure(runs, clips, update)
     text = _write(result)
+    if _RECORD.value:
+      lost = missing_modality.lost_points(result.scores)
+      for name, points in lost.items():
+        figures.record(f'{_RECORD.value}.{name}', points, 'points of accuracy')
   except (ValueError, OSError) as error:
     print(f'robustness.py: {error}', file=sys.stderr)
     return 1
@@ -111,18 +137,24 @@ def _named(arguments: list[str]) -> dict[str, pathlib.Path]:
 
 def _clips(modalities: list[str]) -> CorruptedClips:
   """The clips, and the features that go with them."""
+  conditions = [
+    condition
+    for condition in CONDITIONS
+    if not _CONDITIONS.value or condition.name in _CONDITIONS.value
+  ]
   if _FOLDER.value:
     pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
     found = folder.by_name(_FOLDER.value, pattern, modalities).findings.clips
     files = {clip.clip_id: clip.files[modalities[0]] for clip in found}
-    return CorruptedClips(files, modalities)
+    return CorruptedClips(files, modalities, conditions=conditions)
   speech = recordings.find_recordings(_RECORDINGS.value).recordings
   files = {recording.clip_id: recording.path for recording in speech}
   if 'video' not in modalities:
-    return CorruptedClips(files, modalities)
+    return CorruptedClips(files, modalities, conditions=conditions)
   if not _FEATURES.value:
     raise ValueError('these runs read video: name its --features')
-  return CorruptedClips(files, modalities, clips_lib.load(_FEATURES.value))
+  video = clips_lib.load(_FEATURES.value)
+  return CorruptedClips(files, modalities, video, conditions)
 
 
 def _write(result: robustness_table.Robustness) -> str:

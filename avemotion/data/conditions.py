@@ -9,7 +9,12 @@ from avemotion.data import corruptions
 
 CLEAN = 'clean'  # that the others are compared with
 _SEED = 0
-_MODALITIES = {'waveform': 'audio', 'frames': 'video', 'rows': 'video'}
+_MODALITIES = {
+  'waveform': 'audio',
+  'mfcc': 'audio',
+  'frames': 'video',
+  'rows': 'video',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +23,9 @@ class Condition:
 
   Attributes:
     name: in tables and plots.
-    level: what changes: the 'waveform' float32[samples], the 'frames'
-      uint8[frames, height, width, 3], or 'rows' of video features
-      float32[steps, features].
+    level: what changes: the 'waveform' float32[samples], its 'mfcc'
+      float32[steps, coefficients], the 'frames' uint8[frames, height, width,
+      3], or 'rows' of video features float32[steps, features].
     change: a function of that and of a generator of random numbers.
   """
 
@@ -32,6 +37,11 @@ class Condition:
   def modality(self) -> str:
     """'audio' or 'video'; the other one stays as it is."""
     return _MODALITIES[self.level]
+
+  @property
+  def removes(self) -> bool:
+    """Whether it leaves nothing of its modality."""
+    return self in (NO_SOUND, NO_PICTURE)
 
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
     """Changes a clip; what is drawn at random depends on its id only.
@@ -68,6 +78,9 @@ def _picture(
   return Condition(name, 'frames', lambda x, _: change(x, *how))
 
 
+NO_SOUND = Condition('no sound', 'mfcc', lambda rows, _: rows[:0])
+NO_PICTURE = Condition('no picture', 'rows', lambda rows, _: rows[:0])
+
 # Frame rate and lost frames are changes of rows, which stand for 1/7.5 s each:
 # a frame that stands still gives the same row again.
 CONDITIONS = (
@@ -97,4 +110,6 @@ CONDITIONS = (
     lambda x, rng: corruptions.drop_frames(x, 0.3, rng),
   ),
   Condition('half of the picture hidden', 'rows', corruptions.mask_half),
+  NO_SOUND,
+  NO_PICTURE,
 )

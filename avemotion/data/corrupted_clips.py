@@ -29,6 +29,7 @@ class CorruptedClips:
     files: Mapping[str, str | os.PathLike[str]],
     modalities: Sequence[str],
     video: ClipSet | None = None,
+    conditions: Sequence[Condition] = CONDITIONS,
   ) -> None:
     """Loads what the modalities need.
 
@@ -37,6 +38,7 @@ class CorruptedClips:
       modalities: 'video', 'audio' or both.
       video: the clips' video features, such as landmarks, where the files have
         no picture; None: VGG16's of the faces in the files.
+      conditions: to read clips under, where they can be made of what there is.
 
     Raises:
       ValueError: `video` holds none, or VGG16's weights cannot be used.
@@ -46,14 +48,14 @@ class CorruptedClips:
     levels: tuple[str, ...] = ()
     self.widths = {}
     if 'audio' in modalities:
-      levels += ('waveform',)
+      levels += ('waveform', 'mfcc')
       self.widths['audio'] = acoustic.NUM_COEFFICIENTS
     if 'video' in modalities:
       source = _Pictures() if video is None else _Stored(video)
       self._video = source
       levels += source.levels
       self.widths['video'] = source.width
-    self.conditions = tuple(c for c in CONDITIONS if c.level in levels)
+    self.conditions = tuple(c for c in conditions if c.level in levels)
 
   def __contains__(self, clip_id: str) -> bool:
     """Whether there is a file of this clip, and stored rows where needed."""
@@ -88,6 +90,8 @@ class CorruptedClips:
       if condition.level == 'waveform':
         changed = condition(waveform, clip_id)
         heard[condition.name] = acoustic.mfcc(changed)
+      elif condition.level == 'mfcc':
+        heard[condition.name] = condition(heard[CLEAN], clip_id)
     return heard
 
   def _see(self, video: '_Pictures | _Stored', path: str, clip_id: str) -> Rows:

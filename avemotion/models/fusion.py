@@ -33,6 +33,8 @@ class EmotionClassifier(nn.Module):
     dense_features: units of each branch's dense layer.
     batch_norm: whether batch normalisation stands before the concatenation.
     dropout_rate: share of units dropped between layers while training.
+    modality_dropout: share of a training batch's clips that lose one branch, so
+      that each is learnt to be done without.
     use_bias: whether the GRU's gates have biases.
     dtype: of the computation; parameters and logits are float32.
     pallas: whether the GRU layers loop in a kernel for TPUs, see
@@ -53,6 +55,7 @@ class EmotionClassifier(nn.Module):
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.0
+  modality_dropout: float = 0.0
   use_bias: bool = False
   dtype: Any = None
   pallas: bool = False
@@ -103,8 +106,8 @@ class EmotionClassifier(nn.Module):
     Args:
       features: for each modality float32[batch, time, features].
       lengths: for each modality int32[batch], valid steps (0: the modality is
-        missing from the clip); or int32[batch, points], to know the answer
-        after each of several numbers of steps.
+        missing from the clip, and its branch says nothing); or int32[batch,
+        points], to know the answer after each of several numbers of steps.
       train: drops units out, and normalises by the batch's own statistics.
 
     Returns:
@@ -125,7 +128,8 @@ class EmotionClassifier(nn.Module):
     """Logits of all branches together, and of each by itself.
 
     The last layer is linear: a branch by itself is what is left of it where the
-    other's vector is zero.
+    other's vector is zero, as that of a missing modality is. (One learnt in its
+    place would add a constant to the logits, and no more.)
 
     Args:
       features: as for `__call__`.
@@ -146,13 +150,31 @@ class EmotionClassifier(nn.Module):
           f' {tuple(features)} and lengths of {tuple(lengths)}'
         )
       branch = self.video if modality == 'video' else self.audio
-      vectors[modality] = branch(
-        features[modality], lengths[modality], train=train
-      )
-    logits = {'joint': self._logits_of(vectors, set(vectors))}
+      vector = branch(features[modality], lengths[modality], train=train)
+      vectors[modality] = vector * _there(lengths[modality] > 0, vector)
+    kept = vectors
+    if train and self.modality_dropout and len(vectors) > 1:
+      kept = self._drop_a_branch(vectors)
+    logits = {'joint': self._logits_of(kept, set(kept))}
     if len(vectors) > 1:
       logits |= {name: self._logits_of(vectors, {name}) for name in vectors}
     return logits
+
+  def _drop_a_branch(
+    self, vectors: Mapping[str, jax.Array]
+  ) -> dict[str, jax.Array]:
+    """Of some clips one branch is zero, whichever."""
+    batch = next(iter(vectors.values())).shape[0]
+    whether, which = jax.random.split(self.make_rng('dropout'))
+    dropped = jnp.where(
+      jax.random.bernoulli(whether, self.modality_dropout, (batch,)),
+      jax.random.randint(which, (batch,), 0, len(vectors)),
+      len(vectors),  # None of them.
+    )
+    return {
+      name: vector * _there(dropped != number, vector)
+      for number, (name, vector) in enumerate(vectors.items())
+    }
 
   def _logits_of(
     self, vectors: Mapping[str, jax.Array], kept: set[str]
@@ -164,3 +186,9 @@ class EmotionClassifier(nn.Module):
     ]
     logits: jax.Array = self.logits(jnp.concatenate(shown, axis=-1))
     return logits.astype(jnp.float32)
+
+
+def _there(flags: jax.Array, vectors: jax.Array) -> jax.Array:
+  """Flags of clips, or of their points, as factors of their vectors."""
+  missing = vectors.ndim - flags.ndim
+  return flags.reshape(*flags.shape, *[1] * missing).astype(vectors.dtype)

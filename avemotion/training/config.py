@@ -76,6 +76,7 @@ class ModelConfig:
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.3
+  modality_dropout: float = 0.0
   use_bias: bool = False
   dtype: str = 'float32'
 
@@ -99,6 +100,7 @@ class ModelConfig:
       f'of {", ".join(POOLINGS)}',
     )
     _require(0 <= self.dropout_rate < 1, 'dropout_rate', '0 to below 1')
+    _require(0 <= self.modality_dropout <= 1, 'modality_dropout', '0 to 1')
     _require(
       self.modalities in (('video',), ('audio',), ('video', 'audio')),
       'modalities',

@@ -28,6 +28,10 @@ def get_rows() -> dict[str, Config]:
     ),
     'ours': ours({}),
     'ours, joint loss only': ours({'optimizer.branch_loss': '0'}),
+    'ours, branches dropped for it': ours(
+      {'optimizer.branch_loss': '0', 'model.modality_dropout': '0.4'}
+    ),
+    'ours, branches dropped too': ours({'model.modality_dropout': '0.3'}),
     'ours, faces not exchanged': ours({'augment.video.exchange': '0'}),
     'ours, no mixup': ours({'augment.mixup': '0'}),
     'ours, sound alone': ours({'model.modalities': 'audio'}),

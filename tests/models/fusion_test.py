@@ -200,6 +200,53 @@ def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
   assert set(alone) == {'joint'}
 
 
+def test_a_missing_modality_says_nothing():
+  model = small()
+  features = make_features()
+  variables = model.init(jax.random.key(0), features, LENGTHS)
+  whole = model.apply(variables, features, LENGTHS, method=model.with_branches)
+  unheard = {**LENGTHS, 'audio': jnp.array([0, 12, 0], jnp.int32)}
+  logits = model.apply(variables, features, unheard)
+  np.testing.assert_array_equal(logits[1], whole['joint'][1])
+  np.testing.assert_allclose(logits[::2], whole['video'][::2], atol=1e-6)
+  # At the clip's start nothing has been heard yet.
+  points = {
+    'video': jnp.full((3, 2), 4, jnp.int32),
+    'audio': jnp.array([[0, 12]] * 3, jnp.int32),
+  }
+  over_time = model.apply(variables, features, points)
+  begun = {name: lengths[:, 0] for name, lengths in points.items()}
+  np.testing.assert_allclose(
+    over_time[:, 0], model.apply(variables, features, begun), atol=1e-6
+  )
+  assert np.abs(over_time[:, 0] - over_time[:, 1]).max() > 0
+
+
+def test_some_clips_of_a_batch_lose_one_branch_in_training_only():
+  model = small(modality_dropout=0.5, batch_norm=False)
+  one = make_features()
+  features = {name: jnp.tile(x[:1], (900, 1, 1)) for name, x in one.items()}
+  lengths = {'video': jnp.full(900, 9), 'audio': jnp.full(900, 12)}
+  variables = model.init(jax.random.key(0), features, lengths)
+  exact = model.apply(variables, features, lengths, method=model.with_branches)
+  logits = model.apply(
+    variables,
+    features,
+    lengths,
+    train=True,
+    rngs={'dropout': jax.random.key(0)},
+    method=model.with_branches,
+  )
+  like = {
+    name: np.isclose(logits['joint'], rows, atol=1e-5).all(axis=-1).mean()
+    for name, rows in exact.items()
+  }
+  assert like['joint'] == pytest.approx(0.5, abs=0.06)
+  assert like['video'] == pytest.approx(0.25, abs=0.06)
+  assert sum(like.values()) == pytest.approx(1)
+  np.testing.assert_allclose(logits['video'], exact['video'], atol=1e-5)
+
+
 def test_a_centred_branch_does_not_hear_a_constant():
   features = make_features()
   moved = {**features, 'audio': features['audio'] + 7.0}
