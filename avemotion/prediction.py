@@ -7,10 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic
+from avemotion import windows
 from avemotion.features.clip import ClipFeatures
 
 _BAR_WIDTH = 40  # characters of a probability of one
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipFailure:
+  """Why a clip among others has no prediction.
+
+  Attributes:
+    clip: the path as given.
+    reason: names the clip, and what is wrong with it.
+  """
+
+  clip: str
+  reason: str
+
+  def __str__(self) -> str:
+    return self.reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,14 +35,16 @@ class Prediction:
 
   Attributes:
     clip: the path as given.
-    label: of the largest probability at the clip's end.
+    label: of the largest probability.
     probabilities: by label name, for the whole clip.
     modalities: which of the model's modalities the clip had.
     seconds: length of the clip.
     face_share: share of the sampled frames with a face; None: no picture read.
     timeline_seconds: float32[points].
-    timeline: float32[points, labels], from the clip's start to each point; of a
-      model that takes off a clip's mean or its silence, those of all the clip.
+    timeline: float32[points, labels], of the six seconds before each point, or
+      from the clip's start (a model that takes off a clip's mean or its silence
+      takes those of the whole first window); nan in a gap, where nobody was
+      heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
   """
@@ -54,7 +72,9 @@ class Prediction:
       'timeline': [
         {
           'seconds': round(float(seconds), 3),
-          'probabilities': named(self.probabilities, row),
+          'probabilities': None
+          if np.isnan(row).any()
+          else named(self.probabilities, row),
         }
         for seconds, row in zip(
           self.timeline_seconds, self.timeline, strict=True
@@ -84,7 +104,7 @@ class Prediction:
     shown = self.features
     loudness = faces = None
     if shown.loudness is not None:
-      loudness = step_ends(len(shown.loudness)), shown.loudness
+      loudness = windows.step_ends(len(shown.loudness)), shown.loudness
     if shown.crops is not None and shown.frame_seconds is not None:
       faces = shown.frame_seconds, shown.crops
     plots.save_timeline(
@@ -99,12 +119,6 @@ class Prediction:
       loudness=loudness,
       faces=faces,
     )
-
-
-def step_ends(steps: int) -> np.ndarray:
-  """When the last sample of each MFCC row has been heard, in seconds."""
-  starts = np.arange(steps) * acoustic.HOP_LENGTH
-  return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
 
 
 def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:

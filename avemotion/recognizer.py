@@ -1,24 +1,22 @@
 """A trained model and a clip in, the clip's emotion over time out."""
 
-import functools
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Self
 
-import jax
 import numpy as np
 
-from avemotion.data import enrolment, silence
-from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
+from avemotion import windows
+from avemotion.features.clip import (
+  FEATURE_WIDTHS,
+  ClipError,
+  ClipFeatures,
+  Extractor,
+)
 from avemotion.features.media import FRAMES_PER_SECOND
-from avemotion.models import EmotionClassifier
-from avemotion.prediction import Prediction, named, step_ends
+from avemotion.prediction import ClipFailure, Prediction, named
 from avemotion.training import checkpoints, weights
-
-# Sequences are padded to multiples of these, so that clips of like lengths
-# share a compiled program.
-_STEP_MULTIPLE = 32
-_POINT_MULTIPLE = 32
+from avemotion.window_classifier import WindowClassifier
 
 
 class Recognizer:
@@ -37,8 +35,8 @@ class Recognizer:
       model: from `checkpoints.load` or `weights.load`.
       vgg16_weights: the ones that the model was trained on; see
         `avemotion.features.vgg16_weights`.
-      illustrate: shows faces and loudness in pictures even where the model
-        does not read them.
+      illustrate: shows faces in pictures even where the model does not read
+        them.
 
     Raises:
       ValueError: the model was trained on features that clips do not give, or
@@ -56,7 +54,7 @@ class Recognizer:
     self._extract = Extractor(
       self._modalities, vgg16_weights, illustrate=illustrate
     )
-    self._speaker_means: dict[str, np.ndarray] = {}
+    self._classify = WindowClassifier(model)
 
   @classmethod
   def from_checkpoint(
@@ -112,22 +110,14 @@ class Recognizer:
       ValueError: the model was not trained for speakers who are enrolled, or
         none of the clips has what it reads.
     """
-    enrolled = self._model.config.data.enrol
-    if not enrolled:
-      raise ValueError(
-        'the model was trained for strangers; one for speakers who are enrolled'
-        ' is trained with --config.data.enrol=video,audio'
-      )
-    extracted = [self._extract(path) for path in paths]
-    self._speaker_means = {
-      modality: enrolment.speaker_mean(
-        [self._rows(features, modality)[0] for features in extracted]
-      )
-      for modality in set(enrolled) & set(self._modalities)
-    }
+    # A generator: nothing is read where the model does not take it.
+    self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
 
   def predict(self, path: str | os.PathLike[str]) -> Prediction:
-    """Recognises the emotion of one clip.
+    """Recognises the emotion of one clip, of any length.
+
+    A clip of more than six seconds is recognised in windows of so many, one
+    every half second; the answer to the clip is the mean of theirs.
 
     Args:
       path: anything that FFmpeg opens.
@@ -136,92 +126,79 @@ class Recognizer:
       The prediction; a missing modality is in its warnings.
 
     Raises:
-      ClipError: the clip cannot be read, or has none of the model's modalities.
+      ClipError: the clip cannot be read, has none of the model's modalities, or
+        nobody is heard or seen in it.
     """
     features = self._extract(path)
-    points = _timeline_points(features)
-    rows = self._probabilities(features, points)
-    missing = set(self._modalities) - set(features.modalities)
-    stranger = self._model.config.data.enrol and not self._speaker_means
-    warnings = features.warnings + tuple(
-      ['the model expects a speaker who is enrolled (--enrol)'] * bool(stranger)
-    )
-    warnings += tuple(
-      f'recognised without {name}, though the model was trained with it'
-      for name in sorted(missing)
-    )
+    seconds, timeline, answer = self._recognise(features)
+    if np.isnan(answer).any():
+      raise ClipError(
+        f'{path}: nothing to recognise: nobody is heard (louder than'
+        f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
+      )
     found = features.face_found
     return Prediction(
       clip=os.fspath(path),
-      label=self._model.label_names[rows[-1].argmax()],
-      probabilities=named(self._model.label_names, rows[-1]),
+      label=self._model.label_names[answer.argmax()],
+      probabilities=named(self._model.label_names, answer),
       modalities=features.modalities,
       seconds=features.seconds,
       face_share=None if found is None else float(found.mean()),
-      timeline_seconds=points,
-      timeline=rows,
-      warnings=warnings,
+      timeline_seconds=seconds.astype(np.float32),
+      timeline=timeline,
+      warnings=features.warnings + self._warnings(features),
       features=features,
     )
 
-  def _probabilities(
-    self, features: ClipFeatures, points: np.ndarray
-  ) -> np.ndarray:
-    """Probabilities from the clip's start to each point, float32[points, …]."""
-    inputs, lengths = {}, {}
-    for modality in self._modalities:
-      rows, ends = self._rows(features, modality)
-      rows = rows - self._speaker_means.get(modality, 0)
-      inputs[modality] = _pad(rows, _STEP_MULTIPLE)[None]
-      # The last point is the whole clip, whatever the rounding of its stamps.
-      steps = np.searchsorted(ends, points + 1e-6, side='right')
-      steps[-1] = len(rows)
-      lengths[modality] = _pad(steps.astype(np.int32), _POINT_MULTIPLE)[None]
-    probabilities = _apply(
-      self._model.classifier,
-      self._model.variables,
-      inputs,
-      lengths,
-      self._model.temperature,
+  def predict_many(
+    self, paths: Iterable[str | os.PathLike[str]]
+  ) -> Iterator[Prediction | ClipFailure]:
+    """Recognises clips one after another, holding one at a time.
+
+    Args:
+      paths: as for `predict`.
+
+    Yields:
+      For each its prediction, or why there is none.
+    """
+    for path in paths:
+      try:
+        yield self.predict(path)
+      except (ValueError, OSError) as error:
+        yield ClipFailure(os.fspath(path), str(error))
+
+  def _recognise(
+    self, features: ClipFeatures
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Seconds of the timeline, its probabilities, and those of the clip."""
+    tracks = windows.tracks_of(features)
+    ends = windows.window_ends(windows.end_of(tracks))
+    # The first window over time, from the clip's start.
+    until = features.seconds if len(ends) == 1 else ends[0]
+    points = _timeline_points(until)
+    first = windows.window(tracks, ends[0])
+    later = (windows.window(tracks, end) for end in ends[1:])
+    timeline = np.concatenate(
+      [self._classify.over_time(first, points), self._classify.whole(later)]
     )
-    return np.asarray(probabilities)[: len(points)]
+    answer = windows.mean_answer(timeline[len(points) - 1 :])
+    return np.append(points, ends[1:]), timeline, answer
 
-  def _rows(
-    self, features: ClipFeatures, modality: str
-  ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that the model reads and the time that each is known at, seconds."""
-    rows = getattr(features, modality)
-    if rows is None:  # No rows: the branch answers with its zero state.
-      return np.zeros((0, FEATURE_WIDTHS[modality]), np.float32), np.zeros(0)
-    if modality == 'video' and features.frame_seconds is not None:
-      return rows, features.frame_seconds
-    ends = step_ends(len(rows))
-    if modality == 'audio' and self._model.config.data.trim_silence:
-      heard = silence.spoken(rows)
-      return rows[heard], ends[heard]
-    return rows, ends
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _apply(
-  classifier: EmotionClassifier,
-  variables: Mapping[str, Any],
-  features: Mapping[str, jax.Array],
-  lengths: Mapping[str, jax.Array],
-  temperature: float,
-) -> jax.Array:
-  logits = classifier.apply(variables, features, lengths)
-  return jax.nn.softmax(logits[0] / temperature)
+  def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
+    """What of the model's own expectations the clip does not meet."""
+    missing = set(self._modalities) - set(features.modalities)
+    warnings = [
+      f'recognised without {name}, though the model was trained with it'
+      for name in sorted(missing)
+    ]
+    if self._classify.of_stranger:
+      warnings.insert(
+        0, 'the model expects a speaker who is enrolled (--enrol)'
+      )
+    return tuple(warnings)
 
 
-def _timeline_points(features: ClipFeatures) -> np.ndarray:
-  """Every 1/7.5 s after the clip's start, and its end."""
+def _timeline_points(end: float) -> np.ndarray:
+  """Every 1/7.5 s after the clip's start, and an end."""
   step = 1 / FRAMES_PER_SECOND
-  return np.append(
-    np.arange(step, features.seconds - step / 2, step), features.seconds
-  ).astype(np.float32)
-
-
-def _pad(rows: np.ndarray, multiple: int) -> np.ndarray:
-  missing = -len(rows) % multiple or (0 if len(rows) else multiple)
-  return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1))
+  return np.append(np.arange(step, end - step / 2, step), end)

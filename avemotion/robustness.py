@@ -229,21 +229,12 @@ def _predict(
       ]
       if modality == 'audio' and model.config.data.trim_silence:
         rows = [each[silence.spoken(each)] for each in rows]
-      inputs[modality], lengths[modality] = _pad(rows)
+      inputs[modality], lengths[modality] = clips_lib.pad(
+        rows, _BATCH, _STEP_MULTIPLE
+      )
     logits = _apply(model.classifier, model.variables, inputs, lengths)
     predictions.append(np.asarray(logits).argmax(axis=-1)[: len(batch)])
   return np.concatenate(predictions)
-
-
-def _pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-  """float32[64, time, features] of a batch, and its lengths int32[64]."""
-  padded, lengths = clips_lib.pad(rows)
-  clips, steps, width = padded.shape
-  # Never none, though nobody were seen in any clip.
-  time = _STEP_MULTIPLE * max(1, -(-steps // _STEP_MULTIPLE))
-  filled = np.zeros((_BATCH, time, width), np.float32)
-  filled[:clips, :steps] = padded
-  return filled, np.pad(lengths, (0, _BATCH - clips))
 
 
 @functools.partial(jax.jit, static_argnums=0)

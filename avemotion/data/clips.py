@@ -253,18 +253,26 @@ def load_one(places: Iterable[tuple[str, str | None]]) -> ClipSet:
   return load(*first)
 
 
-def pad(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def pad(
+  rows: Sequence[np.ndarray], clips: int = 0, step_multiple: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
   """Stacks sequences of different lengths.
 
   Args:
     rows: float[time, features] of each clip.
+    clips: how many there are to be at the least, the others of no steps.
+    step_multiple: the time is a multiple of it; where it is not 1, never 0.
 
   Returns:
     float32[clips, time, features], zero-padded, and int32[clips] lengths.
   """
-  lengths = np.array([len(row) for row in rows], np.int32)
-  padded = np.zeros((len(rows), lengths.max(), rows[0].shape[1]), np.float32)
-  for clip, row in zip(padded, rows, strict=True):
+  lengths = np.zeros(max(clips, len(rows)), np.int32)
+  lengths[: len(rows)] = [len(row) for row in rows]
+  time = step_multiple * -(-int(lengths.max()) // step_multiple)
+  if step_multiple > 1:
+    time = max(time, step_multiple)
+  padded = np.zeros((len(lengths), time, rows[0].shape[1]), np.float32)
+  for clip, row in zip(padded, rows, strict=False):
     clip[: len(row)] = row
   return padded, lengths
 

@@ -1,0 +1,200 @@
+"""What a model reads of a clip, in time: rows with stamps, and windows of them.
+
+Models learn from clips of some seconds. A longer one is recognised in windows
+that slide over it, as long as the last one each; where in a window nobody
+speaks, or nobody is seen, that modality is taken to be missing.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+
+from avemotion.features import acoustic
+from avemotion.features.clip import ClipFeatures
+
+WINDOW_SECONDS = 6.0  # RAVDESS's longest clip has 5.3
+HOP_SECONDS = 0.5
+# A step is of somebody's voice where it is louder. The quietest of RAVDESS's
+# recordings reaches −53.5 at its loudest; rooms are about −80.
+QUIETEST_VOICE_DB = -60.0
+_TOLERANCE = 1e-6  # seconds, of time stamps in float32
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+  """Rows of one modality.
+
+  Attributes:
+    rows: float32[steps, features].
+    seconds: float64[steps], when each is known, rising.
+    evidence: bool[steps], whether a voice is heard, or a face seen, in it.
+  """
+
+  rows: np.ndarray
+  seconds: np.ndarray
+  evidence: np.ndarray
+
+  @classmethod
+  def empty(cls, width: int) -> Self:
+    """No steps, of so many features."""
+    return cls(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0, bool))
+
+  def __len__(self) -> int:
+    return len(self.seconds)
+
+  def between(self, begin: float, end: float) -> Self:
+    """The steps that become known after `begin`, by `end` (seconds)."""
+    first, last = np.searchsorted(
+      self.seconds, np.array([begin, end]) + _TOLERANCE, side='right'
+    )
+    return self.part(slice(first, last))
+
+  def where_there_is_evidence(self) -> Self:
+    """All steps, or none where none shows anybody."""
+    return self if self.evidence.any() else self.part(slice(0))
+
+  def joined(self, later: Self) -> Self:
+    """These steps and later ones."""
+    return type(self)(
+      np.concatenate([self.rows, later.rows]),
+      np.concatenate([self.seconds, later.seconds]),
+      np.concatenate([self.evidence, later.evidence]),
+    )
+
+  def part(self, steps: slice) -> Self:
+    """Some of the steps."""
+    return type(self)(
+      self.rows[steps], self.seconds[steps], self.evidence[steps]
+    )
+
+
+Tracks = Mapping[str, Track]
+
+
+def tracks_of(features: ClipFeatures) -> dict[str, Track]:
+  """The rows of a clip's modalities, those that it has.
+
+  Args:
+    features: of one clip.
+
+  Returns:
+    Tracks by modality.
+  """
+  tracks = {}
+  if features.video is not None:
+    tracks['video'] = video_track(
+      features.video, features.frame_seconds, features.face_found
+    )
+  if features.audio is not None:
+    tracks['audio'] = audio_track(features.audio, features.loudness)
+  return tracks
+
+
+def video_track(
+  rows: np.ndarray, seconds: np.ndarray | None, found: np.ndarray | None
+) -> Track:
+  """What is seen.
+
+  Args:
+    rows: float32[frames, 512].
+    seconds: float[frames], time stamps; rows without cannot be placed.
+    found: bool[frames], whether each shows a face.
+
+  Returns:
+    The track.
+
+  Raises:
+    ValueError: there are no time stamps, or it is not known who is seen.
+  """
+  if seconds is None or found is None:
+    raise ValueError(
+      'rows of video need time stamps, and whether faces are seen'
+    )
+  return Track(rows, seconds.astype(np.float64), found)
+
+
+def audio_track(
+  rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
+) -> Track:
+  """What is heard.
+
+  Args:
+    rows: float32[steps, 40], MFCC.
+    loudness: float32[steps] dBFS; None: a voice in all of them.
+    first: number of the first row, where earlier ones are not among them.
+
+  Returns:
+    The track.
+  """
+  voiced = np.ones(len(rows), bool)
+  if loudness is not None:
+    voiced = loudness >= QUIETEST_VOICE_DB
+  return Track(rows, step_ends(len(rows), first), voiced)
+
+
+def step_ends(steps: int, first: int = 0) -> np.ndarray:
+  """When the last sample of each MFCC row has been heard, in seconds.
+
+  Args:
+    steps: how many.
+    first: number of the first of them.
+
+  Returns:
+    float64[steps].
+  """
+  starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
+  return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
+
+
+def end_of(tracks: Tracks) -> float:
+  """When the last row of all is known, in seconds; 0 of no rows."""
+  return max(
+    (track.seconds[-1] for track in tracks.values() if len(track)), default=0.0
+  )
+
+
+def window_ends(end: float) -> np.ndarray:
+  """Where the windows of a clip end.
+
+  Args:
+    end: when its last row is known, in seconds.
+
+  Returns:
+    float64[windows], seconds: of a clip no longer than a window its end;
+    otherwise every half second from the first whole window on, and its end.
+  """
+  whole = np.arange(WINDOW_SECONDS, end - _TOLERANCE, HOP_SECONDS)
+  return np.append(whole, end)
+
+
+def window(tracks: Tracks, end: float) -> dict[str, Track]:
+  """The rows of the window that ends at some time.
+
+  Args:
+    tracks: of a clip.
+    end: seconds.
+
+  Returns:
+    Tracks of the same modalities; without steps where nobody is heard or seen.
+  """
+  # The first window holds all of its clip, whatever the stamp of its first row.
+  begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf
+  return {
+    modality: track.between(begin, end).where_there_is_evidence()
+    for modality, track in tracks.items()
+  }
+
+
+def mean_answer(answers: np.ndarray) -> np.ndarray:
+  """The answer to a clip, of those to its windows.
+
+  Args:
+    answers: float32[windows, labels], probabilities; nan in a gap.
+
+  Returns:
+    float32[labels]; nan where all is a gap.
+  """
+  known = answers[~np.isnan(answers).any(axis=-1)]
+  return known.mean(axis=0) if len(known) else answers[0]
