@@ -10,6 +10,7 @@ The numbers are librosa's; importing it takes longer than recognising a clip.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,12 +28,16 @@ MEL_FLOOR_DB = -70.0
 SILENCE_DB = -100.0  # floor of loudness
 
 
-def mfcc(waveform: np.ndarray) -> np.ndarray:
+def mfcc(
+  waveform: np.ndarray, before: np.ndarray | Sequence[float] = ()
+) -> np.ndarray:
   """Mel-frequency cepstral coefficients.
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples
       than one frame are padded with zeros to one frame.
+    before: the sample before the first, of a waveform that goes on; of one that
+      starts, none.
 
   Returns:
     float32[steps, 40]; row i covers samples [i * 2048, i * 2048 + 4096).
@@ -43,6 +48,7 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
   waveform = _checked(waveform)
   emphasised = waveform.copy()
   emphasised[1:] -= np.float32(PRE_EMPHASIS) * waveform[:-1]
+  emphasised[: len(before)] -= np.float32(PRE_EMPHASIS) * np.float32(before)
   spectrum = np.fft.rfft(_frames(emphasised) * _window())
   power = np.square(spectrum.real) + np.square(spectrum.imag)
   # Not by BLAS, whose threads go on spinning and keep the picture's waiting.
