@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from avemotion.explanation import Explanation
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
 
@@ -29,6 +30,7 @@ class Prediction:
       model that takes off a clip's mean or its silence, those of all the clip.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
+    explanation: what carried the label; None: it was not asked for.
   """
 
   clip: str
@@ -41,9 +43,11 @@ class Prediction:
   timeline: np.ndarray
   warnings: tuple[str, ...]
   features: ClipFeatures
+  explanation: Explanation | None = None
 
   def to_json(self) -> dict[str, Any]:
     """The object that `launch/predict.py --json` prints."""
+    explained = self.explanation
     return {
       'clip': self.clip,
       'label': self.label,
@@ -61,7 +65,7 @@ class Prediction:
         )
       ],
       'warnings': list(self.warnings),
-    }
+    } | ({'explanation': explained.to_json()} if explained else {})
 
   def __str__(self) -> str:
     """A table for the terminal: what was seen and heard, and each label."""
@@ -74,12 +78,14 @@ class Prediction:
     for name, share in ranked:
       bar = '█' * round(share * _BAR_WIDTH)
       lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    if self.explanation:
+      lines += [f'  why: {line}' for line in self.explanation.lines()]
     lines += [f'  note: {warning}' for warning in self.warnings]
     return '\n'.join(lines)
 
   def save_plot(self, path: str | os.PathLike[str]) -> None:
-    """Draws probabilities over time, loudness and faces into a PNG."""
-    from avemotion.evaluation import plots
+    """Draws probabilities over time, what they come from, and the clip."""
+    from avemotion.evaluation import clip_plots
 
     shown = self.features
     loudness = faces = None
@@ -87,7 +93,7 @@ class Prediction:
       loudness = step_ends(len(shown.loudness)), shown.loudness
     if shown.crops is not None and shown.frame_seconds is not None:
       faces = shown.frame_seconds, shown.crops
-    plots.save_timeline(
+    clip_plots.save_timeline(
       path,
       self.timeline_seconds,
       dict(zip(self.probabilities, self.timeline.T, strict=True)),
@@ -96,6 +102,7 @@ class Prediction:
         f'{os.path.basename(self.clip)}: {self.label}'
         f' ({", ".join(self.modalities)})'
       ),
+      attributions=self.explanation.curves() if self.explanation else {},
       loudness=loudness,
       faces=faces,
     )

@@ -1,5 +1,6 @@
 """A trained model and a clip in, the clip's emotion over time out."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Iterable, Mapping
@@ -8,6 +9,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from avemotion import explanation
 from avemotion.data import enrolment, silence
 from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
 from avemotion.features.media import FRAMES_PER_SECOND
@@ -162,6 +164,28 @@ class Recognizer:
       timeline=rows,
       warnings=warnings,
       features=features,
+    )
+
+  def explain(self, prediction: Prediction) -> Prediction:
+    """Tells which time steps, of which modality, carried a clip's label.
+
+    Args:
+      prediction: of this recogniser.
+
+    Returns:
+      The same with its `explanation`.
+    """
+    inputs, seconds = {}, {}
+    for modality in self._modalities:
+      rows, seconds[modality] = self._rows(prediction.features, modality)
+      inputs[modality] = rows - self._speaker_means.get(modality, 0)
+    label = self._model.label_names.index(prediction.label)
+    attributions = explanation.explain(self._model, inputs, label)
+    return dataclasses.replace(
+      prediction,
+      explanation=explanation.Explanation(
+        prediction.label, seconds, attributions
+      ),
     )
 
   def _probabilities(

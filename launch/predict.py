@@ -1,6 +1,6 @@
 """Recognises the emotion of clips.
 
-  python launch/predict.py CLIP… [--plot]
+  python launch/predict.py CLIP… [--plot] [--explain]
   python launch/predict.py CLIP… --checkpoint=runs/latest/fold_0
 
 Without --checkpoint the model that ships with the package listens to the clip;
@@ -35,6 +35,12 @@ _JSON = flags.DEFINE_boolean('json', False, 'print JSON lines, not tables')
 _PLOT = flags.DEFINE_boolean(
   'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
 )
+_EXPLAIN = flags.DEFINE_boolean(
+  'explain',
+  False,
+  'tell when, and by sound or by picture, the clip showed it; with --plot it is'
+  ' drawn, too',
+)
 _PLOT_DIR = flags.DEFINE_string('plot_dir', '.', 'directory of the pictures')
 _ENROL = flags.DEFINE_multi_string(
   'enrol',
@@ -68,6 +74,8 @@ def main(argv: list[str]) -> int:
   for clip in argv[1:]:
     try:
       prediction = model.predict(clip)
+      if _EXPLAIN.value:
+        prediction = model.explain(prediction)
       _show(prediction)
       if _PLOT.value:
         stem = pathlib.Path(clip).stem

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import matplotlib.image
 import numpy as np
 import pytest
 
@@ -121,6 +122,35 @@ def test_table_names_each_label_once_the_likeliest_first(prediction):
   assert 'clip.mp4' in lines[0]
   assert lines[1].split()[0] == prediction.label
   assert sorted(line.split()[0] for line in lines[1:4]) == sorted(LABELS)
+
+
+def test_explanation_is_of_the_label_and_of_the_rows_that_were_read(
+  recognizer, prediction
+):
+  explained = recognizer.explain(prediction)
+  assert prediction.explanation is None
+  found = explained.explanation
+  assert found.label == prediction.label
+  features = prediction.features
+  for name, rows in (('video', features.video), ('audio', features.audio)):
+    assert len(found.attributions[name]) == len(found.seconds[name])
+    assert len(found.attributions[name]) == len(rows)
+  np.testing.assert_allclose(found.seconds['video'], features.frame_seconds)
+  written = json.loads(json.dumps(explained.to_json()))
+  assert written.pop('explanation')['label'] == prediction.label
+  assert written == prediction.to_json()
+  lines = str(explained).splitlines()
+  assert sum(line.startswith('  why: ') for line in lines) == 2
+
+
+def test_an_explanation_is_drawn_below_the_timeline(
+  recognizer, prediction, tmp_path
+):
+  heights = []
+  for shown in (prediction, recognizer.explain(prediction)):
+    shown.save_plot(tmp_path / 'timeline.png')
+    heights.append(len(matplotlib.image.imread(tmp_path / 'timeline.png')))
+  assert heights[1] - heights[0] == pytest.approx(2 * 1.2 * 120, abs=2)
 
 
 def test_plot_is_a_png(prediction, tmp_path):

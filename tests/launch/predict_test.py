@@ -89,6 +89,16 @@ def test_without_a_checkpoint_the_model_that_ships_listens(folder):
   assert set(prediction['probabilities']) == set(EMOTIONS)
 
 
+def test_explained_on_demand_in_words_and_in_json(folder):
+  ran = predict(folder, 'good.mp4', '--checkpoint=.', '--explain')
+  assert ran.returncode == 0
+  assert '  why: audio ' in ran.stdout
+  assert 'adds up' not in ran.stderr
+  ran = predict(folder, 'good.mp4', '--checkpoint=.', '--explain', '--json')
+  explained = json.loads(ran.stdout)['explanation']['modalities']
+  assert set(explained) == {'audio'}
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
