@@ -9,8 +9,9 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from avemotion import explanation
+from avemotion import attribution
 from avemotion.data import enrolment, silence
+from avemotion.explanation import Explanation
 from avemotion.features.clip import FEATURE_WIDTHS, ClipFeatures, Extractor
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.models import EmotionClassifier
@@ -180,13 +181,9 @@ class Recognizer:
       rows, seconds[modality] = self._rows(prediction.features, modality)
       inputs[modality] = rows - self._speaker_means.get(modality, 0)
     label = self._model.label_names.index(prediction.label)
-    attributions = explanation.explain(self._model, inputs, label)
-    return dataclasses.replace(
-      prediction,
-      explanation=explanation.Explanation(
-        prediction.label, seconds, attributions
-      ),
-    )
+    attributions = attribution.attribute(self._model, inputs, label)
+    found = Explanation(prediction.label, seconds, attributions)
+    return dataclasses.replace(prediction, explanation=found)
 
   def _probabilities(
     self, features: ClipFeatures, points: np.ndarray
