@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import axes
 
 from avemotion.emotions import COLOURS
-from avemotion.evaluation.metrics import Reliability
+from avemotion.evaluation.metrics import Coverage, Reliability
 
 # For labels that are none of RAVDESS's emotions.
 _FALLBACK_COLOURS = list(matplotlib.colors.TABLEAU_COLORS)
@@ -96,6 +96,50 @@ def save_reliability(
   )
   below.bar(centres, reliability.counts, width, color=_GREY, ec='white')
   below.set(xlabel='confidence', ylabel='clips')
+  figure.savefig(path, dpi=120)
+
+
+def save_coverage(
+  path: str | os.PathLike[str],
+  coverage: Coverage,
+  accuracy: float,
+  title: str,
+) -> None:
+  """Draws the accuracy of the most confident clips by their share.
+
+  Args:
+    path: the PNG.
+    coverage: the curve.
+    accuracy: where it is reached, the curve is marked.
+    title: above it.
+  """
+  figure = matplotlib.figure.Figure((5.6, 4.6), layout='constrained')
+  ax = figure.subplots()
+  whole = coverage.accuracy[-1]
+  ax.axhline(whole, color=_GREY, ls='--', lw=1, label=f'all clips {whole:.1%}')
+  # Steps: the next clip is answered, or it is not.
+  ax.step(coverage.share, coverage.accuracy, where='post', color=_OURS, lw=2)
+  reached = coverage.reaching(accuracy)
+  if reached is not None:
+    confidence, share = reached
+    ax.plot(
+      [0, share],
+      [accuracy, accuracy],
+      color=_OTHER,
+      lw=1.2,
+      marker='o',
+      markevery=[1],
+      label=f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}',
+    )
+  ax.legend(loc='lower left', frameon=False)
+  ax.set(
+    xlabel='share of clips, the most confident first',
+    ylabel='accuracy',
+    xlim=(0, 1),
+    ylim=(0, 1.02),
+    title=title,
+  )
+  ax.spines[['top', 'right']].set_visible(False)
   figure.savefig(path, dpi=120)
 
 

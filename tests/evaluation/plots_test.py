@@ -42,6 +42,18 @@ def test_reliability_fills_only_bins_with_clips(tmp_path):
   assert shows(path, '#8c939a') > 1000  # The histogram.
 
 
+def test_coverage_is_marked_where_the_accuracy_is_reached(tmp_path):
+  confidence = np.linspace(0.99, 0.2, 50)
+  share = np.linspace(0.02, 1, 50)
+  curve = metrics.Coverage(confidence, share, 1 - share / 3)
+  path = tmp_path / 'coverage.png'
+  plots.save_coverage(path, curve, 0.9, 'run')
+  assert shows(path, '#2f6690') > 500
+  marked = shows(path, '#d1743b')
+  plots.save_coverage(path, curve, 1.0, 'run')  # Reached nowhere.
+  assert shows(path, '#d1743b') == 0 < marked
+
+
 def curves(epochs, validation):
   fold = {'epoch': np.arange(1, epochs + 1)}
   for side in ('train', 'validation') if validation else ('train',):
