@@ -83,10 +83,10 @@ class Explanation:
       if not share or strongest is None:
         lines.append(f'{name} does not speak for {self.label}')
       else:
-        first, last = strongest
+        # Once, where both are the same to a tenth of a second.
+        times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
         lines.append(
-          f'{name} carried {share:.0%} of {self.label}:'
-          f' most at {first:.1f}–{last:.1f} s'
+          f'{name} carried {share:.0%} of {self.label}: most at {times} s'
         )
     return lines
 

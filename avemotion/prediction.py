@@ -30,6 +30,8 @@ class Prediction:
       model that takes off a clip's mean or its silence, those of all the clip.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
+    branches: by modality float32[points, labels], the timeline of each that the
+      clip has by itself; empty where the model has but one.
     explanation: what carried the label; None: it was not asked for.
   """
 
@@ -43,6 +45,7 @@ class Prediction:
   timeline: np.ndarray
   warnings: tuple[str, ...]
   features: ClipFeatures
+  branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
   explanation: Explanation | None = None
 
   def to_json(self) -> dict[str, Any]:
@@ -102,6 +105,10 @@ class Prediction:
         f'{os.path.basename(self.clip)}: {self.label}'
         f' ({", ".join(self.modalities)})'
       ),
+      branches={
+        f'{name}\nalone': dict(zip(self.probabilities, rows.T, strict=True))
+        for name, rows in self.branches.items()
+      },
       attributions=self.explanation.curves() if self.explanation else {},
       loudness=loudness,
       faces=faces,

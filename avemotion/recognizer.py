@@ -143,7 +143,8 @@ class Recognizer:
     """
     features = self._extract(path)
     points = _timeline_points(features)
-    rows = self._probabilities(features, points)
+    branches = self._probabilities(features, points)
+    rows = branches.pop('joint')
     missing = set(self._modalities) - set(features.modalities)
     stranger = self._model.config.data.enrol and not self._speaker_means
     warnings = features.warnings + tuple(
@@ -165,6 +166,7 @@ class Recognizer:
       timeline=rows,
       warnings=warnings,
       features=features,
+      branches=branches,
     )
 
   def explain(self, prediction: Prediction) -> Prediction:
@@ -187,8 +189,11 @@ class Recognizer:
 
   def _probabilities(
     self, features: ClipFeatures, points: np.ndarray
-  ) -> np.ndarray:
-    """Probabilities from the clip's start to each point, float32[points, …]."""
+  ) -> dict[str, np.ndarray]:
+    """Probabilities from the clip's start to each point, float32[points, …].
+
+    Those of all modalities under 'joint', and of two each by itself.
+    """
     inputs, lengths = {}, {}
     for modality in self._modalities:
       rows, ends = self._rows(features, modality)
@@ -205,7 +210,11 @@ class Recognizer:
       lengths,
       self._model.temperature,
     )
-    return np.asarray(probabilities)[: len(points)]
+    return {
+      name: np.asarray(probabilities[name])[: len(points)]
+      for name in ('joint', *features.modalities)
+      if name in probabilities
+    }
 
   def _rows(
     self, features: ClipFeatures, modality: str
@@ -230,9 +239,14 @@ def _apply(
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperature: float,
-) -> jax.Array:
-  logits = classifier.apply(variables, features, lengths)
-  return jax.nn.softmax(logits[0] / temperature)
+) -> dict[str, jax.Array]:
+  logits: Any = classifier.apply(
+    variables, features, lengths, method=classifier.with_branches
+  )
+  return {
+    name: jax.nn.softmax(of_clip[0] / temperature)
+    for name, of_clip in logits.items()
+  }
 
 
 def _timeline_points(features: ClipFeatures) -> np.ndarray:

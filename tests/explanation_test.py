@@ -32,8 +32,12 @@ def test_words_and_json_say_the_same():
   found = by_hand([-1, 0.5], [1, 8, 1])
   assert found.lines() == [
     'video does not speak for angry',
-    'audio carried 100% of angry: most at 0.1–0.1 s',
+    'audio carried 100% of angry: most at 0.1 s',
   ]
+  longer = by_hand([0, 1, 0, 1, 0], [-1])
+  assert longer.lines()[0].endswith(': most at 0.1 s')
+  longer = by_hand([0, 1, 1, 1, 1], [-1])
+  assert longer.lines()[0].endswith(': most at 0.1–0.2 s')
   written = found.to_json()
   assert written['label'] == 'angry'
   audio = written['modalities']['audio']

@@ -98,6 +98,25 @@ def test_timeline_runs_to_the_end_and_each_point_knows_only_its_past(
   )
 
 
+def test_each_branch_has_its_own_timeline(prediction):
+  model, features = make_model(), prediction.features
+  assert set(prediction.branches) == {'video', 'audio'}
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None], 'audio': features.audio[None]},
+    {
+      'video': np.array([len(features.video)]),
+      'audio': np.array([len(features.audio)]),
+    },
+    method=model.classifier.with_branches,
+  )
+  for name, rows in prediction.branches.items():
+    assert rows.shape == prediction.timeline.shape
+    np.testing.assert_allclose(
+      rows[-1], jax.nn.softmax(logits[name][0]), atol=1e-5
+    )
+
+
 def test_json_keeps_its_contract(prediction):
   written = json.loads(json.dumps(prediction.to_json()))
   assert set(written) == {
@@ -171,6 +190,7 @@ def test_a_missing_modality_is_told(
 ):
   prediction = recognizer.predict(make(folder / name, **changes))
   assert prediction.modalities == (modality,)
+  assert set(prediction.branches) == {modality}
   if name == 'nobody.mp4':
     assert prediction.face_share == 0.0
   assert prediction.warnings[-1] == (
@@ -204,6 +224,7 @@ def test_a_model_of_other_features_is_refused():
 def test_an_audio_model_shows_faces_only_where_asked(folder):
   path = make(folder / 'shown.mp4')
   plain = Recognizer(make_model(('audio',))).predict(path)
+  assert not plain.branches
   assert plain.face_share is None
   shown = Recognizer(make_model(('audio',)), illustrate=True).predict(path)
   assert len(shown.features.crops) > 5

@@ -3,9 +3,11 @@
 Arrays in, PNG out.
 """
 
+import functools
 import os
 import types
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
@@ -20,7 +22,7 @@ _FACES_IN_STRIP = 10  # so that each is about square
 Curve = tuple[np.ndarray, np.ndarray]
 # A height in inches, and what draws.
 Panel = tuple[float, Callable[[axes.Axes], None]]
-_NOTHING: Mapping[str, Curve] = types.MappingProxyType({})
+_NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 
 
 def save_timeline(
@@ -30,6 +32,7 @@ def save_timeline(
   *,
   duration: float,
   title: str,
+  branches: Mapping[str, Mapping[str, np.ndarray]] = _NOTHING,
   attributions: Mapping[str, Curve] = _NOTHING,
   loudness: Curve | None = None,
   faces: tuple[np.ndarray, np.ndarray] | None = None,
@@ -42,6 +45,8 @@ def save_timeline(
     probabilities: for each label float[points].
     duration: of the clip, seconds.
     title: above it.
+    branches: probabilities as above by what stands in front of them; labels
+      that are the strongest at some point are shown.
     attributions: what each step adds to the strongest label, nats, by what
       stands in front of it.
     loudness: of the sound, dBFS; None: no sound.
@@ -52,7 +57,12 @@ def save_timeline(
   panels: list[Panel] = [
     (4.0, lambda ax: _draw_probabilities(ax, seconds, curves))
   ]
-  strongest = ranked[0], colour_of(ranked[0], 0)
+  colours = {name: colour_of(name, index) for index, name in enumerate(ranked)}
+  panels += [
+    (1.2, functools.partial(_draw_branch, name, seconds, of_branch, colours))
+    for name, of_branch in branches.items()
+  ]
+  strongest = ranked[0], colours[ranked[0]]
   panels += _attribution_panels(attributions, *strongest)
   if loudness is not None:
     panels.append((1.2, lambda ax: draw_loudness(ax, *loudness)))
@@ -144,6 +154,22 @@ def _draw_probabilities(
     title='at the end',
     alignment='left',
   )
+
+
+def _draw_branch(
+  title: str,
+  seconds: np.ndarray,
+  probabilities: Mapping[str, np.ndarray],
+  colours: Mapping[str, str],
+  ax: axes.Axes,
+) -> None:
+  """Lines of the labels that are the strongest at some point."""
+  rows = np.array([*probabilities.values()])
+  known = rows[:, np.isfinite(rows).all(axis=0)]
+  for winner in np.unique(known.argmax(axis=0)):
+    colour = colours[[*probabilities][winner]]
+    ax.plot(seconds, rows[winner], color=colour, lw=1.5)
+  ax.set(ylabel=title, ylim=(0, 1), yticks=[0, 1])
 
 
 def _attribution_panels(

@@ -72,6 +72,33 @@ def test_attributions_of_all_modalities_have_one_scale(tmp_path):
   assert upper == pytest.approx(3 * lower, rel=0.1)
 
 
+def test_branches_show_what_is_the_strongest_in_them_at_some_point(tmp_path):
+  seconds = np.linspace(0.1, 2, 20)
+  rising = seconds / 2
+  rising[5] = np.nan  # A gap.
+  path = tmp_path / 'branches.png'
+  clip_plots.save_timeline(
+    path,
+    seconds,
+    dict.fromkeys(('angry', 'sad', 'happy'), seconds),
+    duration=2.0,
+    title='clip',
+    branches={
+      'audio\nalone': {
+        'angry': 0.1 * rising,
+        'sad': rising,
+        'happy': 1 - rising,
+      }
+    },
+  )
+  image = matplotlib.image.imread(path)[530:, :1000, :3]
+  shown = {
+    name: of_colour(image, COLOURS[name]).sum() > 100
+    for name in ('angry', 'sad', 'happy')
+  }
+  assert shown == {'angry': False, 'sad': True, 'happy': True}
+
+
 def test_nothing_to_attribute_is_drawn_too(tmp_path):
   image = explained(
     tmp_path / 'one.png', {'audio\n0%': (np.array([0.1]), np.zeros(1))}
