@@ -63,7 +63,9 @@ class Explanation:
       'modalities': {
         name: {
           'share': round(share, 6),
-          'strongest_seconds': self.strongest(name),
+          'strongest_seconds': [
+            round(at, 3) for at in self.strongest(name) or ()
+          ],
           'steps': [
             {'seconds': round(float(at), 3), 'attribution': round(float(by), 6)}
             for at, by in zip(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import av
 import numpy as np
 import pytest
 from PIL import ImageColor
@@ -127,6 +128,27 @@ def test_sound_alone_is_shown_as_loudness(tmp_path):
   heights = near(images[0, :, :640], '#8c939a').sum(axis=0)
   assert heights[600] > heights[400] > heights[200] > 20
   assert media.tracks(path)[:2] == (True, True)
+
+
+def test_a_clip_that_is_to_be_turned_is_annotated_upright(clip):
+  lying = clip.with_name('lying.mp4')
+  with av.open(str(lying), 'w') as container:
+    stream = container.add_stream('libx264', rate=30, width=96, height=64)
+    stream.pix_fmt = 'yuv420p'
+    stream.set_display_rotation(90)
+    bright_right = np.zeros((64, 96, 3), np.uint8)
+    bright_right[:, 48:] = 255
+    for _ in range(20):
+      frame = av.VideoFrame.from_ndarray(bright_right, format='rgb24')
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+  path = clip.with_name('upright.mp4')
+  annotation.annotate(predicted(lying, frame_seconds=None), path)
+  _, images = frames_of(path)
+  assert images.shape[1:3] == (96, 64 + 160)
+  # Turned to the left, what was on the right is above.
+  assert images[0, :40, :64].mean() > 240
+  assert images[0, 56:, :64].mean() < 15
 
 
 @pytest.mark.parametrize(

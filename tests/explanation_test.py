@@ -42,5 +42,7 @@ def test_words_and_json_say_the_same():
   assert written['label'] == 'angry'
   audio = written['modalities']['audio']
   assert audio['share'] == 1.0
-  assert audio['strongest_seconds'] == (0.1, 0.1)
+  assert audio['strongest_seconds'] == [0.1, 0.1]
+  nothing = by_hand([-1], [1]).to_json()['modalities']['video']
+  assert nothing['strongest_seconds'] == []
   assert audio['steps'][1] == {'seconds': 0.1, 'attribution': 8.0}
