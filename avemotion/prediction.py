@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from avemotion import windows
+from avemotion.explanation import Explanation
 from avemotion.features.clip import ClipFeatures
 
 _BAR_WIDTH = 40  # characters of a probability of one
@@ -47,6 +48,9 @@ class Prediction:
       heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
+    branches: by modality float32[points, labels], the timeline of each that the
+      clip has by itself; empty where the model has but one.
+    explanation: what carried the label; None: it was not asked for.
   """
 
   clip: str
@@ -59,9 +63,12 @@ class Prediction:
   timeline: np.ndarray
   warnings: tuple[str, ...]
   features: ClipFeatures
+  branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  explanation: Explanation | None = None
 
   def to_json(self) -> dict[str, Any]:
     """The object that `launch/predict.py --json` prints."""
+    explained = self.explanation
     return {
       'clip': self.clip,
       'label': self.label,
@@ -81,7 +88,7 @@ class Prediction:
         )
       ],
       'warnings': list(self.warnings),
-    }
+    } | ({'explanation': explained.to_json()} if explained else {})
 
   def __str__(self) -> str:
     """A table for the terminal: what was seen and heard, and each label."""
@@ -94,12 +101,14 @@ class Prediction:
     for name, share in ranked:
       bar = '█' * round(share * _BAR_WIDTH)
       lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    if self.explanation:
+      lines += [f'  why: {line}' for line in self.explanation.lines()]
     lines += [f'  note: {warning}' for warning in self.warnings]
     return '\n'.join(lines)
 
   def save_plot(self, path: str | os.PathLike[str]) -> None:
-    """Draws probabilities over time, loudness and faces into a PNG."""
-    from avemotion.evaluation import plots
+    """Draws probabilities over time, what they come from, and the clip."""
+    from avemotion.evaluation import clip_plots
 
     shown = self.features
     loudness = faces = None
@@ -107,7 +116,7 @@ class Prediction:
       loudness = windows.step_ends(len(shown.loudness)), shown.loudness
     if shown.crops is not None and shown.frame_seconds is not None:
       faces = shown.frame_seconds, shown.crops
-    plots.save_timeline(
+    clip_plots.save_timeline(
       path,
       self.timeline_seconds,
       dict(zip(self.probabilities, self.timeline.T, strict=True)),
@@ -116,6 +125,11 @@ class Prediction:
         f'{os.path.basename(self.clip)}: {self.label}'
         f' ({", ".join(self.modalities)})'
       ),
+      branches={
+        f'{name}\nalone': dict(zip(self.probabilities, rows.T, strict=True))
+        for name, rows in self.branches.items()
+      },
+      attributions=self.explanation.curves() if self.explanation else {},
       loudness=loudness,
       faces=faces,
     )

@@ -1,12 +1,14 @@
 """A trained model and a clip in, the clip's emotion over time out."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator
 from typing import Self
 
 import numpy as np
 
-from avemotion import windows
+from avemotion import attribution, windows
+from avemotion.explanation import Explanation
 from avemotion.features.clip import (
   FEATURE_WIDTHS,
   ClipError,
@@ -16,7 +18,12 @@ from avemotion.features.clip import (
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.prediction import ClipFailure, Prediction, named
 from avemotion.training import checkpoints, weights
-from avemotion.window_classifier import WindowClassifier
+from avemotion.window_classifier import (
+  JOINT,
+  Answers,
+  WindowClassifier,
+  joined,
+)
 
 
 class Recognizer:
@@ -130,7 +137,8 @@ class Recognizer:
         nobody is heard or seen in it.
     """
     features = self._extract(path)
-    seconds, timeline, answer = self._recognise(features)
+    seconds, branches, answer = self._recognise(features)
+    timeline = branches.pop(JOINT)
     if np.isnan(answer).any():
       raise ClipError(
         f'{path}: nothing to recognise: nobody is heard (louder than'
@@ -148,6 +156,11 @@ class Recognizer:
       timeline=timeline,
       warnings=features.warnings + self._warnings(features),
       features=features,
+      branches={
+        name: rows
+        for name, rows in branches.items()
+        if name in features.modalities
+      },
     )
 
   def predict_many(
@@ -167,22 +180,48 @@ class Recognizer:
       except (ValueError, OSError) as error:
         yield ClipFailure(os.fspath(path), str(error))
 
+  def explain(self, prediction: Prediction) -> Prediction:
+    """Tells which time steps, of which modality, carried a clip's label.
+
+    Args:
+      prediction: of this recogniser.
+
+    Returns:
+      The same with its `explanation`: of a clip of several windows, that of the
+      one that speaks for the label most.
+    """
+    tracks = windows.tracks_of(prediction.features)
+    ends = windows.window_ends(windows.end_of(tracks))
+    label = self._model.label_names.index(prediction.label)
+    strongest = np.nanargmax(prediction.timeline[-len(ends) :, label])
+    read = self._classify.read(windows.window(tracks, ends[strongest]))
+    inputs = {name: track.rows for name, track in read.items()}
+    found = Explanation(
+      prediction.label,
+      {name: track.seconds for name, track in read.items()},
+      attribution.attribute(self._model, inputs, label),
+    )
+    return dataclasses.replace(prediction, explanation=found)
+
   def _recognise(
     self, features: ClipFeatures
-  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Seconds of the timeline, its probabilities, and those of the clip."""
+  ) -> tuple[np.ndarray, Answers, np.ndarray]:
+    """Seconds of the timeline, its answers, and that to the whole clip."""
     tracks = windows.tracks_of(features)
     ends = windows.window_ends(windows.end_of(tracks))
     # The first window over time, from the clip's start.
-    until = features.seconds if len(ends) == 1 else ends[0]
-    points = _timeline_points(until)
+    points = _timeline_points(features.seconds if len(ends) == 1 else ends[0])
     first = windows.window(tracks, ends[0])
-    later = (windows.window(tracks, end) for end in ends[1:])
-    timeline = np.concatenate(
-      [self._classify.over_time(first, points), self._classify.whole(later)]
+    answers = self._classify.over_time(first, points)
+    if len(ends) > 1:
+      later = (windows.window(tracks, end) for end in ends[1:])
+      answers = joined([answers, self._classify.whole(later)])
+    of_windows = answers[JOINT][len(points) - 1 :]
+    return (
+      np.append(points, ends[1:]),
+      answers,
+      windows.mean_answer(of_windows),
     )
-    answer = windows.mean_answer(timeline[len(points) - 1 :])
-    return np.append(points, ends[1:]), timeline, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
     """What of the model's own expectations the clip does not meet."""

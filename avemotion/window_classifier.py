@@ -1,12 +1,12 @@
 """A trained model's answers to windows of a clip."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from avemotion.data import clips as clips_lib
@@ -21,6 +21,12 @@ from avemotion.windows import Track, Tracks
 _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _WINDOWS = 16
+
+# Probabilities float32[…, labels] of all that the model reads under `JOINT`,
+# and of a model that reads two modalities of each by itself; nan where nobody
+# was heard or seen.
+Answers = dict[str, np.ndarray]
+JOINT = 'joint'
 
 
 class WindowClassifier:
@@ -59,12 +65,12 @@ class WindowClassifier:
     known = [*clips]
     self._speaker_means = {
       modality: enrolment.speaker_mean(
-        [self._read(tracks, modality).rows for tracks in known]
+        [self.read(tracks)[modality].rows for tracks in known]
       )
       for modality in set(enrolled) & set(self.modalities)
     }
 
-  def over_time(self, window: Tracks, points: np.ndarray) -> np.ndarray:
+  def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
     """The answers from a window's start to each of several points of time.
 
     Args:
@@ -72,67 +78,74 @@ class WindowClassifier:
       points: float[points], seconds; the last is its end.
 
     Returns:
-      float32[points, labels], probabilities; nan where nobody was heard or seen
-      yet.
+      Probabilities float32[points, labels], see `Answers`.
     """
     inputs, lengths = {}, {}
-    for modality in self.modalities:
-      track = self._read(window, modality)
+    for modality, track in self.read(window).items():
       # The last point is the whole window, whatever its stamps' rounding.
       steps = np.searchsorted(track.seconds, points + 1e-6, side='right')
       steps[-1] = len(track)
       inputs[modality], _ = clips_lib.pad(
-        [self._known_rows(track, modality)], step_multiple=_STEP_MULTIPLE
+        [track.rows], step_multiple=_STEP_MULTIPLE
       )
       padding = (0, -len(steps) % _POINT_MULTIPLE)
       lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
-    return self._apply(inputs, lengths)[0, : len(points)]
+    answers = self._apply(inputs, lengths)
+    return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
-  def whole(self, windows: Iterable[Tracks]) -> np.ndarray:
+  def whole(self, windows: Iterable[Tracks]) -> Answers:
     """The answers to whole windows.
 
     Args:
-      windows: from `windows.window`, any number; taken as they are needed.
+      windows: from `windows.window`, one or more; taken as they are needed.
 
     Returns:
-      float32[windows, labels], probabilities; nan where nobody is heard or
-      seen.
+      Probabilities float32[windows, labels], see `Answers`.
     """
-    answers = [np.zeros((0, len(self.model.label_names)), np.float32)]
     left = iter(windows)
+    answers = []
     while batch := [*itertools.islice(left, _WINDOWS)]:
       answers.append(self._whole(batch))
-    return np.concatenate(answers)
+    return joined(answers)
 
-  def _whole(self, windows: Sequence[Tracks]) -> np.ndarray:
+  def _whole(self, windows: Sequence[Tracks]) -> Answers:
     """Of up to 16 windows; a single one is a batch of one."""
+    read = [self.read(window) for window in windows]
     inputs, lengths = {}, {}
     for modality in self.modalities:
-      tracks = [self._read(each, modality) for each in windows]
       inputs[modality], lengths[modality] = clips_lib.pad(
-        [self._known_rows(track, modality) for track in tracks],
+        [tracks[modality].rows for tracks in read],
         1 if len(windows) == 1 else _WINDOWS,
         _STEP_MULTIPLE,
       )
-    return self._apply(inputs, lengths)[: len(windows)]
+    answers = self._apply(inputs, lengths)
+    return {name: rows[: len(windows)] for name, rows in answers.items()}
 
-  def _read(self, window: Tracks, modality: str) -> Track:
-    """What the model reads of a modality."""
-    track = window.get(modality)
-    if track is None or not len(track):
-      return Track.empty(FEATURE_WIDTHS[modality])
-    if modality == 'audio' and self.model.config.data.trim_silence:
-      return track.part(silence.spoken(track.rows))
-    return track
+  def read(self, window: Tracks) -> dict[str, Track]:
+    """What the model reads of a window.
 
-  def _known_rows(self, track: Track, modality: str) -> np.ndarray:
-    """Its rows, less the speaker's mean where they are enrolled."""
-    return track.rows - self._speaker_means.get(modality, np.float32(0))
+    Args:
+      window: from `windows.window`.
+
+    Returns:
+      For each of its modalities a track, of no steps where it is missing; less
+      the silence that the model was not trained on, and the speaker's mean
+      where they are enrolled.
+    """
+    tracks = {}
+    for modality in self.modalities:
+      track = window.get(modality)
+      if track is None or not len(track):
+        track = Track.empty(FEATURE_WIDTHS[modality])
+      elif modality == 'audio' and self.model.config.data.trim_silence:
+        track = track.part(silence.spoken(track.rows))
+      mean = self._speaker_means.get(modality, np.float32(0))
+      tracks[modality] = dataclasses.replace(track, rows=track.rows - mean)
+    return tracks
 
   def _apply(
     self, inputs: Mapping[str, np.ndarray], lengths: Mapping[str, np.ndarray]
-  ) -> np.ndarray:
-    """Probabilities; nan where there are no steps of any modality."""
+  ) -> Answers:
     found = _probabilities(
       self.model.classifier,
       self.model.variables,
@@ -140,8 +153,20 @@ class WindowClassifier:
       lengths,
       self.model.temperature,
     )
-    told = np.any([steps > 0 for steps in lengths.values()], axis=0)
-    return np.where(told[..., None], np.asarray(found), np.float32(np.nan))
+    there = {name: steps > 0 for name, steps in lengths.items()}
+    there[JOINT] = np.any([*there.values()], axis=0)
+    return {
+      name: np.where(there[name][..., None], np.asarray(rows), np.nan)
+      for name, rows in found.items()
+    }
+
+
+def joined(answers: Sequence[Answers]) -> Answers:
+  """The answers to later points of time after those to earlier ones."""
+  return {
+    name: np.concatenate([each[name] for each in answers])
+    for name in answers[0]
+  }
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -151,6 +176,10 @@ def _probabilities(
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperature: float,
-) -> jax.Array:
-  logits = jnp.asarray(classifier.apply(variables, features, lengths))
-  return jax.nn.softmax(logits / temperature)
+) -> dict[str, jax.Array]:
+  logits: Any = classifier.apply(
+    variables, features, lengths, method=classifier.with_branches
+  )
+  return {
+    name: jax.nn.softmax(each / temperature) for name, each in logits.items()
+  }

@@ -1,6 +1,7 @@
 """Recognises the emotion of clips.
 
-  python launch/predict.py CLIP… [--plot]
+  python launch/predict.py CLIP… [--plot] [--explain]
+  python launch/predict.py CLIP --annotate=annotated.mp4
   python launch/predict.py CLIP… --checkpoint=runs/latest/fold_0
 
 Without --checkpoint the model that ships with the package listens to the clip;
@@ -22,7 +23,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app, flags
 
-from avemotion import compilation, recognizer
+from avemotion import annotation, compilation, recognizer
+from avemotion.features import media_writer
 from avemotion.training import logs
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -34,6 +36,18 @@ _CHECKPOINT = flags.DEFINE_string(
 _JSON = flags.DEFINE_boolean('json', False, 'print JSON lines, not tables')
 _PLOT = flags.DEFINE_boolean(
   'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
+)
+_EXPLAIN = flags.DEFINE_boolean(
+  'explain',
+  False,
+  'tell when, and by sound or by picture, the clip showed it; with --plot it is'
+  ' drawn, too',
+)
+_ANNOTATE = flags.DEFINE_string(
+  'annotate',
+  None,
+  'write the clip again as this .mp4, .mov or .mkv, with its face boxed and its'
+  ' probabilities beside it; of one clip',
 )
 _PLOT_DIR = flags.DEFINE_string('plot_dir', '.', 'directory of the pictures')
 _ENROL = flags.DEFINE_multi_string(
@@ -52,10 +66,16 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   if len(argv) < 2:
     raise app.UsageError('name at least one clip')
+  if _ANNOTATE.value and len(argv) > 2:
+    raise app.UsageError('--annotate is of one clip')
   compilation.cache_on_disk()
   try:
+    if _ANNOTATE.value:
+      media_writer.check_name(_ANNOTATE.value)
     model = recognizer.Recognizer.from_checkpoint(
-      _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=_PLOT.value
+      _CHECKPOINT.value,
+      _VGG16_WEIGHTS.value,
+      illustrate=_PLOT.value or bool(_ANNOTATE.value),
     )
     if _ENROL.value:
       model.enrol(_ENROL.value)
@@ -66,17 +86,27 @@ def main(argv: list[str]) -> int:
   failed = False
   pictures: collections.Counter[str] = collections.Counter()
   for clip in argv[1:]:
+    stem = pathlib.Path(clip).stem
     try:
-      prediction = model.predict(clip)
-      _show(prediction)
-      if _PLOT.value:
-        stem = pathlib.Path(clip).stem
-        pictures[stem] += 1
-        _draw(prediction, stem, pictures[stem])
+      _recognise(model, clip, pictures[stem] + 1)
+      pictures[stem] += 1
     except (ValueError, OSError) as error:
       print(f'predict.py: {error}', file=sys.stderr)
       failed = True
   return int(failed)
+
+
+def _recognise(model: recognizer.Recognizer, clip: str, number: int) -> None:
+  """Recognises a clip, and shows it in all the ways that are asked for."""
+  prediction = model.predict(clip)
+  if _EXPLAIN.value:
+    prediction = model.explain(prediction)
+  _show(prediction)
+  if _PLOT.value:
+    _draw(prediction, number)
+  if _ANNOTATE.value:
+    annotation.annotate(prediction, _ANNOTATE.value)
+    print(f'annotated: {_ANNOTATE.value}', file=sys.stderr)
 
 
 def _show(prediction: recognizer.Prediction) -> None:
@@ -86,11 +116,12 @@ def _show(prediction: recognizer.Prediction) -> None:
     print(prediction, flush=True)
 
 
-def _draw(prediction: recognizer.Prediction, stem: str, number: int) -> None:
+def _draw(prediction: recognizer.Prediction, number: int) -> None:
   """Draws the timeline; clips of one name in several folders are numbered."""
   directory = pathlib.Path(_PLOT_DIR.value)
   directory.mkdir(parents=True, exist_ok=True)
   suffix = f'.{number}' if number > 1 else ''
+  stem = pathlib.Path(prediction.clip).stem
   path = directory / f'{stem}.timeline{suffix}.png'
   prediction.save_plot(path)
   print(f'timeline: {path}', file=sys.stderr)

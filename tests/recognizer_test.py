@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import matplotlib.image
 import numpy as np
 import pytest
 
@@ -97,6 +98,25 @@ def test_timeline_runs_to_the_end_and_each_point_knows_only_its_past(
   )
 
 
+def test_each_branch_has_its_own_timeline(prediction):
+  model, features = make_model(), prediction.features
+  assert set(prediction.branches) == {'video', 'audio'}
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None], 'audio': features.audio[None]},
+    {
+      'video': np.array([len(features.video)]),
+      'audio': np.array([len(features.audio)]),
+    },
+    method=model.classifier.with_branches,
+  )
+  for name, rows in prediction.branches.items():
+    assert rows.shape == prediction.timeline.shape
+    np.testing.assert_allclose(
+      rows[-1], jax.nn.softmax(logits[name][0]), atol=1e-5
+    )
+
+
 def test_json_keeps_its_contract(prediction):
   written = json.loads(json.dumps(prediction.to_json()))
   assert set(written) == {
@@ -123,6 +143,35 @@ def test_table_names_each_label_once_the_likeliest_first(prediction):
   assert sorted(line.split()[0] for line in lines[1:4]) == sorted(LABELS)
 
 
+def test_explanation_is_of_the_label_and_of_the_rows_that_were_read(
+  recognizer, prediction
+):
+  explained = recognizer.explain(prediction)
+  assert prediction.explanation is None
+  found = explained.explanation
+  assert found.label == prediction.label
+  features = prediction.features
+  for name, rows in (('video', features.video), ('audio', features.audio)):
+    assert len(found.attributions[name]) == len(found.seconds[name])
+    assert len(found.attributions[name]) == len(rows)
+  np.testing.assert_allclose(found.seconds['video'], features.frame_seconds)
+  written = json.loads(json.dumps(explained.to_json()))
+  assert written.pop('explanation')['label'] == prediction.label
+  assert written == prediction.to_json()
+  lines = str(explained).splitlines()
+  assert sum(line.startswith('  why: ') for line in lines) == 2
+
+
+def test_an_explanation_is_drawn_below_the_timeline(
+  recognizer, prediction, tmp_path
+):
+  heights = []
+  for shown in (prediction, recognizer.explain(prediction)):
+    shown.save_plot(tmp_path / 'timeline.png')
+    heights.append(len(matplotlib.image.imread(tmp_path / 'timeline.png')))
+  assert heights[1] - heights[0] == pytest.approx(2 * 1.2 * 120, abs=2)
+
+
 def test_plot_is_a_png(prediction, tmp_path):
   prediction.save_plot(tmp_path / 'timeline.png')
   assert (tmp_path / 'timeline.png').read_bytes().startswith(b'\x89PNG')
@@ -141,6 +190,7 @@ def test_a_missing_modality_is_told(
 ):
   prediction = recognizer.predict(make(folder / name, **changes))
   assert prediction.modalities == (modality,)
+  assert set(prediction.branches) == {modality}
   if name == 'nobody.mp4':
     assert prediction.face_share == 0.0
   assert prediction.warnings[-1] == (
@@ -174,6 +224,7 @@ def test_a_model_of_other_features_is_refused():
 def test_an_audio_model_shows_faces_only_where_asked(folder):
   path = make(folder / 'shown.mp4')
   plain = Recognizer(make_model(('audio',))).predict(path)
+  assert not plain.branches
   assert plain.face_share is None
   shown = Recognizer(make_model(('audio',)), illustrate=True).predict(path)
   assert len(shown.features.crops) > 5

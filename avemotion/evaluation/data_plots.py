@@ -1,7 +1,6 @@
 """Pictures of a dataset: how many clips of whom, and what one of them holds."""
 
 import os
-from collections.abc import Callable
 
 import matplotlib.colors
 import matplotlib.figure
@@ -9,7 +8,7 @@ import numpy as np
 from matplotlib import axes
 
 from avemotion.data.clips import ClipSet
-from avemotion.evaluation import plots
+from avemotion.evaluation import clip_plots, plots
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
 
@@ -62,29 +61,18 @@ def save_example(
     features: of the clip, extracted to illustrate; what it lacks is left out.
     title: above it.
   """
-  panels: list[tuple[float, Callable[[axes.Axes], None]]] = []
+  panels: list[clip_plots.Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.frame_seconds is not None:
     strip = features.frame_seconds, features.crops, features.seconds
-    panels.append((1.2, lambda ax: plots.draw_faces(ax, *strip)))
+    panels.append((1.2, lambda ax: clip_plots.draw_faces(ax, *strip)))
   if features.audio is not None:
     mfcc = features.audio
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
   if features.loudness is not None:
     level = hop * np.arange(len(features.loudness)), features.loudness
-    panels.append((1.4, lambda ax: plots.draw_loudness(ax, *level)))
-  heights = [height for height, _ in panels]
-  figure = matplotlib.figure.Figure(
-    (10, 1.0 + sum(heights)), layout='constrained'
-  )
-  rows = figure.subplots(
-    len(panels), sharex=True, height_ratios=heights, squeeze=False
-  )[:, 0]
-  for ax, (_, draw) in zip(rows, panels, strict=True):
-    draw(ax)
-  rows[0].set(title=title, xlim=(0, features.seconds))
-  rows[-1].set_xlabel('seconds')
-  figure.savefig(path, dpi=120)
+    panels.append((1.4, lambda ax: clip_plots.draw_loudness(ax, *level)))
+  clip_plots.save_panels(path, panels, features.seconds, title)
 
 
 def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:

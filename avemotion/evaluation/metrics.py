@@ -102,6 +102,66 @@ def reliability(
 
 
 @dataclasses.dataclass(frozen=True)
+class Coverage:
+  """Accuracy of the most confident clips, by how many of them are answered.
+
+  One point for each confidence that occurs, from the highest down: clips of
+  like confidence are answered together or not at all.
+
+  Attributes:
+    confidence: float64[points], of the least confident clip that is answered.
+    share: float64[points], of clips that are answered, up to 1.
+    accuracy: float64[points], share of those that are recognised.
+  """
+
+  confidence: np.ndarray
+  share: np.ndarray
+  accuracy: np.ndarray
+
+  def reaching(self, accuracy: float) -> tuple[float, float] | None:
+    """Where the most clips are answered at an accuracy.
+
+    Args:
+      accuracy: at least so much of the answered clips is to be recognised.
+
+    Returns:
+      The least confidence to answer from, and the share of clips that are
+      answered; None: at no confidence is it reached.
+    """
+    reached = np.flatnonzero(self.accuracy >= accuracy)
+    if not reached.size:
+      return None
+    last = reached[-1]
+    return float(self.confidence[last]), float(self.share[last])
+
+
+def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
+  """What not answering where confidence is low is worth.
+
+  The risk–coverage curve of a selective classifier (Geifman & El-Yaniv 2017),
+  with accuracy in the place of risk.
+
+  Args:
+    probabilities: float[clips, labels].
+    labels: int[clips].
+
+  Returns:
+    The curve.
+
+  Raises:
+    ValueError: there are no clips.
+  """
+  if not labels.size:
+    raise ValueError('a coverage curve is of one clip or more')
+  levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
+  correct = probabilities.argmax(axis=1) == labels
+  answered, hits = (
+    np.bincount(level, weights).cumsum() for weights in (None, correct)
+  )
+  return Coverage(-levels, answered / labels.size, hits / answered)
+
+
+@dataclasses.dataclass(frozen=True)
 class Intervals:
   """95 % intervals of means over folds, lower and upper end.
 

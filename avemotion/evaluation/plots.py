@@ -1,4 +1,4 @@
-"""Pictures of scores, of training and of a clip. Arrays in, PNG out."""
+"""Pictures of scores and of training. Arrays in, PNG out."""
 
 import dataclasses
 import os
@@ -10,12 +10,11 @@ import numpy as np
 from matplotlib import axes
 
 from avemotion.emotions import COLOURS
-from avemotion.evaluation.metrics import Reliability
+from avemotion.evaluation.metrics import Coverage, Reliability
 
 # For labels that are none of RAVDESS's emotions.
 _FALLBACK_COLOURS = list(matplotlib.colors.TABLEAU_COLORS)
 _OURS, _OTHER, _GREY = '#2f6690', '#d1743b', '#8c939a'
-_FACES_IN_STRIP = 10  # so that each is about square
 
 
 def save_confusion(
@@ -97,6 +96,50 @@ def save_reliability(
   )
   below.bar(centres, reliability.counts, width, color=_GREY, ec='white')
   below.set(xlabel='confidence', ylabel='clips')
+  figure.savefig(path, dpi=120)
+
+
+def save_coverage(
+  path: str | os.PathLike[str],
+  coverage: Coverage,
+  accuracy: float,
+  title: str,
+) -> None:
+  """Draws the accuracy of the most confident clips by their share.
+
+  Args:
+    path: the PNG.
+    coverage: the curve.
+    accuracy: where it is reached, the curve is marked.
+    title: above it.
+  """
+  figure = matplotlib.figure.Figure((5.6, 4.6), layout='constrained')
+  ax = figure.subplots()
+  whole = coverage.accuracy[-1]
+  ax.axhline(whole, color=_GREY, ls='--', lw=1, label=f'all clips {whole:.1%}')
+  # Steps: the next clip is answered, or it is not.
+  ax.step(coverage.share, coverage.accuracy, where='post', color=_OURS, lw=2)
+  reached = coverage.reaching(accuracy)
+  if reached is not None:
+    confidence, share = reached
+    ax.plot(
+      [0, share],
+      [accuracy, accuracy],
+      color=_OTHER,
+      lw=1.2,
+      marker='o',
+      markevery=[1],
+      label=f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}',
+    )
+  ax.legend(loc='lower left', frameon=False)
+  ax.set(
+    xlabel='share of clips, the most confident first',
+    ylabel='accuracy',
+    xlim=(0, 1),
+    ylim=(0, 1.02),
+    title=title,
+  )
+  ax.spines[['top', 'right']].set_visible(False)
   figure.savefig(path, dpi=120)
 
 
@@ -201,86 +244,10 @@ def save_comparison(
   figure.savefig(path, dpi=120)
 
 
-def save_timeline(
-  path: str | os.PathLike[str],
-  seconds: np.ndarray,
-  probabilities: Mapping[str, np.ndarray],
-  *,
-  duration: float,
-  title: str,
-  loudness: tuple[np.ndarray, np.ndarray] | None = None,
-  faces: tuple[np.ndarray, np.ndarray] | None = None,
-) -> None:
-  """Draws a clip's probabilities over time, its loudness and its faces.
-
-  Args:
-    path: the PNG.
-    seconds: float[points].
-    probabilities: for each label float[points].
-    duration: of the clip, seconds.
-    title: above it.
-    loudness: float[steps] seconds and float[steps] dBFS; None: no sound.
-    faces: float[frames] seconds and uint8[frames, 48, 48, 3]; None: no face.
-  """
-  heights = [4.0] + [1.2] * (loudness is not None) + [0.9] * (faces is not None)
-  figure = matplotlib.figure.Figure(
-    (10, 1.2 + sum(heights)), layout='constrained'
-  )
-  rows = iter(
-    figure.subplots(
-      len(heights), sharex=True, height_ratios=heights, squeeze=False
-    )[:, 0]
-  )
-  ax = next(rows)
-  _draw_probabilities(ax, seconds, probabilities)
-  ax.set(title=title, xlim=(0, duration))
-  if loudness is not None:
-    ax = next(rows)
-    draw_loudness(ax, *loudness)
-  if faces is not None:
-    ax = next(rows)
-    draw_faces(ax, *faces, duration)
-  ax.set_xlabel('seconds')
-  figure.savefig(path, dpi=120)
-
-
 def colour_of(label: str, index: int) -> str:
   """Its emotion's colour; of a label that is none, one by its place."""
   fallback = _FALLBACK_COLOURS[index % len(_FALLBACK_COLOURS)]
   return COLOURS.get(label, fallback)
-
-
-def draw_loudness(
-  ax: axes.Axes, seconds: np.ndarray, loudness: np.ndarray
-) -> None:
-  """Fills under the loudness.
-
-  Args:
-    ax: where.
-    seconds: float[steps].
-    loudness: float[steps] dBFS.
-  """
-  ax.fill_between(seconds, loudness, -80, color='#9aa5b1', lw=0)
-  ax.set(ylabel='loudness\ndBFS', ylim=(-80, 0))
-
-
-def draw_faces(
-  ax: axes.Axes, seconds: np.ndarray, crops: np.ndarray, duration: float
-) -> None:
-  """Draws a strip of faces, each over the time that it was seen at.
-
-  Args:
-    ax: where.
-    seconds: float[frames].
-    crops: uint8[frames, 48, 48, 3].
-    duration: of the clip, seconds.
-  """
-  width = duration / _FACES_IN_STRIP
-  starts = np.arange(_FACES_IN_STRIP) * width
-  nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
-  for start, index in zip(starts, nearest, strict=True):
-    ax.imshow(crops[index], extent=(start, start + width, 0, 1), aspect='auto')
-  ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')
 
 
 def _draw_curves(
@@ -314,29 +281,3 @@ def _measured(
   values = fold.get(metric, np.full(len(fold['epoch']), np.nan))
   pairs = zip(fold['epoch'], values, strict=True)
   return {epoch: value for epoch, value in pairs if np.isfinite(value)}
-
-
-def _draw_probabilities(
-  ax: axes.Axes, seconds: np.ndarray, probabilities: Mapping[str, np.ndarray]
-) -> None:
-  """Lines, each named at its right end's height, the strongest first."""
-  ranked = sorted(probabilities, key=lambda name: -probabilities[name][-1])
-  for index, name in enumerate(ranked):
-    values = probabilities[name]
-    ax.plot(
-      seconds,
-      values,
-      color=colour_of(name, index),
-      lw=2.5 if index == 0 else 1.5,
-      marker='o' if len(seconds) == 1 else None,
-      label=f'{name}  {values[-1]:.0%}',
-    )
-  ax.set(ylabel='probability', ylim=(0, 1))
-  ax.grid(axis='y', color='#e5e5e5')
-  ax.legend(
-    loc='center left',
-    bbox_to_anchor=(1.0, 0.5),
-    frameon=False,
-    title='at the end',
-    alignment='left',
-  )

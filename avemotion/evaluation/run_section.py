@@ -10,6 +10,7 @@ from avemotion.evaluation import markdown, metrics, paper, plots
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores, Score
 
+_ACCURACY = 0.9  # That a user might want of the answers that are given.
 _PAPERS_PROTOCOLS = {
   'random80': 'a random 80/20 split',
   'random10': 'random ten-fold cross-validation',
@@ -27,12 +28,12 @@ def draw(
     stem: what the pictures' names begin with.
 
   Returns:
-    Confusion matrix, reliability diagram, learning curves.
+    Confusion matrix, reliability diagram, coverage, learning curves.
   """
   run = scores.run
-  confusion, reliability, curves = paths = [
+  confusion, reliability, coverage, curves = paths = [
     directory / f'{stem}.{name}.png'
-    for name in ('confusion', 'reliability', 'curves')
+    for name in ('confusion', 'reliability', 'coverage', 'curves')
   ]
   title = f'{run.name}, {run.protocol}'
   plots.save_confusion(
@@ -42,6 +43,7 @@ def draw(
     f'{title}: {scores.accuracy.pooled:.1%} of {run.labels.size} clips',
   )
   plots.save_reliability(reliability, scores.reliability, title)
+  plots.save_coverage(coverage, scores.coverage, _ACCURACY, title)
   plots.save_learning_curves(curves, [f.curves for f in run.folds], title)
   return paths
 
@@ -56,7 +58,7 @@ def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
   Returns:
     The section, from its heading on.
   """
-  confusion, reliability, curves = (path.name for path in pictures)
+  confusion, reliability, coverage, curves = (path.name for path in pictures)
   return '\n\n'.join(
     [
       f'## `{scores.run.name}`',
@@ -68,6 +70,8 @@ def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
       _recall_table(scores),
       '### Calibration',
       f'![Reliability diagram]({reliability})',
+      _coverage(scores.coverage),
+      f'![Accuracy of the most confident clips]({coverage})',
       '### Training',
       f'![Learning curves]({curves})',
       _fold_table(scores.run),
@@ -210,6 +214,22 @@ def _explanation(scores: RunScores) -> str:
       f"The paper's number is of {row}, by {_PAPERS_PROTOCOLS[row.protocol]}."
     )
   return markdown.wrap(' '.join(sentences))
+
+
+def _coverage(coverage: metrics.Coverage) -> str:
+  """At which confidence an accuracy is reached, if at any."""
+  reached = coverage.reaching(_ACCURACY)
+  if reached is None:
+    return markdown.wrap(
+      f'However confident, no share of the clips has {_ACCURACY:.0%} of them'
+      ' recognised.'
+    )
+  confidence, share = reached
+  return markdown.wrap(
+    f'Of the {_percent(share)} of clips with a confidence of {confidence:.3f}'
+    f' or more, {_ACCURACY:.0%} or more are recognised. It is read off'
+    ' these test clips: one to decide by is to be chosen on validation clips.'
+  )
 
 
 def _recall_table(scores: RunScores) -> str:

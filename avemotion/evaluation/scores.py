@@ -36,6 +36,7 @@ class RunScores:
     macro_f1: mean over labels.
     confusion: int64[labels, labels]; rows are true labels.
     reliability: confidence against accuracy.
+    coverage: accuracy of the most confident clips.
   """
 
   run: CrossValidation
@@ -44,6 +45,7 @@ class RunScores:
   macro_f1: float
   confusion: np.ndarray
   reliability: metrics.Reliability
+  coverage: metrics.Coverage
 
   @property
   def papers_row(self) -> paper.Row | None:
@@ -91,6 +93,7 @@ def score(run: CrossValidation) -> RunScores:
     reliability=metrics.reliability(
       run.probabilities.max(axis=1), run.predictions == run.labels
     ),
+    coverage=metrics.coverage_curve(run.probabilities, run.labels),
   )
 
 

@@ -48,7 +48,7 @@ def mfcc(
   waveform = _checked(waveform)
   emphasised = waveform.copy()
   emphasised[1:] -= np.float32(PRE_EMPHASIS) * waveform[:-1]
-  emphasised[: len(before)] -= np.float32(PRE_EMPHASIS) * np.float32(before)
+  emphasised[: len(before)] -= np.float32(PRE_EMPHASIS) * np.asarray(before)
   spectrum = np.fft.rfft(_frames(emphasised) * _window())
   power = np.square(spectrum.real) + np.square(spectrum.imag)
   # Not by BLAS, whose threads go on spinning and keep the picture's waiting.

@@ -1,6 +1,6 @@
 """Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B).
 
-The only file that knows PyAV.
+The only file that knows PyAV, but for `media_writer.py`.
 """
 
 import contextlib
@@ -169,6 +169,48 @@ def _frames(
       yield seconds, frame
 
 
+def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+  """Decodes the picture at its own rate.
+
+  Args:
+    path: a clip with a picture.
+
+  Yields:
+    Seconds since the clip's start, and uint8[height, width, 3] RGB, upright.
+
+  Raises:
+    MediaError: the file has no picture, or breaks off.
+  """
+  for seconds, frame in _frames(path):
+    yield seconds, _upright(frame)
+
+
+def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+  """Decodes the sound as it is, but for its rate, which becomes 48 kHz.
+
+  Args:
+    path: a clip with sound.
+
+  Yields:
+    Seconds since the clip's start, and float32[channels, samples]; of more than
+    two channels a mix to two.
+
+  Raises:
+    MediaError: the file has no sound, or breaks off.
+  """
+  with _opened(path) as container:
+    stream = _sound(path, container)
+    start = _start(container)
+    layout = 'mono' if stream.channels == 1 else 'stereo'
+    resampler = av.AudioResampler(
+      format='fltp', layout=layout, rate=SAMPLE_RATE
+    )
+    frames = _decoded(path, stream, container.demux(stream))
+    for frame in itertools.chain(frames, [None]):
+      for chunk in resampler.resample(frame):
+        yield _seconds(chunk, start), chunk.to_ndarray()
+
+
 def read_waveform(path: Path) -> np.ndarray:
   """Decodes the sound, mixed down to mono and resampled to 48 kHz.
 
@@ -182,9 +224,7 @@ def read_waveform(path: Path) -> np.ndarray:
     MediaError: the file has no sound, none could be decoded, or it breaks off.
   """
   with _opened(path) as container:
-    if not container.streams.audio:
-      raise MediaError(f'{path}: has no sound')
-    stream = container.streams.audio[0]
+    stream = _sound(path, container)
     resampler = av.AudioResampler(format='fltp', rate=SAMPLE_RATE)
     # FFmpeg's own mono is 3 dB louder than the channels' mean, and can clip.
     frames = _decoded(path, stream, container.demux(stream))
@@ -232,11 +272,21 @@ def _picture(
   return pictures[0]
 
 
+def _sound(
+  path: Path, container: 'av.container.InputContainer'
+) -> 'av.AudioStream':
+  if not container.streams.audio:
+    raise MediaError(f'{path}: has no sound')
+  return container.streams.audio[0]
+
+
 def _start(container: 'av.container.InputContainer') -> float:
   return (container.start_time or 0) / av.time_base
 
 
-def _seconds(of: 'av.Packet | av.VideoFrame', start: float) -> float:
+def _seconds(
+  of: 'av.Packet | av.VideoFrame | av.AudioFrame', start: float
+) -> float:
   if of.pts is None or of.time_base is None:
     raise _NoTimeStamp
   return float(of.pts * of.time_base) - start

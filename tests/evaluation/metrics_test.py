@@ -92,6 +92,41 @@ def test_the_edges_of_bins_belong_to_the_lower_one():
   assert bins.counts.tolist() == [2, 1]
 
 
+def test_coverage_by_hand():
+  probabilities = np.array(
+    [[0.6, 0.4], [0.1, 0.9], [0.7, 0.3], [0.2, 0.8], [0.3, 0.7]]
+  )
+  curve = metrics.coverage_curve(probabilities, np.array([0, 1, 1, 0, 1]))
+  # The two clips of 0.7, one right and one wrong, are answered together.
+  np.testing.assert_allclose(curve.confidence, [0.9, 0.8, 0.7, 0.6])
+  np.testing.assert_allclose(curve.share, [0.2, 0.4, 0.8, 1.0])
+  np.testing.assert_allclose(curve.accuracy, [1, 1 / 2, 2 / 4, 3 / 5])
+  assert curve.reaching(0.55) == (0.6, 1.0)
+  assert curve.reaching(0.9) == (0.9, 0.2)
+  assert curve.reaching(1.1) is None
+
+
+def test_coverage_is_that_of_thresholds():
+  rng = np.random.default_rng(0)
+  probabilities = rng.dirichlet(np.ones(4), 300).round(2)
+  labels = rng.integers(0, 4, 300)
+  curve = metrics.coverage_curve(probabilities, labels)
+  confidence = probabilities.max(axis=1)
+  hit = probabilities.argmax(axis=1) == labels
+  for at, share, accuracy in zip(
+    curve.confidence, curve.share, curve.accuracy, strict=True
+  ):
+    answered = confidence >= at
+    assert answered.mean() == pytest.approx(share)
+    assert hit[answered].mean() == pytest.approx(accuracy)
+  assert curve.accuracy[-1] == pytest.approx(hit.mean())
+
+
+def test_coverage_of_no_clips_is_refused():
+  with pytest.raises(ValueError, match='one clip or more'):
+    metrics.coverage_curve(np.zeros((0, 8)), np.zeros(0, int))
+
+
 def scored_clips():
   """Labels, predictions and actors, some of whom are easier than others."""
   rng = np.random.default_rng(1)

@@ -18,26 +18,6 @@ def test_confusion_is_dark_where_the_clips_are(tmp_path):
   assert np.corrcoef(rows, columns)[0, 1] > 0.5
 
 
-@pytest.mark.parametrize('loudness', [False, True])
-@pytest.mark.parametrize('faces', [False, True])
-def test_timeline_grows_by_what_is_shown(tmp_path, loudness, faces):
-  path = tmp_path / 'timeline.png'
-  seconds = np.linspace(0.1, 2, 12)
-  plots.save_timeline(
-    path,
-    seconds,
-    {'calm': seconds / 4, 'unheard of': 1 - seconds / 4},
-    duration=2.0,
-    title='clip',
-    loudness=(seconds, -60 + 10 * seconds) if loudness else None,
-    faces=(seconds, np.zeros((12, 48, 48, 3), np.uint8)) if faces else None,
-  )
-  height = matplotlib.image.imread(path).shape[0]
-  assert height == pytest.approx(
-    120 * (5.2 + 1.2 * loudness + 0.9 * faces), abs=2
-  )
-
-
 def shows(path, colour):
   """How many pixels are of a colour."""
   image = matplotlib.image.imread(path)[..., :3]
@@ -60,6 +40,18 @@ def test_reliability_fills_only_bins_with_clips(tmp_path):
   image = matplotlib.image.imread(path)
   assert image.shape[:2] == (744, 672)
   assert shows(path, '#8c939a') > 1000  # The histogram.
+
+
+def test_coverage_is_marked_where_the_accuracy_is_reached(tmp_path):
+  confidence = np.linspace(0.99, 0.2, 50)
+  share = np.linspace(0.02, 1, 50)
+  curve = metrics.Coverage(confidence, share, 1 - share / 3)
+  path = tmp_path / 'coverage.png'
+  plots.save_coverage(path, curve, 0.9, 'run')
+  assert shows(path, '#2f6690') > 500
+  marked = shows(path, '#d1743b')
+  plots.save_coverage(path, curve, 1.0, 'run')  # Reached nowhere.
+  assert shows(path, '#d1743b') == 0 < marked
 
 
 def curves(epochs, validation):

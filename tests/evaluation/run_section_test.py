@@ -14,8 +14,8 @@ def section(tmp_path, write_run):
 
   def write(**changes):
     (run,) = runs.read_runs([write_run(tmp_path / 'run', **changes)])
-    names = ('confusion.png', 'reliability.png', 'curves.png')
-    pictures = [tmp_path / name for name in names]
+    names = ('confusion', 'reliability', 'coverage', 'curves')
+    pictures = [tmp_path / f'{name}.png' for name in names]
     return run_section.write(scores.score(run), pictures)
 
   return write
@@ -75,7 +75,7 @@ def test_seconds_of_several_programs_are_added(tmp_path, write_run):
   for folds in (range(7), range(7, 9), [9]):
     workdir = write_run(tmp_path, folds=folds)
   (run,) = runs.read_runs([workdir])
-  text = words(run_section.write(scores.score(run), [tmp_path] * 3))
+  text = words(run_section.write(scores.score(run), [tmp_path] * 4))
   assert '3 programs of 1 to 7 folds each, 203 seconds in all.' in text
 
 
@@ -120,8 +120,26 @@ def test_a_fitted_temperature_is_told(tmp_path, write_run, rewrite):
   workdir = write_run(tmp_path, protocol='random80')
   rewrite(workdir / 'fold_0' / 'result.json', temperature=1.3)
   (run,) = runs.read_runs([workdir])
-  text = run_section.write(scores.score(run), [tmp_path] * 3)
+  text = run_section.write(scores.score(run), [tmp_path] * 4)
   assert 'temperature fitted on validation clips' in ' '.join(text.split())
+
+
+def test_the_confidence_that_an_accuracy_takes_is_told(tmp_path, write_run):
+  (run,) = runs.read_runs([write_run(tmp_path / 'run', protocol='random80')])
+  scored = scores.score(run)
+  text = words(run_section.write(scored, [tmp_path] * 4))
+  (found,) = re.findall(
+    r'confidence of (0\.\d{3}) or more, 90% or more are', text
+  )
+  sure = run.probabilities.max(axis=1) >= float(found) - 5e-4
+  assert (run.predictions == run.labels)[sure].mean() >= 0.9
+  assert f'Of the {sure.mean():.1%} of clips' in text
+  assert 'is to be chosen on validation clips' in text
+
+
+def test_an_accuracy_that_is_never_reached_is_told(section):
+  text = words(section(protocol='random80', skill=-9.0))
+  assert 'However confident, no share of the clips has 90%' in text
 
 
 def test_lines_but_those_of_tables_are_of_80_characters(section):
@@ -136,6 +154,7 @@ def test_pictures_are_drawn(tmp_path, write_run):
   assert [path.name for path in drawn] == [
     'run.confusion.png',
     'run.reliability.png',
+    'run.coverage.png',
     'run.curves.png',
   ]
   for path in drawn:

@@ -17,6 +17,7 @@ def test_one_run_is_one_section(tmp_path, write_run):
     'report.html',
     'my_run.confusion.png',
     'my_run.reliability.png',
+    'my_run.coverage.png',
     'my_run.curves.png',
   ]
   assert all(path.stat().st_size for path in written)
@@ -34,7 +35,7 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   c = write_run(tmp_path / 'c' / 'other', protocol='actor5', audio_features=1)
   written = report.write_report(read(a, b, c), tmp_path / 'report')
   names = [path.name for path in written]
-  assert len(set(names)) == len(names) == 3 + 3 * 3
+  assert len(set(names)) == len(names) == 3 + 3 * 4
   assert {'run.confusion.png', 'run.2.confusion.png'} < set(names)
   text = written[0].read_text()
   assert '![Accuracies beside the paper](comparison.png)' in text
@@ -48,7 +49,7 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   overview = ' '.join(text.partition('## `')[0].split())
   assert 'interval of the mean over folds, by bootstrap' in overview
   page = written[1].read_text()
-  assert page.count('data:image/png;base64,') == 10
+  assert page.count('data:image/png;base64,') == 13
   assert 'http' not in page
 
 

@@ -59,6 +59,42 @@ def test_containers_give_rgb_frames_and_mono_48_khz(folder, suffix):
   assert 0.01 < np.abs(waveform).max() <= 1.0
 
 
+def test_every_frame_holds_the_sampled_ones_at_the_clips_own_rate(clip):
+  every = dict(media.every_frame(clip))
+  times = np.array(list(every))
+  np.testing.assert_allclose(np.diff(times), 1 / 30, atol=1e-3)
+  assert len(times) == pytest.approx(1.2 * 30, abs=1)
+  for seconds, image in read(clip):
+    np.testing.assert_array_equal(every[seconds], image)
+
+
+@pytest.mark.parametrize('channels', [1, 2, 6])
+def test_sound_is_read_as_it_is_in_two_channels_at_most(folder, channels):
+  soundfile = pytest.importorskip('soundfile')
+  path = folder / f'{channels}.wav'
+  tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+  silent = np.zeros((16_000, channels - 1))
+  soundfile.write(path, np.column_stack([tone, silent]), 16_000)
+  times, chunks = zip(*media.read_sound(path), strict=True)
+  sound = np.concatenate(chunks, axis=1)
+  assert sound.shape[0] == min(channels, 2)
+  assert sound.shape[1] == pytest.approx(48_000, abs=100)
+  before = np.cumsum([0] + [chunk.shape[1] for chunk in chunks[:-1]])
+  np.testing.assert_allclose(times, before / 48_000, atol=2e-3)
+  assert sound[0].std() > 0.05
+  if channels == 2:
+    assert sound[1].std() < 1e-4
+
+
+def test_what_is_not_there_is_told(folder):
+  mute = make(folder / 'mute_track.mp4', audio=False)
+  with pytest.raises(media.MediaError, match='has no sound'):
+    next(media.read_sound(mute))
+  sound = make(folder / 'sound_track.wav', video=False)
+  with pytest.raises(media.MediaError, match='has no picture'):
+    next(media.every_frame(sound))
+
+
 @pytest.mark.parametrize('rate', [8_000, 44_100, 48_000])
 def test_sound_of_any_rate_keeps_its_pitch_and_stereo_is_mixed(folder, rate):
   soundfile = pytest.importorskip('soundfile')

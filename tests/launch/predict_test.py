@@ -9,6 +9,7 @@ import jax
 import pytest
 
 from avemotion.emotions import EMOTIONS
+from avemotion.features import media
 from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 from tfds_ravdess import synthetic
@@ -89,9 +90,30 @@ def test_without_a_checkpoint_the_model_that_ships_listens(folder):
   assert set(prediction['probabilities']) == set(EMOTIONS)
 
 
+def test_explained_on_demand_in_words_and_in_json(folder):
+  ran = predict(folder, 'good.mp4', '--checkpoint=.', '--explain')
+  assert ran.returncode == 0
+  assert '  why: audio ' in ran.stdout
+  assert 'adds up' not in ran.stderr
+  ran = predict(folder, 'good.mp4', '--checkpoint=.', '--explain', '--json')
+  explained = json.loads(ran.stdout)['explanation']['modalities']
+  assert set(explained) == {'audio'}
+
+
+def test_annotated_on_demand(folder):
+  ran = predict(
+    folder, 'good.mp4', '--checkpoint=.', '--annotate=annotated.mp4'
+  )
+  assert ran.returncode == 0
+  assert 'annotated: annotated.mp4' in ran.stderr
+  assert media.tracks(folder / 'annotated.mp4')[:2] == (True, True)
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
+    (['good.mp4', '--annotate=clip.gif'], 'ends in .mp4, .mov, .mkv'),
+    (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate is of one clip'),
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),

@@ -31,14 +31,14 @@ def test_draws_a_clip(tmp_path):
   assert ran.stdout == 'clip.png\n'
   # Faces above coefficients above loudness.
   image = matplotlib.image.imread(tmp_path / 'clip.png')
-  assert image.shape[0] == pytest.approx(120 * 6.6, abs=2)
+  assert image.shape[0] == pytest.approx(120 * 6.8, abs=2)
   # Sound alone has no faces.
   synthetic.make_clip(tmp_path / 'sound.wav', 'happy', actor=1, seconds=1.0)
   ran = show(tmp_path, 'sound.wav', '--output=sound.png')
   assert (ran.returncode, ran.stdout) == (0, 'sound.png\n')
   assert 'sound.wav: no picture in the clip' in ran.stderr
   image = matplotlib.image.imread(tmp_path / 'sound.png')
-  assert image.shape[0] == pytest.approx(120 * 5.4, abs=2)
+  assert image.shape[0] == pytest.approx(120 * 5.6, abs=2)
 
 
 def test_draws_a_dataset_of_any_labels(tmp_path):

@@ -1,0 +1,180 @@
+"""Encode a clip: frames as they are shown, and sound.
+
+The only file beside `media.py` that knows PyAV.
+"""
+
+import itertools
+import pathlib
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from avemotion.features.acoustic import SAMPLE_RATE
+from avemotion.features.media import MediaError, Path
+
+# FFmpeg's container for each ending; all hold the codecs below.
+_CONTAINERS = {'.mp4': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
+# The first that FFmpeg was built with.
+_CODECS = {
+  'libx264': {'preset': 'veryfast', 'crf': '23'},
+  'mpeg4': {'q:v': '4'},
+}
+# Ticks of a second: a whole number of them to a frame of nearly any rate, and
+# no more than mpeg4 counts.
+_TICKS = 60_000
+_LONGEST_JITTER = 0.05  # seconds; a longer hole in the sound is silence
+_LAYOUTS = {1: 'mono', 2: 'stereo'}
+
+
+def check_name(path: Path) -> None:
+  """Checks that a file of this name can be written as a clip.
+
+  Raises:
+    ValueError: its ending is unknown.
+  """
+  suffix = pathlib.Path(path).suffix.lower()
+  if suffix not in _CONTAINERS:
+    raise ValueError(
+      f'{path}: expected a name that ends in {", ".join(_CONTAINERS)}'
+    )
+
+
+def write_clip(
+  path: Path,
+  frames: Iterable[tuple[float, np.ndarray]],
+  sound: Iterable[tuple[float, np.ndarray]] = (),
+) -> None:
+  """Writes a clip, whole or not at all.
+
+  Until it is whole it is `.NAME.part` beside its name, and goes away if writing
+  fails.
+
+  Args:
+    path: `….mp4`, `.mov` or `.mkv`; an existing file is replaced.
+    frames: seconds since the clip's start, and uint8[height, width, 3] RGB, all
+      of one size, even both ways; one no later than the one before is left out.
+    sound: seconds since the clip's start, and float32[channels, samples] at 48
+      kHz of one channel or two; holes in time become silence. None: no sound.
+
+  Raises:
+    MediaError: it cannot be written, as on a full disk, or there is no frame.
+    ValueError: the name's ending is unknown.
+  """
+  check_name(path)
+  path = pathlib.Path(path)
+  partial = path.with_name(f'.{path.name}.part')
+  try:
+    with av.open(
+      str(partial), 'w', format=_CONTAINERS[path.suffix.lower()]
+    ) as container:
+      _encode(container, _pictures(frames), _sounds(sound))
+    partial.replace(path)
+  except (av.error.FFmpegError, OSError) as error:
+    raise MediaError(
+      f'{path}: cannot be written ({error.strerror or error})'
+    ) from error
+  except _NothingToWrite as error:
+    raise MediaError(f'{path}: there is no frame to write') from error
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+class _NothingToWrite(ValueError):
+  """There is no frame."""
+
+
+def _encode(
+  container: 'av.container.OutputContainer',
+  pictures: Iterator['av.VideoFrame'],
+  sounds: Iterator['av.AudioFrame'],
+) -> None:
+  """Adds the streams that the first frames ask for, and encodes all."""
+  picture, sound = next(pictures, None), next(sounds, None)
+  if picture is None:
+    raise _NothingToWrite
+  tracks: list[tuple[Any, Iterator[Any]]] = [
+    (
+      _picture_stream(container, picture),
+      itertools.chain([picture], pictures),
+    )
+  ]
+  if sound is not None:
+    stream = container.add_stream(
+      'aac', rate=SAMPLE_RATE, layout=sound.layout.name
+    )
+    tracks.append((stream, itertools.chain([sound], sounds)))
+  for stream, frame in _by_time(tracks):
+    container.mux(stream.encode(frame))
+
+
+def _picture_stream(
+  container: 'av.container.OutputContainer', frame: 'av.VideoFrame'
+) -> Any:
+  codec = next(name for name in _CODECS if name in av.codecs_available)
+  stream: Any = container.add_stream(
+    codec,
+    rate=30,  # Nominal: each frame says when it is shown.
+    options=_CODECS[codec],
+    width=frame.width,
+    height=frame.height,
+    pix_fmt='yuv420p',
+  )
+  stream.codec_context.time_base = Fraction(1, _TICKS)
+  return stream
+
+
+def _by_time(
+  tracks: list[tuple[Any, Iterator[Any]]],
+) -> Iterator[tuple[Any, Any]]:
+  """Each stream with its frames, the earliest first; None ends a stream.
+
+  Otherwise the muxer would keep all of one stream until the other comes.
+  """
+  waiting = [(stream, frames, next(frames, None)) for stream, frames in tracks]
+  while waiting:
+    index = min(range(len(waiting)), key=lambda i: _time(waiting[i][2]))
+    stream, frames, frame = waiting[index]
+    yield stream, frame
+    if frame is None:
+      del waiting[index]
+    else:
+      waiting[index] = stream, frames, next(frames, None)
+
+
+def _time(frame: Any) -> float:
+  return float('inf') if frame is None else float(frame.pts * frame.time_base)
+
+
+def _pictures(
+  frames: Iterable[tuple[float, np.ndarray]],
+) -> Iterator['av.VideoFrame']:
+  last = -1
+  for seconds, image in frames:
+    ticks = round(seconds * _TICKS)
+    if ticks > last:
+      last = ticks
+      frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+      frame.pts, frame.time_base = ticks, Fraction(1, _TICKS)
+      yield frame
+
+
+def _sounds(
+  chunks: Iterable[tuple[float, np.ndarray]],
+) -> Iterator['av.AudioFrame']:
+  """Frames without a hole, from the clip's start on."""
+  samples = 0
+  for seconds, chunk in chunks:
+    hole = seconds - samples / SAMPLE_RATE
+    if hole > (_LONGEST_JITTER if samples else 0):
+      before = round(hole * SAMPLE_RATE)
+      chunk = np.pad(chunk, [(0, 0), (before, 0)])
+    frame = av.AudioFrame.from_ndarray(
+      np.ascontiguousarray(chunk, np.float32), 'fltp', _LAYOUTS[len(chunk)]
+    )
+    frame.sample_rate = SAMPLE_RATE
+    frame.pts, frame.time_base = samples, Fraction(1, SAMPLE_RATE)
+    samples += chunk.shape[1]
+    yield frame
