@@ -21,6 +21,8 @@ from avemotion.windows import Track, Tracks
 _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _WINDOWS = 16
+# Whole windows have the steps of six seconds.
+_WINDOW_STEPS = {'video': 64, 'audio': 160}
 
 # Probabilities float32[…, labels] of all that the model reads under `JOINT`,
 # and of a model that reads two modalities of each by itself; nan where nobody
@@ -116,7 +118,7 @@ class WindowClassifier:
       inputs[modality], lengths[modality] = clips_lib.pad(
         [tracks[modality].rows for tracks in read],
         1 if len(windows) == 1 else _WINDOWS,
-        _STEP_MULTIPLE,
+        _WINDOW_STEPS[modality],
       )
     answers = self._apply(inputs, lengths)
     return {name: rows[: len(windows)] for name, rows in answers.items()}

@@ -7,32 +7,12 @@ import jax
 import matplotlib.image
 import numpy as np
 import pytest
+from small_model import LABELS, make_clip, make_model
 
 from avemotion.data import silence
 from avemotion.features.clip import ClipError, extract
 from avemotion.recognizer import Recognizer
-from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, ModelConfig
-from tfds_ravdess import synthetic
-
-LABELS = ('calm', 'happy', 'angry')
-WIDTHS = {'video': 512, 'audio': 40}
-
-
-def make_model(modalities=('video', 'audio'), widths=None):
-  config = Config(
-    model=ModelConfig(
-      modalities=modalities,
-      video_features=8,
-      audio_features=8,
-      audio_layers=2,
-      dense_features=8,
-    )
-  )
-  widths = {name: (widths or WIDTHS)[name] for name in modalities}
-  classifier = step.make_classifier(config.model, len(LABELS))
-  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
-  return checkpoints.TrainedModel(variables, config, LABELS, widths)
+from avemotion.training import checkpoints
 
 
 @pytest.fixture(scope='module')
@@ -47,15 +27,9 @@ def folder(tmp_path_factory):
   return tmp_path_factory.mktemp('clips')
 
 
-def make(path, **changes):
-  options = {'emotion': 'angry', 'actor': 1, 'seconds': 1.5} | changes
-  synthetic.make_clip(path, **options)
-  return path
-
-
 @pytest.fixture(scope='module')
 def prediction(recognizer, folder):
-  return recognizer.predict(make(folder / 'clip.mp4'))
+  return recognizer.predict(make_clip(folder / 'clip.mp4'))
 
 
 def test_prediction_is_the_models_answer_to_the_whole_clip(prediction):
@@ -188,7 +162,7 @@ def test_plot_is_a_png(prediction, tmp_path):
 def test_a_missing_modality_is_told(
   recognizer, folder, name, changes, modality, missing
 ):
-  prediction = recognizer.predict(make(folder / name, **changes))
+  prediction = recognizer.predict(make_clip(folder / name, **changes))
   assert prediction.modalities == (modality,)
   assert set(prediction.branches) == {modality}
   if name == 'nobody.mp4':
@@ -222,7 +196,7 @@ def test_a_model_of_other_features_is_refused():
 
 
 def test_an_audio_model_shows_faces_only_where_asked(folder):
-  path = make(folder / 'shown.mp4')
+  path = make_clip(folder / 'shown.mp4')
   plain = Recognizer(make_model(('audio',))).predict(path)
   assert not plain.branches
   assert plain.face_share is None
@@ -239,7 +213,7 @@ def test_an_enrolled_speaker_is_recognised_by_what_differs_from_their_mean(
   model = dataclasses.replace(
     model, config=dataclasses.replace(model.config, data=data)
   )
-  path = make(folder / 'enrolled.mp4', emotion='happy')
+  path = make_clip(folder / 'enrolled.mp4', emotion='happy')
   recognizer = Recognizer(model)
   stranger = recognizer.predict(path)
   assert any('--enrol' in warning for warning in stranger.warnings)
@@ -269,7 +243,7 @@ def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
   trimmed = dataclasses.replace(
     model, config=dataclasses.replace(model.config, data=data)
   )
-  path = make(folder / 'trimmed.mp4', emotion='sad')
+  path = make_clip(folder / 'trimmed.mp4', emotion='sad')
   # The drawn voice does not pause: say where it speaks.
   monkeypatch.setattr(silence, 'spoken', lambda rows: slice(3, len(rows) - 5))
   prediction = Recognizer(trimmed).predict(path)

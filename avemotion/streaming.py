@@ -1,0 +1,177 @@
+"""Recognition while a clip is still being heard and seen."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from avemotion import windows
+from avemotion.features.clip import FEATURE_WIDTHS
+from avemotion.features.feature_stream import FeatureStream
+from avemotion.prediction import named
+from avemotion.window_classifier import JOINT, WindowClassifier
+from avemotion.windows import Track
+
+# One that is so far behind the other has stopped, and is waited for no longer.
+_LONGEST_LAG = 5.0  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+  """What somebody's emotion is taken to be at a moment of a stream.
+
+  Attributes:
+    seconds: when the last row that it knows of was complete.
+    probabilities: by label name, of the last six seconds; or at the end, of the
+      whole stream. None in a gap: nobody was heard or seen.
+  """
+
+  seconds: float
+  probabilities: Mapping[str, float] | None
+
+  @property
+  def label(self) -> str | None:
+    """Of the largest probability; None in a gap."""
+    if self.probabilities is None:
+      return None
+    return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+class Session:
+  """A stream of one speaker, from `Recognizer.stream`.
+
+  It ends at the probabilities that `Recognizer.predict` gives for a file of the
+  same frames and samples. It holds the rows of the last window, and those that
+  one modality is ahead of the other.
+  """
+
+  def __init__(
+    self, classify: WindowClassifier, features: FeatureStream
+  ) -> None:
+    """Starts a stream; see `Recognizer.stream`."""
+    self._classify = classify
+    self._features = features
+    self._tracks = {
+      modality: Track.empty(FEATURE_WIDTHS[modality])
+      for modality in classify.modalities
+    }
+    # Of the windows that are past: their answers' sum and number.
+    self._next_end = windows.WINDOW_SECONDS
+    self._sum = np.zeros(len(classify.model.label_names))
+    self._count = 0
+    self._finished = False
+
+  def push_audio(self, samples: np.ndarray) -> Moment | None:
+    """Hears the next samples.
+
+    Args:
+      samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
+        The first one of all is of time zero.
+
+    Returns:
+      What is recognised now; None where no row became complete, which is one
+      every 43 ms, or the model does not listen.
+
+    Raises:
+      ValueError: the samples are not as above, or the stream has been finished.
+    """
+    self._check_open()
+    if 'audio' not in self._tracks:
+      return None
+    first = self._features.audio_rows
+    mfcc, loudness = self._features.push_audio(samples)
+    return self._add('audio', windows.audio_track(mfcc, loudness, first))
+
+  def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
+    """Sees the next frame.
+
+    Args:
+      image: uint8[height, width, 3], RGB, upright.
+      seconds: when it is shown, on the clock of the samples; later than the
+        frame before, and within five seconds of the sound that is known.
+
+    Returns:
+      What is recognised now; None where the frame is none of the 7.5 a second
+      that are looked at, or the model does not see.
+
+    Raises:
+      ValueError: the image or its time is not as above, or the stream has been
+        finished.
+    """
+    self._check_open()
+    if 'video' not in self._tracks:
+      return None
+    return self._add(
+      'video', windows.video_track(*self._features.push_frame(image, seconds))
+    )
+
+  def finish(self) -> Moment:
+    """Ends the stream.
+
+    Returns:
+      The probabilities of the whole stream.
+
+    Raises:
+      ValueError: the stream has been finished.
+    """
+    self._check_open()
+    if 'audio' in self._tracks:
+      first = self._features.audio_rows
+      mfcc, loudness = self._features.finish_audio()
+      self._join('audio', windows.audio_track(mfcc, loudness, first))
+    self._finished = True
+    end = windows.end_of(self._tracks)
+    for each in windows.window_ends(end):
+      if each >= self._next_end or each == end:
+        self._count_in(each)
+    mean = self._sum / self._count if self._count else None
+    return Moment(end, self._named(mean))
+
+  def _add(self, modality: str, track: Track) -> Moment | None:
+    if not len(track):
+      return None
+    self._join(modality, track)
+    now = windows.end_of(self._tracks)
+    while self._is_past(self._next_end, now):
+      self._count_in(self._next_end)
+      self._next_end += windows.HOP_SECONDS
+    self._forget(min(self._next_end, now) - windows.WINDOW_SECONDS)
+    return Moment(now, self._named(self._answer(now)))
+
+  def _join(self, modality: str, track: Track) -> None:
+    self._tracks[modality] = self._tracks[modality].joined(track)
+
+  def _is_past(self, end: float, now: float) -> bool:
+    """Whether all is known of a window that is not the last."""
+    return all(
+      (last := track.seconds[-1] if len(track) else 0.0) > end
+      or now > max(end, last + _LONGEST_LAG)
+      for track in self._tracks.values()
+    )
+
+  def _forget(self, until: float) -> None:
+    """Of the rows that no window will hold again, all but a modality's last."""
+    for modality, track in self._tracks.items():
+      later = track.between(until, np.inf)
+      self._tracks[modality] = (
+        later if len(later) else track.part(slice(-1, None))
+      )
+
+  def _count_in(self, end: float) -> None:
+    answer = self._answer(end)
+    if answer is not None:
+      self._sum += answer
+      self._count += 1
+
+  def _answer(self, end: float) -> np.ndarray | None:
+    """Of the window that ends there; None in a gap."""
+    (answer,) = self._classify.whole([windows.window(self._tracks, end)])[JOINT]
+    return None if np.isnan(answer).any() else answer
+
+  def _named(self, answer: np.ndarray | None) -> dict[str, float] | None:
+    names = self._classify.model.label_names
+    return None if answer is None else named(names, answer)
+
+  def _check_open(self) -> None:
+    if self._finished:
+      raise ValueError('the stream has been finished; start another one')
