@@ -11,6 +11,10 @@ from avemotion import windows
 from avemotion.explanation import Explanation
 from avemotion.features.clip import ClipFeatures
 
+# Where probabilities are calibrated, a label of less is more likely wrong than
+# right; docs/recognise.md has the accuracy of those above.
+UNCERTAIN_BELOW = 0.5
+
 _BAR_WIDTH = 40  # characters of a probability of one
 
 
@@ -66,12 +70,23 @@ class Prediction:
   branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
   explanation: Explanation | None = None
 
+  @property
+  def confidence(self) -> float:
+    """The label's probability."""
+    return self.probabilities[self.label]
+
+  @property
+  def uncertain(self) -> bool:
+    """Whether the label is more likely wrong than right."""
+    return self.confidence < UNCERTAIN_BELOW
+
   def to_json(self) -> dict[str, Any]:
     """The object that `launch/predict.py --json` prints."""
     explained = self.explanation
     return {
       'clip': self.clip,
       'label': self.label,
+      'uncertain': self.uncertain,
       'probabilities': dict(self.probabilities),
       'modalities': list(self.modalities),
       'seconds': round(self.seconds, 3),
@@ -101,6 +116,8 @@ class Prediction:
     for name, share in ranked:
       bar = '█' * round(share * _BAR_WIDTH)
       lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    if self.uncertain:
+      lines.append(f'  uncertain: {self.label} is more likely wrong than right')
     if self.explanation:
       lines += [f'  why: {line}' for line in self.explanation.lines()]
     lines += [f'  note: {warning}' for warning in self.warnings]

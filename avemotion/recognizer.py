@@ -17,6 +17,7 @@ from avemotion.features.clip import (
 )
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.prediction import ClipFailure, Prediction, named
+from avemotion.streaming import Session
 from avemotion.training import checkpoints, weights
 from avemotion.window_classifier import (
   JOINT,
@@ -179,6 +180,10 @@ class Recognizer:
         yield self.predict(path)
       except (ValueError, OSError) as error:
         yield ClipFailure(os.fspath(path), str(error))
+
+  def stream(self) -> Session:
+    """Starts to recognise frames and samples as they come, of one speaker."""
+    return Session(self._classify, self._extract.stream())
 
   def explain(self, prediction: Prediction) -> Prediction:
     """Tells which time steps, of which modality, carried a clip's label.

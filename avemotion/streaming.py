@@ -61,6 +61,11 @@ class Session:
     self._count = 0
     self._finished = False
 
+  def warm_up(self) -> None:
+    """Compiles what will be run, so that the first pieces do not wait."""
+    self._features.warm_up()
+    self._classify.whole([self._tracks])
+
   def push_audio(self, samples: np.ndarray) -> Moment | None:
     """Hears the next samples.
 

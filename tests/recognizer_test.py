@@ -96,6 +96,7 @@ def test_json_keeps_its_contract(prediction):
   assert set(written) == {
     'clip',
     'label',
+    'uncertain',
     'probabilities',
     'modalities',
     'seconds',

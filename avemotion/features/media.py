@@ -25,6 +25,9 @@ _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
 _FRAMES_AHEAD = 12
 # A longer hole in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
+# Of sound: less is what codecs put in front, and the rounding of time stamps;
+# more is a fault of the file.
+_SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
 Path = str | os.PathLike[str]
 _T = TypeVar('_T')
@@ -122,15 +125,36 @@ def _expected_seconds(path: Path) -> list[float]:
   ]
 
 
+class FrameSampler:
+  """Samples and holds a stream of frames at 7.5 per second, by time stamp."""
+
+  def __init__(self) -> None:
+    self._due: float | None = None
+
+  def push(self, seconds: float) -> int:
+    """Takes the time stamp of the next frame.
+
+    Args:
+      seconds: when it is shown.
+
+    Returns:
+      How many of the sampled frames it is, most often 0 or 1.
+    """
+    if self._due is None or seconds - self._due > _LONGEST_HOLD:
+      self._due = seconds
+    times = 0
+    while self._due <= seconds + _TIME_TOLERANCE:
+      times += 1
+      self._due += 1 / FRAMES_PER_SECOND
+    return times
+
+
 def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
   """Samples and holds at 7.5 frames per second, by the seconds of each."""
-  due: float | None = None
+  sampler = FrameSampler()
   for seconds, frame in frames:
-    if due is None or seconds - due > _LONGEST_HOLD:
-      due = seconds
-    while due <= seconds + _TIME_TOLERANCE:
+    for _ in range(sampler.push(seconds)):
       yield seconds, frame
-      due += 1 / FRAMES_PER_SECOND
 
 
 def _frames(
@@ -211,8 +235,50 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         yield _seconds(chunk, start), chunk.to_ndarray()
 
 
+def read_pieces(path: Path) -> Iterator[np.ndarray]:
+  """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
+
+  Time stamps say where it is: sound that starts late, or has a hole, has zeros
+  there, so that it stays beside the picture.
+
+  Args:
+    path: a clip with sound.
+
+  Yields:
+    float32[samples] within [-1, 1].
+
+  Raises:
+    MediaError: the file has no sound, or breaks off.
+  """
+  with _opened(path) as container:
+    stream = _sound(path, container)
+    start = _start(container)
+    resampler = av.AudioResampler(format='fltp', rate=SAMPLE_RATE)
+    frames = _decoded(path, stream, container.demux(stream))
+    known = 0
+    for frame in itertools.chain(frames, [None]):
+      for chunk in resampler.resample(frame):
+        missing = _missing_samples(chunk, start, known)
+        # FFmpeg's own mono is 3 dB louder than the mean, and can clip.
+        samples = chunk.to_ndarray().mean(axis=0)
+        if missing:
+          yield np.zeros(missing, np.float32)
+        yield samples
+        known += missing + samples.size
+
+
+def _missing_samples(chunk: 'av.AudioFrame', start: float, known: int) -> int:
+  """Samples between those that are known and a chunk, if it is a real hole."""
+  try:
+    seconds = _seconds(chunk, start) - known / SAMPLE_RATE
+  except _NoTimeStamp:
+    return 0
+  is_hole = _SHORTEST_HOLE < seconds < _LONGEST_HOLE
+  return round(seconds * SAMPLE_RATE) if is_hole else 0
+
+
 def read_waveform(path: Path) -> np.ndarray:
-  """Decodes the sound, mixed down to mono and resampled to 48 kHz.
+  """Decodes all of the sound, as `read_pieces`.
 
   Args:
     path: a clip with sound.
@@ -223,16 +289,7 @@ def read_waveform(path: Path) -> np.ndarray:
   Raises:
     MediaError: the file has no sound, none could be decoded, or it breaks off.
   """
-  with _opened(path) as container:
-    stream = _sound(path, container)
-    resampler = av.AudioResampler(format='fltp', rate=SAMPLE_RATE)
-    # FFmpeg's own mono is 3 dB louder than the channels' mean, and can clip.
-    frames = _decoded(path, stream, container.demux(stream))
-    chunks = [
-      chunk.to_ndarray().mean(axis=0)
-      for frame in itertools.chain(frames, [None])
-      for chunk in resampler.resample(frame)
-    ]
+  chunks = [*read_pieces(path)]
   waveform = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
   if not waveform.size:
     raise MediaError(f'{path}: its sound track holds no samples')

@@ -1,0 +1,106 @@
+"""Recognises emotion live: of camera and microphone, or of a file.
+
+  python launch/live.py                     # camera 0 and the microphone
+  python launch/live.py --camera=-1         # the microphone alone
+  python launch/live.py CLIP                # a file, at its own speed
+  python launch/live.py CLIP --fast         # as fast as it goes
+
+Draws the probabilities of the last six seconds as bars in the terminal, until
+Ctrl-C or the end of the file; then those of the whole. Without --checkpoint the
+model that ships listens. Camera and microphone need `pip install -e '.[live]'`.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+# As in predict.py.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+import rich
+import rich.live
+from absl import app, flags
+
+from avemotion import compilation, live, recognizer
+from avemotion.evaluation import figures
+from avemotion.streaming import Session
+from avemotion.training import logs
+
+_CHECKPOINT = flags.DEFINE_string(
+  'checkpoint', None, 'as for predict.py; default: the model that ships'
+)
+_CAMERA = flags.DEFINE_integer('camera', 0, 'number of the camera; −1: none')
+_MICROPHONE = flags.DEFINE_string(
+  'microphone', '', "number or name of the microphone; 'none': none"
+)
+_FAST = flags.DEFINE_boolean('fast', False, 'do not wait for the file')
+_RECORD = flags.DEFINE_boolean(
+  'record',
+  False,
+  'with --fast: write seconds of clip for a second of work into'
+  ' docs/results.json',
+)
+
+
+def main(argv: list[str]) -> int:
+  """Streams until the end."""
+  logs.log_to_terminal()
+  if len(argv) > 2:
+    raise app.UsageError('name one clip, or none')
+  compilation.cache_on_disk()
+  try:
+    model = recognizer.Recognizer.from_checkpoint(_CHECKPOINT.value)
+    print(f'model: {model.describe()}', file=sys.stderr)
+    session = model.stream()
+    session.warm_up()
+    began = time.monotonic()
+    with _events(argv[1:]) as events:
+      _show(session, events, is_file=len(argv) > 1)
+    end = session.finish()
+  except (ValueError, OSError) as error:
+    print(f'live.py: {error}', file=sys.stderr)
+    return 1
+  worked = time.monotonic() - began
+  rich.print(live.bars(end))
+  print(f'{end.seconds:.1f} s in {worked:.1f} s: {end.seconds / worked:.1f} ×')
+  if _RECORD.value:
+    figures.record(
+      'recognise.stream_real_time_factor',
+      end.seconds / worked,
+      'seconds of clip for a second of work',
+    )
+  return 0
+
+
+def _events(
+  clips: list[str],
+) -> contextlib.AbstractContextManager[Iterator[live.Event]]:
+  if clips:
+    return live.of_file(clips[0])
+  microphone = _MICROPHONE.value
+  return live.of_devices(
+    None if _CAMERA.value < 0 else _CAMERA.value,
+    None if microphone == 'none' else microphone,
+  )
+
+
+def _show(
+  session: Session, events: Iterator[live.Event], is_file: bool
+) -> None:
+  """Draws what is recognised until the end, or Ctrl-C."""
+  if is_file and not _FAST.value:
+    events = live.at_its_speed(events)
+  with (
+    contextlib.suppress(KeyboardInterrupt),
+    rich.live.Live(transient=True, auto_refresh=False) as screen,
+  ):
+    for event in events:
+      moment = live.push(session, event)
+      if moment:
+        screen.update(live.bars(moment), refresh=True)
+
+
+if __name__ == '__main__':
+  app.run(main)
