@@ -202,8 +202,6 @@ class Extractor:
     except media.MediaError as error:
       return _Track([str(error)])
     rows.append(stream.finish())
-    if not samples:
-      return _Track([f'{path}: its sound track holds no samples'])
     if loudest < _SILENCE:
       return _Track(['the sound track is silent'])
     mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))

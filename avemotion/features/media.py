@@ -248,7 +248,7 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
     float32[samples] within [-1, 1].
 
   Raises:
-    MediaError: the file has no sound, or breaks off.
+    MediaError: the file has no sound, none could be decoded, or it breaks off.
   """
   with _opened(path) as container:
     stream = _sound(path, container)
@@ -265,6 +265,8 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
           yield np.zeros(missing, np.float32)
         yield samples
         known += missing + samples.size
+  if not known:
+    raise MediaError(f'{path}: its sound track holds no samples')
 
 
 def _missing_samples(chunk: 'av.AudioFrame', start: float, known: int) -> int:
@@ -287,13 +289,9 @@ def read_waveform(path: Path) -> np.ndarray:
     float32[samples] within [-1, 1].
 
   Raises:
-    MediaError: the file has no sound, none could be decoded, or it breaks off.
+    MediaError: as `read_pieces`.
   """
-  chunks = [*read_pieces(path)]
-  waveform = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-  if not waveform.size:
-    raise MediaError(f'{path}: its sound track holds no samples')
-  return waveform
+  return np.concatenate([*read_pieces(path)])
 
 
 @contextlib.contextmanager
