@@ -56,8 +56,8 @@ def usual_chain(
   def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
     crops, box = [], None
     for image in _opencv_frames(cv2, path):
-      face = cropper.detect(image)
-      box = face[:4] if face else box
+      seen = cropper.detect(image)
+      box = seen[0][:4] if seen else box
       if box is not None:
         left, top, width, height = map(int, box)
         crop = image[max(top, 0) : top + height, max(left, 0) : left + width]

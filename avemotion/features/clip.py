@@ -3,13 +3,12 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, media, visual
+from avemotion.features import acoustic, face_record, faces, media, visual
 from avemotion.features.acoustic_stream import AcousticStream
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
@@ -21,6 +20,8 @@ FEATURE_WIDTHS = {
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
 _BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
+# Whose features a clip gives.
+FACES = ('largest', 'all')
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -38,7 +39,10 @@ class ClipFeatures:
     seconds: length of the clip.
     warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
-    crops: uint8[frames, 48, 48, 3], the RGB faces that they were made from.
+    crops: uint8[crops, 48, 48, 3], RGB faces that they were made from: all of
+      them up to a thousand; of more, which are for pictures, every second one,
+      every fourth one, and so on.
+    crop_seconds: float32[crops], time stamp of each crop.
     face_found: bool[frames], False where the crop is the last one seen.
     face_box: float32[frames, 4], left, top, width, height in pixels of the face
       that the crop is of.
@@ -52,6 +56,7 @@ class ClipFeatures:
   warnings: tuple[str, ...] = ()
   video: np.ndarray | None = None
   crops: np.ndarray | None = None
+  crop_seconds: np.ndarray | None = None
   face_found: np.ndarray | None = None
   face_box: np.ndarray | None = None
   face_score: np.ndarray | None = None
@@ -76,6 +81,7 @@ class Extractor:
     *,
     illustrate: bool = False,
     encode: bool = True,
+    face: str = 'largest',
   ) -> None:
     """Loads what the modalities need.
 
@@ -85,16 +91,22 @@ class Extractor:
       illustrate: gives crops and loudness of every clip that has them, for
         pictures, whatever the modalities.
       encode: whether VGG16 makes features of the crops; otherwise `video` is
-        None and the crops are what is wanted.
+        None and the crops are what is wanted, every one of them.
+      face: of whom `extract_people` gives features: 'largest', of the face that
+        is followed, or 'all'.
 
     Raises:
-      ValueError: no such modality, or the weights cannot be used.
+      ValueError: no such modality or face, or the weights cannot be used.
     """
+    if face not in FACES:
+      raise ValueError(f'faces are {FACES}, got {face!r}')
     unknown = set(modalities) - set(MODALITIES)
     if unknown or not modalities:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
     self._illustrate = illustrate
+    self._every_crop = 'video' in modalities and not encode
+    self._face = face
     if 'video' in modalities or illustrate:
       self._crop_faces = faces.FaceCropper()
     self._encode = (
@@ -104,7 +116,7 @@ class Extractor:
     )
 
   def __call__(self, path: media.Path) -> ClipFeatures:
-    """Extracts the features of one clip.
+    """Extracts the features of one clip, of the face that is followed in it.
 
     Args:
       path: anything that FFmpeg opens: mp4, mkv, avi, mpg, webm, wav, flac.
@@ -115,6 +127,33 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
+    (features,) = self._extract(path)
+    return features
+
+  def extract_people(self, path: media.Path) -> list[ClipFeatures]:
+    """Extracts the features of everybody in a clip, with the sound of it all.
+
+    A face is followed by where it is, not by whose it is: who moves out of the
+    picture and comes back elsewhere counts as somebody new.
+
+    Args:
+      path: as for `__call__`.
+
+    Returns:
+      For everybody who is seen for half a second in all, in order of first
+      appearance, what `__call__` would give if nobody else were seen, but that
+      the rows of video begin with the first frame with that face. One without
+      video if there is nobody. Where the extractor is for the largest face, one
+      for the face that is followed.
+
+    Raises:
+      ClipError: as for `__call__`.
+    """
+    return self._extract(path, everyone=self._face == 'all')
+
+  def _extract(
+    self, path: media.Path, *, everyone: bool = False
+  ) -> list[ClipFeatures]:
     with self._frames(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
@@ -122,7 +161,16 @@ class Extractor:
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       sound = self._sound(path) if has_sound else _missing('sound')
-      picture = self._picture(frames) if has_picture else _missing('picture')
+      pictures = (
+        self._pictures(frames, everyone)
+        if has_picture
+        else [_missing('picture')]
+      )
+    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+
+  def _joined(
+    self, path: media.Path, picture: '_Track', sound: '_Track', seconds: float
+  ) -> ClipFeatures:
     tracks = {'picture': picture, 'sound': sound}
     # What a browser records does not say how long it is.
     seconds = seconds or max(track.end for track in tracks.values())
@@ -156,36 +204,25 @@ class Extractor:
     wanted = 'video' in self._modalities or self._illustrate
     return media.read_frames(path) if wanted else contextlib.nullcontext()
 
-  def _picture(self, frames: _Frames | None) -> '_Track':
+  def _pictures(self, frames: _Frames | None, everyone: bool) -> list['_Track']:
+    """The picture with each of the faces that are looked for; at least one."""
     if frames is None:
-      return _Track()
-    seen: list[faces.FaceOfFrame] = []
-    video = []
-    rows = self._crop_faces(frames)
+      return [_Track()]
+    record = face_record.everyone if everyone else face_record.largest
     try:
-      # VGG16 does not wait for the end of the clip.
-      while piece := list(itertools.islice(rows, visual.LARGEST_PIECE)):
-        seen += piece
-        if self._encode:
-          video.append(self._encode(faces.stack(piece).crops))
+      seconds, records = record(frames, self._crop_faces, self._record)
     except media.MediaError as error:
-      return _Track([str(error)])
-    found = faces.stack(seen)
-    if not found.found.any():
-      warning = f'no face in any of {len(found.found)} frames'
-      return _Track([warning], arrays={'face_found': found.found})
-    share = found.found.mean()
-    doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
-    arrays = {
-      'video': np.concatenate(video) if video else None,
-      'crops': found.crops,
-      'face_found': found.found,
-      'face_box': found.boxes,
-      'face_score': found.scores,
-      'frame_seconds': found.seconds,
-    }
-    end = float(found.seconds[-1]) + 1 / media.FRAMES_PER_SECOND
-    return _Track(doubt, end, arrays)
+      return [_Track([str(error)])]
+    if not records:
+      enough = ' for half a second' if everyone else ' in any'
+      warning = f'no face{enough} of {len(seconds)} frames'
+      found = np.zeros(len(seconds), bool)
+      return [_Track([warning], arrays={'face_found': found})]
+    end = float(seconds[-1]) + 1 / media.FRAMES_PER_SECOND
+    return [_of_face(each.arrays(seconds), end) for each in records]
+
+  def _record(self) -> face_record.FaceRecord:
+    return face_record.FaceRecord(self._encode, every_crop=self._every_crop)
 
   def _sound(self, path: media.Path) -> '_Track':
     wanted = 'audio' in self._modalities
@@ -216,6 +253,12 @@ class _Track:
   warnings: list[str] = dataclasses.field(default_factory=list)
   end: float = 0.0  # seconds
   arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def _of_face(arrays: dict[str, Any], end: float) -> _Track:
+  share = arrays['face_found'].mean()
+  doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
+  return _Track(doubt, end, arrays)
 
 
 def _missing(name: str) -> _Track:

@@ -1,4 +1,6 @@
-"""Find the largest face of each frame, crop it, resize to 48×48 (paper III-B).
+"""Find the face of each frame, crop it, resize to 48×48 (paper III-B).
+
+The paper's clips show one face. Of several the largest is followed; or all are.
 
 The only file that knows MediaPipe. The detector is BlazeFace, short range
 (Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
@@ -17,6 +19,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+
+from avemotion.features.tracking import Follower, Tracker
 
 CROP_SIZE = 48  # pixels, III-B
 # BlazeFace's box ends at the brows and the chin; a tenth of its side more all
@@ -107,7 +111,7 @@ class FaceCropper:
   def __call__(
     self, frames: Iterable[tuple[float, np.ndarray]]
   ) -> Iterator[FaceOfFrame]:
-    """Crops the largest face of each frame, as the frames come.
+    """Crops the face of each frame, as the frames come.
 
     Args:
       frames: of a clip, time stamp in seconds and uint8[height, width, 3] RGB.
@@ -120,11 +124,15 @@ class FaceCropper:
       yield stream.push(seconds, image)
 
   def stream(self) -> 'FaceStream':
-    """Starts a stream of frames."""
+    """Starts a stream of frames, in which one face is followed."""
     return FaceStream(self.detect)
 
-  def detect(self, image: np.ndarray) -> Face | None:
-    """The largest face, or None.
+  def stream_of_people(self) -> 'PeopleStream':
+    """Starts a stream of frames, in which all faces are."""
+    return PeopleStream(self.detect)
+
+  def detect(self, image: np.ndarray) -> list[Face]:
+    """All faces, the largest first.
 
     Args:
       image: uint8[height, width, 3], RGB.
@@ -135,7 +143,7 @@ class FaceCropper:
       for found in result.detections
       for box, score in [(found.bounding_box, found.categories[0].score)]
     ]
-    return max(faces, key=lambda face: face.width * face.height, default=None)
+    return sorted(faces, key=lambda face: -face.width * face.height)
 
   def __enter__(self) -> Self:
     return self
@@ -149,11 +157,18 @@ class FaceCropper:
     self.close()
 
 
-class FaceStream:
-  """The face of a stream's frames, one by one; from `FaceCropper.stream`."""
+_Detect = Callable[[np.ndarray], list[Face]]
 
-  def __init__(self, detect: Callable[[np.ndarray], Face | None]) -> None:
+
+class FaceStream:
+  """The face of a stream's frames, one by one; from `FaceCropper.stream`.
+
+  Of several faces, the one that `tracking.Follower` follows.
+  """
+
+  def __init__(self, detect: _Detect) -> None:
     self._detect = detect
+    self._follower = Follower()
     self._crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     self._face = _NO_FACE
 
@@ -168,9 +183,41 @@ class FaceStream:
       The face, or the last one that was found.
     """
     seen = self._detect(image)
-    if seen is not None:
-      self._face, self._crop = seen, crop_square(image, seen[:4])
-    return FaceOfFrame(self._crop, self._face, seen is not None, seconds)
+    followed = self._follower.push(_boxes(seen))
+    if followed is not None:
+      self._face = seen[followed]
+      self._crop = crop_square(image, self._face[:4])
+    return FaceOfFrame(self._crop, self._face, followed is not None, seconds)
+
+
+class PeopleStream:
+  """All faces of a stream's frames; from `FaceCropper.stream_of_people`."""
+
+  def __init__(self, detect: _Detect) -> None:
+    self._detect = detect
+    self._tracker = Tracker()
+
+  def push(self, seconds: float, image: np.ndarray) -> dict[int, FaceOfFrame]:
+    """Looks for faces in the next frame.
+
+    Args:
+      seconds: its time stamp.
+      image: uint8[height, width, 3], RGB.
+
+    Returns:
+      Those found in it, by the number of whose they are: from 0 in order of
+      first appearance, of those who appear together the largest first.
+    """
+    seen = self._detect(image)
+    numbers = self._tracker.push(_boxes(seen))
+    return {
+      number: FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
+      for number, face in zip(numbers, seen, strict=True)
+    }
+
+
+def _boxes(faces: Sequence[Face]) -> np.ndarray:
+  return np.array([face[:4] for face in faces], float).reshape(-1, 4)
 
 
 def _free(detector: Any) -> None:

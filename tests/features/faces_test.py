@@ -7,9 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avemotion.features import faces, media
-from tfds_ravdess import synthetic
+from tfds_ravdess import synthetic, synthetic_face
+
+POSE = synthetic_face.Pose(synthetic_face.Expression())
 
 
 @pytest.fixture(scope='module')
@@ -69,17 +72,79 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
   np.testing.assert_allclose(found.seconds, [t for t, _ in sequence])
 
 
-def test_the_largest_of_two_faces_is_taken(cropper, frames):
-  face = frames[0][1]
-  small = face[::2, ::2]
-  both = np.full((240, 520, 3), 90, np.uint8)
-  both[:, :320] = face
-  both[60:180, 350:510] = small
-  left, _, width, _, _ = cropper.detect(both)
-  assert left + width / 2 < 320
-  mirrored = np.ascontiguousarray(both[:, ::-1])
-  left, _, width, _, _ = cropper.detect(mirrored)
-  assert left + width / 2 > 200
+def drawn(actor, scale=1.0):
+  """A picture of 240×240 with a head of half its height, or of less."""
+  picture = synthetic_face.Face(actor, (240, 240)).draw(POSE)
+  small = Image.fromarray(picture).resize([round(240 * scale)] * 2)
+  whole = np.full((240, 240, 3), 90, np.uint8)
+  whole[: small.height, : small.width] = small
+  return whole
+
+
+def beside(*pictures):
+  return np.concatenate(pictures, axis=1)
+
+
+def centre(face):
+  return face.left + face.width / 2
+
+
+def test_all_faces_are_found_the_largest_first(cropper):
+  both = beside(drawn(1), drawn(2, scale=0.7))
+  for picture, is_left in ((both, True), (both[:, ::-1], False)):
+    large, small = cropper.detect(picture)
+    assert large.width > 1.2 * small.width
+    assert (centre(large) < 240) == is_left
+    assert (centre(small) < 240) != is_left
+  assert cropper.detect(beside(drawn(1, scale=0.1))) == []
+
+
+def test_the_largest_face_is_followed_though_another_outgrows_it(cropper):
+  stream = cropper.stream()
+  for scale in (0.7, 0.8, 1.0):
+    picture = beside(drawn(1, scale=0.8), drawn(2, scale=scale))
+    seen = stream.push(scale, picture)
+    assert seen.found
+    assert centre(seen.face) < 240
+    assert seen.seconds == scale
+    np.testing.assert_array_equal(
+      seen.crop, faces.crop_square(picture, seen.face[:4])
+    )
+
+
+def test_a_cut_shows_the_largest_face_at_once(cropper):
+  stream = cropper.stream()
+  nobody = np.full((240, 240, 3), 90, np.uint8)
+  assert centre(stream.push(0.0, beside(drawn(1), nobody)).face) < 240
+  seen = stream.push(0.1, beside(nobody, drawn(2)))
+  assert seen.found
+  assert centre(seen.face) > 240
+
+
+def test_streams_know_nothing_of_one_another(cropper):
+  picture = beside(drawn(1, scale=0.9), drawn(2))
+  first, second = cropper.stream(), cropper.stream()
+  first.push(0.0, beside(drawn(1), np.zeros_like(drawn(1))))
+  assert centre(first.push(0.1, picture).face) < 240
+  assert centre(second.push(0.1, picture).face) > 240
+
+
+def test_everybody_has_a_number_and_a_crop(cropper):
+  stream = cropper.stream_of_people()
+  nobody = np.full((240, 240, 3), 90, np.uint8)
+  assert stream.push(0.0, beside(nobody, nobody)) == {}
+  right = beside(nobody, drawn(2))
+  both = beside(drawn(1), drawn(2))
+  assert list(stream.push(0.1, right)) == [0]
+  seen = stream.push(0.2, both)
+  assert sorted(seen) == [0, 1]
+  assert centre(seen[1].face) < 240 < centre(seen[0].face)
+  for each in seen.values():
+    assert (each.found, each.seconds) == (True, 0.2)
+    np.testing.assert_array_equal(
+      each.crop, faces.crop_square(both, each.face[:4])
+    )
+  assert list(stream.push(0.3, right)) == [0]
 
 
 def test_a_face_does_not_wait_for_the_frames_after_it(cropper, frames):
