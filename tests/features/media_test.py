@@ -3,11 +3,13 @@
 import os
 import pathlib
 import threading
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-from avemotion.features import media
+from avemotion.features import media, media_writer
 from tfds_ravdess import synthetic
 
 
@@ -107,6 +109,115 @@ def test_sound_of_any_rate_keeps_its_pitch_and_stereo_is_mixed(folder, rate):
   spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size)))
   assert spectrum.argmax() * 48_000 / middle.size == pytest.approx(440, abs=2)
   assert np.abs(middle).max() == pytest.approx(0.25, rel=0.1)
+
+
+def write_tones(path, starts, layout='mono', rate=48_000, silent=()):
+  """Half a second of 440 Hz from each start on, beside 2.5 s of picture."""
+  channels = av.AudioLayout(layout).nb_channels
+  seconds = np.arange(rate // 2) / rate
+  tone = np.tile(0.5 * np.sin(2 * np.pi * 440 * seconds), (channels, 1))
+  tone[list(silent)] = 0
+  samples = np.int16(tone.T.reshape(1, -1) * 32_767)
+  with av.open(str(path), 'w') as container:
+    picture = container.add_stream('mpeg4', rate=10, width=64, height=48)
+    sound = container.add_stream('pcm_s16le', rate=rate, layout=layout)
+    for _ in range(25):
+      black = np.zeros((48, 64, 3), np.uint8)
+      image = av.VideoFrame.from_ndarray(black, format='rgb24')
+      container.mux(picture.encode(image))
+    for start in starts:
+      frame = av.AudioFrame.from_ndarray(samples, 's16', layout)
+      frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+      frame.pts = round(start * rate)
+      container.mux(sound.encode(frame))
+    container.mux(picture.encode(None))
+  return path
+
+
+def heard(waveform):
+  """When sound starts and stops, in seconds, to a hundredth."""
+  blocks = waveform[: waveform.size // 480 * 480].reshape(-1, 480)
+  loud = np.abs(blocks).max(axis=1) > 0.1
+  return np.flatnonzero(np.diff([False, *loud, False])) / 100
+
+
+@pytest.mark.parametrize('rate', [8_000, 44_100, 48_000])
+@pytest.mark.parametrize('layout', ['mono', 'stereo', '5.1'])
+@pytest.mark.parametrize(
+  ('starts', 'expected'),
+  [
+    ([0], [0, 0.5]),
+    ([0.04], [0, 0.5]),  # What a codec puts in front.
+    ([0.5], [0.5, 1]),
+    ([0, 0.53], [0, 1]),
+    ([0, 1.2], [0, 0.5, 1.2, 1.7]),
+    ([0.5, 1.5], [0.5, 1, 1.5, 2]),
+  ],
+)
+def test_sound_is_where_its_time_stamps_say(
+  folder, rate, layout, starts, expected
+):
+  path = write_tones(folder / 'tones.mkv', starts, layout, rate)
+  waveform = media.read_waveform(path)
+  assert waveform.dtype == np.float32
+  np.testing.assert_allclose(heard(waveform), expected, atol=0.011)
+  assert waveform.size / 48_000 == pytest.approx(expected[-1], abs=0.002)
+  np.testing.assert_array_equal(
+    np.concatenate(list(media.read_pieces(path))), waveform
+  )
+
+
+@pytest.mark.parametrize(('layout', 'channels'), [('stereo', 2), ('5.1', 6)])
+def test_channels_are_averaged(folder, layout, channels):
+  whole = media.read_waveform(write_tones(folder / 'all.mkv', [0], layout))
+  part = write_tones(folder / 'one.mkv', [0], layout, silent=range(1, channels))
+  assert np.abs(whole).max() == pytest.approx(0.5, rel=1e-3)
+  np.testing.assert_allclose(
+    media.read_waveform(part), whole / channels, atol=1e-4
+  )
+
+
+def test_frames_of_a_variable_rate_are_sampled_by_their_time(folder):
+  path = folder / 'variable.mp4'
+  rng = np.random.default_rng(0)
+  times = np.cumsum(rng.uniform(0.01, 0.25, 30))
+  times -= times[0]
+  levels = np.arange(30) * 6 + 40
+  media_writer.write_clip(
+    path,
+    (
+      (time, np.full((48, 64, 3), level, np.uint8))
+      for time, level in zip(times, levels, strict=True)
+    ),
+  )
+  seconds, images = zip(*read(path), strict=True)
+  due = np.arange(0, times[-1], 1 / 7.5)
+  first_after = np.searchsorted(times + 0.005, due)
+  np.testing.assert_allclose(seconds, times[first_after], atol=2e-3)
+  shown = [image.mean() for image in images]
+  np.testing.assert_allclose(shown, levels[first_after], atol=2.5)
+
+
+@pytest.mark.parametrize('degrees', [0, 90, 180, -90])
+@pytest.mark.parametrize('size', [(64, 48), (48, 64)])
+def test_a_turned_clip_is_read_upright(folder, degrees, size):
+  """Phones write what the sensor sees, and how the phone was held."""
+  width, height = size
+  upright = np.full((height, width, 3), 40, np.uint8)
+  upright[: height // 2, : width // 2] = 220
+  stored = np.rot90(upright, -degrees // 90)
+  path = folder / 'turned.mp4'
+  with av.open(str(path), 'w') as container:
+    stream = container.add_stream('mpeg4', rate=30)
+    stream.height, stream.width = stored.shape[:2]
+    stream.pix_fmt = 'yuv420p'
+    stream.set_display_rotation(degrees)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), 'rgb24')
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+  ((_, image),) = read(path)
+  assert image.shape == upright.shape
+  assert np.abs(image.astype(int) - upright).mean() < 5
 
 
 @pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.mpg', '.webm'])
