@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+from avemotion.features import acoustic, media, media_writer
 from avemotion.features import clip as clip_lib
-from avemotion.features import media
-from tfds_ravdess import synthetic
+from tfds_ravdess import synthetic, synthetic_face
 
 
 @pytest.fixture(scope='module')
@@ -158,3 +158,127 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
   features = extractor(path)
   assert features.seconds == pytest.approx(1.0, abs=0.1)
   assert features.warnings == ()
+
+
+# Heads of women and men, of half a picture's height.
+WALL = np.full((240, 240, 3), 90, np.uint8)
+LEFT, RIGHT = (
+  synthetic_face.Face(actor, (240, 240)).draw(
+    synthetic_face.Pose(synthetic_face.Expression())
+  )
+  for actor in (1, 2)
+)
+
+
+def film(path, scenes, tone_from=0.0):
+  """Writes scenes of two halves, each for so many seconds, and a tone."""
+  frames = [
+    np.concatenate(halves, axis=1)
+    for seconds, *halves in scenes
+    for _ in range(round(30 * seconds))
+  ]
+  seconds = np.arange(round(48_000 * (len(frames) / 30 - tone_from))) / 48_000
+  tone = np.float32(0.5 * np.sin(2 * np.pi * 440 * seconds))[None]
+  media_writer.write_clip(
+    path,
+    ((index / 30, frame) for index, frame in enumerate(frames)),
+    [(tone_from, tone)],
+  )
+  return path
+
+
+@pytest.fixture(scope='module')
+def everyone():
+  return clip_lib.Extractor(face='all')
+
+
+def lefts(features):
+  return features.face_box[:, 0]
+
+
+def test_everybody_in_a_clip_has_features_of_their_own(folder, everyone):
+  path = film(
+    folder / 'two.mp4',
+    [(0.8, LEFT, WALL), (1.2, LEFT, RIGHT), (0.4, WALL, RIGHT)],
+  )
+  first, second = everyone.extract_people(path)
+  assert (lefts(first) < 240).all()
+  assert (lefts(second) > 240).all()
+  assert first.frame_seconds[0] == 0
+  assert second.frame_seconds[0] == pytest.approx(0.8, abs=0.14)
+  assert first.frame_seconds[-1] == second.frame_seconds[-1] > 2.2
+  assert second.face_found.all()
+  assert not first.face_found[-3:].any()
+  for each in (first, second):
+    rows = len(each.frame_seconds)
+    assert each.video.shape == (rows, 512)
+    assert len(each.crops) == len(each.face_found) == len(each.face_box) == rows
+    np.testing.assert_array_equal(each.crop_seconds, each.frame_seconds)
+    assert each.modalities == ('video', 'audio')
+    assert each.warnings == ()
+  assert first.audio is second.audio
+  # Who is followed is the first; the extractor for all does that, too.
+  followed = everyone(path)
+  both = first.face_found[: len(followed.video)]
+  np.testing.assert_array_equal(followed.crops[both], first.crops[both])
+
+
+def test_a_cut_goes_to_whom_it_shows(folder, extractor, everyone):
+  path = film(folder / 'cut.mp4', [(1, LEFT, WALL), (1, WALL, RIGHT)])
+  features = extractor(path)
+  assert features.face_found.all()
+  after = features.frame_seconds > 0.99
+  np.testing.assert_array_equal(lefts(features) > 240, after)
+  assert len(everyone.extract_people(path)) == 2
+
+
+def test_one_person_is_a_list_of_one_and_the_same(folder, extractor, everyone):
+  path = make(folder / 'one.mp4')
+  whole = extractor(path)
+  for some in (extractor, everyone):
+    (features,) = some.extract_people(path)
+    for name in ('video', 'crops', 'face_found', 'frame_seconds', 'audio'):
+      np.testing.assert_array_equal(
+        getattr(features, name), getattr(whole, name)
+      )
+
+
+def test_real_clips_of_one_person_have_one(shared, extractor, everyone):
+  paths = sorted((shared / 'ravdess/video_speech').rglob('01-*.mp4'))[:2]
+  paths += sorted((shared / 'javanese').glob('*.mp4'))[:2]
+  for path in paths:
+    whole = extractor(path)
+    (features,) = everyone.extract_people(path)
+    # Nothing is found before the first face, nor missed here.
+    for name in ('video', 'crops', 'face_box', 'face_score', 'audio'):
+      np.testing.assert_array_equal(
+        getattr(features, name), getattr(whole, name)
+      )
+
+
+def test_where_nobody_lasts_there_is_sound_alone(folder, everyone):
+  path = film(folder / 'passing.mp4', [(0.3, LEFT, WALL), (1, WALL, WALL)])
+  (features,) = everyone.extract_people(path)
+  assert features.modalities == ('audio',)
+  assert features.warnings == ('no face for half a second of 10 frames',)
+  (features,) = everyone.extract_people(make(folder / 'heard.mkv', video=False))
+  assert features.modalities == ('audio',)
+  assert features.warnings == ('no picture in the clip',)
+  path = make(folder / 'nobody.mp4', face=False, audio=False)
+  with pytest.raises(clip_lib.ClipError, match='no face'):
+    everyone.extract_people(path)
+
+
+def test_unknown_faces_are_refused():
+  with pytest.raises(ValueError, match=r"'largest', 'all'.*'smallest'"):
+    clip_lib.Extractor(face='smallest')
+
+
+def test_late_sound_is_in_the_rows_of_its_time(folder, extractor):
+  features = extractor(film(folder / 'late.mp4', [(1.5, LEFT, WALL)], 0.5))
+  assert features.seconds == pytest.approx(1.5, abs=0.05)
+  starts = np.arange(len(features.audio)) * acoustic.HOP_LENGTH / 48_000
+  ends = starts + acoustic.FRAME_LENGTH / 48_000
+  # AAC spreads an onset over its blocks, of 21 ms.
+  assert (features.loudness[ends < 0.47] < -60).all()
+  assert (features.loudness[starts > 0.5] > -12).all()
