@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, visual
+from avemotion.features import acoustic, faces, tracking, visual
 
 
 def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
@@ -54,9 +54,9 @@ def usual_chain(
   cropper = faces.FaceCropper()
 
   def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
-    crops, box = [], None
+    crops, box, largest = [], None, tracking.LargestFace()
     for image in _opencv_frames(cv2, path):
-      face = cropper.detect(image)
+      face = largest.push(cropper.detect(image))
       box = face[:4] if face else box
       if box is not None:
         left, top, width, height = map(int, box)

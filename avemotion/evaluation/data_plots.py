@@ -63,8 +63,8 @@ def save_example(
   """
   panels: list[clip_plots.Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
-  if features.crops is not None and features.frame_seconds is not None:
-    strip = features.frame_seconds, features.crops, features.seconds
+  if features.crops is not None and features.crop_seconds is not None:
+    strip = features.crop_seconds, features.crops, features.seconds
     panels.append((1.2, lambda ax: clip_plots.draw_faces(ax, *strip)))
   if features.audio is not None:
     mfcc = features.audio

@@ -3,14 +3,17 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
-from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.clip_track import (
+  ClipTrack,
+  picture_of,
+  sound_of,
+)
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
@@ -18,9 +21,6 @@ FEATURE_WIDTHS = {
   'video': visual.FEATURES,
   'audio': acoustic.NUM_COEFFICIENTS,
 }
-# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
-_SILENCE = 2**-15
-_BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -38,12 +38,15 @@ class ClipFeatures:
     seconds: length of the clip.
     warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
-    crops: uint8[frames, 48, 48, 3], the RGB faces that they were made from.
+    crops: uint8[crops, 48, 48, 3], the RGB faces that they were made from.
     face_found: bool[frames], False where the crop is the last one seen.
     face_box: float32[frames, 4], left, top, width, height in pixels of the face
       that the crop is of.
     face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
     frame_seconds: float32[frames], time stamp of each video row.
+    crop_seconds: float32[crops], of each crop. Crops are as many as frames, but
+      of a clip longer than two minutes, of which every second is kept, every
+      fourth, ….
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
   """
@@ -56,6 +59,7 @@ class ClipFeatures:
   face_box: np.ndarray | None = None
   face_score: np.ndarray | None = None
   frame_seconds: np.ndarray | None = None
+  crop_seconds: np.ndarray | None = None
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
 
@@ -115,6 +119,33 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
+    picture, sound, seconds = self._tracks(path, self._picture)
+    return self._joined(path, picture, sound, seconds)
+
+  def people(self, path: media.Path) -> list[ClipFeatures]:
+    """Extracts the features of everybody who is seen in a clip.
+
+    Args:
+      path: as for `__call__`.
+
+    Returns:
+      Features of each person in the order that they appear: rows of video from
+      then on, and the sound of all, for it is not known who speaks. Where
+      nobody is seen, those of the sound alone.
+
+    Raises:
+      ClipError: as for `__call__`.
+      ValueError: the modalities have no picture.
+    """
+    if 'video' not in self._modalities:
+      raise ValueError('a model that does not see cannot tell people apart')
+    pictures, sound, seconds = self._tracks(path, self._people)
+    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+
+  def _tracks(
+    self, path: media.Path, look: Callable[[_Frames | None], Any]
+  ) -> tuple[Any, ClipTrack, float]:
+    """What is seen, what is heard, and the seconds that the container tells."""
     with self._frames(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
@@ -122,7 +153,16 @@ class Extractor:
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       sound = self._sound(path) if has_sound else _missing('sound')
-      picture = self._picture(frames) if has_picture else _missing('picture')
+      picture = look(frames if has_picture else None)
+    return picture, sound, seconds
+
+  def _joined(
+    self,
+    path: media.Path,
+    picture: ClipTrack,
+    sound: ClipTrack,
+    seconds: float,
+  ) -> ClipFeatures:
     tracks = {'picture': picture, 'sound': sound}
     # What a browser records does not say how long it is.
     seconds = seconds or max(track.end for track in tracks.values())
@@ -156,82 +196,32 @@ class Extractor:
     wanted = 'video' in self._modalities or self._illustrate
     return media.read_frames(path) if wanted else contextlib.nullcontext()
 
-  def _picture(self, frames: _Frames | None) -> '_Track':
+  def _picture(self, frames: _Frames | None) -> ClipTrack:
     if frames is None:
-      return _Track()
-    seen: list[faces.FaceOfFrame] = []
-    video = []
-    rows = self._crop_faces(frames)
-    try:
-      # VGG16 does not wait for the end of the clip.
-      while piece := list(itertools.islice(rows, visual.LARGEST_PIECE)):
-        seen += piece
-        if self._encode:
-          video.append(self._encode(faces.stack(piece).crops))
-    except media.MediaError as error:
-      return _Track([str(error)])
-    found = faces.stack(seen)
-    if not found.found.any():
-      warning = f'no face in any of {len(found.found)} frames'
-      return _Track([warning], arrays={'face_found': found.found})
-    share = found.found.mean()
-    doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
-    arrays = {
-      'video': np.concatenate(video) if video else None,
-      'crops': found.crops,
-      'face_found': found.found,
-      'face_box': found.boxes,
-      'face_score': found.scores,
-      'frame_seconds': found.seconds,
-    }
-    end = float(found.seconds[-1]) + 1 / media.FRAMES_PER_SECOND
-    return _Track(doubt, end, arrays)
+      wanted = 'video' in self._modalities
+      return _missing('picture') if wanted else ClipTrack()
+    return picture_of(self._crop_faces(frames), self._encode)
 
-  def _sound(self, path: media.Path) -> '_Track':
+  def _people(self, frames: _Frames | None) -> list[ClipTrack]:
+    """Of everybody; of nobody, one that tells so."""
+    if frames is None:
+      return [_missing('picture')]
+    try:
+      people = self._crop_faces.everybody(frames)
+    except media.MediaError as error:
+      return [ClipTrack([str(error)])]
+    found = [picture_of(iter(person), self._encode) for person in people]
+    return found or [ClipTrack(['nobody is seen for half a second'])]
+
+  def _sound(self, path: media.Path) -> ClipTrack:
     wanted = 'audio' in self._modalities
     if not (wanted or self._illustrate):
-      return _Track()
-    stream = AcousticStream()
-    rows = []
-    samples, loudest = 0, 0.0
-    try:
-      for block in _blocks(media.read_pieces(path)):
-        rows.append(stream.push(block))
-        samples += block.size
-        loudest = max(loudest, float(np.abs(block).max(initial=0)))
-    except media.MediaError as error:
-      return _Track([str(error)])
-    rows.append(stream.finish())
-    if loudest < _SILENCE:
-      return _Track(['the sound track is silent'])
-    mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))
-    arrays = {'audio': mfcc if wanted else None, 'loudness': loudness}
-    return _Track([], samples / acoustic.SAMPLE_RATE, arrays)
+      return ClipTrack()
+    return sound_of(path, with_mfcc=wanted)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Track:
-  """A clip's picture or sound: fields of `ClipFeatures`, and doubts."""
-
-  warnings: list[str] = dataclasses.field(default_factory=list)
-  end: float = 0.0  # seconds
-  arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-def _missing(name: str) -> _Track:
-  return _Track([f'no {name} in the clip'])
-
-
-def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-  """Pieces of sound joined to ten seconds and more, and the rest."""
-  waiting: list[np.ndarray] = []
-  for piece in pieces:
-    waiting.append(piece)
-    if sum(each.size for each in waiting) >= _BLOCK_SAMPLES:
-      yield np.concatenate(waiting)
-      waiting = []
-  if waiting:
-    yield np.concatenate(waiting)
+def _missing(name: str) -> ClipTrack:
+  return ClipTrack([f'no {name} in the clip'])
 
 
 def extract(

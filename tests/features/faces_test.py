@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from avemotion.features import faces, media
+from avemotion.features import faces, media, tracking
 from tfds_ravdess import synthetic
 
 
@@ -75,10 +75,10 @@ def test_the_largest_of_two_faces_is_taken(cropper, frames):
   both = np.full((240, 520, 3), 90, np.uint8)
   both[:, :320] = face
   both[60:180, 350:510] = small
-  left, _, width, _, _ = cropper.detect(both)
+  left, _, width, _, _ = tracking.LargestFace().push(cropper.detect(both))
   assert left + width / 2 < 320
   mirrored = np.ascontiguousarray(both[:, ::-1])
-  left, _, width, _, _ = cropper.detect(mirrored)
+  left, _, width, _, _ = tracking.LargestFace().push(cropper.detect(mirrored))
   assert left + width / 2 > 200
 
 

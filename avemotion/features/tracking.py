@@ -1,0 +1,98 @@
+"""Which face is whose: boxes followed by their overlap, from frame to frame."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# Intersection over union, at 7.5 frames a second, of a face that is the same.
+_OVERLAP = 0.3
+
+
+class Face(NamedTuple):
+  """A face that was found: its box in pixels, and how sure the detector is."""
+
+  left: float
+  top: float
+  width: float
+  height: float
+  score: float
+
+  @property
+  def area(self) -> float:
+    """Pixels."""
+    return self.width * self.height
+
+
+def overlap(one: Face, other: Face) -> float:
+  """Intersection over union of two boxes, 0 to 1."""
+  width = min(one.left + one.width, other.left + other.width) - max(
+    one.left, other.left
+  )
+  height = min(one.top + one.height, other.top + other.height) - max(
+    one.top, other.top
+  )
+  shared = max(width, 0) * max(height, 0)
+  whole = one.area + other.area - shared
+  return shared / whole if whole > 0 else 0.0
+
+
+class LargestFace:
+  """Follows the largest face for as long as it is seen to move on.
+
+  Where a frame shows faces of which none overlaps it, as after a cut, the
+  largest of these is followed from there on.
+  """
+
+  def __init__(self) -> None:
+    self._followed: Face | None = None
+
+  def push(self, faces: Sequence[Face]) -> Face | None:
+    """Takes the faces of the next frame.
+
+    Args:
+      faces: all that are seen.
+
+    Returns:
+      The one that is followed; None: there is none.
+    """
+    if faces:
+      self._followed = _same(self._followed, faces) or max(
+        faces, key=lambda face: face.area
+      )
+      return self._followed
+    return None
+
+
+class Everybody:
+  """Follows every face."""
+
+  def __init__(self) -> None:
+    self._followed: list[Face] = []
+
+  def push(self, faces: Sequence[Face]) -> list[Face | None]:
+    """Takes the faces of the next frame.
+
+    Args:
+      faces: all that are seen.
+
+    Returns:
+      The face of each person so far, in the order that they appeared; None:
+      that person is not seen. New people are at the end, the largest first.
+    """
+    left = sorted(faces, key=lambda face: -face.area)
+    seen: list[Face | None] = []
+    for number, last in enumerate(self._followed):
+      same = _same(last, left)
+      if same is not None:
+        left.remove(same)
+        self._followed[number] = same
+      seen.append(same)
+    self._followed += left
+    return seen + left
+
+
+def _same(last: Face | None, faces: Sequence[Face]) -> Face | None:
+  """The face that overlaps the last one most, and enough to be the same."""
+  if last is None or not faces:
+    return None
+  nearest = max(faces, key=lambda face: overlap(face, last))
+  return nearest if overlap(nearest, last) >= _OVERLAP else None
