@@ -2,11 +2,10 @@
 
 import base64
 import html
+import os
 import pathlib
 import tempfile
 from collections.abc import Collection, Iterable
-
-import numpy as np
 
 from avemotion import windows
 from avemotion.emotions import COLOURS
@@ -31,8 +30,8 @@ def to_html(prediction: Prediction, reads: Collection[str]) -> str:
   share = prediction.probabilities[prediction.label]
   return (
     f'<section class="answer" data-label="{label}">'
-    f'<h2><span style="border-color: {_colour(prediction.label)}">{label}'
-    f'</span> {share:.0%}</h2>'
+    f'<h2>Taken for <b style="border-color: {_colour(prediction.label)}">'
+    f'{label}</b>, at {share:.0%}</h2>'
     f'{_bars(prediction)}'
     f'{_timeline(prediction)}'
     f'<h3>What it was taken from</h3>{_evidence(prediction, reads)}'
@@ -76,7 +75,8 @@ def _timeline(prediction: Prediction) -> str:
     encoded = base64.b64encode(path.read_bytes()).decode()
   return (
     f'<img class="timeline" src="data:image/png;base64,{encoded}"'
-    ' alt="Probabilities over time, loudness, and faces">'
+    f' alt="{html.escape(os.path.basename(prediction.clip))}: probabilities'
+    ' over time, loudness, and faces">'
   )
 
 
@@ -102,9 +102,8 @@ def _heard(prediction: Prediction) -> str:
     return ''
   voiced = (loudness >= windows.QUIETEST_VOICE_DB).mean()
   return (
-    f'Loudest at {loudness.max():.0f} dBFS, half of the time below'
-    f' {np.median(loudness):.0f}; {voiced:.0%} of it is louder than'
-    f' {windows.QUIETEST_VOICE_DB:.0f}, and taken for a voice.'
+    f'Loudest at {loudness.max():.0f} dBFS; for {voiced:.0%} of the time'
+    f' louder than {windows.QUIETEST_VOICE_DB:.0f}, which is taken for a voice.'
   )
 
 

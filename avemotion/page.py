@@ -6,6 +6,7 @@ fonts and programs come from this machine, and Gradio's telemetry, its history
 of runs and its public links are off.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -17,14 +18,15 @@ from typing import Any
 from avemotion import answer
 from avemotion.features import media
 from avemotion.recognizer import Recognizer
+from avemotion.training.logs import log
 
 _STYLE = pathlib.Path(__file__).parent / 'page.css'
 _MOST_WAITING = 8  # requests; who comes later is told that it is full
 # Of what was uploaded, and never asked about: its page was closed meanwhile.
 _LONGEST_KEPT = 3600  # seconds
-_MEGABYTE = 10**6  # bytes
+_MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 
-_TITLE = 'What does a voice, or a face, sound and look like?'
+_TITLE = 'Which emotion is acted here?'
 _DISCLAIMER = """\
 **Guesses about acted speech; do not judge people by them.** The model learned
 how actors show an emotion when asked to. What somebody feels, it cannot know.
@@ -45,7 +47,7 @@ class Limits:
   """What a clip may be at most.
 
   Attributes:
-    megabytes: size of the file, of 10⁶ bytes.
+    megabytes: size of the file, of 2²⁰ bytes.
     seconds: length, by the container.
   """
 
@@ -96,12 +98,17 @@ def serve(
         f"the page needs Gradio ({error}): pip install -e '.[demo]'"
       ) from error
     blocks = _build(gradio, recognizer, examples, limits)
-    blocks.queue(max_size=_MOST_WAITING, api_open=False).launch(
+    blocks.queue(max_size=_MOST_WAITING, api_open=False)
+    _, address, _ = blocks.launch(
+      prevent_thread_lock=True,
+      quiet=True,
       server_name=host,
       server_port=port,
       share=False,
       max_file_size=limits.megabytes * _MEGABYTE,
-      theme=gradio.themes.Base(primary_hue='slate', neutral_hue='slate'),
+      theme=gradio.themes.Base(
+        primary_hue='slate', neutral_hue='slate', font=['system-ui']
+      ),
       css_paths=_STYLE,
       footer_links=[],
       run_history=False,
@@ -109,23 +116,23 @@ def serve(
       ssr_mode=False,
       mcp_server=False,
     )
+    log.info('the page is at %s; Ctrl-C ends it', address)
+    blocks.block_thread()
 
 
 def recognise(
-  recognizer: Recognizer, limits: Limits, path: str | os.PathLike[str] | None
+  recognizer: Recognizer, limits: Limits, path: str | os.PathLike[str]
 ) -> str:
   """Answers one clip.
 
   Args:
     recognizer: as for `serve`.
     limits: as for `serve`.
-    path: the clip; None: none came.
+    path: the clip.
 
   Returns:
     HTML of the prediction, or of the sentence that says why there is none.
   """
-  if path is None:
-    return answer.failure_to_html('No clip came: drop one, or record one.')
   try:
     _check_length(path, limits)
     prediction = recognizer.predict(path)
@@ -137,24 +144,29 @@ def recognise(
 
 
 def recognise_and_delete(
-  recognizer: Recognizer, limits: Limits, path: str | os.PathLike[str] | None
+  recognizer: Recognizer, limits: Limits, upload: Mapping[str, Any] | None
 ) -> tuple[None, str]:
   """Answers a clip that was uploaded, which is gone then.
 
   Args:
     recognizer: as for `serve`.
     limits: as for `serve`.
-    path: of the clip, in a folder of its own; None: none came.
+    upload: Gradio's `FileData`, whose 'path' is that of the clip, in a folder
+      that is named after its bytes; None: none came.
 
   Returns:
     None, which empties where it was dropped, and as `recognise`.
   """
+  if upload is None:
+    return None, answer.failure_to_html('No clip came: drop or record one.')
+  path = pathlib.Path(upload['path'])
   try:
     return None, recognise(recognizer, limits, path)
   finally:
-    if path is not None:
-      pathlib.Path(path).unlink(missing_ok=True)
-      pathlib.Path(path).parent.rmdir()
+    path.unlink(missing_ok=True)
+    # The same bytes under another name may wait in the same folder.
+    with contextlib.suppress(OSError):
+      path.parent.rmdir()
 
 
 def modalities_of(recognizer: Recognizer) -> list[str]:
@@ -165,10 +177,12 @@ def modalities_of(recognizer: Recognizer) -> list[str]:
 def _check_length(path: str | os.PathLike[str], limits: Limits) -> None:
   """Before any of it is decoded."""
   _, _, seconds = media.tracks(path)
+  # What a browser records does not say how long it is.
+  seconds = seconds or media.last_stamp(path)
   if seconds > limits.seconds:
     raise ValueError(
-      f'{path}: {seconds:.0f} s long; this page takes'
-      f' {limits.seconds:.0f} s at most (--max_seconds)'
+      f'{path}: {seconds:.1f} s long; this page takes {limits.seconds:g} s at'
+      ' most (--max_seconds)'
     )
 
 
@@ -187,24 +201,24 @@ def _build(
       with gradio.Column(scale=2, min_width=320):
         inputs = _inputs(gradio)
         gradio.Markdown(
-          f'At most {limits.megabytes} MB and {limits.seconds:.0f} s.'
-          f' {_PRIVACY}\n\nOr click on somebody who is drawn:'
+          f'At most {limits.megabytes} MB and {limits.seconds:g} s.'
+          f' {_PRIVACY}\n\nOr click on a drawn face with a made-up voice, no'
+          ' test of the model:'
         )
         with gradio.Row():
           buttons = {
-            name: gradio.Button(name, size='sm', min_width=100)
+            name: gradio.Button(name, size='sm', min_width=150)
             for name in examples
           }
         gradio.Markdown(
-          f'The model that answers: {recognizer.describe()}. {_LICENCE}',
+          f'The model that answers reads {recognizer.describe()}. {_LICENCE}',
           elem_classes='model',
         )
       with gradio.Column(scale=3, min_width=320):
         shown = gradio.HTML(_WAITING, elem_id='answer')
     on_upload = functools.partial(recognise_and_delete, recognizer, limits)
-    for dropped in inputs:
-      for event in (dropped.upload, dropped.stop_recording):
-        _answer_one_at_a_time(event, on_upload, dropped, [dropped, shown])
+    for source, event in inputs:
+      _answer_one_at_a_time(event, on_upload, source, [source, shown])
     for name, button in buttons.items():
       on_click = functools.partial(
         recognise, recognizer, limits, examples[name]
@@ -213,22 +227,21 @@ def _build(
   return blocks
 
 
-def _inputs(gradio: Any) -> tuple[Any, Any]:
-  """Where a clip is dropped, or recorded: with a picture, and without."""
-  with gradio.Tab('Clip'):
-    clip = gradio.Video(
-      sources=['upload', 'webcam'],
-      include_audio=True,
-      label='a clip of somebody who speaks',
+def _inputs(gradio: Any) -> list[tuple[Any, Callable[..., Any]]]:
+  """Where clips are dropped or recorded, and the event of one that came."""
+  with gradio.Tab('Drop a clip'):
+    dropped = gradio.File(label='somebody speaks: a video, or sound alone')
+  with gradio.Tab('Webcam'):
+    filmed = gradio.Video(
+      sources=['webcam'], include_audio=True, label='with your voice'
     )
-  with gradio.Tab('Sound alone'):
-    sound = gradio.Audio(
-      sources=['upload', 'microphone'],
-      type='filepath',
-      editable=False,
-      label='a recording of somebody who speaks',
-    )
-  return clip, sound
+  with gradio.Tab('Microphone'):
+    spoken = gradio.Audio(sources=['microphone'], label='your voice')
+  return [
+    (dropped, dropped.upload),
+    (filmed, filmed.stop_recording),
+    (spoken, spoken.stop_recording),
+  ]
 
 
 def _answer_one_at_a_time(
@@ -238,6 +251,8 @@ def _answer_one_at_a_time(
     function,
     inputs,
     to,
+    # The file as it came: Gradio would turn pictures, and leave files behind.
+    preprocess=False,
     api_visibility='private',
     concurrency_id='recognise',
     concurrency_limit=1,

@@ -36,7 +36,7 @@ _HOST = flags.DEFINE_string(
   'address to listen at; 0.0.0.0: for whoever reaches this machine, without a'
   ' password',
 )
-_PORT = flags.DEFINE_integer('port', 7860, 'port', 0, 65535)
+_PORT = flags.DEFINE_integer('port', 7860, 'port to listen at', 1, 65535)
 _MAX_MEGABYTES = flags.DEFINE_integer(
   'max_megabytes', 100, 'size of the largest clip', 1
 )
@@ -82,12 +82,9 @@ def main(argv: list[str]) -> int:
 
 
 def _draw(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  examples = {
-    name: folder / synthetic.clip_name(*take)
-    for name, take in _EXAMPLES.items()
-  }
-  for name, take in _EXAMPLES.items():
-    synthetic.make_clip(examples[name], *take, seconds=3.0)
+  examples = {name: folder / f'{name}.mp4' for name in _EXAMPLES}
+  for name, (emotion, actor) in _EXAMPLES.items():
+    synthetic.make_clip(examples[name], emotion, actor, seconds=3.0)
   return examples
 
 
