@@ -22,8 +22,8 @@ from avemotion.training.logs import log
 
 _STYLE = pathlib.Path(__file__).parent / 'page.css'
 _MOST_WAITING = 8  # requests; who comes later is told that it is full
-# Of what was uploaded, and never asked about: its page was closed meanwhile.
-_LONGEST_KEPT = 3600  # seconds
+# Of what was uploaded and not answered: its page was closed, or too many waited.
+_LONGEST_KEPT = 600  # seconds
 _MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 
 _TITLE = 'Which emotion is acted here?'
@@ -160,6 +160,11 @@ def recognise_and_delete(
   if upload is None:
     return None, answer.failure_to_html('No clip came: drop or record one.')
   path = pathlib.Path(upload['path'])
+  if not path.exists():  # The same bytes came twice, and lay in one place.
+    return None, answer.failure_to_html(
+      f'{path.name} came twice at once, and is gone with the first answer:'
+      ' drop it again.'
+    )
   try:
     return None, recognise(recognizer, limits, path)
   finally:

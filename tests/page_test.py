@@ -29,6 +29,16 @@ def test_a_clip_is_gone_when_it_is_answered(recognizer, upload):
   assert emptied is None
   assert f'data-label="{expected.label}"' in shown
   assert not list(pathlib.Path(upload['path']).parents[1].iterdir())
+  # Who sent the same bytes meanwhile is told.
+  _, shown = page.recognise_and_delete(recognizer, page.Limits(), upload)
+  assert 'clip.mp4 came twice at once' in shown
+
+
+def test_the_same_clip_under_another_name_stays(recognizer, upload):
+  other = pathlib.Path(upload['path']).with_name('other.mp4')
+  other.write_bytes(b'the same')
+  page.recognise_and_delete(recognizer, page.Limits(), upload)
+  assert other.exists()
 
 
 def test_a_clip_is_gone_when_recognising_breaks_down(upload):
