@@ -1,7 +1,7 @@
 """A page that recognises the clips dropped on it, by Gradio.
 
 Whoever is in a clip may not want it kept: a clip is deleted as soon as it is
-answered, and what else arrived when the page ends. Nothing is told to anybody:
+answered, and what else arrived minutes later. Nothing is told to anybody:
 fonts and programs come from this machine, and Gradio's telemetry, its history
 of runs and its public links are off.
 """
@@ -22,7 +22,7 @@ from avemotion.training.logs import log
 
 _STYLE = pathlib.Path(__file__).parent / 'page.css'
 _MOST_WAITING = 8  # requests; who comes later is told that it is full
-# Of what was uploaded and not answered: its page was closed, or too many waited.
+# Of what was uploaded and not answered, as its page was closed meanwhile.
 _LONGEST_KEPT = 600  # seconds
 _MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 

@@ -1,6 +1,7 @@
 """What the page does with a clip; launch/demo_test.py looks at it."""
 
 import pathlib
+import sys
 
 import pytest
 
@@ -77,3 +78,13 @@ def test_modalities_are_those_of_the_model(recognizer):
 def test_limits_that_no_clip_meets_are_refused(limit):
   with pytest.raises(ValueError, match='above 0'):
     page.Limits(**limit)
+
+
+def test_without_gradio_it_is_told_what_to_install(tmp_path, monkeypatch):
+  monkeypatch.setenv('GRADIO_TEMP_DIR', '')
+  monkeypatch.setenv('GRADIO_ANALYTICS_ENABLED', '')
+  monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+  monkeypatch.setitem(sys.modules, 'gradio', None)
+  with pytest.raises(ValueError, match=r"pip install -e '\.\[demo\]'"):
+    page.serve(None, {}, host='127.0.0.1', port=7860, limits=page.Limits())
+  assert not list(tmp_path.iterdir())

@@ -218,6 +218,16 @@ def test_the_page_says_what_it_is(page):
   assert 'CC BY-NC-SA 4.0' in text
 
 
+def test_a_port_that_is_taken_is_told(address, tmp_path):
+  port = address.rpartition(':')[2]
+  with demo(tmp_path, f'--port={port}') as process:
+    _, errors = process.communicate(timeout=120)
+  assert process.returncode == 1
+  assert port in errors
+  assert 'Traceback' not in errors
+  assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
   ('argument', 'message'),
   [
