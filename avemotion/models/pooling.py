@@ -55,7 +55,7 @@ class Pooling(nn.Module):
         f' sequences, got shape {lengths.shape}'
       )
     pooled = []
-    mask = _step_mask(states.shape[0], lengths.reshape(len(lengths), -1))
+    mask = _step_mask(states.shape[0], lengths.reshape(lengths.shape[0], -1))
     for kind in self.kinds:
       if kind == 'last':
         pooled.append(
@@ -90,7 +90,7 @@ def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
   Returns:
     float[batch, features]; zero for no steps.
   """
-  mask = _step_mask(len(sequences), lengths[:, None])
+  mask = _step_mask(sequences.shape[0], lengths[:, None])
   return _weighted_mean(sequences, mask)[:, 0]
 
 
