@@ -132,25 +132,38 @@ class WindowClassifier:
   def _apply(
     self, inputs: Mapping[str, np.ndarray], lengths: Mapping[str, np.ndarray]
   ) -> np.ndarray:
-    """Probabilities; nan where there are no steps of any modality."""
-    found = _probabilities(
+    found = probabilities(
       self.model.classifier,
       self.model.variables,
       inputs,
       lengths,
       self.model.temperature,
     )
-    told = np.any([steps > 0 for steps in lengths.values()], axis=0)
-    return np.where(told[..., None], np.asarray(found), np.float32(np.nan))
+    return np.asarray(found)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _probabilities(
+def probabilities(
   classifier: EmotionClassifier,
   variables: Mapping[str, Any],
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperature: float,
 ) -> jax.Array:
+  """The compiled program behind `WindowClassifier`.
+
+  Args:
+    classifier: the network.
+    variables: of it.
+    features: as for `EmotionClassifier.__call__`.
+    lengths: likewise.
+    temperature: of the softmax.
+
+  Returns:
+    float32[batch, labels] or float32[batch, points, labels]; nan where there
+    are no steps of any modality.
+  """
   logits = jnp.asarray(classifier.apply(variables, features, lengths))
-  return jax.nn.softmax(logits / temperature)
+  steps = jnp.stack([lengths[modality] for modality in classifier.modalities])
+  told = (steps > 0).any(axis=0)[..., None]
+  return jnp.where(told, jax.nn.softmax(logits / temperature), jnp.nan)

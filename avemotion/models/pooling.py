@@ -14,7 +14,7 @@ from avemotion.models.gru import states_after
 
 POOLINGS = ('last', 'mean', 'deviation', 'attention')
 
-_SMALLEST_VARIANCE = 1e-4
+SMALLEST_VARIANCE = 1e-4
 
 
 class Pooling(nn.Module):
@@ -115,6 +115,4 @@ def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
   variance = _weighted_mean(squares, mask) - _weighted_mean(states, mask) ** 2
   valid = (mask.sum(axis=0) > 0)[..., None]
   # The root has no slope at zero.
-  return jnp.where(
-    valid, jnp.sqrt(jnp.maximum(variance, _SMALLEST_VARIANCE)), 0
-  )
+  return jnp.where(valid, jnp.sqrt(jnp.maximum(variance, SMALLEST_VARIANCE)), 0)
