@@ -28,8 +28,8 @@ _VGG16 = (
 )
 _TRIMMED = (
   '`audio` begins and ends with speech: rows before the first and after the'
-  " last whose first coefficient is at least {share:.0%} of the way from the clip's"
-  ' lowest to its highest are left out, but for {margin} on either side'
+  ' last whose first coefficient is at least {share:.0%} of the way from the'
+  " clip's lowest to its highest are left out, but for {margin} on either side"
   ' (`avemotion.data.silence`).'
 )
 _ENROLLED = (
@@ -98,7 +98,7 @@ def _rest(modalities: tuple[str, ...]) -> str:
   return (
     f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'
     ' than there are; what follows is not read, but must be finite.'
-    f'{missing} Rows go in as they are made: standardisation is inside. Training'
-    f' clips were shorter than {windows.WINDOW_SECONDS:.0f} s: of a longer clip'
-    ' take windows, and the mean of their answers.'
+    f'{missing} Rows go in as they are made: standardisation is inside.'
+    f' Training clips were shorter than {windows.WINDOW_SECONDS:.0f} s: of a'
+    ' longer clip take windows, and the mean of their answers.'
   )
