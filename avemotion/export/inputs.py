@@ -91,14 +91,15 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
 def _rest(modalities: tuple[str, ...]) -> str:
   lengths = ' and '.join(f'`{modality}_lengths`' for modality in modalities)
   missing = (
-    ' A clip without one modality has 0 steps of it, and a row of anything.'
+    ' A clip without one modality has 0 steps of it, and a row of zeros.'
     if len(modalities) > 1
     else ''
   )
   return (
     f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'
     ' than there are; what follows is not read, but must be finite.'
-    f'{missing} Rows go in as they are made: standardisation is inside.'
-    f' Training clips were shorter than {windows.WINDOW_SECONDS:.0f} s: of a'
-    ' longer clip take windows, and the mean of their answers.'
+    f'{missing} Rows go in as they are made: standardisation is inside. The'
+    f' package answers a clip of more than {windows.WINDOW_SECONDS:.0f} s by'
+    f' windows of so many, one every {windows.HOP_SECONDS} s, and the mean of'
+    ' their answers.'
   )

@@ -2,6 +2,8 @@
 
 `jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
 left open. Inside is what any machine runs: no kernel of Pallas, no Winograd.
+A size that is left open is no int: where models ask for `x.shape[0]`, `len(x)`
+would fail here.
 """
 
 import dataclasses

@@ -23,16 +23,19 @@ def make_model(modalities=('video', 'audio'), data=None, widths=None, **model):
   )
   known = {'video': 12, 'audio': 40} | (widths or {})
   widths = {name: known[name] for name in modalities}
-  variables = step.make_classifier(config.model, len(LABELS)).init(
-    jax.random.key(0), *step.sample_inputs(widths)
-  )
+  variables = step.expected_variables(config.model, LABELS, widths)
   rng = np.random.default_rng(1)
-  # Biases, statistics and what batch normalisation knows begin as 0 and 1.
-  variables = jax.tree.map(
-    lambda leaf: leaf + rng.uniform(0, 0.5, leaf.shape).astype(np.float32),
-    variables,
-  )
-  return checkpoints.TrainedModel(variables, config, LABELS, widths, 1.7)
+  filled = {
+    collection: jax.tree.map(
+      # Deviations and variances are positive.
+      lambda leaf, low=(-0.5 if collection == 'params' else 0.5): rng.uniform(
+        low, 1, leaf.shape
+      ).astype(np.float32),
+      tree,
+    )
+    for collection, tree in variables.items()
+  }
+  return checkpoints.TrainedModel(filled, config, LABELS, widths, 1.7)
 
 
 def make_inputs(model, batch, time):
