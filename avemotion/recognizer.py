@@ -75,9 +75,7 @@ class Recognizer:
     """Loads a trained model.
 
     Args:
-      path: a directory that `launch/train.py` wrote, such as WORKDIR/fold_0, or
-        an `.npz` that `launch/release.py` wrote. None: the model that ships
-        with the package, which listens only.
+      path: as for `weights.load_any`; the model that ships listens only.
       vgg16_weights: as for the constructor.
       illustrate: as for the constructor.
 
@@ -85,12 +83,7 @@ class Recognizer:
       CheckpointError: there is none, or it is damaged.
       ValueError: as for the constructor.
     """
-    if path is None:
-      model = weights.load()
-    elif os.fspath(path).endswith('.npz'):
-      model = weights.load(path)
-    else:
-      model = checkpoints.load(path)
+    model = weights.load_any(path)
     return cls(model, vgg16_weights, illustrate=illustrate)
 
   def describe(self) -> str:
