@@ -92,9 +92,9 @@ def write(
       " 'avemotion[onnx]'"
     )
   model = origin.model
-  weights = None
-  if model.widths.get('video') == visual.FEATURES:
-    weights = load_vgg16_weights(vgg16_weights)
+  sees = 'video' in model.config.model.modalities
+  by_vgg16 = sees and model.widths['video'] == visual.FEATURES
+  weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   with _whole(output) as unfinished:
     differences = _write_stablehlo(unfinished, model, weights)
     if onnx:
