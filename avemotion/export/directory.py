@@ -84,17 +84,12 @@ def write(
   """
   output = pathlib.Path(output)
   _check_free(output, overwrite)
-  missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
-  if onnx and missing:
-    raise ValueError(
-      f'ONNX needs {" and ".join(missing)}, which'
-      f' {"are" if missing[1:] else "is"} not installed: pip install'
-      " 'avemotion[onnx]'"
-    )
+  if onnx:
+    _check_onnx()
   model = origin.model
-  weights = None
-  if model.widths.get('video') == visual.FEATURES:
-    weights = load_vgg16_weights(vgg16_weights)
+  sees = 'video' in model.config.model.modalities
+  by_vgg16 = sees and model.widths['video'] == visual.FEATURES
+  weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   with _whole(output) as unfinished:
     differences = _write_stablehlo(unfinished, model, weights)
     if onnx:
@@ -154,6 +149,15 @@ def _check_free(output: pathlib.Path, overwrite: bool) -> None:
   if there and not overwrite:
     raise ValueError(
       f'{output}: holds an export; add --overwrite to replace it'
+    )
+
+
+def _check_onnx() -> None:
+  missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
+  if missing:
+    raise ValueError(
+      f'ONNX needs what is not installed ({", ".join(missing)}): pip install'
+      " 'avemotion[onnx]'"
     )
 
 

@@ -183,13 +183,13 @@ def dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:
 
 
 def _normalised(
-  dense: Mapping[str, Any],
+  layer: Mapping[str, Any],
   batch_norm: Mapping[str, Any],
   stats: Mapping[str, Any],
 ) -> dict[str, Any]:
   """A dense layer that does what batch normalisation after it would."""
   scale = batch_norm['scale'] / np.sqrt(stats['var'] + _EPSILON)
   return {
-    'kernel': dense['kernel'] * scale,
+    'kernel': layer['kernel'] * scale,
     'bias': batch_norm['bias'] - stats['mean'] * scale,
   }

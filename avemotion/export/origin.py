@@ -12,6 +12,7 @@ from avemotion.data import clips, folds
 from avemotion.evaluation import fold_outputs, markdown, metrics
 from avemotion.evaluation.fold_outputs import FoldOutputs
 from avemotion.features.clip import FEATURE_WIDTHS
+from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
 
@@ -61,8 +62,8 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
     return Origin(model, name, _figures_of_bundled(), sources)
   path = pathlib.Path(path)
   try:
-    fold = _fold(path)
-  except fold_outputs.ReportError as error:
+    fold = _fold(path, model)
+  except (config_lib.ConfigError, fold_outputs.ReportError) as error:
     return Origin(model, f'`{path}`', _unknown(str(error)), sources)
   if fold is None:
     figures = _unknown('there are no results beside it')
@@ -70,11 +71,18 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
   return Origin(model, f'`{path}`', _figures(fold), fold.summary['sources'])
 
 
-def _fold(path: pathlib.Path) -> FoldOutputs | None:
+def _fold(path: pathlib.Path, model: TrainedModel) -> FoldOutputs | None:
   """What was trained with a checkpoint, `fold_K` or the one within."""
-  for directory in (path, path.absolute().parent):
-    if path.is_dir() and (directory / 'result.json').is_file():
-      return fold_outputs.read_fold(directory)
+  if not path.is_dir():
+    return None
+  for directory in (path.absolute(), path.absolute().parent):
+    if (directory / 'result.json').is_file():
+      fold = fold_outputs.read_fold(directory)
+      if config_lib.from_dict(fold.summary['config']) != model.config:
+        raise fold_outputs.ReportError(
+          f'{directory / "result.json"}: is of another model'
+        )
+      return fold
   return None
 
 

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import types
 
 import pytest
 
+from avemotion.evaluation import fold_outputs
 from avemotion.export import origin
 from avemotion.training import checkpoints, weights
+from avemotion.training import config as config_lib
 from avemotion.training.checkpoints import CheckpointError
 
 
@@ -42,6 +45,23 @@ def test_nobody_tested_is_told(tmp_path, make_model):
   (tmp_path / 'fold_0' / 'result.json').write_text(json.dumps({'num_test': 0}))
   figures = ' '.join(origin.read(path).figures.split())
   assert 'nobody was left to test; there is no score' in figures
+
+
+def test_results_of_another_model_are_not_its_own(
+  tmp_path, make_model, monkeypatch
+):
+  model = make_model(modalities=('audio',))
+  path = checkpoints.save(tmp_path / 'fold_0', model)
+  (tmp_path / 'fold_0' / 'result.json').write_text('{}')
+  other = make_model(modalities=('audio',), use_bias=True)
+  summary = {'config': config_lib.to_dict(other.config)}
+  monkeypatch.setattr(
+    fold_outputs,
+    'read_fold',
+    lambda directory: types.SimpleNamespace(summary=summary),
+  )
+  figures = ' '.join(origin.read(path).figures.split())
+  assert 'result.json: is of another model' in figures
 
 
 def test_no_checkpoint_is_told(tmp_path):
