@@ -62,8 +62,8 @@ def main(argv: list[str]) -> int:
     figures.record(f'{key}.accuracy', one.accuracy.mean, 'fraction')
     figures.record(f'{key}.uar', one.uar.mean, 'fraction')
   if _RECORD_ECE.value:
-    error = scored[0].reliability.expected_calibration_error
-    figures.record(_RECORD_ECE.value, error, 'fraction')
+    ece = scored[0].reliability.expected_calibration_error
+    figures.record(_RECORD_ECE.value, ece, 'fraction')
   return 0
 
 
