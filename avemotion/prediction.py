@@ -55,6 +55,8 @@ class Prediction:
     branches: by modality float32[points, labels], the timeline of each that the
       clip has by itself; empty where the model has but one.
     explanation: what carried the label; None: it was not asked for.
+    person: number from 1, in the order that people appear; None: it is the only
+      one who is looked at.
   """
 
   clip: str
@@ -69,6 +71,7 @@ class Prediction:
   features: ClipFeatures
   branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
   explanation: Explanation | None = None
+  person: int | None = None
 
   @property
   def confidence(self) -> float:
@@ -85,6 +88,7 @@ class Prediction:
     explained = self.explanation
     return {
       'clip': self.clip,
+      'person': self.person,
       'label': self.label,
       'uncertain': self.uncertain,
       'probabilities': dict(self.probabilities),
@@ -108,9 +112,10 @@ class Prediction:
   def __str__(self) -> str:
     """A table for the terminal: what was seen and heard, and each label."""
     faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
+    person = f', person {self.person}' if self.person else ''
     lines = [
-      f'{self.clip}  ({self.seconds:.1f} s, {" + ".join(self.modalities)}'
-      f'{faces})'
+      f'{self.clip}{person}  ({self.seconds:.1f} s,'
+      f' {" + ".join(self.modalities)}{faces})'
     ]
     ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
     for name, share in ranked:
@@ -131,8 +136,8 @@ class Prediction:
     loudness = faces = None
     if shown.loudness is not None:
       loudness = windows.step_ends(len(shown.loudness)), shown.loudness
-    if shown.crops is not None and shown.frame_seconds is not None:
-      faces = shown.frame_seconds, shown.crops
+    if shown.crops is not None and shown.crop_seconds is not None:
+      faces = shown.crop_seconds, shown.crops
     clip_plots.save_timeline(
       path,
       self.timeline_seconds,

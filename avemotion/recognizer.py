@@ -75,9 +75,7 @@ class Recognizer:
     """Loads a trained model.
 
     Args:
-      path: a directory that `launch/train.py` wrote, such as WORKDIR/fold_0, or
-        an `.npz` that `launch/release.py` wrote. None: the model that ships
-        with the package, which listens only.
+      path: as for `weights.load_any`; the model that ships listens only.
       vgg16_weights: as for the constructor.
       illustrate: as for the constructor.
 
@@ -85,12 +83,7 @@ class Recognizer:
       CheckpointError: there is none, or it is damaged.
       ValueError: as for the constructor.
     """
-    if path is None:
-      model = weights.load()
-    elif os.fspath(path).endswith('.npz'):
-      model = weights.load(path)
-    else:
-      model = checkpoints.load(path)
+    model = weights.load_any(path)
     return cls(model, vgg16_weights, illustrate=illustrate)
 
   def describe(self) -> str:
@@ -137,32 +130,30 @@ class Recognizer:
       ClipError: the clip cannot be read, has none of the model's modalities, or
         nobody is heard or seen in it.
     """
-    features = self._extract(path)
-    seconds, branches, answer = self._recognise(features)
-    timeline = branches.pop(JOINT)
-    if np.isnan(answer).any():
-      raise ClipError(
-        f'{path}: nothing to recognise: nobody is heard (louder than'
-        f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
-      )
-    found = features.face_found
-    return Prediction(
-      clip=os.fspath(path),
-      label=self._model.label_names[answer.argmax()],
-      probabilities=named(self._model.label_names, answer),
-      modalities=features.modalities,
-      seconds=features.seconds,
-      face_share=None if found is None else float(found.mean()),
-      timeline_seconds=seconds.astype(np.float32),
-      timeline=timeline,
-      warnings=features.warnings + self._warnings(features),
-      features=features,
-      branches={
-        name: rows
-        for name, rows in branches.items()
-        if name in features.modalities
-      },
-    )
+    return self._predict(path, self._extract(path))
+
+  def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
+    """Recognises everybody who is seen in a clip.
+
+    Args:
+      path: as for `predict`.
+
+    Returns:
+      A prediction for each person, in the order that they appear, with the
+      sound of all: it is not known who speaks.
+
+    Raises:
+      ClipError: as of `predict`.
+      ValueError: the model does not see.
+    """
+    people = self._extract.people(path)
+    found = [self._predict(path, features) for features in people]
+    if len(found) == 1:
+      return found
+    return [
+      dataclasses.replace(each, person=number)
+      for number, each in enumerate(found, 1)
+    ]
 
   def predict_many(
     self, paths: Iterable[str | os.PathLike[str]]
@@ -207,6 +198,35 @@ class Recognizer:
       attribution.attribute(self._model, inputs, label),
     )
     return dataclasses.replace(prediction, explanation=found)
+
+  def _predict(
+    self, path: str | os.PathLike[str], features: ClipFeatures
+  ) -> Prediction:
+    seconds, branches, answer = self._recognise(features)
+    timeline = branches.pop(JOINT)
+    if np.isnan(answer).any():
+      raise ClipError(
+        f'{path}: nothing to recognise: nobody is heard (louder than'
+        f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
+      )
+    found = features.face_found
+    return Prediction(
+      clip=os.fspath(path),
+      label=self._model.label_names[answer.argmax()],
+      probabilities=named(self._model.label_names, answer),
+      modalities=features.modalities,
+      seconds=features.seconds,
+      face_share=None if found is None else float(found.mean()),
+      timeline_seconds=seconds.astype(np.float32),
+      timeline=timeline,
+      warnings=features.warnings + self._warnings(features),
+      features=features,
+      branches={
+        name: rows
+        for name, rows in branches.items()
+        if name in features.modalities
+      },
+    )
 
   def _recognise(
     self, features: ClipFeatures

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from avemotion.data import clips as clips_lib
@@ -148,19 +149,14 @@ class WindowClassifier:
   def _apply(
     self, inputs: Mapping[str, np.ndarray], lengths: Mapping[str, np.ndarray]
   ) -> Answers:
-    found = _probabilities(
+    found = probabilities(
       self.model.classifier,
       self.model.variables,
       inputs,
       lengths,
       self.model.temperature,
     )
-    there = {name: steps > 0 for name, steps in lengths.items()}
-    there[JOINT] = np.any([*there.values()], axis=0)
-    return {
-      name: np.where(there[name][..., None], np.asarray(rows), np.nan)
-      for name, rows in found.items()
-    }
+    return {name: np.asarray(rows) for name, rows in found.items()}
 
 
 def joined(answers: Sequence[Answers]) -> Answers:
@@ -172,16 +168,33 @@ def joined(answers: Sequence[Answers]) -> Answers:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _probabilities(
+def probabilities(
   classifier: EmotionClassifier,
   variables: Mapping[str, Any],
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperature: float,
 ) -> dict[str, jax.Array]:
+  """The compiled program behind `WindowClassifier`.
+
+  Args:
+    classifier: the network.
+    variables: of it.
+    features: as for `EmotionClassifier.__call__`.
+    lengths: likewise.
+    temperature: of the softmax.
+
+  Returns:
+    As `Answers`, float32[batch, labels] or float32[batch, points, labels].
+  """
   logits: Any = classifier.apply(
     variables, features, lengths, method=classifier.with_branches
   )
+  there = {name: lengths[name] > 0 for name in classifier.modalities}
+  there[JOINT] = jnp.stack([*there.values()]).any(axis=0)
   return {
-    name: jax.nn.softmax(each / temperature) for name, each in logits.items()
+    name: jnp.where(
+      there[name][..., None], jax.nn.softmax(each / temperature), jnp.nan
+    )
+    for name, each in logits.items()
   }

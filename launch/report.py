@@ -13,6 +13,7 @@ report.md, report.html and pictures.
 and KEY.uar; of a sweep, KEY.ROW.PROTOCOL.accuracy and .uar for each run. There
 ROW is the name of the run's directory, which must be that of its row in one of
 the paper's tables (3x256_bn, fusion). Other sets of runs are refused.
+--record_ece=KEY writes one run's expected calibration error.
 """
 
 import pathlib
@@ -32,6 +33,9 @@ _OUTPUT = flags.DEFINE_string(
 _RECORD = flags.DEFINE_string(
   'record', None, 'write accuracy and UAR into docs/results.json, see above'
 )
+_RECORD_ECE = flags.DEFINE_string(
+  'record_ece', None, 'write the calibration error of one run under this key'
+)
 
 
 def main(argv: list[str]) -> int:
@@ -45,6 +49,8 @@ def main(argv: list[str]) -> int:
   try:
     found = runs.read_runs(workdirs)
     keys = report.record_keys(_RECORD.value, found) if _RECORD.value else []
+    if _RECORD_ECE.value and len(found) > 1:
+      raise ValueError('--record_ece is of one run')
     scored = [scores.score(run) for run in found]
     written = report.write_report(scored, output)
   except (ValueError, OSError) as error:
@@ -55,6 +61,9 @@ def main(argv: list[str]) -> int:
   for key, one in zip(keys, scored, strict=bool(keys)):
     figures.record(f'{key}.accuracy', one.accuracy.mean, 'fraction')
     figures.record(f'{key}.uar', one.uar.mean, 'fraction')
+  if _RECORD_ECE.value:
+    ece = scored[0].reliability.expected_calibration_error
+    figures.record(_RECORD_ECE.value, ece, 'fraction')
   return 0
 
 

@@ -120,7 +120,9 @@ def test_sound_alone_is_shown_as_loudness(tmp_path):
   clip = tmp_path / 'sound.wav'
   synthetic.make_clip(clip, 'angry', actor=1, seconds=SECONDS, video=False)
   level = np.linspace(-80, 0, 26, dtype=np.float32)
-  nobody = dict.fromkeys(('crops', 'face_found', 'face_box', 'frame_seconds'))
+  nobody = dict.fromkeys(
+    ('crops', 'crop_seconds', 'face_found', 'face_box', 'frame_seconds')
+  )
   path = tmp_path / 'shown.mp4'
   annotation.annotate(predicted(clip, loudness=level, **nobody), path)
   times, images = frames_of(path)

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from small_model import LABELS, make_clip, make_model
 
+from avemotion import windows
 from avemotion.data import silence
+from avemotion.features import media
 from avemotion.features.clip import ClipError, extract
+from avemotion.features.media_writer import write_clip
+from avemotion.prediction import ClipFailure
 from avemotion.recognizer import Recognizer
 from avemotion.training import checkpoints
 
@@ -95,6 +99,7 @@ def test_json_keeps_its_contract(prediction):
   written = json.loads(json.dumps(prediction.to_json()))
   assert set(written) == {
     'clip',
+    'person',
     'label',
     'uncertain',
     'probabilities',
@@ -256,4 +261,69 @@ def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
     [*prediction.probabilities.values()],
     jax.nn.softmax(np.asarray(logits)[0]),
     atol=1e-4,
+  )
+
+
+def test_two_people_are_told_apart(recognizer, folder):
+  path = make_clip(folder / 'alone.mp4', emotion='happy')
+  with media.read_frames(path) as frames:
+    pictures = [(at, np.hstack([image, image])) for at, image in frames]
+  both = folder / 'both.mp4'
+  write_clip(both, pictures, [(0.0, media.read_waveform(path)[None])])
+  one, other = recognizer.predict_people(both)
+  assert (one.person, other.person) == (1, 2)
+  np.testing.assert_array_equal(one.features.audio, other.features.audio)
+  apart = one.features.face_box[:, 0] - other.features.face_box[:, 0]
+  assert np.abs(apart).min() > 100
+  (alone,) = recognizer.predict_people(path)
+  assert alone.person is None
+  assert alone.probabilities == recognizer.predict(path).probabilities
+  with pytest.raises(ValueError, match='does not see'):
+    Recognizer(make_model(('audio',))).predict_people(path)
+
+
+def test_many_clips_are_predicted_the_bad_ones_named(recognizer, folder):
+  good = make_clip(folder / 'one.mp4')
+  (folder / 'text.mp4').write_text('no clip')
+  first, second, third = recognizer.predict_many(
+    [good, folder / 'text.mp4', folder / 'absent.mp4']
+  )
+  assert first.label in LABELS
+  assert isinstance(second, ClipFailure)
+  assert 'text.mp4: not a clip' in str(second)
+  assert 'absent.mp4: no such file' in third.reason
+
+
+def test_a_long_clip_is_recognised_in_windows(folder):
+  model = make_model(('audio',))
+  recognizer = Recognizer(model)
+  path = folder / 'long.wav'
+  soundfile = pytest.importorskip('soundfile')
+  rng = np.random.default_rng(0)
+  sound = rng.normal(0, 0.1, 20 * 48_000).astype(np.float32)
+  sound[6 * 48_000 : 13 * 48_000] = 0
+  soundfile.write(path, sound, 48_000)
+  prediction = recognizer.predict(path)
+  seconds, rows = prediction.timeline_seconds, prediction.timeline
+  assert seconds[-1] == pytest.approx(20, abs=0.1)
+  # From 12 s, six seconds after the voice stopped, to 13 s.
+  gap = np.isnan(rows).any(axis=1)
+  assert seconds[gap].min() == pytest.approx(12.5, abs=0.5)
+  assert seconds[gap].max() == pytest.approx(13.0, abs=0.01)
+  assert prediction.to_json()['timeline'][int(gap.argmax())] == {
+    'seconds': pytest.approx(float(seconds[gap].min()), abs=1e-3),
+    'probabilities': None,
+  }
+  # The last window by hand, and the clip's mean.
+  ends = windows.step_ends(len(prediction.features.audio))
+  features = prediction.features.audio[ends > ends[-1] - 6 + 1e-6]
+  logits = model.classifier.apply(
+    model.variables,
+    {'audio': features[None]},
+    {'audio': np.array([len(features)])},
+  )
+  np.testing.assert_allclose(rows[-1], jax.nn.softmax(logits[0]), atol=1e-5)
+  whole = rows[(seconds >= 6 - 1e-6) & ~gap]
+  np.testing.assert_allclose(
+    [*prediction.probabilities.values()], whole.mean(axis=0), atol=1e-5
   )

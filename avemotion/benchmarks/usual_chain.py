@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, visual
+from avemotion.features import acoustic, faces, tracking, visual
 
 
 def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
@@ -54,10 +54,10 @@ def usual_chain(
   cropper = faces.FaceCropper()
 
   def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
-    crops, box = [], None
+    crops, box, largest = [], None, tracking.LargestFace()
     for image in _opencv_frames(cv2, path):
-      seen = cropper.detect(image)
-      box = seen[0][:4] if seen else box
+      face = largest.push(cropper.detect(image))
+      box = face[:4] if face else box
       if box is not None:
         left, top, width, height = map(int, box)
         crop = image[max(top, 0) : top + height, max(left, 0) : left + width]

@@ -9,8 +9,8 @@ from avemotion.data.clips import ClipSet
 
 # Of the range between a clip's quietest step and its loudest, in dB: speech is
 # above it, also where there is noise under it. RAVDESS: 5 of 30 dB.
-_QUIET_SHARE = 0.15
-_MARGIN = 1  # step kept on either side: 43 ms
+QUIET_SHARE = 0.15
+MARGIN = 1  # step kept on either side: 43 ms
 
 
 def spoken(mfcc: np.ndarray) -> slice:
@@ -28,10 +28,10 @@ def spoken(mfcc: np.ndarray) -> slice:
   level = mfcc[:, 0]
   quietest = level.min()
   loud = np.flatnonzero(
-    level >= quietest + _QUIET_SHARE * (level.max() - quietest)
+    level >= quietest + QUIET_SHARE * (level.max() - quietest)
   )
   return slice(
-    max(int(loud[0]) - _MARGIN, 0), min(int(loud[-1]) + 1 + _MARGIN, len(mfcc))
+    max(int(loud[0]) - MARGIN, 0), min(int(loud[-1]) + 1 + MARGIN, len(mfcc))
   )
 
 

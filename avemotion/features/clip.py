@@ -3,13 +3,17 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, face_record, faces, media, visual
-from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features import acoustic, faces, media, visual
+from avemotion.features.clip_track import (
+  ClipTrack,
+  picture_of,
+  sound_of,
+)
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
@@ -17,11 +21,6 @@ FEATURE_WIDTHS = {
   'video': visual.FEATURES,
   'audio': acoustic.NUM_COEFFICIENTS,
 }
-# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
-_SILENCE = 2**-15
-_BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
-# Whose features a clip gives.
-FACES = ('largest', 'all')
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -39,15 +38,15 @@ class ClipFeatures:
     seconds: length of the clip.
     warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
-    crops: uint8[crops, 48, 48, 3], RGB faces that they were made from: all of
-      them up to a thousand; of more, which are for pictures, every second one,
-      every fourth one, and so on.
-    crop_seconds: float32[crops], time stamp of each crop.
+    crops: uint8[crops, 48, 48, 3], the RGB faces that they were made from.
     face_found: bool[frames], False where the crop is the last one seen.
     face_box: float32[frames, 4], left, top, width, height in pixels of the face
       that the crop is of.
     face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
     frame_seconds: float32[frames], time stamp of each video row.
+    crop_seconds: float32[crops], of each crop. Crops are as many as frames, but
+      of a clip longer than two minutes, of which every second is kept, every
+      fourth, ….
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
   """
@@ -56,11 +55,11 @@ class ClipFeatures:
   warnings: tuple[str, ...] = ()
   video: np.ndarray | None = None
   crops: np.ndarray | None = None
-  crop_seconds: np.ndarray | None = None
   face_found: np.ndarray | None = None
   face_box: np.ndarray | None = None
   face_score: np.ndarray | None = None
   frame_seconds: np.ndarray | None = None
+  crop_seconds: np.ndarray | None = None
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
 
@@ -81,7 +80,6 @@ class Extractor:
     *,
     illustrate: bool = False,
     encode: bool = True,
-    face: str = 'largest',
   ) -> None:
     """Loads what the modalities need.
 
@@ -91,22 +89,16 @@ class Extractor:
       illustrate: gives crops and loudness of every clip that has them, for
         pictures, whatever the modalities.
       encode: whether VGG16 makes features of the crops; otherwise `video` is
-        None and the crops are what is wanted, every one of them.
-      face: of whom `extract_people` gives features: 'largest', of the face that
-        is followed, or 'all'.
+        None and the crops are what is wanted.
 
     Raises:
-      ValueError: no such modality or face, or the weights cannot be used.
+      ValueError: no such modality, or the weights cannot be used.
     """
-    if face not in FACES:
-      raise ValueError(f'faces are {FACES}, got {face!r}')
     unknown = set(modalities) - set(MODALITIES)
     if unknown or not modalities:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
     self._illustrate = illustrate
-    self._every_crop = 'video' in modalities and not encode
-    self._face = face
     if 'video' in modalities or illustrate:
       self._crop_faces = faces.FaceCropper()
     self._encode = (
@@ -116,7 +108,7 @@ class Extractor:
     )
 
   def __call__(self, path: media.Path) -> ClipFeatures:
-    """Extracts the features of one clip, of the face that is followed in it.
+    """Extracts the features of one clip.
 
     Args:
       path: anything that FFmpeg opens: mp4, mkv, avi, mpg, webm, wav, flac.
@@ -127,33 +119,33 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
-    (features,) = self._extract(path)
-    return features
+    picture, sound, seconds = self._tracks(path, self._picture)
+    return self._joined(path, picture, sound, seconds)
 
-  def extract_people(self, path: media.Path) -> list[ClipFeatures]:
-    """Extracts the features of everybody in a clip, with the sound of it all.
-
-    A face is followed by where it is, not by whose it is: who moves out of the
-    picture and comes back elsewhere counts as somebody new.
+  def people(self, path: media.Path) -> list[ClipFeatures]:
+    """Extracts the features of everybody who is seen in a clip.
 
     Args:
       path: as for `__call__`.
 
     Returns:
-      For everybody who is seen for half a second in all, in order of first
-      appearance, what `__call__` would give if nobody else were seen, but that
-      the rows of video begin with the first frame with that face. One without
-      video if there is nobody. Where the extractor is for the largest face, one
-      for the face that is followed.
+      Features of each person in the order that they appear: rows of video from
+      then on, and the sound of all, for it is not known who speaks. Where
+      nobody is seen, those of the sound alone.
 
     Raises:
       ClipError: as for `__call__`.
+      ValueError: the modalities have no picture.
     """
-    return self._extract(path, everyone=self._face == 'all')
+    if 'video' not in self._modalities:
+      raise ValueError('a model that does not see cannot tell people apart')
+    pictures, sound, seconds = self._tracks(path, self._people)
+    return [self._joined(path, picture, sound, seconds) for picture in pictures]
 
-  def _extract(
-    self, path: media.Path, *, everyone: bool = False
-  ) -> list[ClipFeatures]:
+  def _tracks(
+    self, path: media.Path, look: Callable[[_Frames | None], Any]
+  ) -> tuple[Any, ClipTrack, float]:
+    """What is seen, what is heard, and the seconds that the container tells."""
     with self._frames(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
@@ -161,15 +153,15 @@ class Extractor:
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       sound = self._sound(path) if has_sound else _missing('sound')
-      pictures = (
-        self._pictures(frames, everyone)
-        if has_picture
-        else [_missing('picture')]
-      )
-    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+      picture = look(frames if has_picture else None)
+    return picture, sound, seconds
 
   def _joined(
-    self, path: media.Path, picture: '_Track', sound: '_Track', seconds: float
+    self,
+    path: media.Path,
+    picture: ClipTrack,
+    sound: ClipTrack,
+    seconds: float,
   ) -> ClipFeatures:
     tracks = {'picture': picture, 'sound': sound}
     # What a browser records does not say how long it is.
@@ -204,77 +196,32 @@ class Extractor:
     wanted = 'video' in self._modalities or self._illustrate
     return media.read_frames(path) if wanted else contextlib.nullcontext()
 
-  def _pictures(self, frames: _Frames | None, everyone: bool) -> list['_Track']:
-    """The picture with each of the faces that are looked for; at least one."""
+  def _picture(self, frames: _Frames | None) -> ClipTrack:
     if frames is None:
-      return [_Track()]
-    record = face_record.everyone if everyone else face_record.largest
+      wanted = 'video' in self._modalities
+      return _missing('picture') if wanted else ClipTrack()
+    return picture_of(self._crop_faces(frames), self._encode)
+
+  def _people(self, frames: _Frames | None) -> list[ClipTrack]:
+    """Of everybody; of nobody, one that tells so."""
+    if frames is None:
+      return [_missing('picture')]
     try:
-      seconds, records = record(frames, self._crop_faces, self._record)
+      people = self._crop_faces.everybody(frames)
     except media.MediaError as error:
-      return [_Track([str(error)])]
-    if not records:
-      enough = ' for half a second' if everyone else ' in any'
-      warning = f'no face{enough} of {len(seconds)} frames'
-      found = np.zeros(len(seconds), bool)
-      return [_Track([warning], arrays={'face_found': found})]
-    end = float(seconds[-1]) + 1 / media.FRAMES_PER_SECOND
-    return [_of_face(each.arrays(seconds), end) for each in records]
+      return [ClipTrack([str(error)])]
+    found = [picture_of(iter(person), self._encode) for person in people]
+    return found or [ClipTrack(['nobody is seen for half a second'])]
 
-  def _record(self) -> face_record.FaceRecord:
-    return face_record.FaceRecord(self._encode, every_crop=self._every_crop)
-
-  def _sound(self, path: media.Path) -> '_Track':
+  def _sound(self, path: media.Path) -> ClipTrack:
     wanted = 'audio' in self._modalities
     if not (wanted or self._illustrate):
-      return _Track()
-    stream = AcousticStream()
-    rows = []
-    samples, loudest = 0, 0.0
-    try:
-      for block in _blocks(media.read_pieces(path)):
-        rows.append(stream.push(block))
-        samples += block.size
-        loudest = max(loudest, float(np.abs(block).max(initial=0)))
-    except media.MediaError as error:
-      return _Track([str(error)])
-    rows.append(stream.finish())
-    if loudest < _SILENCE:
-      return _Track(['the sound track is silent'])
-    mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))
-    arrays = {'audio': mfcc if wanted else None, 'loudness': loudness}
-    return _Track([], samples / acoustic.SAMPLE_RATE, arrays)
+      return ClipTrack()
+    return sound_of(path, with_mfcc=wanted)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Track:
-  """A clip's picture or sound: fields of `ClipFeatures`, and doubts."""
-
-  warnings: list[str] = dataclasses.field(default_factory=list)
-  end: float = 0.0  # seconds
-  arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-def _of_face(arrays: dict[str, Any], end: float) -> _Track:
-  share = arrays['face_found'].mean()
-  doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
-  return _Track(doubt, end, arrays)
-
-
-def _missing(name: str) -> _Track:
-  return _Track([f'no {name} in the clip'])
-
-
-def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-  """Pieces of sound joined to ten seconds and more, and the rest."""
-  waiting: list[np.ndarray] = []
-  for piece in pieces:
-    waiting.append(piece)
-    if sum(each.size for each in waiting) >= _BLOCK_SAMPLES:
-      yield np.concatenate(waiting)
-      waiting = []
-  if waiting:
-    yield np.concatenate(waiting)
+def _missing(name: str) -> ClipTrack:
+  return ClipTrack([f'no {name} in the clip'])
 
 
 def extract(

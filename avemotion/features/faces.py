@@ -1,6 +1,4 @@
-"""Find the face of each frame, crop it, resize to 48×48 (paper III-B).
-
-The paper's clips show one face. Of several the largest is followed; or all are.
+"""Find the largest face of each frame, crop it, resize to 48×48 (paper III-B).
 
 The only file that knows MediaPipe. The detector is BlazeFace, short range
 (Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
@@ -20,24 +18,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from avemotion.features.tracking import Follower, Tracker
+from avemotion.features import tracking
+from avemotion.features.tracking import Face
 
 CROP_SIZE = 48  # pixels, III-B
 # BlazeFace's box ends at the brows and the chin; a tenth of its side more all
 # round keeps forehead and jaw, which raised brows and an open mouth move.
 MARGIN = 0.1
 MIN_SCORE = 0.5
+_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
-
-
-class Face(NamedTuple):
-  """A face that was found: its box in pixels, and how sure the detector is."""
-
-  left: float
-  top: float
-  width: float
-  height: float
-  score: float
 
 
 _NO_FACE = Face(0, 0, 0, 0, 0)
@@ -111,7 +101,7 @@ class FaceCropper:
   def __call__(
     self, frames: Iterable[tuple[float, np.ndarray]]
   ) -> Iterator[FaceOfFrame]:
-    """Crops the face of each frame, as the frames come.
+    """Crops the face of each frame that `LargestFace` follows, as they come.
 
     Args:
       frames: of a clip, time stamp in seconds and uint8[height, width, 3] RGB.
@@ -124,26 +114,47 @@ class FaceCropper:
       yield stream.push(seconds, image)
 
   def stream(self) -> 'FaceStream':
-    """Starts a stream of frames, in which one face is followed."""
+    """Starts a stream of frames, of which one face is followed."""
     return FaceStream(self.detect)
 
-  def stream_of_people(self) -> 'PeopleStream':
-    """Starts a stream of frames, in which all faces are."""
-    return PeopleStream(self.detect)
+  def everybody(
+    self, frames: Iterable[tuple[float, np.ndarray]]
+  ) -> list[list[FaceOfFrame]]:
+    """Crops the face of everybody in a clip, see `tracking.Everybody`.
+
+    Args:
+      frames: as for `__call__`.
+
+    Returns:
+      For each person, in the order that they appeared, a face for each frame
+      from the first one on; of those who are seen in four frames or more.
+    """
+    tracks = tracking.Everybody()
+    people: list[list[FaceOfFrame]] = []
+    for seconds, image in frames:
+      seen = tracks.push(self.detect(image))
+      people += [[] for _ in seen[len(people) :]]
+      for person, face in zip(people, seen, strict=True):
+        last = person[-1] if person else None
+        person.append(_face_of_frame(last, face, seconds, image))
+    return [
+      person
+      for person in people
+      if sum(each.found for each in person) >= _LEAST_FRAMES
+    ]
 
   def detect(self, image: np.ndarray) -> list[Face]:
-    """All faces, the largest first.
+    """All faces of an image.
 
     Args:
       image: uint8[height, width, 3], RGB.
     """
     result = self._detector.detect(self._image(np.ascontiguousarray(image)))
-    faces = [
+    return [
       Face(box.origin_x, box.origin_y, box.width, box.height, score)
       for found in result.detections
       for box, score in [(found.bounding_box, found.categories[0].score)]
     ]
-    return sorted(faces, key=lambda face: -face.width * face.height)
 
   def __enter__(self) -> Self:
     return self
@@ -157,20 +168,13 @@ class FaceCropper:
     self.close()
 
 
-_Detect = Callable[[np.ndarray], list[Face]]
-
-
 class FaceStream:
-  """The face of a stream's frames, one by one; from `FaceCropper.stream`.
+  """The face of a stream's frames, one by one; from `FaceCropper.stream`."""
 
-  Of several faces, the one that `tracking.Follower` follows.
-  """
-
-  def __init__(self, detect: _Detect) -> None:
+  def __init__(self, detect: Callable[[np.ndarray], list[Face]]) -> None:
     self._detect = detect
-    self._follower = Follower()
-    self._crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    self._face = _NO_FACE
+    self._followed = tracking.LargestFace()
+    self._last: FaceOfFrame | None = None
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Looks for the face in the next frame.
@@ -182,42 +186,23 @@ class FaceStream:
     Returns:
       The face, or the last one that was found.
     """
-    seen = self._detect(image)
-    followed = self._follower.push(_boxes(seen))
-    if followed is not None:
-      self._face = seen[followed]
-      self._crop = crop_square(image, self._face[:4])
-    return FaceOfFrame(self._crop, self._face, followed is not None, seconds)
+    face = self._followed.push(self._detect(image))
+    self._last = _face_of_frame(self._last, face, seconds, image)
+    return self._last
 
 
-class PeopleStream:
-  """All faces of a stream's frames; from `FaceCropper.stream_of_people`."""
-
-  def __init__(self, detect: _Detect) -> None:
-    self._detect = detect
-    self._tracker = Tracker()
-
-  def push(self, seconds: float, image: np.ndarray) -> dict[int, FaceOfFrame]:
-    """Looks for faces in the next frame.
-
-    Args:
-      seconds: its time stamp.
-      image: uint8[height, width, 3], RGB.
-
-    Returns:
-      Those found in it, by the number of whose they are: from 0 in order of
-      first appearance, of those who appear together the largest first.
-    """
-    seen = self._detect(image)
-    numbers = self._tracker.push(_boxes(seen))
-    return {
-      number: FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
-      for number, face in zip(numbers, seen, strict=True)
-    }
-
-
-def _boxes(faces: Sequence[Face]) -> np.ndarray:
-  return np.array([face[:4] for face in faces], float).reshape(-1, 4)
+def _face_of_frame(
+  last: FaceOfFrame | None,
+  face: Face | None,
+  seconds: float,
+  image: np.ndarray,
+) -> FaceOfFrame:
+  if face is not None:
+    return FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
+  if last is not None:
+    return FaceOfFrame(last.crop, last.face, False, seconds)
+  nothing = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+  return FaceOfFrame(nothing, _NO_FACE, False, seconds)
 
 
 def _free(detector: Any) -> None:

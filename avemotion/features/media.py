@@ -60,6 +60,33 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
     return bool(_pictures(container)), has_sound, seconds
 
 
+def last_stamp(path: Path) -> float:
+  """When the last packet of a clip is shown, without decoding it.
+
+  Args:
+    path: anything that FFmpeg opens.
+
+  Returns:
+    Seconds since the clip's start; 0.0 where no packet says when it is shown.
+
+  Raises:
+    MediaError: the file is missing, cannot be opened, or breaks off.
+  """
+  last = 0.0
+  with _opened(path) as container:
+    start = _start(container)
+    try:
+      for packet in container.demux():
+        with contextlib.suppress(_NoTimeStamp):
+          last = max(last, _seconds(packet, start))
+    except (av.error.FFmpegError, OSError) as error:
+      raise MediaError(
+        f'{path}: cannot be read after {last:.1f} s'
+        f' ({error.strerror or error}); the file is damaged'
+      ) from error
+  return last
+
+
 @contextlib.contextmanager
 def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.

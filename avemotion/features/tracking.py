@@ -1,112 +1,121 @@
-"""Whose face is whose from frame to frame, by their boxes alone.
+"""Which face is whose: boxes followed by their overlap, from frame to frame."""
 
-Faces hardly move in the 1/7.5 s between frames, so a box that overlaps one of
-the frame before is of the same face.
-"""
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import numpy as np
-
-MIN_OVERLAP = 0.3  # Intersection over union; a head turns and nods in it.
+# Intersection over union, at 7.5 frames a second, of a face that is the same.
+_OVERLAP = 0.3
 
 
-class Follower:
-  """Follows one face: the largest, until a cut takes it away.
+class Face(NamedTuple):
+  """A face that was found: its box in pixels, and how sure the detector is."""
 
-  Where somebody else alone is seen, the other is followed from then on, unless
-  the first one comes back beside them: then it was missed, not cut.
+  left: float
+  top: float
+  width: float
+  height: float
+  score: float
+
+  @property
+  def area(self) -> float:
+    """Pixels."""
+    return self.width * self.height
+
+
+def overlap(one: Face, other: Face) -> float:
+  """Intersection over union of two boxes, 0 to 1."""
+  width = min(one.left + one.width, other.left + other.width) - max(
+    one.left, other.left
+  )
+  height = min(one.top + one.height, other.top + other.height) - max(
+    one.top, other.top
+  )
+  shared = max(width, 0) * max(height, 0)
+  whole = one.area + other.area - shared
+  return shared / whole if whole > 0 else 0.0
+
+
+class LargestFace:
+  """Follows the largest face for as long as it is seen to move on.
+
+  Where a frame shows faces of which none overlaps it, as after a cut, the
+  largest of these is followed from there on; but if the one before turns up
+  beside it again, it was missed, not cut, and is followed again.
   """
 
   def __init__(self) -> None:
-    self._followed = self._former = np.zeros(4)
+    self._followed: Face | None = None
+    self._former: Face | None = None
 
-  def push(self, boxes: np.ndarray) -> int | None:
-    """Takes the boxes of the next frame.
+  def push(self, faces: Sequence[Face]) -> Face | None:
+    """Takes the faces of the next frame.
 
     Args:
-      boxes: float[boxes, 4], left, top, width, height.
+      faces: all that are seen.
 
     Returns:
-      Which of them is followed; None if there are none.
+      The one that is followed; None: there is none.
     """
-    if not len(boxes):
+    if not faces:
       return None
-    overlaps = overlap(np.stack([self._former, self._followed]), boxes)
-    known = overlaps.max(axis=1) >= MIN_OVERLAP
-    if known.any():
-      index = overlaps[known.argmax()].argmax()
-      if known[0]:
-        self._former = np.zeros(4)
+    if former := _same(self._former, faces):
+      self._followed, self._former = former, None
+    elif same := _same(self._followed, faces):
+      self._followed = same
     else:
-      index = areas(boxes).argmax()
       self._former = self._followed
-    self._followed = boxes[index]
-    return int(index)
+      self._followed = max(faces, key=lambda face: face.area)
+    return self._followed
 
 
-class Tracker:
-  """Numbers the faces of all frames, the same face by the same number.
-
-  A face that was away is known again where it was last seen.
-  """
+class Everybody:
+  """Follows every face; one that was away is known again where it was last."""
 
   def __init__(self) -> None:
-    self._boxes = np.zeros((0, 4))
-    self._last_frames = np.zeros(0, int)
+    self._followed: list[Face] = []
+    self._last_frames: list[int] = []
     self._frames = 0
 
-  def push(self, boxes: np.ndarray) -> list[int]:
-    """Takes the boxes of the next frame.
+  def push(self, faces: Sequence[Face]) -> list[Face | None]:
+    """Takes the faces of the next frame.
 
     Args:
-      boxes: float[boxes, 4], left, top, width, height.
+      faces: all that are seen.
 
     Returns:
-      The number of each box's face. Those not seen before are numbered from 0
-      in the order of the boxes.
+      The face of each person so far, in the order that they appeared; None:
+      that person is not seen. New people are at the end, the largest first.
     """
-    numbers = self._known(boxes)
-    for index, box in enumerate(boxes):
-      if index not in numbers:
-        numbers[index] = len(self._boxes)
-        self._boxes = np.vstack([self._boxes, box])
-        self._last_frames = np.append(self._last_frames, 0)
-      self._boxes[numbers[index]] = box
-      self._last_frames[numbers[index]] = self._frames
+    faces = sorted(faces, key=lambda face: -face.area)
+    seen: list[Face | None] = [None] * len(self._followed)
+    new = list(faces)
+    for number, face in self._nearest_first(faces):
+      if seen[number] is None and face in new:
+        new.remove(face)
+        self._followed[number] = seen[number] = face
+        self._last_frames[number] = self._frames
+    self._followed += new
+    self._last_frames += [self._frames] * len(new)
     self._frames += 1
-    return [numbers[index] for index in range(len(boxes))]
+    return seen + new
 
-  def _known(self, boxes: np.ndarray) -> dict[int, int]:
-    """Numbers of boxes whose face was seen before, by their index."""
-    overlaps = overlap(boxes, self._boxes)
-    pairs = np.argwhere(overlaps >= MIN_OVERLAP)
-    # Who was seen last comes before who left there, and then the closest.
-    best_first = np.lexsort(
-      (-overlaps[tuple(pairs.T)], -self._last_frames[pairs[:, 1]])
-    )
-    numbers: dict[int, int] = {}
-    for index, number in pairs[best_first].tolist():
-      if index not in numbers and number not in numbers.values():
-        numbers[index] = number
-    return numbers
+  def _nearest_first(self, faces: Sequence[Face]) -> list[tuple[int, Face]]:
+    """People and the faces that may be theirs.
 
-
-def overlap(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-  """Intersection over union of each box with each.
-
-  Args:
-    ones: float[ones, 4], left, top, width, height.
-    others: float[others, 4].
-
-  Returns:
-    float64[ones, others], 0 to 1; 0 where both are empty.
-  """
-  near, far = ones[:, None, :2], ones[:, None, :2] + ones[:, None, 2:]
-  shared = np.minimum(far, others[:, :2] + others[:, 2:])
-  shared = np.maximum(shared - np.maximum(near, others[:, :2]), 0).prod(axis=-1)
-  union = areas(ones)[:, None] + areas(others) - shared
-  return shared / np.where(union > 0, union, 1)
+    Who was in the frame before comes before who left from there long ago.
+    """
+    pairs = [
+      (-self._last_frames[number], -shared, number, face)
+      for number, last in enumerate(self._followed)
+      for face in faces
+      if (shared := overlap(face, last)) >= _OVERLAP
+    ]
+    return [(number, face) for _, _, number, face in sorted(pairs)]
 
 
-def areas(boxes: np.ndarray) -> np.ndarray:
-  """Of boxes float[boxes, 4], in their unit's square."""
-  return boxes[:, 2] * boxes[:, 3]
+def _same(last: Face | None, faces: Sequence[Face]) -> Face | None:
+  """The face that overlaps the last one most, and enough to be the same."""
+  if last is None or not faces:
+    return None
+  nearest = max(faces, key=lambda face: overlap(face, last))
+  return nearest if overlap(nearest, last) >= _OVERLAP else None

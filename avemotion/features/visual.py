@@ -133,7 +133,7 @@ def encode_crops(
     halves = jax.lax.map(large, pieces)
     images = halves.reshape(-1, *halves.shape[2:])
   features = model.bind({'params': params})(images)
-  return features.reshape(len(crops), FEATURES)
+  return features.reshape(crops.shape[0], FEATURES)
 
 
 def _preprocess(crops: jax.Array, preprocessing: Preprocessing) -> jax.Array:

@@ -101,7 +101,7 @@ class _Branch(nn.Module):
     x = Standardize(name='standardize')(inputs[..., :width])
     x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
     if self.centre:
-      known = lengths.reshape(len(lengths), -1).max(axis=-1)
+      known = lengths.reshape(lengths.shape[0], -1).max(axis=-1)
       x = x - mean_over_time(x, known).astype(x.dtype)
     if self.differences:
       x = jnp.concatenate([x, jnp.diff(x, axis=0, prepend=x[:1])], axis=-1)

@@ -14,7 +14,7 @@ from avemotion.models.gru import states_after
 
 POOLINGS = ('last', 'mean', 'deviation', 'attention')
 
-_SMALLEST_VARIANCE = 1e-4
+SMALLEST_VARIANCE = 1e-4
 
 
 class Pooling(nn.Module):
@@ -55,7 +55,7 @@ class Pooling(nn.Module):
         f' sequences, got shape {lengths.shape}'
       )
     pooled = []
-    mask = _step_mask(states.shape[0], lengths.reshape(len(lengths), -1))
+    mask = _step_mask(states.shape[0], lengths.reshape(lengths.shape[0], -1))
     for kind in self.kinds:
       if kind == 'last':
         pooled.append(
@@ -90,7 +90,7 @@ def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
   Returns:
     float[batch, features]; zero for no steps.
   """
-  mask = _step_mask(len(sequences), lengths[:, None])
+  mask = _step_mask(sequences.shape[0], lengths[:, None])
   return _weighted_mean(sequences, mask)[:, 0]
 
 
@@ -115,6 +115,4 @@ def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
   variance = _weighted_mean(squares, mask) - _weighted_mean(states, mask) ** 2
   valid = (mask.sum(axis=0) > 0)[..., None]
   # The root has no slope at zero.
-  return jnp.where(
-    valid, jnp.sqrt(jnp.maximum(variance, _SMALLEST_VARIANCE)), 0
-  )
+  return jnp.where(valid, jnp.sqrt(jnp.maximum(variance, SMALLEST_VARIANCE)), 0)

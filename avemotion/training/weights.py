@@ -14,8 +14,8 @@ import numpy as np
 from flax import traverse_util
 
 from avemotion.data import npz
+from avemotion.training import checkpoints, step
 from avemotion.training import config as config_lib
-from avemotion.training import step
 from avemotion.training.checkpoints import (
   CheckpointError,
   TrainedModel,
@@ -101,6 +101,25 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
   return TrainedModel(variables, config, label_names, widths, temperature)
+
+
+def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
+  """Reads a trained model, whichever way it was kept.
+
+  Args:
+    path: a directory that `launch/train.py` wrote, such as WORKDIR/fold_0, or
+      an `.npz` that `launch/release.py` wrote. None: the model that ships.
+
+  Returns:
+    The model.
+
+  Raises:
+    CheckpointError: there is none, or it is damaged.
+  """
+  if path is None:
+    return load()
+  is_file = os.fspath(path).endswith('.npz')
+  return load(path) if is_file else checkpoints.load(path)
 
 
 def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:

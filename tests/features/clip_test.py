@@ -187,21 +187,16 @@ def film(path, scenes, tone_from=0.0):
   return path
 
 
-@pytest.fixture(scope='module')
-def everyone():
-  return clip_lib.Extractor(face='all')
-
-
 def lefts(features):
   return features.face_box[:, 0]
 
 
-def test_everybody_in_a_clip_has_features_of_their_own(folder, everyone):
+def test_everybody_in_a_clip_has_features_of_their_own(folder, extractor):
   path = film(
     folder / 'two.mp4',
     [(0.8, LEFT, WALL), (1.2, LEFT, RIGHT), (0.4, WALL, RIGHT)],
   )
-  first, second = everyone.extract_people(path)
+  first, second = extractor.people(path)
   assert (lefts(first) < 240).all()
   assert (lefts(second) > 240).all()
   assert first.frame_seconds[0] == 0
@@ -217,38 +212,28 @@ def test_everybody_in_a_clip_has_features_of_their_own(folder, everyone):
     assert each.modalities == ('video', 'audio')
     assert each.warnings == ()
   assert first.audio is second.audio
-  # Who is followed is the first; the extractor for all does that, too.
-  followed = everyone(path)
-  both = first.face_found[: len(followed.video)]
-  np.testing.assert_array_equal(followed.crops[both], first.crops[both])
+  # Who is followed is the first, to the cut.
+  followed = extractor(path)
+  np.testing.assert_array_equal(
+    followed.crops[first.face_found], first.crops[first.face_found]
+  )
 
 
-def test_a_cut_goes_to_whom_it_shows(folder, extractor, everyone):
+def test_a_cut_goes_to_whom_it_shows(folder, extractor):
   path = film(folder / 'cut.mp4', [(1, LEFT, WALL), (1, WALL, RIGHT)])
   features = extractor(path)
   assert features.face_found.all()
   after = features.frame_seconds > 0.99
   np.testing.assert_array_equal(lefts(features) > 240, after)
-  assert len(everyone.extract_people(path)) == 2
+  assert len(extractor.people(path)) == 2
 
 
-def test_one_person_is_a_list_of_one_and_the_same(folder, extractor, everyone):
-  path = make(folder / 'one.mp4')
-  whole = extractor(path)
-  for some in (extractor, everyone):
-    (features,) = some.extract_people(path)
-    for name in ('video', 'crops', 'face_found', 'frame_seconds', 'audio'):
-      np.testing.assert_array_equal(
-        getattr(features, name), getattr(whole, name)
-      )
-
-
-def test_real_clips_of_one_person_have_one(shared, extractor, everyone):
+def test_real_clips_of_one_person_have_one(shared, extractor):
   paths = sorted((shared / 'ravdess/video_speech').rglob('01-*.mp4'))[:2]
   paths += sorted((shared / 'javanese').glob('*.mp4'))[:2]
   for path in paths:
     whole = extractor(path)
-    (features,) = everyone.extract_people(path)
+    (features,) = extractor.people(path)
     # Nothing is found before the first face, nor missed here.
     for name in ('video', 'crops', 'face_box', 'face_score', 'audio'):
       np.testing.assert_array_equal(
@@ -256,22 +241,17 @@ def test_real_clips_of_one_person_have_one(shared, extractor, everyone):
       )
 
 
-def test_where_nobody_lasts_there_is_sound_alone(folder, everyone):
+def test_where_nobody_lasts_there_is_sound_alone(folder, extractor):
   path = film(folder / 'passing.mp4', [(0.3, LEFT, WALL), (1, WALL, WALL)])
-  (features,) = everyone.extract_people(path)
+  (features,) = extractor.people(path)
   assert features.modalities == ('audio',)
-  assert features.warnings == ('no face for half a second of 10 frames',)
-  (features,) = everyone.extract_people(make(folder / 'heard.mkv', video=False))
+  assert features.warnings == ('nobody is seen for half a second',)
+  (features,) = extractor.people(make(folder / 'heard.mkv', video=False))
   assert features.modalities == ('audio',)
   assert features.warnings == ('no picture in the clip',)
   path = make(folder / 'nobody.mp4', face=False, audio=False)
-  with pytest.raises(clip_lib.ClipError, match='no face'):
-    everyone.extract_people(path)
-
-
-def test_unknown_faces_are_refused():
-  with pytest.raises(ValueError, match=r"'largest', 'all'.*'smallest'"):
-    clip_lib.Extractor(face='smallest')
+  with pytest.raises(clip_lib.ClipError, match='nobody'):
+    extractor.people(path)
 
 
 def test_late_sound_is_in_the_rows_of_its_time(folder, extractor):

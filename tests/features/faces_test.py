@@ -89,13 +89,14 @@ def centre(face):
   return face.left + face.width / 2
 
 
-def test_all_faces_are_found_the_largest_first(cropper):
+def test_all_faces_are_found_and_the_largest_is_taken(cropper):
   both = beside(drawn(1), drawn(2, scale=0.7))
   for picture, is_left in ((both, True), (both[:, ::-1], False)):
-    large, small = cropper.detect(picture)
-    assert large.width > 1.2 * small.width
+    small, large = sorted(cropper.detect(picture), key=lambda face: face.area)
+    assert large.area > 1.4 * small.area
     assert (centre(large) < 240) == is_left
     assert (centre(small) < 240) != is_left
+    assert cropper.stream().push(0.0, picture).face == large
   assert cropper.detect(beside(drawn(1, scale=0.1))) == []
 
 
@@ -129,22 +130,28 @@ def test_streams_know_nothing_of_one_another(cropper):
   assert centre(second.push(0.1, picture).face) > 240
 
 
-def test_everybody_has_a_number_and_a_crop(cropper):
-  stream = cropper.stream_of_people()
+def test_everybody_has_a_face_in_each_frame_from_the_first_on(cropper):
   nobody = np.full((240, 240, 3), 90, np.uint8)
-  assert stream.push(0.0, beside(nobody, nobody)) == {}
-  right = beside(nobody, drawn(2))
-  both = beside(drawn(1), drawn(2))
-  assert list(stream.push(0.1, right)) == [0]
-  seen = stream.push(0.2, both)
-  assert sorted(seen) == [0, 1]
-  assert centre(seen[1].face) < 240 < centre(seen[0].face)
-  for each in seen.values():
-    assert (each.found, each.seconds) == (True, 0.2)
-    np.testing.assert_array_equal(
-      each.crop, faces.crop_square(both, each.face[:4])
-    )
-  assert list(stream.push(0.3, right)) == [0]
+  right, both = beside(nobody, drawn(2)), beside(drawn(1), drawn(2))
+  left, empty = beside(drawn(1), nobody), beside(nobody, nobody)
+  shown = [empty, right, both, both, left, both, right, right]
+  second, first = cropper.everybody(list(enumerate(shown)))
+  assert [each.seconds for each in second] == list(range(1, 8))
+  assert [each.seconds for each in first] == list(range(2, 8))
+  assert [each.found for each in second] == [1, 1, 1, 0, 1, 1, 1]
+  assert [each.found for each in first] == [1, 1, 1, 1, 0, 0]
+  for person, is_left in ((first, True), (second, False)):
+    for each in person:
+      assert (centre(each.face) < 240) == is_left
+  for person in (first, second):
+    for before, each in itertools.pairwise(person):
+      picture = shown[each.seconds]
+      cut = faces.crop_square(picture, each.face[:4])
+      np.testing.assert_array_equal(
+        each.crop, cut if each.found else before.crop
+      )
+  # Less than half a second is not enough.
+  assert cropper.everybody([(0.0, left), (0.1, left), (0.2, left)]) == []
 
 
 def test_a_face_does_not_wait_for_the_frames_after_it(cropper, frames):

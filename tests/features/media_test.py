@@ -229,6 +229,21 @@ def test_time_counts_from_the_clips_start(folder, suffix):
   assert seconds[-1] < 1.25
 
 
+def test_length_is_known_of_what_a_browser_records_too(folder):
+  path = folder / 'recorded.webm'
+  with (
+    av.open(str(make(folder / 'whole.webm'))) as whole,
+    av.open(str(path), 'w', options={'live': '1'}) as recorded,
+  ):
+    tracks = {s: recorded.add_stream_from_template(s) for s in whole.streams}
+    for packet in whole.demux():
+      if packet.size:
+        packet.stream = tracks[packet.stream]
+        recorded.mux(packet)
+  assert media.tracks(path) == (True, True, 0.0)
+  assert media.last_stamp(path) == pytest.approx(1.2, abs=0.1)
+
+
 def test_missing_tracks_are_told(folder):
   silent = make(folder / 'silent.mp4', audio=False)
   assert media.tracks(silent)[:2] == (True, False)

@@ -1,122 +1,84 @@
-"""Faces followed by boxes alone: crossings, misses, cuts."""
+"""Faces are followed by the overlap of their boxes."""
 
-import numpy as np
+import random
+
 import pytest
 
-from avemotion.features import tracking
-from avemotion.features.tracking import Follower, Tracker
-
-NOBODY = np.zeros((0, 4))
+from avemotion.features.tracking import Everybody, Face, LargestFace, overlap
 
 
-def boxes(*centres, side=20):
-  return np.array([(x - side / 2, 40, side, side) for x in centres], float)
+def box(left, size, top=0.0):
+  return Face(left, top, size, size, 0.9)
 
 
-def sized(*each):
-  return np.array([(x, 0, side, side) for x, side in each], float)
+def test_overlap_is_intersection_over_union():
+  assert overlap(box(0, 10), box(0, 10)) == 1
+  assert overlap(box(0, 10), box(5, 10)) == pytest.approx(50 / 150)
+  assert overlap(box(0, 10), box(10, 10)) == 0
+  assert overlap(box(0, 10), box(0, 10, top=30)) == 0
+  assert overlap(box(0, 0), box(0, 0)) == 0
 
 
-@pytest.mark.parametrize(
-  ('one', 'other', 'expected'),
-  [
-    ((0, 0, 10, 10), (0, 0, 10, 10), 1),
-    ((0, 0, 10, 10), (5, 0, 10, 10), 50 / 150),
-    ((0, 0, 10, 10), (5, 5, 10, 10), 25 / 175),
-    ((0, 0, 10, 10), (2, 2, 4, 4), 16 / 100),
-    ((0, 0, 10, 10), (10, 0, 10, 10), 0),
-    ((0, 0, 10, 10), (30, 30, 10, 10), 0),
-    ((0, 0, 0, 0), (0, 0, 0, 0), 0),
-  ],
-)
-def test_overlap_is_intersection_over_union(one, other, expected):
-  found = tracking.overlap(np.array([one]), np.array([other]))
-  np.testing.assert_allclose(found, [[expected]])
-  assert tracking.overlap(np.array([one]), NOBODY).shape == (1, 0)
+def test_the_largest_is_followed_although_another_grows_larger():
+  followed = LargestFace()
+  assert followed.push([box(0, 50), box(100, 40)]) == box(0, 50)
+  assert followed.push([box(98, 70), box(2, 50)]) == box(2, 50)
+  # Unseen for a while, it is still the one.
+  assert followed.push([]) is None
+  assert followed.push([box(98, 70), box(8, 50)]) == box(8, 50)
 
 
-def test_the_largest_is_followed_though_another_outgrows_it():
-  follower = Follower()
-  sides = np.linspace(10, 40, 16)
-  for first in (True, False):
-    for step, side in enumerate(sides):
-      both = [(step, 30.0), (100 + step, side)]
-      index = follower.push(sized(*(both if first else both[::-1])))
-      assert index == (0 if first else 1)
-
-
-def test_a_moving_face_is_followed_past_one_that_stays():
-  follower = Follower()
-  still = 60
-  for x in range(0, 50, 5):
-    assert follower.push(boxes(x, still, side=20)) == 0
-
-
-def test_nobody_is_no_cut():
-  follower = Follower()
-  assert follower.push(NOBODY) is None
-  assert follower.push(sized((0, 30), (100, 20))) == 0
-  for _ in range(100):
-    assert follower.push(NOBODY) is None
-  # The other has come closer; the first is where it was.
-  assert follower.push(sized((100, 50), (2, 30))) == 1
-
-
-def test_after_a_cut_the_largest_is_followed():
-  follower = Follower()
-  follower.push(boxes(0))
-  after = sized((100, 20), (200, 30), (300, 10))
-  assert follower.push(after) == 1
-  assert follower.push(after[::-1]) == 1
+def test_a_cut_follows_the_largest_of_the_new_faces():
+  followed = LargestFace()
+  followed.push([box(0, 50)])
+  assert followed.push([box(200, 30), box(300, 60)]) == box(300, 60)
+  assert followed.push([box(200, 90), box(305, 60)]) == box(305, 60)
 
 
 def test_who_was_missed_in_a_frame_is_followed_again():
-  follower = Follower()
-  first, other = (0, 30), (100, 20)
-  assert follower.push(sized(first, other)) == 0
-  assert follower.push(sized(other)) == 0
-  assert follower.push(sized(other, first)) == 1
-  # From then on as if nothing had been.
-  assert follower.push(sized(other)) == 0
-  assert follower.push(sized(other, first)) == 1
+  followed = LargestFace()
+  first, other = box(0, 50), box(100, 40)
+  for _ in range(2):
+    assert followed.push([first, other]) == first
+    assert followed.push([other]) == other
+    assert followed.push([other, first]) == first
 
 
-def test_one_box_a_frame_is_always_it():
-  rng = np.random.default_rng(0)
-  follower = Follower()
-  for box in rng.uniform(1, 100, (200, 4)):
-    assert follower.push(box[None]) == 0
+def test_one_face_a_frame_is_always_the_one():
+  rng = random.Random(0)
+  followed = LargestFace()
+  for _ in range(200):
+    face = box(rng.uniform(0, 100), rng.uniform(1, 100))
+    assert followed.push([face]) == face
 
 
-def test_faces_keep_their_numbers_whatever_the_order_of_boxes():
-  tracker = Tracker()
-  rng = np.random.default_rng(0)
-  assert tracker.push(boxes(0, 50, 100)) == [0, 1, 2]
+def test_everybody_keeps_their_place():
+  tracks = Everybody()
+  assert tracks.push([box(100, 40), box(0, 50)]) == [box(0, 50), box(100, 40)]
+  assert tracks.push([box(103, 40)]) == [None, box(103, 40)]
+  seen = tracks.push([box(300, 20), box(4, 50), box(104, 40)])
+  assert seen == [box(4, 50), box(104, 40), box(300, 20)]
+  assert tracks.push([]) == [None, None, None]
+
+
+def test_one_face_is_not_of_two_people():
+  tracks = Everybody()
+  tracks.push([box(0, 50), box(20, 50)])
+  assert tracks.push([box(10, 50)]).count(None) == 1
+
+
+def test_moving_faces_are_of_the_same_people_whatever_their_order():
+  rng = random.Random(0)
+  tracks = Everybody()
+  tracks.push([box(0, 50), box(60, 49), box(120, 48)])
   for step in range(30):
-    order = rng.permutation(3)
-    moved = boxes(0 + step, 50 + step, 100 - step / 2)
-    assert tracker.push(moved[order]) == order.tolist()
+    moved = [box(step, 50), box(60 + step, 49), box(120 - step / 2, 48)]
+    assert tracks.push(rng.sample(moved, 3)) == moved
 
 
-def test_new_faces_get_new_numbers_and_returning_ones_their_own():
-  tracker = Tracker()
-  assert tracker.push(NOBODY) == []
-  assert tracker.push(boxes(0)) == [0]
-  assert tracker.push(boxes(100)) == [1]  # A cut.
-  assert tracker.push(boxes(0, 100)) == [0, 1]
-  assert tracker.push(boxes(200, 101)) == [2, 1]
-  assert tracker.push(boxes(99, 201, 1)) == [1, 2, 0]
-
-
-def test_a_box_is_of_one_face_and_a_face_has_one_box():
-  tracker = Tracker()
-  tracker.push(boxes(0, 8))
-  assert sorted(tracker.push(boxes(3, 4, 5))) == [0, 1, 2]
-
-
-def test_who_was_seen_last_comes_before_who_was_closer_long_ago():
-  tracker = Tracker()
-  tracker.push(boxes(0, 40))
-  for x in range(40, 9, -5):
-    assert tracker.push(boxes(x)) == [1]
-  assert tracker.push(boxes(2)) == [1]
+def test_who_was_seen_last_comes_before_who_left_from_there():
+  tracks = Everybody()
+  tracks.push([box(0, 20), box(40, 19)])
+  for left in range(35, 4, -5):
+    assert tracks.push([box(left, 19)]) == [None, box(left, 19)]
+  assert tracks.push([box(2, 19)]) == [None, box(2, 19)]

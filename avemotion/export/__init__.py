@@ -1,0 +1,5 @@
+"""A trained model for programs that know nothing of this package.
+
+`directory.write` makes one directory of a model: StableHLO for JAX, ONNX for
+everything else, and a model card that says what to feed it.
+"""

@@ -1,0 +1,132 @@
+"""Runs what was written beside the model that it was written of."""
+
+import functools
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jax import export
+
+from avemotion.export import programs
+from avemotion.features import visual
+from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.training.checkpoints import TrainedModel
+
+# By a file's ending: the largest difference, as a share of the largest number.
+TOLERANCES = {'.stablehlo': 1e-5, '.onnx': 1e-4}
+
+# Clips and steps: one, and more of both than is usual.
+_BATCHES = ((1, 1), (2, 33), (5, 140))
+_FRAMES = (1, 3)
+_SEED = 0
+
+_Arrays = Mapping[str, np.ndarray]
+
+
+class ExportError(ValueError):
+  """What was written does not give the model's numbers."""
+
+
+def classifier(path: pathlib.Path, model: TrainedModel) -> float:
+  """Compares probabilities, for several sizes and missing modalities.
+
+  Args:
+    path: `….stablehlo` or `….onnx`.
+    model: that it was written of.
+
+  Returns:
+    The largest difference.
+
+  Raises:
+    ExportError: it is larger than `TOLERANCES`.
+  """
+  expected = functools.partial(programs.answer, programs.in_float32(model))
+  return max(
+    _difference(
+      path,
+      _run(path, (features, lengths), _fed(features, lengths)),
+      np.asarray(expected(features, lengths)),
+    )
+    for features, lengths in _samples(model)
+  )
+
+
+def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
+  """Compares features of pictures of noise.
+
+  Args:
+    path: as for `classifier`.
+    weights: that it was written of.
+
+  Returns:
+    The largest difference, as a share of the largest feature.
+
+  Raises:
+    ExportError: it is larger than `TOLERANCES`.
+  """
+  encode = visual.VisualEncoder(weights)
+  rng = np.random.default_rng(_SEED)
+  return max(
+    _difference(path, _run(path, (crops,), {'crops': crops}), encode(crops))
+    for crops in (
+      rng.integers(0, 256, (frames, *visual.CROP_SHAPE), np.uint8)
+      for frames in _FRAMES
+    )
+  )
+
+
+def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
+  """Features like those of training, and lengths, of which some are zero."""
+  rng = np.random.default_rng(_SEED)
+  for batch, time in _BATCHES:
+    features, lengths = {}, {}
+    for modality in model.config.model.modalities:
+      statistics = model.variables['statistics'][modality]['standardize']
+      mean, deviation = (
+        np.resize(statistics[name], model.widths[modality])
+        for name in ('mean', 'deviation')
+      )
+      noise = rng.standard_normal((batch, time, mean.size))
+      features[modality] = (mean + deviation * noise).astype(np.float32)
+      lengths[modality] = rng.integers(0, time + 1, batch, np.int32)
+    yield features, lengths
+
+
+def _fed(features: _Arrays, lengths: _Arrays) -> dict[str, np.ndarray]:
+  """What the ONNX file calls them."""
+  return {
+    **features,
+    **{f'{modality}_lengths': steps for modality, steps in lengths.items()},
+  }
+
+
+def _run(
+  path: pathlib.Path, arguments: tuple[Any, ...], fed: _Arrays
+) -> np.ndarray:
+  """What a file makes of arguments (StableHLO), or what it is fed (ONNX)."""
+  if path.suffix == '.stablehlo':
+    program = export.deserialize(bytearray(path.read_bytes()))
+    return np.asarray(program.call(*arguments))
+  import onnxruntime  # Of the extra `onnx`.
+
+  session = onnxruntime.InferenceSession(path)
+  return session.run(None, fed)[0]
+
+
+def _difference(
+  path: pathlib.Path, found: np.ndarray, expected: np.ndarray
+) -> float:
+  """The largest, relative to the largest number where that is over one."""
+  largest = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
+  difference = np.abs(found - expected) / largest
+  known = np.isfinite(expected)
+  worst = float(difference[known].max(initial=0.0))
+  tolerance = TOLERANCES[path.suffix]
+  if not (np.isfinite(found) == known).all() or worst > tolerance:
+    raise ExportError(
+      f'{path.name} gives other numbers than the model: they differ by'
+      f' {worst:.1e}, more than {tolerance:.0e}, or are not numbers; nothing'
+      ' was written'
+    )
+  return worst

@@ -1,0 +1,177 @@
+"""Writes a directory that takes a model elsewhere, whole or not at all."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from avemotion.export import checks, model_card, programs
+from avemotion.export.origin import Origin
+from avemotion.features import visual
+from avemotion.features.vgg16_weights import Vgg16Weights, load_vgg16_weights
+from avemotion.training.checkpoints import TrainedModel
+
+CLASSIFIER = 'classifier'
+VGG16 = 'vgg16'
+CARD = 'README.md'
+
+_ONNX_NEEDS = ('onnx', 'onnxruntime')
+_OURS = {
+  CARD,
+  *(
+    f'{name}{ending}'
+    for name in (CLASSIFIER, VGG16)
+    for ending in checks.TOLERANCES
+  ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+  """A program that was written, and checked.
+
+  Attributes:
+    path: where it lies.
+    size: in bytes.
+    difference: the largest from the model's own numbers.
+  """
+
+  path: pathlib.Path
+  size: int
+  difference: float
+
+  def __str__(self) -> str:
+    return (
+      f'{self.path}: {self.size / 1e6:.1f} MB, within {self.difference:.0e} of'
+      ' the model'
+    )
+
+
+def write(
+  output: str | os.PathLike[str],
+  origin: Origin,
+  vgg16_weights: str | os.PathLike[str] | None = None,
+  *,
+  onnx: bool = False,
+  overwrite: bool = False,
+) -> list[Written]:
+  """Writes programs and a model card.
+
+  `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
+  to the features of a model that reads VGG16's; the same as `….onnx` if that is
+  asked for. Each is run beside the model before it is kept.
+
+  Args:
+    output: the directory, which is made; it may be there if it is empty.
+    origin: the model, and what is known of it.
+    vgg16_weights: the ones that the model was trained on; see
+      `avemotion.features.vgg16_weights`.
+    onnx: whether ONNX is written too; it needs the extra `onnx`.
+    overwrite: replaces an export that is there.
+
+  Returns:
+    What was written.
+
+  Raises:
+    ExportError: a program does not give the model's numbers.
+    ValueError: `output` holds something else, an extra is missing, or the
+      weights cannot be used.
+    OSError: it cannot be written, as on a full disk.
+  """
+  output = pathlib.Path(output)
+  _check_free(output, overwrite)
+  if onnx:
+    _check_onnx()
+  model = origin.model
+  sees = 'video' in model.config.model.modalities
+  by_vgg16 = sees and model.widths['video'] == visual.FEATURES
+  weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
+  with _whole(output) as unfinished:
+    differences = _write_stablehlo(unfinished, model, weights)
+    if onnx:
+      differences |= _write_onnx(unfinished, model, weights)
+    names = tuple(differences)
+    card = model_card.text(origin, weights, names)
+    (unfinished / CARD).write_text(card, encoding='utf-8')
+  return [
+    Written(output / name, (output / name).stat().st_size, difference)
+    for name, difference in differences.items()
+  ]
+
+
+def _write_stablehlo(
+  directory: pathlib.Path, model: TrainedModel, weights: Vgg16Weights | None
+) -> dict[str, float]:
+  """Differences of what was written, by name."""
+  classifier = directory / f'{CLASSIFIER}.stablehlo'
+  classifier.write_bytes(programs.classifier(model).serialize())
+  differences = {classifier.name: checks.classifier(classifier, model)}
+  if weights:
+    vgg16 = directory / f'{VGG16}.stablehlo'
+    vgg16.write_bytes(programs.vgg16(weights).serialize())
+    differences[vgg16.name] = checks.vgg16(vgg16, weights)
+  return differences
+
+
+def _write_onnx(
+  directory: pathlib.Path, model: TrainedModel, weights: Vgg16Weights | None
+) -> dict[str, float]:
+  """Likewise."""
+  from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
+
+  classifier = directory / f'{CLASSIFIER}.onnx'
+  onnx_classifier.write(classifier, model)
+  differences = {classifier.name: checks.classifier(classifier, model)}
+  if weights:
+    vgg16 = directory / f'{VGG16}.onnx'
+    onnx_vgg16.write(vgg16, weights)
+    differences[vgg16.name] = checks.vgg16(vgg16, weights)
+  return differences
+
+
+def _check_free(output: pathlib.Path, overwrite: bool) -> None:
+  """Nothing that export did not write is ever replaced."""
+  if not output.exists():
+    return
+  if not output.is_dir():
+    raise ValueError(f'{output}: expected a directory, it is a file')
+  there = {path.name for path in output.iterdir()}
+  others = sorted(there - _OURS)
+  if others:
+    raise ValueError(
+      f'{output}: holds {others[0]}, which is no part of an export; name'
+      ' another directory'
+    )
+  if there and not overwrite:
+    raise ValueError(
+      f'{output}: holds an export; add --overwrite to replace it'
+    )
+
+
+def _check_onnx() -> None:
+  missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
+  if missing:
+    raise ValueError(
+      f'ONNX needs what is not installed ({", ".join(missing)}): pip install'
+      " 'avemotion[onnx]'"
+    )
+
+
+@contextlib.contextmanager
+def _whole(output: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A directory beside, which takes the other's place once it is complete."""
+  output = output.absolute()
+  output.parent.mkdir(parents=True, exist_ok=True)
+  with tempfile.TemporaryDirectory(
+    dir=output.parent, prefix=f'.{output.name}.'
+  ) as beside:
+    unfinished = pathlib.Path(beside, output.name)
+    unfinished.mkdir()
+    yield unfinished
+    if output.exists():
+      shutil.rmtree(output)
+    unfinished.rename(output)

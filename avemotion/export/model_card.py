@@ -1,0 +1,119 @@
+"""What a stranger must know of an exported model, as Markdown."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+import avemotion
+from avemotion.data import folds
+from avemotion.evaluation import markdown, paper
+from avemotion.export import snippets
+from avemotion.export.inputs import describe_inputs
+from avemotion.export.origin import Origin
+from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.training import config as config_lib
+
+_RAVDESS_LICENCE = (
+  'Trained on RAVDESS (Livingstone & Russo 2018,'
+  ' <https://doi.org/10.1371/journal.pone.0196391>), which is CC BY-NC-SA 4.0,'
+  ' as what is made of it is: not for commercial use; attribute, and share'
+  ' alike. <https://creativecommons.org/licenses/by-nc-sa/4.0/>'
+)
+_NOT_FOR = (
+  'It learnt how people act emotions, in the recordings that it was trained on;'
+  ' it does not know what anybody feels. Another language, room, camera,'
+  ' microphone or age is another matter, and was not measured unless it is said'
+  ' above. Do not use it to judge, rank, hire, diagnose or watch people.'
+)
+_OPENED = (
+  'Sizes of batch and time are open, from one on. Everything is inside the'
+  ' files: `jax.export` reads the one kind on a CPU, an NVIDIA GPU or a TPU, by'
+  ' a version of JAX that is up to six months newer than {jax}'
+  ' (<https://docs.jax.dev/en/latest/export/export.html>). Load only files that'
+  ' you trust.'
+)
+
+
+def text(
+  origin: Origin, weights: Vgg16Weights | None, programs: Sequence[str]
+) -> str:
+  """The card.
+
+  Args:
+    origin: the model, and what is known of it.
+    weights: of VGG16, if it is part of the export.
+    programs: files of the export.
+
+  Returns:
+    Markdown.
+  """
+  model = origin.model
+  modalities = ' and '.join(model.config.model.modalities)
+  labels = ', '.join(model.label_names)
+  version = importlib.metadata.version('jax')
+  sections = [
+    '# Model card',
+    markdown.wrap(
+      f'From {modalities} of a person speaking: how probable each of'
+      f' {len(model.label_names)} emotions is.'
+    ),
+    _facts(origin),
+    '## What it reads',
+    describe_inputs(origin, weights),
+    '## What it gives',
+    markdown.wrap(
+      f'`float32[batch, {len(model.label_names)}]`, probabilities in the order:'
+      f' {labels}. A clip without a step of anything has nan.'
+    ),
+    '## How to load it',
+    markdown.wrap(_OPENED.format(jax=version)),
+    *(_loaded(program, origin) for program in programs),
+    '## How good it is',
+    origin.figures,
+    '## Licence',
+    markdown.wrap(_licence(origin, weights)),
+    '## What it is not for',
+    markdown.wrap(_NOT_FOR),
+  ]
+  return '\n\n'.join(sections) + '\n'
+
+
+def _facts(origin: Origin) -> str:
+  model = origin.model
+  data = model.config.data
+  if data.protocol == 'everyone':
+    protocol = 'everyone: trained on all clips, tested on none'
+  else:
+    meaning = folds.named(data.protocol).meaning
+    protocol = f'a fold of `{data.protocol}` ({meaning})'
+  settings = config_lib.to_dict(model.config)['model']
+  return markdown.table(
+    ('fact', 'value'),
+    [
+      ('checkpoint', origin.name),
+      ('network', paper.describe_model(settings)),
+      ('parameters', f'{model.num_parameters:,}'),
+      ('data', f'`{data.dataset}`'),
+      ('protocol', protocol),
+      ('temperature', f'{model.temperature:.3f}, inside'),
+      ('computes in', 'float32'),
+      ('exported by', f'avemotion {avemotion.__version__}'),
+    ],
+  )
+
+
+def _loaded(program: str, origin: Origin) -> str:
+  code = snippets.load_and_run(program, origin.model)
+  return f'`{program}`:\n\n```python\n{code}\n```'
+
+
+def _licence(origin: Origin, weights: Vgg16Weights | None) -> str:
+  dataset = origin.model.config.data.dataset
+  licence = _RAVDESS_LICENCE
+  if not dataset.startswith('ravdess/'):
+    licence = (
+      f'That of what it was trained on, `{dataset}`, which is for you to know.'
+      f' If that is made of RAVDESS: {_RAVDESS_LICENCE}'
+    )
+  if weights:
+    licence += f' `vgg16` has its own: {weights.source}.'
+  return licence

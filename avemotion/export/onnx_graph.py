@@ -1,0 +1,118 @@
+"""Writes ONNX graphs node by node; needs the extra `onnx`.
+
+By hand because jax2onnx 0.17 has no way with this network: what it writes of
+the recurrence onnxruntime refuses ("Type parameter (T) of Optype (Concat) bound
+to different types"), whether sizes are open or fixed, and it asks for an orbax
+older than ours. ONNX has a GRU of its own besides, which runtimes know to run.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# The oldest that has all that is used here: runtimes of 2022 take it.
+_OPSET = 17
+_IR_VERSION = 8
+
+FLOAT = TensorProto.FLOAT
+INT32 = TensorProto.INT32
+INT64 = TensorProto.INT64
+UINT8 = TensorProto.UINT8
+# A size: a number, or the name of one that is left open.
+Shape = Sequence[int | str]
+
+
+class Graph:
+  """Grows by nodes; values are known by their names."""
+
+  def __init__(self) -> None:
+    self._nodes: list[Any] = []
+    self._constants: list[Any] = []
+    self._inputs: list[Any] = []
+
+  def input(self, name: str, kind: int, shape: Shape) -> str:
+    """Declares what the graph is given.
+
+    Args:
+      name: of the input.
+      kind: `FLOAT`, `INT32` or `UINT8`.
+      shape: sizes, or names of those left open.
+
+    Returns:
+      The name.
+    """
+    self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
+    return name
+
+  def constant(self, values: Any, dtype: Any = np.float32) -> str:
+    """A value that is known now; its name."""
+    name = f'constant_{len(self._constants)}'
+    array = np.asarray(values, dtype)
+    self._constants.append(numpy_helper.from_array(array, name))
+    return name
+
+  def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    """Applies one of ONNX's operators.
+
+    Args:
+      operator: such as 'MatMul'.
+      *inputs: names of values; '' for one that is left out.
+      **attributes: of the operator.
+
+    Returns:
+      The name of its only output.
+    """
+    return self.add_all(operator, inputs, 1, **attributes)[0]
+
+  def add_all(
+    self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any
+  ) -> list[str]:
+    """Applies an operator of several outputs; their names."""
+    number = len(self._nodes)
+    names = [f'{operator.lower()}_{number}_{i}' for i in range(outputs)]
+    self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
+    return names
+
+  def write(
+    self,
+    path: str | os.PathLike[str],
+    output: str,
+    name: str,
+    shape: Shape,
+    told: Mapping[str, str],
+  ) -> None:
+    """Writes the graph, checked.
+
+    Args:
+      path: `….onnx`.
+      output: the value that it gives.
+      name: that the output goes by.
+      shape: of the output, float32.
+      told: what the file says of itself, by key.
+
+    Raises:
+      onnx.checker.ValidationError: it is not ONNX.
+      OSError: it cannot be written.
+    """
+    self._nodes.append(helper.make_node('Identity', [output], [name]))
+    graph = helper.make_graph(
+      self._nodes,
+      'avemotion',
+      self._inputs,
+      [helper.make_tensor_value_info(name, FLOAT, shape)],
+      self._constants,
+    )
+    model = helper.make_model(
+      graph,
+      producer_name='avemotion',
+      ir_version=_IR_VERSION,
+      opset_imports=[helper.make_opsetid('', _OPSET)],
+    )
+    helper.set_model_props(model, dict(told))
+    onnx.checker.check_model(model, full_check=True)
+    with open(path, 'wb') as file:
+      file.write(model.SerializeToString())

@@ -1,0 +1,103 @@
+"""A model as StableHLO: programs that JAX alone loads, parameters inside.
+
+`jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
+left open. Inside is what any machine runs: no kernel of Pallas, no Winograd.
+A size that is left open is no int: where models ask for `x.shape[0]`, `len(x)`
+would fail here.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from avemotion import window_classifier
+from avemotion.features import visual
+from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.training.checkpoints import TrainedModel
+
+PLATFORMS = ('cpu', 'cuda', 'tpu')
+
+
+def in_float32(model: TrainedModel) -> TrainedModel:
+  """The same model, computing in float32 whatever it was trained in.
+
+  Its parameters are float32 in any case, and bfloat16 is slow on most CPUs.
+  """
+  network = dataclasses.replace(model.config.model, dtype='float32')
+  config = dataclasses.replace(model.config, model=network)
+  return dataclasses.replace(model, config=config)
+
+
+def classifier(model: TrainedModel) -> export.Exported:
+  """Features to probabilities.
+
+  Args:
+    model: any; it computes in float32.
+
+  Returns:
+    A program of two dictionaries by modality, float32[batch, time, features],
+    as extracted, and int32[batch], valid steps; it gives float32[batch,
+    labels], nan for a clip without a step of any modality. `batch` and each
+    modality's `time` are any sizes from one.
+  """
+  modalities = model.config.model.modalities
+  names = [f'{modality}_time' for modality in modalities]
+  batch, *times = export.symbolic_shape(', '.join(['batch', *names]))
+  features = {
+    modality: jax.ShapeDtypeStruct(
+      (batch, time, model.widths[modality]), jnp.float32
+    )
+    for modality, time in zip(modalities, times, strict=True)
+  }
+  lengths = dict.fromkeys(modalities, jax.ShapeDtypeStruct((batch,), jnp.int32))
+  return _exported(
+    functools.partial(answer, in_float32(model)), features, lengths
+  )
+
+
+def answer(
+  model: TrainedModel,
+  features: Mapping[str, Any],
+  lengths: Mapping[str, Any],
+) -> jax.Array:
+  """What the program of `classifier` computes, by the package itself.
+
+  Args:
+    model: with its own `dtype`.
+    features: as for the program.
+    lengths: likewise.
+
+  Returns:
+    float32[batch, labels].
+  """
+  return window_classifier.probabilities(
+    model.classifier, model.variables, features, lengths, model.temperature
+  )[window_classifier.JOINT]
+
+
+def vgg16(weights: Vgg16Weights) -> export.Exported:
+  """Faces to features.
+
+  Args:
+    weights: those that the model's features were made with.
+
+  Returns:
+    A program of uint8[frames, 48, 48, 3], RGB, of any number of frames from
+    one; it gives float32[frames, 512].
+  """
+
+  def encode(crops: jax.Array) -> jax.Array:
+    return visual.encode_crops(weights.params, crops, weights.preprocessing)
+
+  (frames,) = export.symbolic_shape('frames')
+  crops = jax.ShapeDtypeStruct((frames, *visual.CROP_SHAPE), jnp.uint8)
+  return _exported(encode, crops)
+
+
+def _exported(function: Callable[..., Any], *shapes: Any) -> export.Exported:
+  return export.export(jax.jit(function), platforms=PLATFORMS)(*shapes)

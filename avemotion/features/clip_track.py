@@ -1,0 +1,151 @@
+"""A clip's picture and its sound: fields of `ClipFeatures`, and doubts."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from avemotion.features import acoustic, faces, media, visual
+from avemotion.features.acoustic_stream import AcousticStream
+
+# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
+_SILENCE = 2**-15
+_BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
+_MOST_CROPS = 1000  # of a clip; 7 MB
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipTrack:
+  """A clip's picture or sound.
+
+  Attributes:
+    warnings: what is missing or doubtful, one phrase each.
+    end: when it ends, in seconds.
+    arrays: of `ClipFeatures`, by the same names.
+  """
+
+  warnings: list[str] = dataclasses.field(default_factory=list)
+  end: float = 0.0
+  arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def picture_of(
+  seen: Iterator[faces.FaceOfFrame], encode: visual.VisualEncoder | None
+) -> ClipTrack:
+  """What is seen of one person, as the frames come.
+
+  Args:
+    seen: the face of each frame.
+    encode: VGG16; None: its features are not wanted, and all crops are kept.
+
+  Returns:
+    The track. A picture that breaks off is one that is missing.
+  """
+  pieces: list[faces.Faces] = []
+  video = []
+  crops = _Crops(_MOST_CROPS if encode else None)
+  try:
+    # VGG16 does not wait for the end of the clip.
+    while piece := list(itertools.islice(seen, visual.LARGEST_PIECE)):
+      found = faces.stack(piece)
+      if encode:
+        video.append(encode(found.crops))
+      crops.add(found)
+      pieces.append(dataclasses.replace(found, crops=found.crops[:0]))
+  except media.MediaError as error:
+    return ClipTrack([str(error)])
+  if not pieces:
+    return ClipTrack(['no face in any of 0 frames'])
+  return _track(pieces, video, crops)
+
+
+def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
+  """What is heard.
+
+  Args:
+    path: of the clip.
+    with_mfcc: whether MFCC are wanted; loudness always is.
+
+  Returns:
+    The track. Sound that breaks off, or is silent, is one that is missing.
+  """
+  stream = AcousticStream()
+  rows = []
+  samples, loudest = 0, 0.0
+  try:
+    for block in _blocks(media.read_pieces(path)):
+      rows.append(stream.push(block))
+      samples += block.size
+      loudest = max(loudest, float(np.abs(block).max(initial=0)))
+  except media.MediaError as error:
+    return ClipTrack([str(error)])
+  rows.append(stream.finish())
+  if loudest < _SILENCE:
+    return ClipTrack(['the sound track is silent'])
+  mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))
+  arrays = {'audio': mfcc if with_mfcc else None, 'loudness': loudness}
+  return ClipTrack([], samples / acoustic.SAMPLE_RATE, arrays)
+
+
+class _Crops:
+  """Crops of a clip; where there are too many, every second of them."""
+
+  def __init__(self, most: int | None) -> None:
+    self._most = most
+    self._kept: list[tuple[np.ndarray, np.ndarray]] = []
+    self._every = 1
+    self._frames = 0
+
+  def add(self, found: faces.Faces) -> None:
+    """Keeps some of the next frames' crops."""
+    for crop, seconds in zip(found.crops, found.seconds, strict=True):
+      if self._frames % self._every == 0:
+        self._kept.append((crop.copy(), seconds))
+      self._frames += 1
+      if self._most and len(self._kept) > self._most:
+        self._kept = self._kept[::2]
+        self._every *= 2
+
+  def arrays(self) -> dict[str, np.ndarray]:
+    """As `ClipFeatures` has them."""
+    crops, seconds = zip(*self._kept, strict=True)
+    return {'crops': np.stack(crops), 'crop_seconds': np.array(seconds)}
+
+
+def _track(
+  pieces: list[faces.Faces], video: list[np.ndarray], crops: _Crops
+) -> ClipTrack:
+  found, boxes, scores, seconds = (
+    np.concatenate([getattr(piece, name) for piece in pieces])
+    for name in ('found', 'boxes', 'scores', 'seconds')
+  )
+  if not found.any():
+    warning = f'no face in any of {len(found)} frames'
+    return ClipTrack([warning], arrays={'face_found': found})
+  share = found.mean()
+  doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
+  arrays = {
+    'video': np.concatenate(video) if video else None,
+    **crops.arrays(),
+    'face_found': found,
+    'face_box': boxes,
+    'face_score': scores,
+    'frame_seconds': seconds,
+  }
+  return ClipTrack(
+    doubt, float(seconds[-1]) + 1 / media.FRAMES_PER_SECOND, arrays
+  )
+
+
+def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+  """Pieces of sound joined to ten seconds and more, and the rest."""
+  waiting: list[np.ndarray] = []
+  for piece in pieces:
+    waiting.append(piece)
+    if sum(each.size for each in waiting) >= _BLOCK_SAMPLES:
+      yield np.concatenate(waiting)
+      waiting = []
+  if waiting:
+    yield np.concatenate(waiting)

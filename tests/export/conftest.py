@@ -1,0 +1,70 @@
+"""Small models to export, whose every number matters to the answer."""
+
+import jax
+import numpy as np
+import pytest
+
+from avemotion.training import checkpoints, step
+from avemotion.training.config import Config, DataConfig, ModelConfig
+
+LABELS = ('calm', 'happy', 'angry')
+
+
+def make_model(modalities=('video', 'audio'), data=None, widths=None, **model):
+  sizes = {
+    'video_features': 8,
+    'audio_features': 8,
+    'audio_layers': 2,
+    'dense_features': 8,
+  }
+  config = Config(
+    data=DataConfig(**(data or {})),
+    model=ModelConfig(modalities=modalities, **(sizes | model)),
+  )
+  known = {'video': 12, 'audio': 40} | (widths or {})
+  widths = {name: known[name] for name in modalities}
+  variables = step.expected_variables(config.model, LABELS, widths)
+  rng = np.random.default_rng(1)
+  filled = {
+    collection: jax.tree.map(
+      # Deviations and variances are positive.
+      lambda leaf, low=(-0.5 if collection == 'params' else 0.5): rng.uniform(
+        low, 1, leaf.shape
+      ).astype(np.float32),
+      tree,
+    )
+    for collection, tree in variables.items()
+  }
+  return checkpoints.TrainedModel(filled, config, LABELS, widths, 1.7)
+
+
+def make_inputs(model, batch, time):
+  """Features, and lengths of which the last is 0 for the first modality."""
+  rng = np.random.default_rng(batch)
+  features, lengths = {}, {}
+  for number, (modality, width) in enumerate(model.widths.items()):
+    steps = time + number
+    rows = 3 * rng.standard_normal((batch, steps, width))
+    features[modality] = rows.astype(np.float32)
+    lengths[modality] = rng.integers(1, steps + 1, batch, np.int32)
+  next(iter(lengths.values()))[-1] = 0
+  return features, lengths
+
+
+@pytest.fixture(name='make_model', scope='session')
+def _make_model():
+  return make_model
+
+
+@pytest.fixture(name='make_inputs', scope='session')
+def _make_inputs():
+  return make_inputs
+
+
+@pytest.fixture(scope='session')
+def onnxruntime():
+  """The extra `onnx`."""
+  pytest.importorskip('onnx', reason="needs pip install 'avemotion[onnx]'")
+  return pytest.importorskip(
+    'onnxruntime', reason="needs pip install 'avemotion[onnx]'"
+  )

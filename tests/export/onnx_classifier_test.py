@@ -1,0 +1,74 @@
+"""ONNX: every kind of model, as onnxruntime runs it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avemotion.export import programs
+
+
+def run(onnxruntime, path, features, lengths):
+  session = onnxruntime.InferenceSession(path)
+  named = {f'{name}_lengths': steps for name, steps in lengths.items()}
+  return session.run(['probabilities'], {**features, **named})[0]
+
+
+@pytest.mark.parametrize(
+  'settings',
+  [
+    {},
+    {'modalities': ('video',)},
+    {'modalities': ('audio',), 'audio_coefficients': 13},
+    {'pooling': ('mean', 'attention'), 'audio_coefficients': None},
+    {'pooling': ('deviation', 'last'), 'use_bias': True},
+    {'video_centre': True, 'audio_centre': True, 'audio_differences': True},
+    {'batch_norm': False, 'dtype': 'bfloat16', 'video_layers': 3},
+  ],
+)
+def test_onnxruntime_gives_the_models_probabilities(
+  tmp_path, onnxruntime, make_model, make_inputs, settings
+):
+  from avemotion.export import onnx_classifier
+
+  model = make_model(**settings)
+  onnx_classifier.write(tmp_path / 'classifier.onnx', model)
+  expected_of = programs.in_float32(model)
+  for batch, time in ((1, 1), (2, 3), (7, 50)):
+    features, lengths = make_inputs(model, batch, time)
+    np.testing.assert_allclose(
+      run(onnxruntime, tmp_path / 'classifier.onnx', features, lengths),
+      programs.answer(expected_of, features, lengths),
+      atol=1e-5,
+    )
+
+
+def test_what_follows_a_clip_is_not_read(
+  tmp_path, onnxruntime, make_model, make_inputs
+):
+  from avemotion.export import onnx_classifier
+
+  model = make_model(pooling=('last', 'deviation', 'attention'))
+  onnx_classifier.write(tmp_path / 'classifier.onnx', model)
+  features, lengths = make_inputs(model, 4, 20)
+  before = run(onnxruntime, tmp_path / 'classifier.onnx', features, lengths)
+  for name, rows in features.items():
+    rows[np.arange(rows.shape[1]) >= lengths[name][:, None]] = 99
+  after = run(onnxruntime, tmp_path / 'classifier.onnx', features, lengths)
+  np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_labels_are_in_the_file(tmp_path, onnxruntime, make_model):
+  from avemotion.export import onnx_classifier
+
+  model = make_model()
+  onnx_classifier.write(tmp_path / 'classifier.onnx', model)
+  session = onnxruntime.InferenceSession(tmp_path / 'classifier.onnx')
+  told = session.get_modelmeta().custom_metadata_map
+  assert json.loads(told['labels']) == ['calm', 'happy', 'angry']
+  assert [each.shape for each in session.get_inputs()] == [
+    ['batch', 'video_time', 12],
+    ['batch'],
+    ['batch', 'audio_time', 40],
+    ['batch'],
+  ]

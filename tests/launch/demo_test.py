@@ -1,0 +1,244 @@
+"""launch/demo.py as its users see it: in a browser.
+
+Needs the extras `demo` and `browser`, and Chromium (Debian: chromium).
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from avemotion.recognizer import Recognizer
+from tfds_ravdess import synthetic
+
+DEMO = pathlib.Path(__file__).parents[2] / 'launch' / 'demo.py'
+# It looks up nobody's host; root, as in a container, has no sandbox.
+CHROMIUM = (
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+)
+MEGABYTE = 2**20
+
+
+def demo(folder, *arguments):
+  return subprocess.Popen(
+    [sys.executable, str(DEMO), *arguments],
+    env=os.environ | {'TMPDIR': str(folder)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+@pytest.fixture(scope='module')
+def browser():
+  api = pytest.importorskip(
+    'playwright.sync_api', reason="no playwright: pip install '.[browser]'"
+  )
+  chromium = shutil.which('chromium')
+  if chromium is None:
+    pytest.skip('no chromium on the path')
+  with (
+    api.sync_playwright() as playwright,
+    playwright.chromium.launch(
+      executable_path=chromium, args=CHROMIUM
+    ) as browser,
+  ):
+    yield browser
+
+
+@pytest.fixture(scope='module')
+def temporary(tmp_path_factory):
+  """Where the page keeps what it keeps."""
+  return tmp_path_factory.mktemp('temporary')
+
+
+@pytest.fixture(scope='module')
+def address(temporary):
+  pytest.importorskip('gradio', reason="no Gradio: pip install '.[demo]'")
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    port = free.getsockname()[1]
+  process = demo(
+    temporary, f'--port={port}', '--max_megabytes=1', '--max_seconds=4'
+  )
+  address = f'http://127.0.0.1:{port}'
+  wait_for(address, process)
+  yield address
+  process.send_signal(signal.SIGTERM)
+  process.communicate(timeout=60)
+  assert not list(temporary.rglob('*'))
+
+
+def wait_for(address, process):
+  for _ in range(120):
+    assert process.poll() is None, process.stderr.read()
+    try:
+      urllib.request.urlopen(address).close()
+    except urllib.error.URLError:
+      time.sleep(1)
+    else:
+      return
+  pytest.fail('the page does not come up')
+
+
+@pytest.fixture
+def page(browser, address):
+  """The page just opened; it asks for nothing from elsewhere."""
+  elsewhere = []
+  page = browser.new_page()
+  page.on(
+    'request',
+    lambda request: (
+      None
+      if request.url.startswith((address, 'data:', 'blob:'))
+      else elsewhere.append(request.url)
+    ),
+  )
+  page.goto(address)
+  page.wait_for_selector('.waiting')
+  yield page
+  page.close()
+  assert not elsewhere
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory):
+  path = tmp_path_factory.mktemp('clips') / 'a clip.mp4'
+  synthetic.make_clip(path, 'happy', actor=2, seconds=2.0)
+  return path
+
+
+def drop(page, path):
+  page.set_input_files('input[type=file] >> nth=0', path)
+
+
+def kept(temporary):
+  files = [path for path in temporary.rglob('*') if path.is_file()]
+  return [path for path in files if 'examples' not in str(path)]
+
+
+def test_a_clip_that_is_dropped_is_answered_as_by_the_recognizer(
+  page, clip, temporary
+):
+  drop(page, clip)
+  page.wait_for_selector('.answer .timeline')
+  prediction = Recognizer.from_checkpoint().predict(clip)
+  answer = page.locator('.answer')
+  assert answer.get_attribute('data-label') == prediction.label
+  assert prediction.label in answer.locator('h2').inner_text()
+  assert {
+    bar.get_attribute('data-name'): float(bar.get_attribute('data-probability'))
+    for bar in answer.locator('.bar').all()
+  } == pytest.approx(dict(prediction.probabilities), abs=1e-4)
+  assert 'Sound used.' in answer.inner_text()
+  assert answer.locator('.timeline').evaluate('image => image.naturalWidth')
+  assert not kept(temporary)
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'sentence'),
+  [
+    ('notes.txt', b'no clip', 'notes.txt: not a clip that FFmpeg can open'),
+    ('empty.mp4', b'', 'empty.mp4: the file is empty'),
+  ],
+)
+def test_what_is_no_clip_is_told_and_the_next_one_answered(
+  page, clip, temporary, tmp_path, name, content, sentence
+):
+  (tmp_path / name).write_bytes(content)
+  drop(page, tmp_path / name)
+  assert sentence in page.wait_for_selector('.failure').inner_text()
+  assert 'Traceback' not in page.inner_text('body')
+  assert not kept(temporary)
+  drop(page, clip)
+  page.wait_for_selector('.answer')
+
+
+@pytest.mark.parametrize(
+  ('options', 'sentence'),
+  [
+    ({'seconds': 5.0}, 'clip.mp4: 5.0 s long; this page takes 4 s at most'),
+    ({'audio': False}, 'clip.mp4: nothing to recognise: no sound in the clip'),
+  ],
+)
+def test_a_clip_that_cannot_be_answered_is_told(
+  page, temporary, tmp_path, options, sentence
+):
+  path = tmp_path / 'clip.mp4'
+  synthetic.make_clip(path, 'sad', **({'actor': 1, 'seconds': 1.0} | options))
+  drop(page, path)
+  assert sentence in page.wait_for_selector('.failure').inner_text()
+  assert not kept(temporary)
+
+
+def test_a_file_that_is_too_large_is_told(page, temporary, tmp_path):
+  (tmp_path / 'large.mp4').write_bytes(bytes(MEGABYTE + 1))
+  drop(page, tmp_path / 'large.mp4')
+  page.get_by_text('exceed the maximum allowed size of 1.0 Mb').wait_for()
+  assert not kept(temporary)
+
+
+def test_who_is_drawn_is_answered_by_a_click_again_and_again(page):
+  for name in ('an angry man', 'a happy woman', 'an angry man'):
+    page.get_by_role('button', name=name).click()
+    page.get_by_alt_text(f'{name}.mp4').wait_for()
+
+
+def test_what_the_webcam_and_the_microphone_give_is_answered(page, temporary):
+  page.get_by_role('tab', name='Webcam').click()
+  page.get_by_text('Click to Access Webcam').click()
+  record = page.get_by_label('start recording')
+  record.click()
+  page.wait_for_timeout(2000)
+  record.click()
+  # Nobody is in the picture; the voice is a beep.
+  page.wait_for_selector('.answer')
+  assert 'Sound used.' in page.inner_text('.answer')
+  assert not kept(temporary)
+
+
+def test_the_page_says_what_it_is(page):
+  text = page.inner_text('body')
+  assert 'do not judge people by them' in text
+  assert 'reads audio, trained on everyone in ravdess/bundled' in text
+  assert 'CC BY-NC-SA 4.0' in text
+
+
+def test_a_port_that_is_taken_is_told(address, tmp_path):
+  port = address.rpartition(':')[2]
+  with demo(tmp_path, f'--port={port}') as process:
+    _, errors = process.communicate(timeout=120)
+  assert process.returncode == 1
+  assert port in errors
+  assert 'Traceback' not in errors
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+  ('argument', 'message'),
+  [
+    ('--checkpoint=nowhere', 'no such checkpoint directory'),
+    ('--max_seconds=0', 'above 0'),
+    ('more', 'unexpected arguments: more'),
+  ],
+)
+def test_bad_arguments_are_told(tmp_path, argument, message):
+  with demo(tmp_path, argument) as process:
+    output = ''.join(process.communicate(timeout=120))
+  assert process.returncode == 1
+  assert message in output
+  assert 'Traceback' not in output
