@@ -89,7 +89,7 @@ class Extractor:
       illustrate: gives crops and loudness of every clip that has them, for
         pictures, whatever the modalities.
       encode: whether VGG16 makes features of the crops; otherwise `video` is
-        None and the crops are what is wanted.
+        None and the crops are what is wanted, all of them.
 
     Raises:
       ValueError: no such modality, or the weights cannot be used.
@@ -200,7 +200,7 @@ class Extractor:
     if frames is None:
       wanted = 'video' in self._modalities
       return _missing('picture') if wanted else ClipTrack()
-    return picture_of(self._crop_faces(frames), self._encode)
+    return self._of_face(self._crop_faces(frames))
 
   def _people(self, frames: _Frames | None) -> list[ClipTrack]:
     """Of everybody; of nobody, one that tells so."""
@@ -210,8 +210,12 @@ class Extractor:
       people = self._crop_faces.everybody(frames)
     except media.MediaError as error:
       return [ClipTrack([str(error)])]
-    found = [picture_of(iter(person), self._encode) for person in people]
+    found = [self._of_face(iter(person)) for person in people]
     return found or [ClipTrack(['nobody is seen for half a second'])]
+
+  def _of_face(self, seen: Iterator[faces.FaceOfFrame]) -> ClipTrack:
+    crops_wanted = 'video' in self._modalities and self._encode is None
+    return picture_of(seen, self._encode, every_crop=crops_wanted)
 
   def _sound(self, path: media.Path) -> ClipTrack:
     wanted = 'audio' in self._modalities

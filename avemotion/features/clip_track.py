@@ -32,20 +32,24 @@ class ClipTrack:
 
 
 def picture_of(
-  seen: Iterator[faces.FaceOfFrame], encode: visual.VisualEncoder | None
+  seen: Iterator[faces.FaceOfFrame],
+  encode: visual.VisualEncoder | None,
+  *,
+  every_crop: bool,
 ) -> ClipTrack:
   """What is seen of one person, as the frames come.
 
   Args:
     seen: the face of each frame.
-    encode: VGG16; None: its features are not wanted, and all crops are kept.
+    encode: VGG16; None: its features are not wanted.
+    every_crop: whether all crops are kept, or what is enough for a picture.
 
   Returns:
     The track. A picture that breaks off is one that is missing.
   """
   pieces: list[faces.Faces] = []
   video = []
-  crops = _Crops(_MOST_CROPS if encode else None)
+  crops = _Crops(None if every_crop else _MOST_CROPS)
   try:
     # VGG16 does not wait for the end of the clip.
     while piece := list(itertools.islice(seen, visual.LARGEST_PIECE)):
