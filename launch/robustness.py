@@ -14,9 +14,9 @@ its own fold, as they are and under added noise, a telephone's band, changes of
 pitch and speed, low light, blur, lost frames and hidden halves: those that
 change what the run reads. Light and blur need pixels: --folder.
 
-With --record, runs named `fusion`, `dropout` (fusion trained with modality
-dropout), `audio` and `video` tell what a fusion model that lacks a modality
-loses to a model of the other one alone.
+With --record, runs named `fusion`, `dropout` (fusion trained for clips that
+lack a modality, by modality dropout or a loss of each branch), `audio` and
+`video` tell what it loses there to a model of the other one alone.
 
 Writes OUTPUT.md and OUTPUT.png. A clip that cannot be read is named and left
 out of every row, and the exit code is 1.

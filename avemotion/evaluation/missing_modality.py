@@ -16,8 +16,9 @@ def lost_points(
 
   Args:
     scores: by run and condition, of four runs alike but for their modalities:
-      `dropout` was trained with modality dropout, `fusion` without it, `audio`
-      and `video` with one branch alone.
+      `dropout` was trained for clips that lack a modality, by modality dropout
+      or a loss of each branch, `fusion` was not, `audio` and `video` have one
+      branch alone.
 
   Returns:
     For 'audio' and 'video', points that `dropout` loses to that run by itself
