@@ -1,7 +1,7 @@
 """Recognition while a clip is still being heard and seen."""
 
-import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,24 +10,37 @@ from avemotion.features.clip import FEATURE_WIDTHS
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.prediction import named
 from avemotion.window_classifier import JOINT, WindowClassifier
-from avemotion.windows import Track
+from avemotion.windows import Track, Tracks
 
 # One that is so far behind the other has stopped, and is waited for no longer.
 _LONGEST_LAG = 5.0  # seconds
 
 
-@dataclasses.dataclass(frozen=True)
 class Moment:
   """What somebody's emotion is taken to be at a moment of a stream.
 
+  It is recognised when it is first asked for: who draws ten moments a second
+  need not wait for all of them.
+
   Attributes:
     seconds: when the last row that it knows of was complete.
-    probabilities: by label name, of the last six seconds; or at the end, of the
-      whole stream. None in a gap: nobody was heard or seen.
   """
 
-  seconds: float
-  probabilities: Mapping[str, float] | None
+  def __init__(
+    self,
+    seconds: float,
+    recognise: Callable[[], Mapping[str, float] | None],
+  ) -> None:
+    self.seconds = seconds
+    self._recognise = recognise
+
+  @functools.cached_property
+  def probabilities(self) -> Mapping[str, float] | None:
+    """By label name, of the last six seconds; or at the end, of the whole.
+
+    None in a gap: nobody was heard or seen.
+    """
+    return self._recognise()
 
   @property
   def label(self) -> str | None:
@@ -130,7 +143,7 @@ class Session:
       if each >= self._next_end or each == end:
         self._count_in(each)
     mean = self._sum / self._count if self._count else None
-    return Moment(end, self._named(mean))
+    return Moment(end, lambda: self._named(mean))
 
   def _add(self, modality: str, track: Track) -> Moment | None:
     if not len(track):
@@ -141,7 +154,8 @@ class Session:
       self._count_in(self._next_end)
       self._next_end += windows.HOP_SECONDS
     self._forget(min(self._next_end, now) - windows.WINDOW_SECONDS)
-    return Moment(now, self._named(self._answer(now)))
+    window = windows.window(self._tracks, now)
+    return Moment(now, lambda: self._named(self._answer(window)))
 
   def _join(self, modality: str, track: Track) -> None:
     self._tracks[modality] = self._tracks[modality].joined(track)
@@ -163,14 +177,14 @@ class Session:
       )
 
   def _count_in(self, end: float) -> None:
-    answer = self._answer(end)
+    answer = self._answer(windows.window(self._tracks, end))
     if answer is not None:
       self._sum += answer
       self._count += 1
 
-  def _answer(self, end: float) -> np.ndarray | None:
-    """Of the window that ends there; None in a gap."""
-    (answer,) = self._classify.whole([windows.window(self._tracks, end)])[JOINT]
+  def _answer(self, window: Tracks) -> np.ndarray | None:
+    """None in a gap."""
+    (answer,) = self._classify.whole([window])[JOINT]
     return None if np.isnan(answer).any() else answer
 
   def _named(self, answer: np.ndarray | None) -> dict[str, float] | None:

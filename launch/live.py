@@ -28,6 +28,8 @@ from avemotion.evaluation import figures
 from avemotion.streaming import Session
 from avemotion.training import logs
 
+_DRAW_SECONDS = 0.2  # of the stream, from one picture to the next
+
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint', None, 'as for predict.py; default: the model that ships'
 )
@@ -96,10 +98,12 @@ def _show(
     contextlib.suppress(KeyboardInterrupt),
     rich.live.Live(transient=True, auto_refresh=False) as screen,
   ):
+    drawn = -_DRAW_SECONDS
     for event in events:
       moment = live.push(session, event)
-      if moment:
+      if moment and moment.seconds >= drawn + _DRAW_SECONDS:
         screen.update(live.bars(moment), refresh=True)
+        drawn = moment.seconds
 
 
 if __name__ == '__main__':

@@ -42,11 +42,16 @@ def test_events_wait_for_their_time():
 
 
 def test_bars_are_as_long_as_probabilities():
-  moment = Moment(1.25, dict(zip(LABELS, (0.25, 0.7, 0.05), strict=True)))
+  shares = dict(zip(LABELS, (0.25, 0.7, 0.05), strict=True))
+  moment = Moment(1.25, lambda: shares)
   lines = live.bars(moment).plain.splitlines()
   assert lines[0].split() == ['1.2', 's', 'happy']
   assert [line.count('█') for line in lines[1:]] == [10, 28, 2]
-  assert live.bars(Moment(0.0, None)).plain.split() == ['0.0', 's', 'nobody']
+  assert live.bars(Moment(0.0, lambda: None)).plain.split() == [
+    '0.0',
+    's',
+    'nobody',
+  ]
 
 
 class FakeMicrophone:
