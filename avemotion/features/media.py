@@ -288,8 +288,9 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
         missing = _missing_samples(chunk, start, known)
         # FFmpeg's own mono is 3 dB louder than the mean, and can clip.
         samples = chunk.to_ndarray().mean(axis=0)
-        if missing:
-          yield np.zeros(missing, np.float32)
+        # A hole may be of minutes, and is not held as a whole either.
+        for begin in range(0, missing, SAMPLE_RATE):
+          yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
         yield samples
         known += missing + samples.size
   if not known:

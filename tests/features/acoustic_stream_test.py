@@ -29,7 +29,7 @@ def test_pieces_of_any_size_give_the_rows_of_the_whole(seed):
   sizes = rng.integers(0, [5, 1000, 3000, 20_000][seed], 60)
   waveform = noise(sizes.sum(), seed)
   mfcc, loudness = pushed(waveform, sizes)
-  np.testing.assert_allclose(mfcc, acoustic.mfcc(waveform), atol=2e-4)
+  np.testing.assert_allclose(mfcc, acoustic.mfcc(waveform), atol=1e-5)
   np.testing.assert_allclose(loudness, acoustic.loudness(waveform), atol=1e-5)
 
 

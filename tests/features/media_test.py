@@ -167,6 +167,13 @@ def test_sound_is_where_its_time_stamps_say(
   )
 
 
+def test_a_hole_of_minutes_comes_in_pieces_of_a_second(folder):
+  path = write_tones(folder / 'hole.mkv', [0, 200.25])
+  sizes = [piece.size for piece in media.read_pieces(path)]
+  assert max(sizes) <= 48_000
+  assert sum(sizes) == pytest.approx(200.75 * 48_000, abs=100)
+
+
 @pytest.mark.parametrize(('layout', 'channels'), [('stereo', 2), ('5.1', 6)])
 def test_channels_are_averaged(folder, layout, channels):
   whole = media.read_waveform(write_tones(folder / 'all.mkv', [0], layout))
