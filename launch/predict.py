@@ -15,7 +15,6 @@ import collections
 import json
 import os
 import pathlib
-import resource
 import sys
 
 # Before JAX is imported: on some of Intel's CPUs XLA would tell of each program
@@ -109,6 +108,8 @@ def main(argv: list[str]) -> int:
       print(f'predict.py: {error}', file=sys.stderr)
       failed = True
   if _RECORD_MEMORY.value:
+    import resource  # Where there is one: not on Windows.
+
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     figures.record(_RECORD_MEMORY.value, kilobytes * 1024 / 1e9, 'GB')
   return int(failed)
