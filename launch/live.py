@@ -25,7 +25,8 @@ from absl import app, flags
 
 from avemotion import compilation, live, recognizer
 from avemotion.evaluation import figures
-from avemotion.streaming import Session
+from avemotion.prediction import Prediction
+from avemotion.streaming import Moment, Session
 from avemotion.training import logs
 
 _DRAW_SECONDS = 0.2  # of the stream, from one picture to the next
@@ -41,8 +42,8 @@ _FAST = flags.DEFINE_boolean('fast', False, 'do not wait for the file')
 _RECORD = flags.DEFINE_boolean(
   'record',
   False,
-  'with --fast: write seconds of clip for a second of work into'
-  ' docs/results.json',
+  'of a file, with --fast: write seconds of clip for a second of work, and how'
+  ' far the end is from what predict.py says, into docs/results.json',
 )
 
 
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   if len(argv) > 2:
     raise app.UsageError('name one clip, or none')
+  if _RECORD.value and not (_FAST.value and len(argv) == 2):
+    raise app.UsageError('--record is of a file, with --fast')
   compilation.cache_on_disk()
   try:
     model = recognizer.Recognizer.from_checkpoint(_CHECKPOINT.value)
@@ -68,12 +71,22 @@ def main(argv: list[str]) -> int:
   rich.print(live.bars(end))
   print(f'{end.seconds:.1f} s in {worked:.1f} s: {end.seconds / worked:.1f} ×')
   if _RECORD.value:
-    figures.record(
-      'recognise.stream_real_time_factor',
-      end.seconds / worked,
-      'seconds of clip for a second of work',
-    )
+    _record(end.seconds / worked, model.predict(argv[1]), end)
   return 0
+
+
+def _record(factor: float, expected: Prediction, end: Moment) -> None:
+  figures.record(
+    'recognise.stream_real_time_factor',
+    factor,
+    'seconds of clip for a second of work',
+  )
+  found = end.probabilities or {}
+  figures.record(
+    'recognise.stream_max_difference',
+    max(abs(found[k] - v) for k, v in expected.probabilities.items()),
+    'probability',
+  )
 
 
 def _events(
