@@ -6,24 +6,20 @@ fonts and programs come from this machine, and Gradio's telemetry, its history
 of runs and its public links are off.
 """
 
-import contextlib
 import dataclasses
 import functools
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from avemotion import answer
+from avemotion import answer, uploads
 from avemotion.features import media
 from avemotion.recognizer import Recognizer
 from avemotion.training.logs import log
 
 _STYLE = pathlib.Path(__file__).parent / 'page.css'
 _MOST_WAITING = 8  # requests; who comes later is told that it is full
-# Of what was uploaded and not answered, as its page was closed meanwhile.
-_LONGEST_KEPT = 600  # seconds
 _MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 
 _TITLE = 'Which emotion is acted here?'
@@ -48,7 +44,7 @@ class Limits:
 
   Attributes:
     megabytes: size of the file, of 2²⁰ bytes.
-    seconds: length, by the container.
+    seconds: length, by the time stamps of all of it.
   """
 
   megabytes: int = 100
@@ -88,8 +84,8 @@ def serve(
     ValueError: Gradio is not installed.
     OSError: the port is taken.
   """
-  with tempfile.TemporaryDirectory(prefix='avemotion_page_') as uploads:
-    os.environ['GRADIO_TEMP_DIR'] = uploads
+  with uploads.swept_folder() as folder:
+    os.environ['GRADIO_TEMP_DIR'] = folder
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     try:
       import gradio
@@ -160,18 +156,15 @@ def recognise_and_delete(
   if upload is None:
     return None, answer.failure_to_html('No clip came: drop or record one.')
   path = pathlib.Path(upload['path'])
-  if not path.exists():  # The same bytes came twice, and lay in one place.
+  if not path.is_file():  # The same bytes that come twice lie in one place.
     return None, answer.failure_to_html(
-      f'{path.name} came twice at once, and is gone with the first answer:'
-      ' drop it again.'
+      f'{path.name} is gone: it came twice at once, or waited too long; drop it'
+      ' again.'
     )
   try:
     return None, recognise(recognizer, limits, path)
   finally:
-    path.unlink(missing_ok=True)
-    # The same bytes under another name may wait in the same folder.
-    with contextlib.suppress(OSError):
-      path.parent.rmdir()
+    uploads.delete(path)
 
 
 def modalities_of(recognizer: Recognizer) -> list[str]:
@@ -181,9 +174,7 @@ def modalities_of(recognizer: Recognizer) -> list[str]:
 
 def _check_length(path: str | os.PathLike[str], limits: Limits) -> None:
   """Before any of it is decoded."""
-  _, _, seconds = media.tracks(path)
-  # What a browser records does not say how long it is.
-  seconds = seconds or media.last_stamp(path)
+  seconds = media.length(path)
   if seconds > limits.seconds:
     raise ValueError(
       f'{path}: {seconds:.1f} s long; this page takes {limits.seconds:g} s at'
@@ -198,9 +189,7 @@ def _build(
   limits: Limits,
 ) -> Any:
   """Lays out the page: where clips go on the left, the answer on the right."""
-  with gradio.Blocks(
-    title='avemotion', delete_cache=(_LONGEST_KEPT // 60, _LONGEST_KEPT)
-  ) as blocks:
+  with gradio.Blocks(title='avemotion') as blocks:
     gradio.Markdown(f'# {_TITLE}\n{_DISCLAIMER}')
     with gradio.Row():
       with gradio.Column(scale=2, min_width=320):

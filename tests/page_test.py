@@ -32,7 +32,7 @@ def test_a_clip_is_gone_when_it_is_answered(recognizer, upload):
   assert not list(pathlib.Path(upload['path']).parents[1].iterdir())
   # Who sent the same bytes meanwhile is told.
   _, shown = page.recognise_and_delete(recognizer, page.Limits(), upload)
-  assert 'clip.mp4 came twice at once' in shown
+  assert 'clip.mp4 is gone: it came twice at once' in shown
 
 
 def test_the_same_clip_under_another_name_stays(recognizer, upload):
@@ -57,6 +57,15 @@ def test_a_clip_that_is_too_long_is_not_decoded(upload):
   shown = page.recognise(None, page.Limits(seconds=0.5), upload['path'])
   assert 'clip.mp4: 1.0 s long; this page takes 0.5 s at most' in shown
   assert upload['path'] not in shown
+
+
+def test_a_folder_passed_off_as_a_clip_is_refused_and_stays(upload):
+  folder = pathlib.Path(upload['path']).parent
+  _, shown = page.recognise_and_delete(
+    None, page.Limits(), {'path': str(folder)}
+  )
+  assert 'hash is gone' in shown
+  assert list(folder.iterdir())
 
 
 def test_no_clip_is_told(recognizer):

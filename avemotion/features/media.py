@@ -29,6 +29,13 @@ _LONGEST_HOLD = 1.0  # seconds
 # more is a fault of the file.
 _SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
+# A playlist (hls, concat, dash) would open any file here that it names; a bare
+# stream, such as h264, has no time stamps.
+_CONTAINERS = (
+  'mov,mp4,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,'
+  'wav,w64,aiff,au,caf,flac,mp3,aac,amr'
+)
+
 Path = str | os.PathLike[str]
 _T = TypeVar('_T')
 
@@ -60,31 +67,37 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
     return bool(_pictures(container)), has_sound, seconds
 
 
-def last_stamp(path: Path) -> float:
-  """When the last packet of a clip is shown, without decoding it.
+def length(path: Path) -> float:
+  """How long a clip of a stranger is, without decoding any of it.
+
+  No header is believed: what counts is when the last packet is shown. Only
+  containers are read that say so, and that have FFmpeg open no other file.
 
   Args:
-    path: anything that FFmpeg opens.
+    path: a clip.
 
   Returns:
-    Seconds since the clip's start; 0.0 where no packet says when it is shown.
+    Seconds from the clip's start to its last packet.
 
   Raises:
-    MediaError: the file is missing, cannot be opened, or breaks off.
+    MediaError: the file is missing, is no such container, or breaks off.
   """
-  last = 0.0
-  with _opened(path) as container:
+  stamps = []
+  with _opened(path, _CONTAINERS) as container:
     start = _start(container)
     try:
       for packet in container.demux():
-        with contextlib.suppress(_NoTimeStamp):
-          last = max(last, _seconds(packet, start))
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is not None and packet.time_base is not None:
+          stamps.append(float(stamp * packet.time_base) - start)
     except (av.error.FFmpegError, OSError) as error:
       raise MediaError(
-        f'{path}: cannot be read after {last:.1f} s'
+        f'{path}: cannot be read after {max(stamps, default=0.0):.1f} s'
         f' ({error.strerror or error}); the file is damaged'
       ) from error
-  return last
+  if not stamps:
+    raise MediaError(f'{path}: does not say how long it is')
+  return max(stamps)
 
 
 @contextlib.contextmanager
@@ -323,14 +336,23 @@ def read_waveform(path: Path) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator['av.container.InputContainer']:
+def _opened(
+  path: Path, containers: str | None = None
+) -> Iterator['av.container.InputContainer']:
+  """Opens a clip, of whatever kind or of the containers that are listed."""
   if not os.path.isfile(path):
     raise MediaError(f'{path}: no such file')
   if os.path.getsize(path) == 0:
     raise MediaError(f'{path}: the file is empty (0 bytes)')
+  options = {'format_whitelist': containers} if containers else {}
   try:
-    container = av.open(os.fspath(path))
+    container = av.open(os.fspath(path), options=options)
   except (av.error.FFmpegError, OSError) as error:
+    if containers and isinstance(error, av.error.ArgumentError):
+      raise MediaError(
+        f'{path}: expected one of the containers'
+        f' {containers.replace(",", ", ")}'
+      ) from error
     raise MediaError(
       f'{path}: not a clip that FFmpeg can open ({error.strerror or error})'
     ) from error

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import struct
 import threading
 from fractions import Fraction
 
@@ -236,19 +237,62 @@ def test_time_counts_from_the_clips_start(folder, suffix):
   assert seconds[-1] < 1.25
 
 
-def test_length_is_known_of_what_a_browser_records_too(folder):
-  path = folder / 'recorded.webm'
+def remux(source, path, **options):
+  """The same packets in another file; raw streams hold only the first."""
   with (
-    av.open(str(make(folder / 'whole.webm'))) as whole,
-    av.open(str(path), 'w', options={'live': '1'}) as recorded,
+    av.open(str(source)) as whole,
+    av.open(str(path), 'w', options=options) as other,
   ):
-    tracks = {s: recorded.add_stream_from_template(s) for s in whole.streams}
-    for packet in whole.demux():
+    streams = whole.streams.video if path.suffix == '.h264' else whole.streams
+    tracks = {s: other.add_stream_from_template(s) for s in streams}
+    for packet in whole.demux(*streams):
       if packet.size:
         packet.stream = tracks[packet.stream]
-        recorded.mux(packet)
-  assert media.tracks(path) == (True, True, 0.0)
-  assert media.last_stamp(path) == pytest.approx(1.2, abs=0.1)
+        other.mux(packet)
+  return path
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
+def test_length_is_that_of_the_last_packet(folder, suffix):
+  path = make(folder / f'length{suffix}')
+  assert media.length(path) == pytest.approx(1.2, abs=0.15)
+
+
+def test_length_is_known_of_what_a_browser_records_and_no_header_believed(
+  folder,
+):
+  whole = make(folder / 'whole.webm')
+  recorded = remux(whole, folder / 'recorded.webm', live='1')
+  assert media.tracks(recorded) == (True, True, 0.0)
+  assert media.length(recorded) == pytest.approx(1.2, abs=0.1)
+  # Matroska's Duration: element 0x4489 of 8 bytes, in milliseconds.
+  header, mark, rest = whole.read_bytes().partition(b'\x44\x89\x88')
+  lying = folder / 'lying.webm'
+  lying.write_bytes(header + mark + struct.pack('>d', 100.0) + rest[8:])
+  assert media.tracks(lying) == (True, True, 0.1)
+  assert media.length(lying) == pytest.approx(1.2, abs=0.1)
+
+
+def test_a_playlist_has_no_file_opened_that_it_names(folder):
+  private = remux(make(folder / 'private.mp4'), folder / 'private.ts')
+  playlist = folder / 'list.m3u8'
+  playlist.write_text(
+    '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n'
+    f'{private}\n#EXT-X-ENDLIST\n'
+  )
+  assert media.tracks(playlist)[:2] == (True, True)  # FFmpeg would.
+  with pytest.raises(
+    media.MediaError, match=r'list\.m3u8: expected one of the containers mov,'
+  ):
+    media.length(playlist)
+
+
+def test_a_stream_without_time_stamps_has_no_length(folder):
+  stream = remux(make(folder / 'source.mp4'), folder / 'stream.h264')
+  with pytest.raises(
+    media.MediaError, match=r'stream\.h264: expected one of the containers mov,'
+  ):
+    media.length(stream)
 
 
 def test_missing_tracks_are_told(folder):

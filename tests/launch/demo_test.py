@@ -31,6 +31,7 @@ CHROMIUM = (
   '--use-fake-ui-for-media-stream',
 )
 MEGABYTE = 2**20
+PLAYLIST = b'#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/private.ts\n'
 
 
 def demo(folder, *arguments):
@@ -152,16 +153,19 @@ def test_a_clip_that_is_dropped_is_answered_as_by_the_recognizer(
 @pytest.mark.parametrize(
   ('name', 'content', 'sentence'),
   [
-    ('notes.txt', b'no clip', 'notes.txt: not a clip that FFmpeg can open'),
-    ('empty.mp4', b'', 'empty.mp4: the file is empty'),
+    ('notes.txt', lambda _: b'no clip', 'not a clip that FFmpeg can open'),
+    ('empty.mp4', lambda _: b'', 'the file is empty'),
+    ('cut off.mp4', lambda clip: clip[: len(clip) // 2], 'not a clip that'),
+    ('list.m3u8', lambda _: PLAYLIST, 'expected one of the containers mov,'),
   ],
 )
 def test_what_is_no_clip_is_told_and_the_next_one_answered(
   page, clip, temporary, tmp_path, name, content, sentence
 ):
-  (tmp_path / name).write_bytes(content)
+  (tmp_path / name).write_bytes(content(clip.read_bytes()))
   drop(page, tmp_path / name)
-  assert sentence in page.wait_for_selector('.failure').inner_text()
+  failure = page.wait_for_selector('.failure').inner_text()
+  assert f'{name}: {sentence}' in failure
   assert 'Traceback' not in page.inner_text('body')
   assert not kept(temporary)
   drop(page, clip)

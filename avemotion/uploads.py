@@ -1,0 +1,68 @@
+"""The folder of clips that were uploaded, in which none stays.
+
+Gradio's own `delete_cache` is not used: it ends for good at the first thing
+that it cannot remove, such as a folder that a request passes off as a clip.
+"""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+
+# Of what was uploaded and never answered, as its page was closed meanwhile.
+_LONGEST_KEPT = 600.0  # seconds
+_BETWEEN_SWEEPS = 60.0  # seconds
+
+
+@contextlib.contextmanager
+def swept_folder() -> Iterator[str]:
+  """A new folder, from which old files go; at the end it goes itself.
+
+  Yields:
+    Path of the folder.
+  """
+  ended = threading.Event()
+
+  def sweep_until_ended() -> None:
+    while not ended.wait(_BETWEEN_SWEEPS):
+      sweep(folder, _LONGEST_KEPT)
+
+  with tempfile.TemporaryDirectory(prefix='avemotion_page_') as folder:
+    thread = threading.Thread(target=sweep_until_ended, daemon=True)
+    thread.start()
+    try:
+      yield folder
+    finally:
+      ended.set()
+      thread.join()
+
+
+def sweep(folder: str | os.PathLike[str], longest: float) -> None:
+  """Deletes the files that were written long ago.
+
+  Args:
+    folder: where they lie, at whatever depth.
+    longest: seconds that a file may be old.
+  """
+  for parent, _, names in os.walk(folder):
+    for name in names:
+      path = pathlib.Path(parent, name)
+      # Who answers a clip may delete it first; the others have their turn.
+      with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime > longest:
+          path.unlink()
+
+
+def delete(path: pathlib.Path) -> None:
+  """Deletes a clip, and the folder that Gradio made for it.
+
+  Args:
+    path: of the clip; it may be gone.
+  """
+  path.unlink(missing_ok=True)
+  # The same bytes under another name may wait in the same folder.
+  with contextlib.suppress(OSError):
+    path.parent.rmdir()
