@@ -5,7 +5,6 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -164,14 +163,15 @@ def _check_onnx() -> None:
 @contextlib.contextmanager
 def _whole(output: pathlib.Path) -> Iterator[pathlib.Path]:
   """A directory beside, which takes the other's place once it is complete."""
-  output = output.absolute()
+  output = output.resolve()
   output.parent.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(
     dir=output.parent, prefix=f'.{output.name}.'
   ) as beside:
-    unfinished = pathlib.Path(beside, output.name)
+    unfinished = pathlib.Path(beside, 'new')
     unfinished.mkdir()
     yield unfinished
     if output.exists():
-      shutil.rmtree(output)
+      # Not removed: where it cannot be moved, as a mount, it stays as it was.
+      output.rename(pathlib.Path(beside, 'old'))
     unfinished.rename(output)

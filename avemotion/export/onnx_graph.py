@@ -1,9 +1,11 @@
 """Writes ONNX graphs node by node; needs the extra `onnx`.
 
-By hand because jax2onnx 0.17 has no way with this network: what it writes of
-the recurrence onnxruntime refuses ("Type parameter (T) of Optype (Concat) bound
-to different types"), whether sizes are open or fixed, and it asks for an orbax
-older than ours. ONNX has a GRU of its own besides, which runtimes know to run.
+By hand because jax2onnx 0.17 has no way with the whole network. It converts the
+recurrence; it does not convert a mean over an open time ("'_DynamicDimSentinel'
+object has no attribute 'rmax'"), and the network of fixed sizes that it writes
+onnxruntime refuses ("Type parameter (T) of Optype (Concat) bound to different
+types"). It asks for an orbax older than ours, too. ONNX has a GRU of its own,
+which runtimes know to run.
 """
 
 import os

@@ -47,6 +47,17 @@ def test_an_export_is_replaced_only_if_that_is_asked_for(tmp_path, origin):
   assert names(tmp_path) == ['out']
 
 
+def test_a_link_goes_on_to_the_directory_that_is_replaced(tmp_path, origin):
+  out, link = tmp_path / 'disk' / 'out', tmp_path / 'link'
+  directory.write(out, origin)
+  link.symlink_to(out)
+  (written,) = directory.write(link, origin, overwrite=True)
+  assert link.readlink() == out
+  assert written.path == link / 'classifier.stablehlo'
+  assert names(out) == ['README.md', 'classifier.stablehlo']
+  assert names(tmp_path) == ['disk', 'link']
+
+
 def test_nothing_that_export_did_not_write_is_replaced(tmp_path, origin):
   (tmp_path / 'thesis.tex').write_text('all of it')
   with pytest.raises(ValueError, match=r'thesis\.tex, which is no part of'):
