@@ -5,7 +5,7 @@ import heapq
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +16,9 @@ from avemotion.features import media
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.streaming import Moment, Session
 
-# Pieces of sound that are pushed at once, and that may wait for it.
-_PIECE_SECONDS = 0.1
-_LONGEST_WAIT = 5.0  # seconds
+_PIECE_SECONDS = 0.1  # of the microphone's sound, that come at once
+_MOST_WAITING = 40  # events: a second of sound, and of 30 frames
+_LONGEST_FRAME = 5.0  # seconds that a camera may take to give one
 _BAR_WIDTH = 40  # characters of a probability of one
 
 
@@ -56,11 +56,15 @@ def push(session: Session, event: Event) -> Moment | None:
 
 
 @contextlib.contextmanager
-def of_file(path: media.Path) -> Iterator[Iterator[Event]]:
+def of_file(
+  path: media.Path, modalities: Container[str]
+) -> Iterator[Iterator[Event]]:
   """A file's sound and its sampled frames, in the order of time.
 
   Args:
     path: anything that FFmpeg opens.
+    modalities: of 'video' and 'audio', those that are wanted; the others are
+      not decoded.
 
   Yields:
     Its events.
@@ -71,9 +75,9 @@ def of_file(path: media.Path) -> Iterator[Iterator[Event]]:
   has_picture, has_sound, _ = media.tracks(path)
   with contextlib.ExitStack() as stack:
     sources = []
-    if has_sound:
+    if has_sound and 'audio' in modalities:
       sources.append(_sound_of(path))
-    if has_picture:
+    if has_picture and 'video' in modalities:
       frames = stack.enter_context(media.read_frames(path))
       sources.append(Event(at, image=image) for at, image in frames)
     yield heapq.merge(*sources, key=lambda event: event.seconds)
@@ -111,20 +115,20 @@ def of_devices(
       none.
 
   Yields:
-    Events without end. Those that nobody takes for five seconds are lost.
+    Events without end. Frames that come while a second's events wait are lost;
+    sound is not, whose samples are its clock.
 
   Raises:
     OSError: a device cannot be opened, or has stopped; or a library that reads
       it is not installed.
   """
-  events: queue.Queue[Event | OSError] = queue.Queue(
-    int(_LONGEST_WAIT / _PIECE_SECONDS)
-  )
+  events: queue.SimpleQueue[Event | OSError] = queue.SimpleQueue()
   start = time.monotonic()
 
   def put(event: Event | OSError) -> None:
-    with contextlib.suppress(queue.Full):
-      events.put_nowait(event)
+    is_frame = isinstance(event, Event) and event.image is not None
+    if not is_frame or events.qsize() < _MOST_WAITING:
+      events.put(event)
 
   with contextlib.ExitStack() as stack:
     if microphone is not None:
@@ -207,5 +211,5 @@ def _watching(
     yield
   finally:
     stopped.set()
-    thread.join(_LONGEST_WAIT)
+    thread.join(_LONGEST_FRAME)
     capture.release()

@@ -86,6 +86,11 @@ class Recognizer:
     model = weights.load_any(path)
     return cls(model, vgg16_weights, illustrate=illustrate)
 
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """What the model reads: 'video', 'audio' or both."""
+    return self._modalities
+
   def describe(self) -> str:
     """What the model reads, and what it was trained on, in a line."""
     config = self._model.config

@@ -5,6 +5,7 @@
   python launch/live.py CLIP                # a file, at its own speed
   python launch/live.py CLIP --fast         # as fast as it goes
 
+What the model does not read is not opened: the one that ships needs no camera.
 Draws the probabilities of the last six seconds as bars in the terminal, until
 Ctrl-C or the end of the file; then those of the whole. Without --checkpoint the
 model that ships listens. Camera and microphone need `pip install -e '.[live]'`.
@@ -61,17 +62,18 @@ def main(argv: list[str]) -> int:
     session = model.stream()
     session.warm_up()
     began = time.monotonic()
-    with _events(argv[1:]) as events:
+    with _events(argv[1:], model.modalities) as events:
       _show(session, events, is_file=len(argv) > 1)
     end = session.finish()
+    worked = time.monotonic() - began
+    rich.print(live.bars(end))
+    factor = end.seconds / worked
+    print(f'{end.seconds:.1f} s in {worked:.1f} s: {factor:.1f} ×')
+    if _RECORD.value:
+      _record(factor, model.predict(argv[1]), end)
   except (ValueError, OSError) as error:
     print(f'live.py: {error}', file=sys.stderr)
     return 1
-  worked = time.monotonic() - began
-  rich.print(live.bars(end))
-  print(f'{end.seconds:.1f} s in {worked:.1f} s: {end.seconds / worked:.1f} ×')
-  if _RECORD.value:
-    _record(end.seconds / worked, model.predict(argv[1]), end)
   return 0
 
 
@@ -90,14 +92,14 @@ def _record(factor: float, expected: Prediction, end: Moment) -> None:
 
 
 def _events(
-  clips: list[str],
+  clips: list[str], modalities: tuple[str, ...]
 ) -> contextlib.AbstractContextManager[Iterator[live.Event]]:
   if clips:
-    return live.of_file(clips[0])
-  microphone = _MICROPHONE.value
+    return live.of_file(clips[0], modalities)
+  sees = 'video' in modalities and _CAMERA.value >= 0
+  listens = 'audio' in modalities and _MICROPHONE.value != 'none'
   return live.of_devices(
-    None if _CAMERA.value < 0 else _CAMERA.value,
-    None if microphone == 'none' else microphone,
+    _CAMERA.value if sees else None, _MICROPHONE.value if listens else None
   )
 
 

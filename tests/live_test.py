@@ -10,12 +10,13 @@ from small_model import LABELS, make_clip
 
 from avemotion import live
 from avemotion.features import media
+from avemotion.models.fusion import MODALITIES
 from avemotion.streaming import Moment
 
 
 def test_a_files_events_come_in_the_order_of_time(tmp_path):
   path = make_clip(tmp_path / 'clip.mp4')
-  with live.of_file(path) as found:
+  with live.of_file(path, MODALITIES) as found:
     events = list(found)
   assert (np.diff([event.seconds for event in events]) >= 0).all()
   heard = [event.samples for event in events if event.samples is not None]
@@ -25,11 +26,19 @@ def test_a_files_events_come_in_the_order_of_time(tmp_path):
   assert sum(event.image is not None for event in events) == 12
 
 
+@pytest.mark.parametrize('modality', MODALITIES)
+def test_what_the_model_does_not_read_is_not_decoded(tmp_path, modality):
+  path = make_clip(tmp_path / 'clip.mp4')
+  with live.of_file(path, (modality,)) as found:
+    kinds = {event.image is not None for event in found}
+  assert kinds == {modality == 'video'}
+
+
 def test_a_broken_file_is_named(tmp_path):
   (tmp_path / 'broken.mp4').write_bytes(b'')
   with (
     pytest.raises(media.MediaError, match=r'broken\.mp4'),
-    live.of_file(tmp_path / 'broken.mp4'),
+    live.of_file(tmp_path / 'broken.mp4', MODALITIES),
   ):
     pass
 
@@ -110,6 +119,16 @@ def test_devices_give_samples_and_frames():
   images = [event.image for event in found if event.image is not None]
   assert len(images) == 3
   assert images[0][0, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.usefixtures('_devices')
+def test_frames_are_lost_where_nobody_takes_them_and_sound_is_not(monkeypatch):
+  monkeypatch.setattr(live, '_MOST_WAITING', 0)
+  with live.of_devices(0, '') as events:
+    found = list(itertools.islice(events, 2))
+    with pytest.raises(OSError, match='no more frames'):
+      next(events)
+  assert all(event.samples is not None for event in found)
 
 
 @pytest.mark.usefixtures('_devices')

@@ -227,6 +227,8 @@ def test_an_enrolled_speaker_is_recognised_by_what_differs_from_their_mean(
   known = recognizer.predict(path)
   assert not any('--enrol' in warning for warning in known.warnings)
   assert known.probabilities != stranger.probabilities
+  recognizer.enrol([path])
+  assert recognizer.predict(path).probabilities == known.probabilities
   rows = known.features.audio - known.features.audio.mean(axis=0)
   logits = model.classifier.apply(
     model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
