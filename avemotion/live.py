@@ -158,11 +158,11 @@ def _listening(
   microphone: int | str, put: Callable[[Event | OSError], None]
 ) -> Iterator[None]:
   try:
-    import sounddevice
-  except (ImportError, OSError) as error:  # OSError: there is no PortAudio.
+    import sounddevice  # Comes with MediaPipe.
+  except (ImportError, OSError) as error:
     raise OSError(
-      f"the microphone needs the extra 'live': pip install -e '.[live]', and"
-      f' PortAudio ({error})'
+      'the microphone needs PortAudio, as of apt-get install libportaudio2'
+      f' ({error})'
     ) from error
   heard = 0
 

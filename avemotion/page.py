@@ -136,7 +136,7 @@ def recognise(
     # Who dropped a clip knows its name, not where it lay.
     reason = str(error).replace(os.fspath(path), os.path.basename(path))
     return answer.failure_to_html(reason)
-  return answer.to_html(prediction, modalities_of(recognizer))
+  return answer.to_html(prediction, recognizer.modalities)
 
 
 def recognise_and_delete(
@@ -165,11 +165,6 @@ def recognise_and_delete(
     return None, recognise(recognizer, limits, path)
   finally:
     uploads.delete(path)
-
-
-def modalities_of(recognizer: Recognizer) -> list[str]:
-  """What a model reads, 'video', 'audio' or both, by its own description."""
-  return recognizer.describe().partition(',')[0].split(' and ')
 
 
 def _check_length(path: str | os.PathLike[str], limits: Limits) -> None:

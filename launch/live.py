@@ -8,7 +8,7 @@
 What the model does not read is not opened: the one that ships needs no camera.
 Draws the probabilities of the last six seconds as bars in the terminal, until
 Ctrl-C or the end of the file; then those of the whole. Without --checkpoint the
-model that ships listens. Camera and microphone need `pip install -e '.[live]'`.
+model that ships listens. The microphone needs PortAudio, of the system.
 """
 
 import contextlib

@@ -79,10 +79,6 @@ def test_a_broken_clip_is_named_without_its_folder(recognizer, upload):
   assert '>clip.mp4: not a clip that FFmpeg can open' in shown
 
 
-def test_modalities_are_those_of_the_model(recognizer):
-  assert page.modalities_of(recognizer) == ['audio']
-
-
 @pytest.mark.parametrize('limit', [{'megabytes': 0}, {'seconds': 0.0}])
 def test_limits_that_no_clip_meets_are_refused(limit):
   with pytest.raises(ValueError, match='above 0'):
