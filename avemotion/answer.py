@@ -27,11 +27,11 @@ def to_html(prediction: Prediction, reads: Collection[str]) -> str:
     HTML that holds all it shows, the pictures too: no file stays behind.
   """
   label = html.escape(prediction.label)
-  share = prediction.probabilities[prediction.label]
+  doubt = ', uncertain' if prediction.uncertain else ''
   return (
     f'<section class="answer" data-label="{label}">'
     f'<h2>Taken for <b style="border-color: {_colour(prediction.label)}">'
-    f'{label}</b>, at {share:.0%}</h2>'
+    f'{label}</b>, at {prediction.confidence:.0%}{doubt}</h2>'
     f'{_bars(prediction)}'
     f'{_timeline(prediction)}'
     f'<h3>What it was taken from</h3>{_evidence(prediction, reads)}'

@@ -142,6 +142,7 @@ class Prediction:
       path,
       self.timeline_seconds,
       dict(zip(self.probabilities, self.timeline.T, strict=True)),
+      self.probabilities,
       duration=self.seconds,
       title=(
         f'{os.path.basename(self.clip)}: {self.label}'

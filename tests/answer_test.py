@@ -50,6 +50,10 @@ def test_bars_have_the_emotions_colours_the_likeliest_first(prediction):
     COLOURS['calm'],
   ]
   assert 'data-label="happy"' in shown
+  assert 'happy</b>, at 62%</h2>' in shown
+  unsure = {'calm': 0.35, 'happy': 0.4, 'bored': 0.25}
+  doubted = dataclasses.replace(prediction, probabilities=unsure)
+  assert 'happy</b>, at 40%, uncertain</h2>' in answer.to_html(doubted, ())
 
 
 @pytest.mark.parametrize(

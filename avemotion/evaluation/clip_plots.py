@@ -29,6 +29,7 @@ def save_timeline(
   path: str | os.PathLike[str],
   seconds: np.ndarray,
   probabilities: Mapping[str, np.ndarray],
+  of_clip: Mapping[str, float],
   *,
   duration: float,
   title: str,
@@ -42,22 +43,26 @@ def save_timeline(
   Args:
     path: the PNG.
     seconds: float[points].
-    probabilities: for each label float[points].
+    probabilities: for each label float[points]; nan in a gap.
+    of_clip: for each label that of the whole clip, which ranks them.
     duration: of the clip, seconds.
     title: above it.
     branches: probabilities as above by what stands in front of them; labels
       that are the strongest at some point are shown.
-    attributions: what each step adds to the strongest label, nats, by what
-      stands in front of it.
+    attributions: what each step adds to the clip's strongest label, nats, by
+      what stands in front of it.
     loudness: of the sound, dBFS; None: no sound.
     faces: float[frames] seconds and uint8[frames, 48, 48, 3]; None: no face.
   """
-  ranked = sorted(probabilities, key=lambda name: -probabilities[name][-1])
-  curves = {name: probabilities[name] for name in ranked}
-  panels: list[Panel] = [
-    (4.0, lambda ax: _draw_probabilities(ax, seconds, curves))
-  ]
+  ranked = sorted(of_clip, key=lambda name: -of_clip[name])
   colours = {name: colour_of(name, index) for index, name in enumerate(ranked)}
+  lines = [
+    (f'{name}  {of_clip[name]:.0%}', probabilities[name], colours[name])
+    for name in ranked
+  ]
+  panels: list[Panel] = [
+    (4.0, lambda ax: _draw_probabilities(ax, seconds, lines))
+  ]
   panels += [
     (1.2, functools.partial(_draw_branch, name, seconds, of_branch, colours))
     for name, of_branch in branches.items()
@@ -133,17 +138,19 @@ def draw_faces(
 
 
 def _draw_probabilities(
-  ax: axes.Axes, seconds: np.ndarray, probabilities: Mapping[str, np.ndarray]
+  ax: axes.Axes,
+  seconds: np.ndarray,
+  lines: Sequence[tuple[str, np.ndarray, str]],
 ) -> None:
-  """Lines, the strongest at the end first."""
-  for index, (name, values) in enumerate(probabilities.items()):
+  """Names, values and colours of lines, the strongest first."""
+  for index, (name, values, colour) in enumerate(lines):
     ax.plot(
       seconds,
       values,
-      color=colour_of(name, index),
+      color=colour,
       lw=2.5 if index == 0 else 1.5,
       marker='o' if len(seconds) == 1 else None,
-      label=f'{name}  {values[-1]:.0%}',
+      label=name,
     )
   ax.set(ylabel='probability', ylim=(0, 1))
   ax.grid(axis='y', color='#e5e5e5')
@@ -151,7 +158,7 @@ def _draw_probabilities(
     loc='center left',
     bbox_to_anchor=(1.0, 0.5),
     frameon=False,
-    title='at the end',
+    title='of the clip',
     alignment='left',
   )
 

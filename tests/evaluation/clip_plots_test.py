@@ -18,6 +18,7 @@ def test_timeline_grows_by_what_is_shown(tmp_path, loudness, faces):
     path,
     seconds,
     {'calm': seconds / 4, 'unheard of': 1 - seconds / 4},
+    {'calm': 0.5, 'unheard of': 0.5},
     duration=2.0,
     title='clip',
     loudness=(seconds, -60 + 10 * seconds) if loudness else None,
@@ -34,7 +35,9 @@ def explained(path, attributions):
   clip_plots.save_timeline(
     path,
     seconds,
-    {'sad': np.full(20, 0.1), 'angry': np.full(20, 0.9)},
+    # By its end the clip is sad; as a whole it is angry.
+    {'sad': np.full(20, 0.9), 'angry': np.append(np.full(19, 0.1), np.nan)},
+    {'sad': 0.1, 'angry': 0.9},
     duration=2.0,
     title='clip',
     attributions=attributions,
@@ -81,6 +84,7 @@ def test_branches_show_what_is_the_strongest_in_them_at_some_point(tmp_path):
     path,
     seconds,
     dict.fromkeys(('angry', 'sad', 'happy'), seconds),
+    dict.fromkeys(('angry', 'sad', 'happy'), 1 / 3),
     duration=2.0,
     title='clip',
     branches={
