@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from avemotion.emotions import COLOURS
-from avemotion.features import media, media_writer
+from avemotion.features import containers, media, media_writer
 from avemotion.prediction import Prediction
 from avemotion.windows import step_ends
 
@@ -42,7 +42,7 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
   clip = prediction.clip
   if os.path.exists(path) and os.path.samefile(path, clip):
     raise ValueError(f'{path}: is the clip itself; give another name')
-  has_picture, has_sound, _ = media.tracks(clip)
+  has_picture, has_sound, _ = containers.tracks(clip)
   images = media.every_frame(clip) if has_picture else _loudness(prediction)
   sound = media.read_sound(clip) if has_sound else ()
   media_writer.write_clip(path, _annotated(prediction, images), sound)

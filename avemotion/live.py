@@ -12,7 +12,7 @@ import numpy as np
 import rich.text
 
 from avemotion.evaluation.plots import colour_of
-from avemotion.features import media
+from avemotion.features import containers, media
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.streaming import Moment, Session
 
@@ -72,7 +72,7 @@ def of_file(
   Raises:
     MediaError: it cannot be opened; from the iterator, that it breaks off.
   """
-  has_picture, has_sound, _ = media.tracks(path)
+  has_picture, has_sound, _ = containers.tracks(path)
   with contextlib.ExitStack() as stack:
     sources = []
     if has_sound and 'audio' in modalities:

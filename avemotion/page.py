@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from avemotion import answer, uploads
-from avemotion.features import media
+from avemotion.features import containers
 from avemotion.recognizer import Recognizer
 from avemotion.training.logs import log
 
@@ -169,7 +169,7 @@ def recognise_and_delete(
 
 def _check_length(path: str | os.PathLike[str], limits: Limits) -> None:
   """Before any of it is decoded."""
-  seconds = media.length(path)
+  seconds = containers.length(path)
   if seconds > limits.seconds:
     raise ValueError(
       f'{path}: {seconds:.1f} s long; this page takes {limits.seconds:g} s at'

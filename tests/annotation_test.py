@@ -9,7 +9,7 @@ from PIL import ImageColor
 
 from avemotion import annotation
 from avemotion.emotions import COLOURS
-from avemotion.features import media
+from avemotion.features import containers, media
 from avemotion.features.clip import ClipFeatures
 from avemotion.prediction import Prediction
 from tfds_ravdess import synthetic
@@ -75,7 +75,7 @@ def test_it_is_the_clip_with_a_panel_beside_it(clip, annotated):
   # Away from the box the picture is what it was.
   apart = np.abs(images[:, :, 160:320].astype(int) - originals[:, :, 160:])
   assert apart.mean() < 6
-  has_picture, has_sound, seconds = media.tracks(annotated)
+  has_picture, has_sound, seconds = containers.tracks(annotated)
   assert has_picture
   assert has_sound
   assert seconds == pytest.approx(SECONDS, abs=0.1)
@@ -129,7 +129,7 @@ def test_sound_alone_is_shown_as_loudness(tmp_path):
   assert times[-1] == pytest.approx(SECONDS, abs=0.1)
   heights = near(images[0, :, :640], '#8c939a').sum(axis=0)
   assert heights[600] > heights[400] > heights[200] > 20
-  assert media.tracks(path)[:2] == (True, True)
+  assert containers.tracks(path)[:2] == (True, True)
 
 
 def test_a_clip_that_is_to_be_turned_is_annotated_upright(clip):

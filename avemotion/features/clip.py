@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, media, visual
+from avemotion.features import acoustic, containers, faces, media, visual
 from avemotion.features.clip_track import (
   ClipTrack,
   picture_of,
@@ -149,7 +149,7 @@ class Extractor:
     with self._frames(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
-        has_picture, has_sound, seconds = media.tracks(path)
+        has_picture, has_sound, seconds = containers.tracks(path)
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       sound = self._sound(path) if has_sound else _missing('sound')

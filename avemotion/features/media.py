@@ -1,19 +1,26 @@
-"""Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B).
-
-The only file that knows PyAV, but for `media_writer.py`.
-"""
+"""Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B)."""
 
 import contextlib
 import itertools
-import os
 from collections.abc import Container, Generator, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import av
 import numpy as np
 
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.ahead import ahead
+from avemotion.features.containers import (
+  MediaError,
+  NoTimeStamp,
+  Path,
+  decoded,
+  opened,
+  picture_stream,
+  seconds_of,
+  sound_stream,
+  start_of,
+)
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
 # Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
@@ -29,75 +36,7 @@ _LONGEST_HOLD = 1.0  # seconds
 # more is a fault of the file.
 _SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
-# A playlist (hls, concat, dash) would open any file here that it names; a bare
-# stream, such as h264, has no time stamps.
-_CONTAINERS = (
-  'mov,mp4,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,'
-  'wav,w64,aiff,au,caf,flac,mp3,aac,amr'
-)
-
-Path = str | os.PathLike[str]
 _T = TypeVar('_T')
-
-
-class MediaError(ValueError):
-  """A file cannot be decoded; the message names it and the reason."""
-
-
-class _NoTimeStamp(ValueError):
-  """A packet or a frame does not say when it is shown."""
-
-
-def tracks(path: Path) -> tuple[bool, bool, float]:
-  """What a clip holds, without decoding it.
-
-  Args:
-    path: anything that FFmpeg opens.
-
-  Returns:
-    Whether it has a picture, whether it has sound, and its length in seconds
-    (0.0 where the container does not say).
-
-  Raises:
-    MediaError: the file is missing or cannot be opened.
-  """
-  with _opened(path) as container:
-    seconds = (container.duration or 0) / av.time_base
-    has_sound = bool(container.streams.audio)
-    return bool(_pictures(container)), has_sound, seconds
-
-
-def length(path: Path) -> float:
-  """How long a clip of a stranger is, without decoding any of it.
-
-  No header is believed: what counts is when the last packet is shown. Only
-  containers are read that say so, and that have FFmpeg open no other file.
-
-  Args:
-    path: a clip.
-
-  Returns:
-    Seconds from the clip's start to its last packet.
-
-  Raises:
-    MediaError: the file is missing, is no such container, or breaks off.
-  """
-  stamps = []
-  with _opened(path, _CONTAINERS) as container:
-    start = _start(container)
-    try:
-      for packet in container.demux():
-        stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is not None and packet.time_base is not None:
-          stamps.append(float(stamp * packet.time_base) - start)
-    except (av.error.FFmpegError, OSError) as error:
-      raise MediaError(
-        f'{path}: cannot be read after {max(stamps, default=0.0):.1f} s'
-        f' ({error.strerror or error}); the file is damaged'
-      ) from error
-  if not stamps:
-    raise MediaError(f'{path}: does not say how long it is')
-  return max(stamps)
 
 
 @contextlib.contextmanager
@@ -151,14 +90,14 @@ def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
 def _expected_seconds(path: Path) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
   seconds: list[float] = []
-  with _opened(path) as container:
-    stream = _picture(path, container)
-    start = _start(container)
+  with opened(path) as container:
+    stream = picture_stream(path, container)
+    start = start_of(container)
     try:
       for packet in container.demux(stream):
         if packet.size and not packet.is_discard:
-          seconds.append(_seconds(packet, start))
-    except (_NoTimeStamp, av.error.FFmpegError, OSError):
+          seconds.append(seconds_of(packet, start))
+    except (NoTimeStamp, av.error.FFmpegError, OSError):
       return []
   return [
     time for time, _ in _sampled((time, None) for time in sorted(seconds))
@@ -210,25 +149,25 @@ def _frames(
   Yields:
     Seconds since the clip's start, and the frame.
   """
-  with _opened(path) as container:
-    stream = _picture(path, container)
+  with opened(path) as container:
+    stream = picture_stream(path, container)
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
-    start = _start(container)
+    start = start_of(container)
     if stream.codec_context.name not in _SKIPPABLE:
       wanted = None
 
     def packets() -> Iterator['av.Packet']:
       for packet in container.demux(stream):
         if wanted is not None and packet.size and packet.pts is not None:
-          needed = _seconds(packet, start) in wanted
+          needed = seconds_of(packet, start) in wanted
           stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
         yield packet
 
-    for index, frame in enumerate(_decoded(path, stream, packets())):
+    for index, frame in enumerate(decoded(path, stream, packets())):
       try:
-        seconds = _seconds(frame, start)
-      except _NoTimeStamp:
+        seconds = seconds_of(frame, start)
+      except NoTimeStamp:
         seconds = index / float(stream.average_rate or 30)
       yield seconds, frame
 
@@ -257,22 +196,17 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
   Yields:
     Seconds since the clip's start, and float32[channels, samples]; of more than
-    two channels a mix to two.
+    two channels a mix to two. Where the file does not say when, one follows the
+    other.
 
   Raises:
     MediaError: the file has no sound, or breaks off.
   """
-  with _opened(path) as container:
-    stream = _sound(path, container)
-    start = _start(container)
-    layout = 'mono' if stream.channels == 1 else 'stereo'
-    resampler = av.AudioResampler(
-      format='fltp', layout=layout, rate=SAMPLE_RATE
-    )
-    frames = _decoded(path, stream, container.demux(stream))
-    for frame in itertools.chain(frames, [None]):
-      for chunk in resampler.resample(frame):
-        yield _seconds(chunk, start), chunk.to_ndarray()
+  known = 0
+  for seconds, chunk in _resampled(path, at_most_stereo=True):
+    at = known / SAMPLE_RATE if seconds is None else seconds
+    yield at, chunk
+    known = round(at * SAMPLE_RATE) + chunk.shape[1]
 
 
 def read_pieces(path: Path) -> Iterator[np.ndarray]:
@@ -290,34 +224,17 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
   Raises:
     MediaError: the file has no sound, none could be decoded, or it breaks off.
   """
-  with _opened(path) as container:
-    stream = _sound(path, container)
-    start = _start(container)
-    resampler = av.AudioResampler(format='fltp', rate=SAMPLE_RATE)
-    frames = _decoded(path, stream, container.demux(stream))
-    known = 0
-    for frame in itertools.chain(frames, [None]):
-      for chunk in resampler.resample(frame):
-        missing = _missing_samples(chunk, start, known)
-        # FFmpeg's own mono is 3 dB louder than the mean, and can clip.
-        samples = chunk.to_ndarray().mean(axis=0)
-        # A hole may be of minutes, and is not held as a whole either.
-        for begin in range(0, missing, SAMPLE_RATE):
-          yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
-        yield samples
-        known += missing + samples.size
+  known = 0
+  for seconds, chunk in _resampled(path):
+    missing = _missing_samples(seconds, known)
+    # A hole may be of minutes, and is not held as a whole either.
+    for begin in range(0, missing, SAMPLE_RATE):
+      yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
+    # FFmpeg's own mono is 3 dB louder than the channels' mean, and can clip.
+    yield chunk.mean(axis=0)
+    known += missing + chunk.shape[1]
   if not known:
     raise MediaError(f'{path}: its sound track holds no samples')
-
-
-def _missing_samples(chunk: 'av.AudioFrame', start: float, known: int) -> int:
-  """Samples between those that are known and a chunk, if it is a real hole."""
-  try:
-    seconds = _seconds(chunk, start) - known / SAMPLE_RATE
-  except _NoTimeStamp:
-    return 0
-  is_hole = _SHORTEST_HOLE < seconds < _LONGEST_HOLE
-  return round(seconds * SAMPLE_RATE) if is_hole else 0
 
 
 def read_waveform(path: Path) -> np.ndarray:
@@ -335,85 +252,32 @@ def read_waveform(path: Path) -> np.ndarray:
   return np.concatenate([*read_pieces(path)])
 
 
-@contextlib.contextmanager
-def _opened(
-  path: Path, containers: str | None = None
-) -> Iterator['av.container.InputContainer']:
-  """Opens a clip, of whatever kind or of the containers that are listed."""
-  if not os.path.isfile(path):
-    raise MediaError(f'{path}: no such file')
-  if os.path.getsize(path) == 0:
-    raise MediaError(f'{path}: the file is empty (0 bytes)')
-  options = {'format_whitelist': containers} if containers else {}
-  try:
-    container = av.open(os.fspath(path), options=options)
-  except (av.error.FFmpegError, OSError) as error:
-    if containers and isinstance(error, av.error.ArgumentError):
-      raise MediaError(
-        f'{path}: expected one of the containers'
-        f' {containers.replace(",", ", ")}'
-      ) from error
-    raise MediaError(
-      f'{path}: not a clip that FFmpeg can open ({error.strerror or error})'
-    ) from error
-  with container:
-    yield container
+def _resampled(
+  path: Path, *, at_most_stereo: bool = False
+) -> Iterator[tuple[float | None, np.ndarray]]:
+  """Seconds, where the file tells, and float32[channels, samples] at 48 kHz."""
+  with opened(path) as container:
+    stream = sound_stream(path, container)
+    start = start_of(container)
+    layout = 'stereo' if at_most_stereo and stream.channels > 1 else None
+    resampler = av.AudioResampler('fltp', layout, SAMPLE_RATE)
+    frames = decoded(path, stream, container.demux(stream))
+    for frame in itertools.chain(frames, [None]):
+      for chunk in resampler.resample(frame):
+        try:
+          seconds = seconds_of(chunk, start)
+        except NoTimeStamp:
+          seconds = None
+        yield seconds, chunk.to_ndarray()
 
 
-def _pictures(
-  container: 'av.container.InputContainer',
-) -> list['av.VideoStream']:
-  """Video streams, less the cover images that music files carry."""
-  attached = av.stream.Disposition.attached_pic
-  return [s for s in container.streams.video if not s.disposition & attached]
-
-
-def _picture(
-  path: Path, container: 'av.container.InputContainer'
-) -> 'av.VideoStream':
-  pictures = _pictures(container)
-  if not pictures:
-    raise MediaError(f'{path}: has no picture')
-  return pictures[0]
-
-
-def _sound(
-  path: Path, container: 'av.container.InputContainer'
-) -> 'av.AudioStream':
-  if not container.streams.audio:
-    raise MediaError(f'{path}: has no sound')
-  return container.streams.audio[0]
-
-
-def _start(container: 'av.container.InputContainer') -> float:
-  return (container.start_time or 0) / av.time_base
-
-
-def _seconds(
-  of: 'av.Packet | av.VideoFrame | av.AudioFrame', start: float
-) -> float:
-  if of.pts is None or of.time_base is None:
-    raise _NoTimeStamp
-  return float(of.pts * of.time_base) - start
-
-
-def _decoded(
-  path: Path,
-  stream: 'av.VideoStream | av.AudioStream',
-  packets: Iterable['av.Packet'],
-) -> Iterator[Any]:
-  """Frames of a stream: `av.VideoFrame` or `av.AudioFrame`, as it is."""
-  frames = 0
-  try:
-    for packet in packets:
-      for frame in packet.decode():
-        frames += 1
-        yield frame
-  except (av.error.FFmpegError, OSError) as error:
-    raise MediaError(
-      f'{path}: {stream.type} cannot be decoded after {frames} frames'
-      f' ({error.strerror or error}); the file is damaged'
-    ) from error
+def _missing_samples(seconds: float | None, known: int) -> int:
+  """Samples between those that are known and the next, if it is a real hole."""
+  if seconds is None:
+    return 0
+  hole = seconds - known / SAMPLE_RATE
+  is_hole = _SHORTEST_HOLE < hole < _LONGEST_HOLE
+  return round(hole * SAMPLE_RATE) if is_hole else 0
 
 
 def _upright(frame: 'av.VideoFrame') -> np.ndarray:

@@ -1,6 +1,6 @@
 """Encode a clip: frames as they are shown, and sound.
 
-The only file beside `media.py` that knows PyAV.
+Like `containers.py` and `media.py` it knows PyAV; no other file does.
 """
 
 import itertools

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from avemotion.features import acoustic, media, media_writer
+from avemotion.features import acoustic, containers, media, media_writer
 from avemotion.features import clip as clip_lib
 from tfds_ravdess import synthetic, synthetic_face
 
@@ -153,8 +153,8 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
   folder, extractor, monkeypatch
 ):
   path = make(folder / 'recorded.webm')
-  real = media.tracks(path)
-  monkeypatch.setattr(media, 'tracks', lambda path: (*real[:2], 0.0))
+  real = containers.tracks(path)
+  monkeypatch.setattr(containers, 'tracks', lambda path: (*real[:2], 0.0))
   features = extractor(path)
   assert features.seconds == pytest.approx(1.0, abs=0.1)
   assert features.warnings == ()

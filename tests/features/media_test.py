@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import struct
 import threading
 from fractions import Fraction
 
@@ -10,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from avemotion.features import media, media_writer
+from avemotion.features import containers, media, media_writer
 from tfds_ravdess import synthetic
 
 
@@ -49,7 +48,7 @@ def test_frames_come_7_5_times_a_second_whatever_the_rate(folder, fps):
 @pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
 def test_containers_give_rgb_frames_and_mono_48_khz(folder, suffix):
   path = make(folder / f'container{suffix}')
-  has_picture, has_sound, seconds = media.tracks(path)
+  has_picture, has_sound, seconds = containers.tracks(path)
   assert (has_picture, has_sound) == (True, True)
   assert seconds == pytest.approx(1.2, abs=0.15)
   _, image = read(path)[0]
@@ -237,81 +236,15 @@ def test_time_counts_from_the_clips_start(folder, suffix):
   assert seconds[-1] < 1.25
 
 
-def remux(source, path, **options):
-  """The same packets in another file; raw streams hold only the first."""
-  with (
-    av.open(str(source)) as whole,
-    av.open(str(path), 'w', options=options) as other,
-  ):
-    streams = whole.streams.video if path.suffix == '.h264' else whole.streams
-    tracks = {s: other.add_stream_from_template(s) for s in streams}
-    for packet in whole.demux(*streams):
-      if packet.size:
-        packet.stream = tracks[packet.stream]
-        other.mux(packet)
-  return path
-
-
-@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
-def test_length_is_that_of_the_last_packet(folder, suffix):
-  path = make(folder / f'length{suffix}')
-  assert media.length(path) == pytest.approx(1.2, abs=0.15)
-
-
-def test_length_is_known_of_what_a_browser_records_and_no_header_believed(
-  folder,
-):
-  whole = make(folder / 'whole.webm')
-  recorded = remux(whole, folder / 'recorded.webm', live='1')
-  assert media.tracks(recorded) == (True, True, 0.0)
-  assert media.length(recorded) == pytest.approx(1.2, abs=0.1)
-  # Matroska's Duration: element 0x4489 of 8 bytes, in milliseconds.
-  header, mark, rest = whole.read_bytes().partition(b'\x44\x89\x88')
-  lying = folder / 'lying.webm'
-  lying.write_bytes(header + mark + struct.pack('>d', 100.0) + rest[8:])
-  assert media.tracks(lying) == (True, True, 0.1)
-  assert media.length(lying) == pytest.approx(1.2, abs=0.1)
-
-
-def test_a_playlist_has_no_file_opened_that_it_names(folder):
-  private = remux(make(folder / 'private.mp4'), folder / 'private.ts')
-  playlist = folder / 'list.m3u8'
-  playlist.write_text(
-    '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n'
-    f'{private}\n#EXT-X-ENDLIST\n'
-  )
-  assert media.tracks(playlist)[:2] == (True, True)  # FFmpeg would.
-  with pytest.raises(
-    media.MediaError, match=r'list\.m3u8: expected one of the containers mov,'
-  ):
-    media.length(playlist)
-
-
-def test_a_stream_without_time_stamps_has_no_length(folder):
-  stream = remux(make(folder / 'source.mp4'), folder / 'stream.h264')
-  with pytest.raises(
-    media.MediaError, match=r'stream\.h264: expected one of the containers mov,'
-  ):
-    media.length(stream)
-
-
 def test_missing_tracks_are_told(folder):
   silent = make(folder / 'silent.mp4', audio=False)
-  assert media.tracks(silent)[:2] == (True, False)
+  assert containers.tracks(silent)[:2] == (True, False)
   with pytest.raises(media.MediaError, match=r'silent\.mp4: has no sound'):
     media.read_waveform(silent)
   dark = make(folder / 'dark.wav', video=False)
-  assert media.tracks(dark)[:2] == (False, True)
+  assert containers.tracks(dark)[:2] == (False, True)
   with pytest.raises(media.MediaError, match=r'dark\.wav: has no picture'):
     read(dark)
-
-
-def test_truncated_clip_is_told(folder, clip):
-  """An MP4's index is at its end: without it nothing can be decoded."""
-  path = folder / 'truncated.mp4'
-  path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-  with pytest.raises(media.MediaError, match=r'truncated\.mp4: not a clip'):
-    media.tracks(path)
 
 
 def test_a_real_clip_that_breaks_off_is_told_on_any_number_of_cores(
@@ -321,7 +254,7 @@ def test_a_real_clip_that_breaks_off_is_told_on_any_number_of_cores(
   real = min((shared / 'ravdess/video_speech').rglob('01-*.mp4'))
   path = folder / 'broken.mp4'
   path.write_bytes(real.read_bytes()[: int(0.6 * real.stat().st_size)])
-  assert media.tracks(path)[0]
+  assert containers.tracks(path)[0]
   with pytest.raises(media.MediaError, match=r'decoded after \d+ frames'):
     read(path)
 
@@ -359,11 +292,6 @@ def test_who_stops_early_leaves_no_thread_and_no_file_open(folder, taken):
 
 def _existing(folder):
   return [each for each in folder.iterdir() if os.path.lexists(each)]
-
-
-def test_missing_file_is_told(folder):
-  with pytest.raises(media.MediaError, match='no such file'):
-    media.tracks(folder / 'nowhere.mp4')
 
 
 def test_real_clip_keeps_every_fourth_frame(shared):

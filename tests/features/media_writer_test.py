@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from avemotion.features import media, media_writer
+from avemotion.features import containers, media, media_writer
 
 
 def frames(seconds, size=(64, 48)):
@@ -38,7 +38,7 @@ def test_frames_come_back_at_their_times(tmp_path, monkeypatch, suffix, codec):
   levels = [image.mean() for _, image in read]
   np.testing.assert_allclose(levels, 40 + 25 * np.arange(7), atol=6)
   assert read[0][1].shape == (48, 64, 3)
-  assert media.tracks(path)[:2] == (True, False)
+  assert containers.tracks(path)[:2] == (True, False)
 
 
 @pytest.mark.parametrize('channels', [1, 2])

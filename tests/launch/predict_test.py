@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from avemotion.emotions import EMOTIONS
-from avemotion.features import media
+from avemotion.features import containers
 from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
 from tfds_ravdess import synthetic
@@ -108,7 +108,7 @@ def test_annotated_on_demand(folder):
   )
   assert ran.returncode == 0
   assert 'annotated: annotated.mp4' in ran.stderr
-  assert media.tracks(folder / 'annotated.mp4')[:2] == (True, True)
+  assert containers.tracks(folder / 'annotated.mp4')[:2] == (True, True)
 
 
 @pytest.mark.parametrize(
