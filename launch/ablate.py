@@ -12,7 +12,8 @@ the configuration is set for all of them as for launch/train.py.
 
 Writes WORKDIR/ablation.md, ablation.png, confusion_ROW_PROTOCOL.png, and each
 run in WORKDIR/ROW/PROTOCOL/seed_S. What was stopped goes on by the same
-command; what is finished is read.
+command; what is finished is read. --finished_only trains nothing, and compares
+what is finished, as of runs that several machines trained.
 """
 
 import dataclasses
@@ -51,6 +52,9 @@ _PROTOCOLS = flags.DEFINE_list(
 _SEEDS = flags.DEFINE_integer(
   'seeds', 3, 'seeds of speaker-independent protocols', lower_bound=1
 )
+_FINISHED_ONLY = flags.DEFINE_boolean(
+  'finished_only', False, 'train nothing; compare what is finished'
+)
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/ablation', 'directory of the runs and of what is written'
 )
@@ -74,7 +78,12 @@ def main(overrides: dict[str, str]) -> int:
     for protocol in _PROTOCOLS.value:
       for name, config in rows.items():
         directory = workdir / _slug(name) / protocol
-        table[name][protocol] = _train(config, protocol, clips, directory)
+        cell = _cell(config, protocol, clips, directory)
+        if cell:
+          table[name][protocol] = cell
+    table = {name: cells for name, cells in table.items() if cells}
+    if not table:
+      raise ValueError(f'{workdir}: no run of these rows is finished')
     _write(workdir, table)
   except interruption.Interrupted as stopped:
     print(f'ablate.py: {stopped}')
@@ -112,24 +121,26 @@ def _chosen(overrides: dict[str, str]) -> dict[str, Config]:
   return chosen
 
 
-def _train(
+def _cell(
   config: Config, protocol: str, clips: ClipSet, directory: pathlib.Path
-) -> ablation.Cell:
-  """One row under one protocol, with every seed."""
+) -> ablation.Cell | None:
+  """One row under one protocol, with every seed; None: no seed is finished."""
   seeds = 1 if folds.named(protocol).shares_speakers else _SEEDS.value
   pooled = []
   for seed in range(seeds):
     workdir = directory / f'seed_{seed}'
-    crossval.train(
-      dataclasses.replace(
-        config,
-        seed=seed,
-        data=dataclasses.replace(config.data, protocol=protocol),
-      ),
-      clips,
-      workdir,
+    one = dataclasses.replace(
+      config,
+      seed=seed,
+      data=dataclasses.replace(config.data, protocol=protocol),
     )
+    if not _FINISHED_ONLY.value:
+      crossval.train(one, clips, workdir)
+    elif not crossval.is_finished(one, workdir):
+      continue
     pooled += runs.read_runs([workdir])
+  if not pooled:
+    return None
   cell = ablation.pool_seeds(pooled)
   print(
     f'{directory}: accuracy {cell.accuracy:.3f}, UAR {cell.uar:.3f}',

@@ -15,7 +15,7 @@ from avemotion.training.logs import log
 from avemotion.training.processes import TrainingError
 from avemotion.training.run import Options, Run
 
-__all__ = ['Options', 'TrainingError', 'train']
+__all__ = ['Options', 'TrainingError', 'is_finished', 'train']
 
 
 def train(
@@ -99,6 +99,16 @@ def train(
       raise interruption.Interrupted(f'{workdir} is finished; stopped after it')
   summaries = [outputs.finished(workdir, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
+
+
+def is_finished(config: config_lib.Config, workdir: pathlib.Path) -> bool:
+  """Whether every fold of a run has its result.
+
+  Raises:
+    ConfigError: a result there is of another configuration, or damaged.
+  """
+  numbers = range(folds.named(config.data.protocol).num_folds)
+  return all(outputs.finished(workdir, each, config) for each in numbers)
 
 
 def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:

@@ -29,7 +29,7 @@ def get_config() -> Config:
     ),
     model=ModelConfig(
       modalities=('audio',),
-      audio_features=128,
+      audio_features=256,
       audio_coefficients=None,
       audio_centre=True,
       pooling=('last', 'mean'),

@@ -28,7 +28,7 @@ def get_config() -> Config:
     audio,
     data=dataclasses.replace(audio.data, dataset='ravdess/speech'),
     model=dataclasses.replace(
-      audio.model, modalities=('video', 'audio'), video_features=128
+      audio.model, modalities=('video', 'audio'), video_features=256
     ),
     augment=dataclasses.replace(
       audio.augment,
@@ -37,4 +37,5 @@ def get_config() -> Config:
       ),
     ),
     optimizer=dataclasses.replace(audio.optimizer, branch_loss=0.5),
+    epochs=200,
   )

@@ -81,6 +81,28 @@ def test_rows_are_trained_with_their_seeds_and_compared(folder):
     assert (folder / 'runs' / name).stat().st_size
 
 
+def test_finished_runs_are_compared_without_training(folder):
+  def finished_only(*arguments):
+    return ablate(
+      folder, '--workdir=half', '--protocols=actor5', '--seeds=2', *arguments
+    )
+
+  nothing = finished_only('--finished_only')
+  assert nothing.returncode == 1
+  assert 'no run of these rows is finished' in nothing.stderr
+  trained = finished_only('--only=ours', '--seeds=1')
+  assert trained.returncode == 0, trained.stderr
+  compared = finished_only('--finished_only')
+  assert compared.returncode == 0, compared.stderr
+  found = [path.name for path in (folder / 'half').glob('*/*/seed_*')]
+  assert found == ['seed_0']
+  assert '| ours' in compared.stdout
+  assert 'plain' not in compared.stdout
+  other = finished_only('--finished_only', '--config.epochs=3')
+  assert other.returncode == 1
+  assert 'epochs: 2 there, 3 now' in other.stderr
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
