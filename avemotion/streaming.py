@@ -7,13 +7,15 @@ import numpy as np
 
 from avemotion import windows
 from avemotion.features.clip import FEATURE_WIDTHS
-from avemotion.features.feature_stream import FeatureStream
+from avemotion.features.feature_stream import FeatureStream, FrameBatch
 from avemotion.prediction import named
 from avemotion.window_classifier import JOINT, WindowClassifier
 from avemotion.windows import Track, Tracks
 
 # One that is so far behind the other has stopped, and is waited for no longer.
 _LONGEST_LAG = 5.0  # seconds
+# Frames wait to be encoded together, but not longer than ten of them take.
+_LONGEST_WAIT = 1.5  # seconds
 
 
 class Moment:
@@ -54,8 +56,8 @@ class Session:
   """A stream of one speaker, from `Recognizer.stream`.
 
   It ends at the probabilities that `Recognizer.predict` gives for a file of the
-  same frames and samples. It holds the rows of the last window, and those that
-  one modality is ahead of the other.
+  same frames and samples. It holds the rows of the last window, those that one
+  modality is ahead of the other, and up to ten crops that nobody needed yet.
   """
 
   def __init__(
@@ -98,7 +100,10 @@ class Session:
       return None
     first = self._features.audio_rows
     mfcc, loudness = self._features.push_audio(samples)
-    return self._add('audio', windows.audio_track(mfcc, loudness, first))
+    if not len(mfcc):
+      return None
+    self._join('audio', windows.audio_track(mfcc, loudness, first))
+    return self._moment()
 
   def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
     """Sees the next frame.
@@ -119,9 +124,7 @@ class Session:
     self._check_open()
     if 'video' not in self._tracks:
       return None
-    return self._add(
-      'video', windows.video_track(*self._features.push_frame(image, seconds))
-    )
+    return self._moment() if self._features.push_frame(image, seconds) else None
 
   def finish(self) -> Moment:
     """Ends the stream.
@@ -137,6 +140,7 @@ class Session:
       first = self._features.audio_rows
       mfcc, loudness = self._features.finish_audio()
       self._join('audio', windows.audio_track(mfcc, loudness, first))
+    self._take_frames()
     self._finished = True
     end = windows.end_of(self._tracks)
     for each in windows.window_ends(end):
@@ -145,17 +149,40 @@ class Session:
     mean = self._sum / self._count if self._count else None
     return Moment(end, lambda: self._named(mean))
 
-  def _add(self, modality: str, track: Track) -> Moment | None:
-    if not len(track):
-      return None
-    self._join(modality, track)
+  def _moment(self) -> Moment:
+    """What is recognised now, by rows that are made if somebody asks."""
     now = windows.end_of(self._tracks)
+    waiting = self._features.frames
+    if waiting:
+      first, last = waiting.span
+      now = max(now, last)
+      if waiting.is_full or now > first + _LONGEST_WAIT:
+        self._take_frames()
+        waiting = None
+    if not waiting:
+      self._count_what_is_past(now)
+    tracks, frames = dict(self._tracks), len(waiting) if waiting else 0
+
+    def recognise() -> dict[str, float] | None:
+      # By now there may be more frames; they are none of this moment's.
+      known = tracks
+      if waiting is not None and frames:
+        known = _with_frames(tracks, waiting, frames)
+      return self._named(self._answer(windows.window(known, now)))
+
+    return Moment(now, recognise)
+
+  def _count_what_is_past(self, now: float) -> None:
     while self._is_past(self._next_end, now):
       self._count_in(self._next_end)
       self._next_end += windows.HOP_SECONDS
     self._forget(min(self._next_end, now) - windows.WINDOW_SECONDS)
-    window = windows.window(self._tracks, now)
-    return Moment(now, lambda: self._named(self._answer(window)))
+
+  def _take_frames(self) -> None:
+    """Encodes the frames that wait."""
+    if self._features.frames:
+      taken = self._features.take_frames()
+      self._tracks = _with_frames(self._tracks, taken, len(taken))
 
   def _join(self, modality: str, track: Track) -> None:
     self._tracks[modality] = self._tracks[modality].joined(track)
@@ -194,3 +221,11 @@ class Session:
   def _check_open(self) -> None:
     if self._finished:
       raise ValueError('the stream has been finished; start another one')
+
+
+def _with_frames(
+  tracks: Tracks, batch: FrameBatch, frames: int
+) -> dict[str, Track]:
+  """Tracks, and what is seen in the first frames of a later batch."""
+  seen = windows.video_track(*batch.rows(frames))
+  return {**tracks, 'video': tracks['video'].joined(seen)}

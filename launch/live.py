@@ -30,7 +30,7 @@ from avemotion.prediction import Prediction
 from avemotion.streaming import Moment, Session
 from avemotion.training import logs
 
-_DRAW_SECONDS = 0.2  # of the stream, from one picture to the next
+_DRAW_SECONDS = 0.2  # from one picture to the next
 
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint', None, 'as for predict.py; default: the model that ships'
@@ -113,12 +113,12 @@ def _show(
     contextlib.suppress(KeyboardInterrupt),
     rich.live.Live(transient=True, auto_refresh=False) as screen,
   ):
-    drawn = -_DRAW_SECONDS
+    due = time.monotonic()
     for event in events:
       moment = live.push(session, event)
-      if moment and moment.seconds >= drawn + _DRAW_SECONDS:
+      if moment and time.monotonic() >= due:
         screen.update(live.bars(moment), refresh=True)
-        drawn = moment.seconds
+        due = time.monotonic() + _DRAW_SECONDS
 
 
 if __name__ == '__main__':

@@ -64,6 +64,52 @@ def test_it_ends_at_the_probabilities_of_the_file(
   assert (np.diff([each.seconds for each in known]) >= 0).all()
 
 
+def test_a_moment_is_the_same_whenever_it_is_asked_for(recognizer, folder):
+  pieces = events(make_clip(folder / 'asked.mp4', seconds=7.8), seed=3)
+  _, late = stream(recognizer, pieces)
+  session = recognizer.stream()
+  for moment, (seconds, modality, piece) in zip(late, pieces, strict=True):
+    now = (
+      session.push_audio(piece)
+      if modality == 'audio'
+      else session.push_frame(piece, seconds)
+    )
+    assert (moment is None) == (now is None)
+    if now is None or now.probabilities is None:
+      continue
+    assert now.seconds == moment.seconds
+    assert moment.probabilities == pytest.approx(now.probabilities, abs=1e-5)
+
+
+def test_crops_that_nobody_needs_yet_are_encoded_together(recognizer, folder):
+  pieces = events(make_clip(folder / 'batches.mp4', seconds=4.0), seed=4)
+  session = recognizer.stream()
+  encode, sizes = session._features._encode, []
+
+  def counting(crops):
+    sizes.append(len(crops))
+    return encode(crops)
+
+  session._features._encode = counting
+  session._features.take_frames()
+  for seconds, modality, piece in pieces:
+    if modality == 'audio':
+      session.push_audio(piece)
+    else:
+      session.push_frame(piece, seconds)
+  session.finish()
+  assert sizes[:2] == [10, 10]
+  assert sum(sizes) == 30
+
+
+def test_frames_do_not_wait_for_others_that_never_come(recognizer):
+  session = recognizer.stream()
+  session.push_frame(np.zeros((120, 160, 3), np.uint8), 0.0)
+  for _ in range(2):
+    session.push_audio(np.zeros(48_000, np.float32))
+  assert len(session._tracks['video']) == 1
+
+
 def test_a_model_that_takes_off_means_and_silence_streams_too(folder):
   path = make_clip(folder / 'heard.wav', video=False, seconds=2.0)
   shipped = Recognizer.from_checkpoint()
