@@ -11,6 +11,7 @@ import numpy as np
 from avemotion.features import acoustic, containers, faces, media, visual
 from avemotion.features.clip_track import (
   ClipTrack,
+  people_of,
   picture_of,
   sound_of,
 )
@@ -106,6 +107,7 @@ class Extractor:
       if encode and 'video' in modalities
       else None
     )
+    self._every_crop = 'video' in modalities and not encode
 
   def __call__(self, path: media.Path) -> ClipFeatures:
     """Extracts the features of one clip.
@@ -200,22 +202,19 @@ class Extractor:
     if frames is None:
       wanted = 'video' in self._modalities
       return _missing('picture') if wanted else ClipTrack()
-    return self._of_face(self._crop_faces(frames))
+    return picture_of(
+      self._crop_faces(frames), self._encode, every_crop=self._every_crop
+    )
 
   def _people(self, frames: _Frames | None) -> list[ClipTrack]:
     """Of everybody; of nobody, one that tells so."""
     if frames is None:
       return [_missing('picture')]
-    try:
-      people = self._crop_faces.everybody(frames)
-    except media.MediaError as error:
-      return [ClipTrack([str(error)])]
-    found = [self._of_face(iter(person)) for person in people]
-    return found or [ClipTrack(['nobody is seen for half a second'])]
-
-  def _of_face(self, seen: Iterator[faces.FaceOfFrame]) -> ClipTrack:
-    crops_wanted = 'video' in self._modalities and self._encode is None
-    return picture_of(seen, self._encode, every_crop=crops_wanted)
+    return people_of(
+      self._crop_faces.everybody(frames),
+      self._encode,
+      every_crop=self._every_crop,
+    )
 
   def _sound(self, path: media.Path) -> ClipTrack:
     wanted = 'audio' in self._modalities

@@ -1,8 +1,7 @@
 """A clip's picture and its sound: fields of `ClipFeatures`, and doubts."""
 
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from avemotion.features.acoustic_stream import AcousticStream
 _SILENCE = 2**-15
 _BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
 _MOST_CROPS = 1000  # of a clip; 7 MB
+_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,22 +47,45 @@ def picture_of(
   Returns:
     The track. A picture that breaks off is one that is missing.
   """
-  pieces: list[faces.Faces] = []
-  video = []
-  crops = _Crops(None if every_crop else _MOST_CROPS)
+  picture = _Picture(encode, every_crop)
   try:
-    # VGG16 does not wait for the end of the clip.
-    while piece := list(itertools.islice(seen, visual.LARGEST_PIECE)):
-      found = faces.stack(piece)
-      if encode:
-        video.append(encode(found.crops))
-      crops.add(found)
-      pieces.append(dataclasses.replace(found, crops=found.crops[:0]))
+    for face in seen:
+      picture.add(face)
   except media.MediaError as error:
     return ClipTrack([str(error)])
-  if not pieces:
-    return ClipTrack(['no face in any of 0 frames'])
-  return _track(pieces, video, crops)
+  return picture.track()
+
+
+def people_of(
+  seen: Iterator[tuple[float, Sequence[tuple[int, faces.FaceOfFrame]]]],
+  encode: visual.VisualEncoder | None,
+  *,
+  every_crop: bool,
+) -> list[ClipTrack]:
+  """What is seen of everybody, as the frames come.
+
+  Args:
+    seen: from `FaceCropper.everybody`.
+    encode: as for `picture_of`.
+    every_crop: likewise.
+
+  Returns:
+    The track of each person who is seen for half a second, in the order that
+    they appeared; one that tells so, where there is nobody.
+  """
+  people: list[_Picture] = []
+  end = 0.0
+  try:
+    for seconds, known in seen:
+      end = seconds
+      for person, face in known:
+        if person == len(people):
+          people.append(_Picture(encode, every_crop))
+        people[person].add(face)
+  except media.MediaError as error:
+    return [ClipTrack([str(error)])]
+  tracks = [each.track(end) for each in people if each.found >= _LEAST_FRAMES]
+  return tracks or [ClipTrack(['nobody is seen for half a second'])]
 
 
 def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
@@ -118,29 +141,64 @@ class _Crops:
     return {'crops': np.stack(crops), 'crop_seconds': np.array(seconds)}
 
 
-def _track(
-  pieces: list[faces.Faces], video: list[np.ndarray], crops: _Crops
-) -> ClipTrack:
-  found, boxes, scores, seconds = (
-    np.concatenate([getattr(piece, name) for piece in pieces])
-    for name in ('found', 'boxes', 'scores', 'seconds')
-  )
-  if not found.any():
-    warning = f'no face in any of {len(found)} frames'
-    return ClipTrack([warning], arrays={'face_found': found})
-  share = found.mean()
-  doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
-  arrays = {
-    'video': np.concatenate(video) if video else None,
-    **crops.arrays(),
-    'face_found': found,
-    'face_box': boxes,
-    'face_score': scores,
-    'frame_seconds': seconds,
-  }
-  return ClipTrack(
-    doubt, float(seconds[-1]) + 1 / media.FRAMES_PER_SECOND, arrays
-  )
+class _Picture:
+  """A person's faces, encoded as they come; VGG16 waits for no clip's end."""
+
+  def __init__(
+    self, encode: visual.VisualEncoder | None, every_crop: bool
+  ) -> None:
+    self._encode = encode
+    self._crops = _Crops(None if every_crop else _MOST_CROPS)
+    self._waiting: list[faces.FaceOfFrame] = []
+    self._pieces: list[faces.Faces] = []
+    self._video: list[np.ndarray] = []
+    self.found = 0  # Frames that show a face.
+
+  def add(self, face: faces.FaceOfFrame) -> None:
+    """Takes the face of the next frame."""
+    self.found += face.found
+    self._waiting.append(face)
+    if len(self._waiting) == visual.LARGEST_PIECE:
+      self._take()
+
+  def _take(self) -> None:
+    piece = faces.stack(self._waiting)
+    self._waiting = []
+    if self._encode:
+      self._video.append(self._encode(piece.crops))
+    self._crops.add(piece)
+    self._pieces.append(dataclasses.replace(piece, crops=piece.crops[:0]))
+
+  def track(self, end: float | None = None) -> ClipTrack:
+    """All that was seen.
+
+    Args:
+      end: time stamp of the clip's last frame, in seconds; None: the last of
+        this picture.
+    """
+    if self._waiting:
+      self._take()
+    if not self._pieces:
+      return ClipTrack(['no face in any of 0 frames'])
+    found, boxes, scores, seconds = (
+      np.concatenate([getattr(piece, name) for piece in self._pieces])
+      for name in ('found', 'boxes', 'scores', 'seconds')
+    )
+    if not self.found:
+      warning = f'no face in any of {len(found)} frames'
+      return ClipTrack([warning], arrays={'face_found': found})
+    share = found.mean()
+    doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
+    arrays = {
+      'video': np.concatenate(self._video) if self._video else None,
+      **self._crops.arrays(),
+      'face_found': found,
+      'face_box': boxes,
+      'face_score': scores,
+      'frame_seconds': seconds,
+    }
+    last = float(seconds[-1]) if end is None else end
+    return ClipTrack(doubt, last + 1 / media.FRAMES_PER_SECOND, arrays)
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -26,11 +26,11 @@ CROP_SIZE = 48  # pixels, III-B
 # round keeps forehead and jaw, which raised brows and an open mouth move.
 MARGIN = 0.1
 MIN_SCORE = 0.5
-_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
 
 
 _NO_FACE = Face(0, 0, 0, 0, 0)
+_NOTHING = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
 
 
 class FaceOfFrame(NamedTuple):
@@ -119,29 +119,38 @@ class FaceCropper:
 
   def everybody(
     self, frames: Iterable[tuple[float, np.ndarray]]
-  ) -> list[list[FaceOfFrame]]:
+  ) -> Iterator[tuple[float, list[tuple[int, FaceOfFrame]]]]:
     """Crops the face of everybody in a clip, see `tracking.Everybody`.
 
     Args:
       frames: as for `__call__`.
 
-    Returns:
-      For each person, in the order that they appeared, a face for each frame
-      from the first one on; of those who are seen in four frames or more.
+    Yields:
+      For each frame its time stamp, and what became known of people: their
+      numbers, in the order that they appeared, and faces. A person has one for
+      each frame from the first that shows them to the last; those between that
+      do not come when the person is seen again.
     """
     tracks = tracking.Everybody()
-    people: list[list[FaceOfFrame]] = []
-    for seconds, image in frames:
-      seen = tracks.push(self.detect(image))
-      people += [[] for _ in seen[len(people) :]]
-      for person, face in zip(people, seen, strict=True):
-        last = person[-1] if person else None
-        person.append(_face_of_frame(last, face, seconds, image))
-    return [
-      person
-      for person in people
-      if sum(each.found for each in person) >= _LEAST_FRAMES
-    ]
+    times: list[float] = []
+    last: list[tuple[int, FaceOfFrame]] = []  # of each person, with its frame
+    for index, (seconds, image) in enumerate(frames):
+      times.append(seconds)
+      known = []
+      for person, face in enumerate(tracks.push(self.detect(image))):
+        if face is None:
+          continue
+        if person == len(last):
+          last.append((index - 1, FaceOfFrame(_NOTHING, _NO_FACE, False, 0)))
+        before, seen = last[person]
+        known += [
+          (person, seen._replace(found=False, seconds=missed))
+          for missed in times[before + 1 : index]
+        ]
+        seen = FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
+        known.append((person, seen))
+        last[person] = index, seen
+      yield seconds, known
 
   def detect(self, image: np.ndarray) -> list[Face]:
     """All faces of an image.
@@ -174,7 +183,7 @@ class FaceStream:
   def __init__(self, detect: Callable[[np.ndarray], list[Face]]) -> None:
     self._detect = detect
     self._followed = tracking.LargestFace()
-    self._last: FaceOfFrame | None = None
+    self._last = FaceOfFrame(_NOTHING, _NO_FACE, False, 0.0)
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Looks for the face in the next frame.
@@ -187,22 +196,12 @@ class FaceStream:
       The face, or the last one that was found.
     """
     face = self._followed.push(self._detect(image))
-    self._last = _face_of_frame(self._last, face, seconds, image)
+    self._last = (
+      self._last._replace(found=False, seconds=seconds)
+      if face is None
+      else FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
+    )
     return self._last
-
-
-def _face_of_frame(
-  last: FaceOfFrame | None,
-  face: Face | None,
-  seconds: float,
-  image: np.ndarray,
-) -> FaceOfFrame:
-  if face is not None:
-    return FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
-  if last is not None:
-    return FaceOfFrame(last.crop, last.face, False, seconds)
-  nothing = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-  return FaceOfFrame(nothing, _NO_FACE, False, seconds)
 
 
 def _free(detector: Any) -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from avemotion.features.clip_track import picture_of
+from avemotion.features.clip_track import people_of, picture_of
 from avemotion.features.faces import Face, FaceOfFrame
+from avemotion.features.media import MediaError
 
 
 def seen(frames, first=0):
@@ -52,3 +53,38 @@ def test_a_face_in_less_than_half_of_the_frames_is_doubtful():
   assert track.end == pytest.approx(20 / 7.5)
   assert track.arrays['face_found'].sum() == 8
   assert (track.arrays['face_score'] > 0).sum() == 8
+
+
+def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
+  faces = list(seen(30))
+
+  def shown():
+    for index, face in enumerate(faces):
+      known = [(0, face)] if index < 12 else []
+      if index >= 2:
+        known.append((1, face))
+      if index in (5, 6, 7):
+        known.append((2, face))
+      yield face.seconds, known
+
+  first, second = people_of(shown(), first_pixels, every_crop=False)
+  assert first.arrays['frame_seconds'][-1] == pytest.approx(11 / 7.5)
+  assert first.end == second.end == pytest.approx(30 / 7.5)
+  np.testing.assert_array_equal(first.arrays['video'][:, 0], np.arange(12))
+  np.testing.assert_array_equal(second.arrays['video'][:, 0], np.arange(2, 30))
+
+
+def test_who_is_seen_for_less_than_half_a_second_is_nobody():
+  shown = ((face.seconds, [(0, face)]) for face in seen(3))
+  (nobody,) = people_of(shown, None, every_crop=True)
+  assert nobody.warnings == ['nobody is seen for half a second']
+  assert nobody.arrays == {}
+
+
+def test_a_picture_of_people_that_breaks_off_is_missing():
+  def broken():
+    yield 0.0, []
+    raise MediaError('it breaks off')
+
+  (missing,) = people_of(broken(), None, every_crop=False)
+  assert missing.warnings == ['it breaks off']
