@@ -46,8 +46,18 @@ def save_ablation(
       capsize=3,
       label=f'{protocol}, 95 % interval',
     )
+    above = shift <= 0
     for place, value in zip(places, values, strict=True):
-      ax.text(1.0, place, f'{value:.1%}', color=colour, va='center', fontsize=9)
+      ax.annotate(
+        f'{value:.1%}',
+        (value, place),
+        (0, 5 if above else -5),
+        textcoords='offset points',
+        ha='center',
+        va='bottom' if above else 'top',
+        color=colour,
+        fontsize=9,
+      )
   ax.set_yticks(range(len(table)), list(table))
   ax.invert_yaxis()
   ax.set(xlabel='UAR', xlim=(None, 0.995), title=title)

@@ -28,7 +28,7 @@ def record(
   """
   figures = json.loads(path.read_text()) if path.exists() else {}
   figures[key] = {
-    'value': round(float(value), 4),
+    'value': float(f'{value:.5g}'),
     'unit': unit,
     'command': _command(),
     'date': datetime.date.today().isoformat(),

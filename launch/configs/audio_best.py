@@ -3,12 +3,15 @@
   python launch/train.py --config=launch/configs/audio_best.py
 
 It trains on the features that ship in the package. Chosen on validation actors
-by launch/search.py, with 80 and 200 epochs (docs/search.jsonl); nothing is
-chosen while it trains, so that validation clips are trained on too.
+by launch/search.py, among widths, 60 to 400 epochs and stronger augmentation
+(docs/search.jsonl); nothing is chosen while it trains, so that validation clips
+are trained on too.
 
-Cost: half an hour of one CPU core for the ten folds of random10, eleven minutes
-for the five of actor5.
-Expect: 84 % in random10, 63 % for speakers never heard (docs/results.md).
+Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two hours,
+half an hour with --config.model.audio_features=128, which is as good for
+speakers never heard.
+Expect: 86 % in random10 (90 % with --config.model.audio_centre=false, which
+suits speakers who are known), 62 % for speakers never heard (docs/results.md).
 """
 
 from avemotion.training.config import (
