@@ -11,6 +11,7 @@ weights are in float16; `launch/predict.py CLIP --checkpoint=fusion.npz` takes
 them. A training that was stopped goes on by the same command.
 """
 
+import dataclasses
 import pathlib
 import sys
 
@@ -40,6 +41,14 @@ _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/release', 'directory of the training'
 )
 _OUTPUT = flags.DEFINE_string('output', None, 'file to write', required=True)
+_TEMPERATURE = flags.DEFINE_float(
+  'temperature',
+  None,
+  'that logits are divided by, as launch/report.py --temperature_of tells;'
+  ' default: as trained',
+  lower_bound=0.05,
+  upper_bound=20.0,
+)
 
 
 def main(overrides: dict[str, str]) -> int:
@@ -57,6 +66,8 @@ def main(overrides: dict[str, str]) -> int:
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     (summary,) = crossval.train(config, clips, workdir)
     model = checkpoints.load(outputs.fold_directory(workdir, 0))
+    if _TEMPERATURE.value:
+      model = dataclasses.replace(model, temperature=_TEMPERATURE.value)
     size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
   except interruption.Interrupted as stopped:
     print(f'release.py: {stopped}')

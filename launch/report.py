@@ -14,8 +14,14 @@ and KEY.uar; of a sweep, KEY.ROW.PROTOCOL.accuracy and .uar for each run. There
 ROW is the name of the run's directory, which must be that of its row in one of
 the paper's tables (3x256_bn, fusion). Other sets of runs are refused.
 --record_ece=KEY writes one run's expected calibration error.
+
+--temperature_of=WORKDIR names a candidate of launch/search.py of the same
+recipe, scored on clips for validation: a temperature is fitted on these, and
+one run's probabilities are scaled by it. launch/release.py --temperature takes
+it for a model.
 """
 
+import dataclasses
 import pathlib
 import sys
 
@@ -36,6 +42,9 @@ _RECORD = flags.DEFINE_string(
 _RECORD_ECE = flags.DEFINE_string(
   'record_ece', None, 'write the calibration error of one run under this key'
 )
+_TEMPERATURE_OF = flags.DEFINE_string(
+  'temperature_of', None, 'fit a temperature on this search, see above'
+)
 
 
 def main(argv: list[str]) -> int:
@@ -49,8 +58,13 @@ def main(argv: list[str]) -> int:
   try:
     found = runs.read_runs(workdirs)
     keys = report.record_keys(_RECORD.value, found) if _RECORD.value else []
-    if _RECORD_ECE.value and len(found) > 1:
-      raise ValueError('--record_ece is of one run')
+    if (_RECORD_ECE.value or _TEMPERATURE_OF.value) and len(found) > 1:
+      raise ValueError('--record_ece and --temperature_of are of one run')
+    if _TEMPERATURE_OF.value:
+      search = pathlib.Path(_TEMPERATURE_OF.value)
+      temperature = runs.temperature_of(search, found[0])
+      print(f'temperature {temperature:.3f}')
+      found = [dataclasses.replace(found[0], temperature=temperature)]
     scored = [scores.score(run) for run in found]
     written = report.write_report(scored, output)
   except (ValueError, OSError) as error:

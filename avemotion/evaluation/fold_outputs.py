@@ -115,19 +115,29 @@ class FoldOutputs:
     )
 
 
-def read_fold(directory: pathlib.Path) -> FoldOutputs:
+_MEANINGS = {
+  'validation': 'scores validation clips, to choose a recipe by: not a result',
+  'test': 'scores test clips, which nothing may be chosen or fitted by; name a'
+  ' candidate of launch/search.py',
+}
+
+
+def read_fold(directory: pathlib.Path, scored: str = 'test') -> FoldOutputs:
   """Reads a finished fold.
 
   Args:
     directory: `fold_K`, which holds `result.json`.
+    scored: 'test', or 'validation' of a candidate of `launch/search.py`: the
+      clips that it must have been scored on.
 
   Returns:
     Its outputs.
 
   Raises:
-    ReportError: a file is damaged or lacks something, or two disagree.
+    ReportError: a file is damaged or lacks something, or two disagree; or it
+      was scored on other clips.
   """
-  summary = _read_summary(directory / 'result.json')
+  summary = _read_summary(directory / 'result.json', scored)
   if directory.name != f'fold_{summary["fold"]}':
     raise ReportError(
       f'{directory / "result.json"}: is of fold {summary["fold"]}, but lies in'
@@ -160,17 +170,16 @@ def _read_text(path: pathlib.Path) -> str:
   return text
 
 
-def _read_summary(path: pathlib.Path) -> dict[str, Any]:
+def _read_summary(path: pathlib.Path, scored: str) -> dict[str, Any]:
   try:
     summary = json.loads(_read_text(path))
   except json.JSONDecodeError as error:
     raise ReportError(f'{path}: is damaged ({error})') from error
   if not isinstance(summary, dict):
     raise ReportError(f'{path}: expected an object, got {summary!r:.40}')
-  if summary.get('scored') == 'validation':
-    raise ReportError(
-      f'{path}: scores validation clips, to choose a recipe by: not a result'
-    )
+  found = summary.get('scored', 'test')
+  if found != scored:
+    raise ReportError(f'{path}: {_MEANINGS.get(found, found)}')
   if summary.get('num_test') == 0:
     raise ReportError(f'{path}: nobody was left to test; there is no score')
   for key, kind in _KEYS.items():

@@ -204,6 +204,12 @@ def _explanation(scores: RunScores) -> str:
     f' {_percent(scores.reliability.expected_calibration_error)}, both over all'
     ' test clips.',
   ]
+  if scores.run.temperature != 1:
+    sentences.append(
+      'Probabilities are scaled by a temperature of'
+      f' {scores.run.temperature:.3f}, fitted on clips for validation by the'
+      ' same recipe in a search.'
+    )
   if any(fold.summary['temperature'] != 1 for fold in scores.run.folds):
     sentences.append(
       'Probabilities are scaled by a temperature fitted on validation clips.'

@@ -18,6 +18,7 @@ import numpy as np
 from avemotion.data import folds
 from avemotion.evaluation import fold_outputs, paper
 from avemotion.evaluation.fold_outputs import FoldOutputs, ReportError
+from avemotion.training import selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,10 +28,12 @@ class CrossValidation:
   Attributes:
     name: of the directory that holds the folds.
     folds: all of the protocol, by number.
+    temperature: that logits are divided by, from `temperature_of`.
   """
 
   name: str
   folds: tuple[FoldOutputs, ...]
+  temperature: float = 1.0
 
   @property
   def config(self) -> dict[str, Any]:
@@ -85,16 +88,20 @@ class CrossValidation:
 
   @functools.cached_property
   def probabilities(self) -> np.ndarray:
-    """float64[clips, labels]."""
-    return np.concatenate([fold.probabilities for fold in self.folds])
+    """float64[clips, labels], at the temperature."""
+    as_trained = np.concatenate([fold.probabilities for fold in self.folds])
+    return selection.scale(as_trained, self.temperature)
 
 
-def read_runs(workdirs: Sequence[pathlib.Path]) -> list[CrossValidation]:
+def read_runs(
+  workdirs: Sequence[pathlib.Path], scored: str = 'test'
+) -> list[CrossValidation]:
   """Reads work directories, and merges the folds of each configuration.
 
   Args:
     workdirs: of `launch/train.py`, or of a sweep, whose sub-directories are
       such.
+    scored: as for `fold_outputs.read_fold`.
 
   Returns:
     Whole runs: in the order of the paper's table if it has all of their
@@ -108,11 +115,44 @@ def read_runs(workdirs: Sequence[pathlib.Path]) -> list[CrossValidation]:
   directories = [path for workdir in workdirs for path in _find(workdir)]
   by_config: dict[str, list[FoldOutputs]] = collections.defaultdict(list)
   for directory in {path.resolve(): path for path in directories}.values():
-    finished = _read_directory(directory)
+    finished = _read_directory(directory, scored)
     by_config[_key(finished[0])].extend(finished)
   for one, other in itertools.combinations(by_config.values(), 2):
     _check_not_meant_as_one(one, other)
   return _in_order([_merge(parts) for parts in by_config.values()])
+
+
+def temperature_of(search: pathlib.Path, run: CrossValidation) -> float:
+  """The temperature of a recipe, fitted on clips for validation.
+
+  A recipe that trains on validation clips has none left to fit its own on; the
+  candidate of a search that it was chosen as was scored on them.
+
+  Args:
+    search: work directory of a candidate of `launch/search.py`.
+    run: of the same recipe.
+
+  Returns:
+    The temperature of lowest cross-entropy on the candidate's clips.
+
+  Raises:
+    ReportError: it holds no candidate, several, or one of another recipe.
+  """
+  candidate, *others = read_runs([search], scored='validation')
+  if others:
+    raise ReportError(f'{search}: holds several candidates; name one')
+  difference = _difference(_recipe(candidate), _recipe(run))
+  if difference:
+    raise ReportError(f'{search} is of another recipe: {difference}')
+  return selection.fit_temperature(candidate.probabilities, candidate.labels)
+
+
+def _recipe(run: CrossValidation) -> dict[str, Any]:
+  """A configuration, less what makes a candidate of it, or another seed."""
+  recipe = {key: value for key, value in run.config.items() if key != 'seed'}
+  own = ('validation', 'dataset', 'data_dir')
+  data = {k: v for k, v in recipe['data'].items() if k not in own}
+  return recipe | {'data': data}
 
 
 def _find(workdir: pathlib.Path) -> list[pathlib.Path]:
@@ -135,10 +175,10 @@ def _fold_directories(workdir: pathlib.Path) -> list[pathlib.Path]:
   return sorted(path for path in workdir.glob('fold_*') if path.is_dir())
 
 
-def _read_directory(directory: pathlib.Path) -> list[FoldOutputs]:
+def _read_directory(directory: pathlib.Path, scored: str) -> list[FoldOutputs]:
   """The finished folds of a directory, which are all of one run."""
   finished = [
-    fold_outputs.read_fold(path)
+    fold_outputs.read_fold(path, scored)
     for path in _fold_directories(directory)
     if (path / 'result.json').exists()
   ]

@@ -7,8 +7,8 @@ by launch/search.py, among widths, 60 to 400 epochs and stronger augmentation
 (docs/search.jsonl); nothing is chosen while it trains, so that validation clips
 are trained on too.
 
-Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two hours,
-half an hour with --config.model.audio_features=128, which is as good for
+Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two
+hours, half an hour with --config.model.audio_features=128, which is as good for
 speakers never heard.
 Expect: 86 % in random10 (90 % with --config.model.audio_centre=false, which
 suits speakers who are known), 62 % for speakers never heard (docs/results.md).

@@ -1,5 +1,7 @@
 """Folds are merged wherever they lie, and never averaged where one lacks."""
 
+import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -164,3 +166,39 @@ def test_a_directory_without_folds_is_refused(tmp_path):
   (tmp_path / 'fold_0').mkdir()
   with pytest.raises(ReportError, match='no fold of it is finished'):
     runs.read_runs([tmp_path])
+
+
+def as_candidate(workdir):
+  """What launch/search.py would have left."""
+  for path in workdir.glob('fold_*/result.json'):
+    summary = json.loads(path.read_text()) | {'scored': 'validation'}
+    summary['config']['data']['validation'] = 'scored'
+    path.write_text(json.dumps(summary))
+  return workdir
+
+
+def test_a_temperature_is_fitted_on_the_same_recipe_in_a_search(
+  tmp_path, write_run
+):
+  (run,) = runs.read_runs([write_run(tmp_path / 'final')])
+  search = as_candidate(write_run(tmp_path / 'search', skill=3.0))
+  temperature = runs.temperature_of(search, run)
+  assert 0.05 < temperature < 0.9  # The surer, the more skilled.
+  cooled = dataclasses.replace(run, temperature=temperature)
+  assert (cooled.predictions == run.predictions).all()
+  assert (cooled.probabilities.max(1) >= run.probabilities.max(1)).all()
+  np.testing.assert_allclose(cooled.probabilities.sum(1), 1, atol=1e-6)
+
+
+def test_a_temperature_is_fitted_on_nothing_else(tmp_path, write_run):
+  final = write_run(tmp_path / 'final')
+  (run,) = runs.read_runs([final])
+  with pytest.raises(ReportError, match='scores test clips'):
+    runs.temperature_of(final, run)
+  other = as_candidate(write_run(tmp_path / 'other', audio_features=64))
+  with pytest.raises(
+    ReportError, match=r'another recipe: model\.audio_features: 64 and 256'
+  ):
+    runs.temperature_of(other, run)
+  with pytest.raises(ReportError, match='to choose a recipe by'):
+    runs.read_runs([other])

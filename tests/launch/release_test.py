@@ -71,6 +71,20 @@ def test_predict_takes_the_file(released):
   assert abs(sum(probabilities.values()) - 1) < 1e-4
 
 
+def test_a_temperature_is_the_models(released):
+  folder, _ = released
+  again = ['--config.epochs=2', '--config.data.dataset=features.npz']
+  again += ['--config.model.audio_features=8', '--config.model.audio_layers=1']
+  ran = run(
+    'release.py', folder, '--output=cool.npz', '--temperature=0.5', *again
+  )
+  assert ran.returncode == 0, ran.stderr
+  assert weights.load(folder / 'cool.npz').temperature == 0.5
+  refused = run('release.py', folder, '--output=cool.npz', '--temperature=0')
+  assert refused.returncode == 1
+  assert 'temperature' in refused.stderr + refused.stdout
+
+
 def test_a_file_that_cannot_be_written_is_told(released):
   folder, _ = released
   (folder / 'occupied').write_text('a file')

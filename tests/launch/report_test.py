@@ -64,6 +64,8 @@ def test_several_workdirs_are_one_report(workdirs):
     (['part'], '--fold=9 --workdir=part'),
     (['nowhere'], 'nowhere: no such directory'),
     (['audio', '--output=audio/fold_0/result.json'], 'result.json'),
+    (['audio', '--temperature_of=audio'], 'scores test clips'),
+    (['table2', '--temperature_of=audio'], 'are of one run'),
   ],
 )
 def test_what_cannot_be_reported_is_one_clear_line(
