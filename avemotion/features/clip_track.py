@@ -141,6 +141,32 @@ class _Crops:
     return {'crops': np.stack(crops), 'crop_seconds': np.array(seconds)}
 
 
+class _Rows:
+  """Rows that come in pieces, held once: joined at the end, it would be twice.
+
+  Of an hour they are 55 MB.
+  """
+
+  def __init__(self) -> None:
+    self._buffer = np.zeros((0, visual.FEATURES), np.float32)
+    self._count = 0
+
+  def add(self, rows: np.ndarray) -> None:
+    """Takes float32[rows, 512]."""
+    end = self._count + len(rows)
+    if end > len(self._buffer):
+      # What is not written yet takes no memory.
+      grown = np.empty((max(end, 2 * self._count), visual.FEATURES), np.float32)
+      grown[: self._count] = self.array()
+      self._buffer = grown
+    self._buffer[self._count : end] = rows
+    self._count = end
+
+  def array(self) -> np.ndarray:
+    """All of them."""
+    return self._buffer[: self._count]
+
+
 class _Picture:
   """A person's faces, encoded as they come; VGG16 waits for no clip's end."""
 
@@ -151,7 +177,8 @@ class _Picture:
     self._crops = _Crops(None if every_crop else _MOST_CROPS)
     self._waiting: list[faces.FaceOfFrame] = []
     self._pieces: list[faces.Faces] = []
-    self._video: list[np.ndarray] = []
+    self._video = _Rows()
+    self._last_row = np.zeros((1, visual.FEATURES), np.float32)
     self.found = 0  # Frames that show a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
@@ -165,9 +192,16 @@ class _Picture:
     piece = faces.stack(self._waiting)
     self._waiting = []
     if self._encode:
-      self._video.append(self._encode(piece.crops))
+      # A frame without a face repeats the last crop, and so its row.
+      fresh = piece.found.copy()
+      fresh[0] |= not self._pieces
+      rows = [self._last_row, self._encode(piece.crops[fresh])]
+      self._video.add(np.concatenate(rows)[np.cumsum(fresh)])
+      self._last_row = self._video.array()[-1:]
     self._crops.add(piece)
-    self._pieces.append(dataclasses.replace(piece, crops=piece.crops[:0]))
+    # A view of no crops would hold them all.
+    without = dataclasses.replace(piece, crops=piece.crops[:0].copy())
+    self._pieces.append(without)
 
   def track(self, end: float | None = None) -> ClipTrack:
     """All that was seen.
@@ -190,7 +224,7 @@ class _Picture:
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     arrays = {
-      'video': np.concatenate(self._video) if self._video else None,
+      'video': self._video.array() if self._encode else None,
       **self._crops.arrays(),
       'face_found': found,
       'face_box': boxes,

@@ -1,5 +1,7 @@
 """What is kept of a clip's frames: crops of long ones are bounded."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,8 @@ def seen(frames, first=0):
 
 
 def first_pixels(crops):
-  return crops[:, :1, 0, 0].astype(np.float32)
+  pixels = crops[:, :1, 0, 0].astype(np.float32)
+  return np.broadcast_to(pixels, (len(crops), 512))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,19 @@ def test_of_many_crops_every_which_is_kept(frames, step, encode):
     np.testing.assert_array_equal(arrays['video'][:, 0], rows)
 
 
+def test_of_a_long_clip_little_is_held_besides_its_rows():
+  peaks = []
+  for frames in (2000, 12_000):
+    tracemalloc.start()
+    try:
+      picture_of(seen(frames), None, every_crop=False)
+      peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+      tracemalloc.stop()
+  # Not the 7 kB of a crop, for each of ten thousand more.
+  assert peaks[1] - peaks[0] < 10_000 * 700
+
+
 def test_all_crops_are_kept_where_they_are_wanted():
   arrays = picture_of(seen(2500), None, every_crop=True).arrays
   assert arrays['video'] is None
@@ -53,6 +69,26 @@ def test_a_face_in_less_than_half_of_the_frames_is_doubtful():
   assert track.end == pytest.approx(20 / 7.5)
   assert track.arrays['face_found'].sum() == 8
   assert (track.arrays['face_score'] > 0).sum() == 8
+
+
+def test_a_face_that_is_away_is_not_encoded_again():
+  sizes = []
+
+  def counting(crops):
+    sizes.append(len(crops))
+    return first_pixels(crops)
+
+  def shown():
+    last = np.zeros((48, 48, 3), np.uint8)
+    for index in range(36):
+      found = index in (3, 4, 25, 35)
+      last = np.full((48, 48, 3), index, np.uint8) if found else last
+      yield FaceOfFrame(last, Face(0, 0, 9, 9, 0.9), found, index / 7.5)
+
+  rows = picture_of(shown(), counting, every_crop=False).arrays['video']
+  expected = np.repeat([0, 3, 4, 25, 35], [3, 1, 21, 10, 1])
+  np.testing.assert_array_equal(rows[:, 7], expected)
+  assert sum(sizes) == 5
 
 
 def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
