@@ -13,7 +13,8 @@ the configuration is set for all of them as for launch/train.py.
 Writes WORKDIR/ablation.md, ablation.png, confusion_ROW_PROTOCOL.png, and each
 run in WORKDIR/ROW/PROTOCOL/seed_S. What was stopped goes on by the same
 command; what is finished is read. --finished_only trains nothing, and compares
-what is finished, as of runs that several machines trained.
+what is finished, as of runs that several machines trained; with --record, of
+every seed.
 """
 
 import dataclasses
@@ -81,10 +82,7 @@ def main(overrides: dict[str, str]) -> int:
         cell = _cell(config, protocol, clips, directory)
         if cell:
           table[name][protocol] = cell
-    table = {name: cells for name, cells in table.items() if cells}
-    if not table:
-      raise ValueError(f'{workdir}: no run of these rows is finished')
-    _write(workdir, table)
+    _write(workdir, _with_cells(table, workdir))
   except interruption.Interrupted as stopped:
     print(f'ablate.py: {stopped}')
     return 0
@@ -121,10 +119,22 @@ def _chosen(overrides: dict[str, str]) -> dict[str, Config]:
   return chosen
 
 
+def _with_cells(
+  table: dict[str, dict[str, ablation.Cell]], workdir: pathlib.Path
+) -> dict[str, dict[str, ablation.Cell]]:
+  """The rows of which something is finished, or what forbids to go on."""
+  left = {name: cells for name, cells in table.items() if cells}
+  if not left:
+    raise ValueError(f'{workdir}: no run of these rows is finished')
+  if _RECORD.value and len(table['ours']) < len(_PROTOCOLS.value):
+    raise ValueError("--record is of the row 'ours', which is not finished")
+  return left
+
+
 def _cell(
   config: Config, protocol: str, clips: ClipSet, directory: pathlib.Path
 ) -> ablation.Cell | None:
-  """One row under one protocol, with every seed; None: no seed is finished."""
+  """One row under one protocol, with every seed; None: one is not finished."""
   seeds = 1 if folds.named(protocol).shares_speakers else _SEEDS.value
   pooled = []
   for seed in range(seeds):
@@ -136,10 +146,11 @@ def _cell(
     )
     if not _FINISHED_ONLY.value:
       crossval.train(one, clips, workdir)
-    elif not crossval.is_finished(one, workdir):
+    elif not crossval.is_finished(one, clips, workdir):
+      print(f'{workdir}: not finished')
       continue
     pooled += runs.read_runs([workdir])
-  if not pooled:
+  if not pooled or (_RECORD.value and len(pooled) < seeds):
     return None
   cell = ablation.pool_seeds(pooled)
   print(

@@ -46,8 +46,11 @@ _TEMPERATURE = flags.DEFINE_float(
   None,
   'that logits are divided by, as launch/report.py --temperature_of tells;'
   ' default: as trained',
-  lower_bound=0.05,
-  upper_bound=20.0,
+)
+flags.register_validator(
+  _TEMPERATURE,
+  lambda value: value is None or 0.05 <= value <= 20,
+  'not 0.05 to 20',
 )
 
 
@@ -66,7 +69,7 @@ def main(overrides: dict[str, str]) -> int:
     clips = clips_lib.load(config.data.dataset, config.data.data_dir)
     (summary,) = crossval.train(config, clips, workdir)
     model = checkpoints.load(outputs.fold_directory(workdir, 0))
-    if _TEMPERATURE.value:
+    if _TEMPERATURE.value is not None:
       model = dataclasses.replace(model, temperature=_TEMPERATURE.value)
     size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
   except interruption.Interrupted as stopped:

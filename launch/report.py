@@ -16,9 +16,9 @@ the paper's tables (3x256_bn, fusion). Other sets of runs are refused.
 --record_ece=KEY writes one run's expected calibration error.
 
 --temperature_of=WORKDIR names a candidate of launch/search.py of the same
-recipe, scored on clips for validation: a temperature is fitted on these, and
-one run's probabilities are scaled by it. launch/release.py --temperature takes
-it for a model.
+recipe, scored on validation clips: for each fold a temperature is fitted on
+its own, and one run's probabilities are scaled by them. That of all folds is
+printed, for launch/release.py --temperature.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ import rich.console
 import rich.table
 from absl import app, flags
 
-from avemotion.evaluation import figures, report, runs, scores
+from avemotion.evaluation import calibration, figures, report, runs, scores
 
 _OUTPUT = flags.DEFINE_string(
   'output',
@@ -62,9 +62,16 @@ def main(argv: list[str]) -> int:
       raise ValueError('--record_ece and --temperature_of are of one run')
     if _TEMPERATURE_OF.value:
       search = pathlib.Path(_TEMPERATURE_OF.value)
-      temperature = runs.temperature_of(search, found[0])
-      print(f'temperature {temperature:.3f}')
-      found = [dataclasses.replace(found[0], temperature=temperature)]
+      candidate = runs.candidate_of(search, found[0])
+      temperatures = [
+        calibration.fit_temperature(fold.probabilities, fold.labels)
+        for fold in candidate.folds
+      ]
+      found = [dataclasses.replace(found[0], temperatures=(*temperatures,))]
+      of_all = calibration.fit_temperature(
+        candidate.probabilities, candidate.labels
+      )
+      print(f'temperature {of_all:.3f}')
     scored = [scores.score(run) for run in found]
     written = report.write_report(scored, output)
   except (ValueError, OSError) as error:

@@ -115,10 +115,10 @@ class FoldOutputs:
     )
 
 
-_MEANINGS = {
-  'validation': 'scores validation clips, to choose a recipe by: not a result',
-  'test': 'scores test clips, which nothing may be chosen or fitted by; name a'
-  ' candidate of launch/search.py',
+_NOT_WANTED = {
+  'test': 'scores validation clips, to choose a recipe by: not a result',
+  'validation': 'scores test clips, which nothing may be chosen or fitted by;'
+  ' name a candidate of launch/search.py',
 }
 
 
@@ -177,9 +177,8 @@ def _read_summary(path: pathlib.Path, scored: str) -> dict[str, Any]:
     raise ReportError(f'{path}: is damaged ({error})') from error
   if not isinstance(summary, dict):
     raise ReportError(f'{path}: expected an object, got {summary!r:.40}')
-  found = summary.get('scored', 'test')
-  if found != scored:
-    raise ReportError(f'{path}: {_MEANINGS.get(found, found)}')
+  if summary.get('scored', 'test') != scored:
+    raise ReportError(f'{path}: {_NOT_WANTED[scored]}')
   if summary.get('num_test') == 0:
     raise ReportError(f'{path}: nobody was left to test; there is no score')
   for key, kind in _KEYS.items():

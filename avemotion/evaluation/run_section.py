@@ -204,11 +204,12 @@ def _explanation(scores: RunScores) -> str:
     f' {_percent(scores.reliability.expected_calibration_error)}, both over all'
     ' test clips.',
   ]
-  if scores.run.temperature != 1:
+  if scores.run.temperatures:
+    least, most = min(scores.run.temperatures), max(scores.run.temperatures)
     sentences.append(
-      'Probabilities are scaled by a temperature of'
-      f' {scores.run.temperature:.3f}, fitted on clips for validation by the'
-      ' same recipe in a search.'
+      f"Each fold's probabilities are scaled by a temperature ({least:.2f} to"
+      f' {most:.2f}), fitted on its validation clips by the search that chose'
+      ' the recipe.'
     )
   if any(fold.summary['temperature'] != 1 for fold in scores.run.folds):
     sentences.append(

@@ -10,15 +10,14 @@ import functools
 import itertools
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avemotion.data import folds
-from avemotion.evaluation import fold_outputs, paper
+from avemotion.evaluation import calibration, fold_outputs, paper
 from avemotion.evaluation.fold_outputs import FoldOutputs, ReportError
-from avemotion.training import selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +27,12 @@ class CrossValidation:
   Attributes:
     name: of the directory that holds the folds.
     folds: all of the protocol, by number.
-    temperature: that logits are divided by, from `temperature_of`.
+    temperatures: that each fold's logits are divided by; (): none.
   """
 
   name: str
   folds: tuple[FoldOutputs, ...]
-  temperature: float = 1.0
+  temperatures: tuple[float, ...] = ()
 
   @property
   def config(self) -> dict[str, Any]:
@@ -88,9 +87,11 @@ class CrossValidation:
 
   @functools.cached_property
   def probabilities(self) -> np.ndarray:
-    """float64[clips, labels], at the temperature."""
-    as_trained = np.concatenate([fold.probabilities for fold in self.folds])
-    return selection.scale(as_trained, self.temperature)
+    """float64[clips, labels], at the temperatures."""
+    found = [fold.probabilities for fold in self.folds]
+    if self.temperatures:
+      found = list(map(calibration.scale, found, self.temperatures))
+    return np.concatenate(found)
 
 
 def read_runs(
@@ -122,37 +123,50 @@ def read_runs(
   return _in_order([_merge(parts) for parts in by_config.values()])
 
 
-def temperature_of(search: pathlib.Path, run: CrossValidation) -> float:
-  """The temperature of a recipe, fitted on clips for validation.
+def candidate_of(search: pathlib.Path, run: CrossValidation) -> CrossValidation:
+  """The search's run of a recipe, which scored its validation clips.
 
-  A recipe that trains on validation clips has none left to fit its own on; the
-  candidate of a search that it was chosen as was scored on them.
+  A recipe that trains on validation clips has none left to fit a temperature
+  on; the same recipe, as a candidate of the search that chose it, has.
 
   Args:
     search: work directory of a candidate of `launch/search.py`.
-    run: of the same recipe.
+    run: of the same recipe and data, as it was trained for good.
 
   Returns:
-    The temperature of lowest cross-entropy on the candidate's clips.
+    The candidate.
 
   Raises:
-    ReportError: it holds no candidate, several, or one of another recipe.
+    ReportError: it holds no candidate, an unfinished or damaged one, several,
+      or one of another recipe or other data; or the run has temperatures of its
+      own.
   """
   candidate, *others = read_runs([search], scored='validation')
   if others:
     raise ReportError(f'{search}: holds several candidates; name one')
-  difference = _difference(_recipe(candidate), _recipe(run))
-  if difference:
-    raise ReportError(f'{search} is of another recipe: {difference}')
-  return selection.fit_temperature(candidate.probabilities, candidate.labels)
+  if any(fold.summary['temperature'] != 1 for fold in run.folds):
+    raise ReportError(
+      f'{run.name}: its folds have temperatures of their validation clips'
+    )
+  for key, of in _COMPARED.items():
+    difference = _difference(of(candidate), of(run))
+    if difference:
+      raise ReportError(f'{search} is of another {key}: {difference}')
+  return candidate
 
 
 def _recipe(run: CrossValidation) -> dict[str, Any]:
   """A configuration, less what makes a candidate of it, or another seed."""
-  recipe = {key: value for key, value in run.config.items() if key != 'seed'}
-  own = ('validation', 'dataset', 'data_dir')
-  data = {k: v for k, v in recipe['data'].items() if k not in own}
+  settings = run.folds[0].settings
+  recipe = {key: value for key, value in settings.items() if key != 'seed'}
+  data = {k: v for k, v in recipe['data'].items() if k != 'validation'}
   return recipe | {'data': data}
+
+
+_COMPARED: dict[str, Callable[[CrossValidation], Any]] = {
+  'recipe': _recipe,
+  'data set': lambda run: run.folds[0].summary['data_digest'],
+}
 
 
 def _find(workdir: pathlib.Path) -> list[pathlib.Path]:

@@ -132,8 +132,8 @@ class Extractor:
 
     Returns:
       Features of each person in the order that they appear: rows of video from
-      then on, and the sound of all, for it is not known who speaks. Where
-      nobody is seen, those of the sound alone.
+      the first frame that shows them to the last, and the sound of all, for it
+      is not known who speaks. Where nobody is seen, those of the sound alone.
 
     Raises:
       ClipError: as for `__call__`.

@@ -128,8 +128,8 @@ class FaceCropper:
     Yields:
       For each frame its time stamp, and what became known of people: their
       numbers, in the order that they appeared, and faces. A person has one for
-      each frame from the first that shows them to the last; those between that
-      do not come when the person is seen again.
+      each frame from the first that shows them to the last; those of frames
+      without them come late, when they are seen again.
     """
     tracks = tracking.Everybody()
     times: list[float] = []

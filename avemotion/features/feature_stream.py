@@ -33,7 +33,7 @@ class FrameBatch:
 
   @property
   def is_full(self) -> bool:
-    """Whether one more would be encoded with others."""
+    """Whether it holds all that VGG16 takes at once."""
     return len(self) >= LARGEST_PIECE
 
   @property

@@ -51,11 +51,7 @@ def train(
     Interrupted: SIGTERM or Ctrl-C; all is saved.
     OSError: another file cannot be written.
   """
-  clips = clips.select(config.model.modalities)
-  _check_mfcc(config, clips)
-  if config.data.trim_silence:
-    clips = silence.trim(clips)
-  clips = enrolment.enrol(clips, config.data.enrol)
+  clips = _prepared(config, clips)
   protocol = config.data.protocol
   divisions = [
     division.with_validation(config.data.validation)
@@ -101,14 +97,35 @@ def train(
   return [summary for summary in summaries if summary is not None]
 
 
-def is_finished(config: config_lib.Config, workdir: pathlib.Path) -> bool:
+def is_finished(
+  config: config_lib.Config, clips: ClipSet, workdir: pathlib.Path
+) -> bool:
   """Whether every fold of a run has its result.
 
+  Args:
+    config: of the run.
+    clips: the whole data set.
+    workdir: of the run, which may have been trained elsewhere.
+
   Raises:
-    ConfigError: a result there is of another configuration, or damaged.
+    ConfigError: a result there is of another configuration or other data, or
+      damaged.
+    ValueError: the data set lacks a modality.
   """
   numbers = range(folds.named(config.data.protocol).num_folds)
-  return all(outputs.finished(workdir, each, config) for each in numbers)
+  if not all(outputs.finished(workdir, each, config) for each in numbers):
+    return False
+  outputs.claim(workdir, config, _prepared(config, clips))
+  return True
+
+
+def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
+  """What a run trains on, of the whole data set."""
+  clips = clips.select(config.model.modalities)
+  _check_mfcc(config, clips)
+  if config.data.trim_silence:
+    clips = silence.trim(clips)
+  return enrolment.enrol(clips, config.data.enrol)
 
 
 def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:

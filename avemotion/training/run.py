@@ -12,6 +12,7 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
+from avemotion.evaluation import calibration
 from avemotion.training import (
   checkpoints,
   devices,
@@ -282,7 +283,7 @@ class Run:
       if not indices.size:
         continue
       labels = self._clips.labels[indices]
-      losses[place] = selection.cross_entropy(found[place], labels)
+      losses[place] = calibration.cross_entropy(found[place], labels)
       if not np.isfinite(losses[place]):
         raise TrainingError(
           f'the validation loss of fold {self._numbers[place]} is'

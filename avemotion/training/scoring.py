@@ -6,9 +6,9 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
-from avemotion.evaluation import metrics
+from avemotion.evaluation import calibration, metrics
 from avemotion.training import config as config_lib
-from avemotion.training import outputs, selection
+from avemotion.training import outputs
 
 
 def score(
@@ -33,7 +33,7 @@ def score(
   Returns:
     The result, with what `result.json` says of clips and scores.
   """
-  temperature = selection.fit_temperature(
+  temperature = calibration.fit_temperature(
     validated, clips.labels[division.validation]
   )
   confusion = metrics.confusion_matrix(
@@ -55,7 +55,7 @@ def score(
     'temperature': temperature,
   }
   return outputs.FoldResult(
-    summary, selection.scale(tested, temperature), division.test
+    summary, calibration.scale(tested, temperature), division.test
   )
 
 

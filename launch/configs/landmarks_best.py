@@ -9,7 +9,7 @@ by launch/search.py, with 60 to 200 epochs (docs/search.jsonl).
 Cost: three minutes of a GPU for the five folds of actor5; on one CPU core some
 four hours. With --config.model.audio_features=128
 --config.model.video_features=128 --config.epochs=100 it is half an hour, and as
-good.
+good (two seeds of an earlier session, docs/results.md).
 Expect: 78 % for speakers never seen or heard, 97 % in random10
 (docs/results.md).
 """

@@ -28,6 +28,7 @@ def write_run(
   data_digest='5ba3e1',
   together=True,
   enrol=(),
+  scored='test',
   **model,
 ):
   """Writes `fold_K` for some folds (None: all of them) of one configuration."""
@@ -37,6 +38,7 @@ def write_run(
       'dataset': dataset,
       'data_dir': None,
       'enrol': list(enrol),
+      'validation': 'scored' if scored == 'validation' else 'kept',
     },
     'model': {
       'modalities': list(modalities),
@@ -69,6 +71,7 @@ def write_run(
         'trained_together': folds if together else [fold],
         'data_digest': data_digest,
         'temperature': 1.0,
+        'scored': scored,
         'sources': sources,
         'config': config,
       },

@@ -15,8 +15,10 @@ def test_a_figure_keeps_its_neighbours_and_says_how_it_was_made(
   figures.record('one.accuracy', 0.123456, 'fraction', path)
   figures.record('two.seconds', 7, 'seconds', path)
   figures.record('one.accuracy', 0.5, 'fraction', path)
+  figures.record('three.difference', 3.21987654e-5, 'probability', path)
   written = json.loads(path.read_text())
-  assert list(written) == ['one.accuracy', 'two.seconds']
+  assert list(written) == ['one.accuracy', 'three.difference', 'two.seconds']
+  assert written['three.difference']['value'] == 3.2199e-5
   assert written['one.accuracy']['value'] == 0.5
   assert written['two.seconds']['unit'] == 'seconds'
   assert written['one.accuracy']['command'] == (

@@ -97,6 +97,8 @@ def test_a_damaged_file_is_named(fold, name, fault):
     ({'accuracy': float('nan')}, "'accuracy' is nan"),
     ({'uar': 0.5}, "'uar' is 0.5"),
     ({'confusion': [[1]]}, "'confusion'"),
+    ({'scored': 'validation'}, 'not a result'),
+    ({'scored': []}, 'not a result'),
   ],
 )
 def test_a_result_that_cannot_be_is_refused(fold, rewrite, values, message):

@@ -168,37 +168,63 @@ def test_a_directory_without_folds_is_refused(tmp_path):
     runs.read_runs([tmp_path])
 
 
-def as_candidate(workdir):
-  """What launch/search.py would have left."""
-  for path in workdir.glob('fold_*/result.json'):
-    summary = json.loads(path.read_text()) | {'scored': 'validation'}
-    summary['config']['data']['validation'] = 'scored'
-    path.write_text(json.dumps(summary))
-  return workdir
-
-
-def test_a_temperature_is_fitted_on_the_same_recipe_in_a_search(
+def test_a_candidate_of_a_search_is_that_of_the_same_recipe(
   tmp_path, write_run
 ):
   (run,) = runs.read_runs([write_run(tmp_path / 'final')])
-  search = as_candidate(write_run(tmp_path / 'search', skill=3.0))
-  temperature = runs.temperature_of(search, run)
-  assert 0.05 < temperature < 0.9  # The surer, the more skilled.
-  cooled = dataclasses.replace(run, temperature=temperature)
-  assert (cooled.predictions == run.predictions).all()
-  assert (cooled.probabilities.max(1) >= run.probabilities.max(1)).all()
-  np.testing.assert_allclose(cooled.probabilities.sum(1), 1, atol=1e-6)
+  search = write_run(tmp_path / 'search', scored='validation')
+  candidate = runs.candidate_of(search, run)
+  assert candidate.name == 'search'
+  assert candidate.config['data']['validation'] == 'scored'
 
 
-def test_a_temperature_is_fitted_on_nothing_else(tmp_path, write_run):
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    (
+      {'audio_features': 64},
+      r'another recipe: model\.audio_features: 64 and 256',
+    ),
+    ({'data_digest': 'other'}, 'another data set: other and 5ba3e1'),
+    ({'folds': [0, 1]}, 'missing or not finished'),
+  ],
+)
+def test_another_candidate_is_refused(tmp_path, write_run, changes, message):
+  (run,) = runs.read_runs([write_run(tmp_path / 'final')])
+  search = write_run(tmp_path / 'search', scored='validation', **changes)
+  with pytest.raises(ReportError, match=message):
+    runs.candidate_of(search, run)
+
+
+def test_test_clips_are_no_candidate_and_a_candidate_is_no_result(
+  tmp_path, write_run
+):
   final = write_run(tmp_path / 'final')
   (run,) = runs.read_runs([final])
   with pytest.raises(ReportError, match='scores test clips'):
-    runs.temperature_of(final, run)
-  other = as_candidate(write_run(tmp_path / 'other', audio_features=64))
-  with pytest.raises(
-    ReportError, match=r'another recipe: model\.audio_features: 64 and 256'
-  ):
-    runs.temperature_of(other, run)
+    runs.candidate_of(final, run)
   with pytest.raises(ReportError, match='to choose a recipe by'):
-    runs.read_runs([other])
+    runs.read_runs([write_run(tmp_path / 'search', scored='validation')])
+
+
+def test_a_run_with_temperatures_of_its_own_gets_no_others(tmp_path, write_run):
+  final = write_run(tmp_path / 'final')
+  path = final / 'fold_3' / 'result.json'
+  path.write_text(
+    json.dumps(json.loads(path.read_text()) | {'temperature': 1.5})
+  )
+  (run,) = runs.read_runs([final])
+  search = write_run(tmp_path / 'search', scored='validation')
+  with pytest.raises(ReportError, match='temperatures of their validation'):
+    runs.candidate_of(search, run)
+
+
+def test_each_fold_is_scaled_by_its_own_temperature(tmp_path, write_run):
+  (run,) = runs.read_runs([write_run(tmp_path / 'final', protocol='actor5')])
+  scaled = dataclasses.replace(run, temperatures=(0.5, 1.0, 1.0, 1.0, 2.0))
+  change = scaled.probabilities.max(1) - run.probabilities.max(1)
+  assert (change[run.fold_numbers == 0] > 0).all()
+  np.testing.assert_allclose(change[run.fold_numbers == 2], 0, atol=1e-5)
+  assert (change[run.fold_numbers == 4] < 0).all()
+  assert (scaled.predictions == run.predictions).all()
+  np.testing.assert_allclose(scaled.probabilities.sum(1), 1, atol=1e-6)

@@ -80,9 +80,12 @@ def test_a_temperature_is_the_models(released):
   )
   assert ran.returncode == 0, ran.stderr
   assert weights.load(folder / 'cool.npz').temperature == 0.5
-  refused = run('release.py', folder, '--output=cool.npz', '--temperature=0')
-  assert refused.returncode == 1
-  assert 'temperature' in refused.stderr + refused.stdout
+  for wrong in ('0', 'nan'):
+    refused = run(
+      'release.py', folder, '--output=cool.npz', f'--temperature={wrong}'
+    )
+    assert refused.returncode == 1
+    assert 'temperature' in refused.stderr + refused.stdout
 
 
 def test_a_file_that_cannot_be_written_is_told(released):

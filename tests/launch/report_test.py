@@ -24,6 +24,7 @@ def workdirs(tmp_path_factory):
   root = tmp_path_factory.mktemp('runs')
   write_run(root / 'audio')
   write_run(root / 'part', folds=range(9))
+  write_run(root / 'search', scored='validation')
   sweep = {'protocol': 'random80'}
   write_run(root / 'table2' / '3x256_bn', **sweep)
   write_run(root / 'table2' / '1x256_bn', audio_layers=1, **sweep)
@@ -49,6 +50,17 @@ def test_a_run_is_printed_and_written_below_it(workdirs):
   for name in ('report.md', 'report.html', 'audio.confusion.png'):
     assert f'audio/report/{name}' in ran.stdout
     assert (workdirs / 'audio' / 'report' / name).stat().st_size > 1000
+
+
+def test_a_temperature_comes_from_the_search(workdirs):
+  ran = report(
+    workdirs, 'audio', '--temperature_of=search', '--output=at_temperature'
+  )
+  assert ran.returncode == 0, ran.stderr
+  line, *_ = ran.stdout.splitlines()
+  assert 0.05 < float(line.removeprefix('temperature ')) < 20
+  text = (workdirs / 'at_temperature' / 'report.md').read_text()
+  assert "Each fold's probabilities are scaled by a temperature" in text
 
 
 def test_several_workdirs_are_one_report(workdirs):
