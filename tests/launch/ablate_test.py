@@ -97,7 +97,7 @@ def test_finished_runs_are_compared_without_training(folder):
   found = [path.name for path in (folder / 'half').glob('*/*/seed_*')]
   assert found == ['seed_0']
   assert '| ours' in compared.stdout
-  assert 'plain' not in compared.stdout
+  assert '| ours, plain' not in compared.stdout
   assert 'seed_1: not finished' in compared.stdout
   refused = finished_only('--finished_only', '--record=key')
   assert refused.returncode == 1
