@@ -123,11 +123,11 @@ def _with_cells(
   table: dict[str, dict[str, ablation.Cell]], workdir: pathlib.Path
 ) -> dict[str, dict[str, ablation.Cell]]:
   """The rows of which something is finished, or what forbids to go on."""
+  if _RECORD.value and len(table['ours']) < len(_PROTOCOLS.value):
+    raise ValueError("--record is of the row 'ours', which is not finished")
   left = {name: cells for name, cells in table.items() if cells}
   if not left:
     raise ValueError(f'{workdir}: no run of these rows is finished')
-  if _RECORD.value and len(table['ours']) < len(_PROTOCOLS.value):
-    raise ValueError("--record is of the row 'ours', which is not finished")
   return left
 
 
