@@ -54,7 +54,7 @@ class FrameBatch:
       frames: how many of them are wanted, from the first on.
 
     Returns:
-      float32[rows, 512], float64[rows] seconds and bool[rows], whether a face
+      float32[rows, 512], float32[rows] seconds and bool[rows], whether a face
       is seen.
     """
     fresh = self._faces[len(self._encoded) :]
