@@ -13,8 +13,8 @@ the configuration is set for all of them as for launch/train.py.
 Writes WORKDIR/ablation.md, ablation.png, confusion_ROW_PROTOCOL.png, and each
 run in WORKDIR/ROW/PROTOCOL/seed_S. What was stopped goes on by the same
 command; what is finished is read. --finished_only trains nothing, and compares
-what is finished, as of runs that several machines trained; with --record, of
-every seed.
+what is finished, as of runs that several machines trained; --record wants every
+seed of 'ours'.
 """
 
 import dataclasses
@@ -119,12 +119,22 @@ def _chosen(overrides: dict[str, str]) -> dict[str, Config]:
   return chosen
 
 
+def _num_seeds(protocol: str) -> int:
+  return 1 if folds.named(protocol).shares_speakers else _SEEDS.value
+
+
 def _with_cells(
   table: dict[str, dict[str, ablation.Cell]], workdir: pathlib.Path
 ) -> dict[str, dict[str, ablation.Cell]]:
   """The rows of which something is finished, or what forbids to go on."""
-  if _RECORD.value and len(table['ours']) < len(_PROTOCOLS.value):
-    raise ValueError("--record is of the row 'ours', which is not finished")
+  for protocol in _PROTOCOLS.value if _RECORD.value else ():
+    cell = table['ours'].get(protocol)
+    trained = len(cell.uar_of_seeds) if cell else 0
+    if trained < _num_seeds(protocol):
+      raise ValueError(
+        f"--record is of the row 'ours', of which {trained} of"
+        f' {_num_seeds(protocol)} seeds are finished under {protocol}'
+      )
   left = {name: cells for name, cells in table.items() if cells}
   if not left:
     raise ValueError(f'{workdir}: no run of these rows is finished')
@@ -134,10 +144,9 @@ def _with_cells(
 def _cell(
   config: Config, protocol: str, clips: ClipSet, directory: pathlib.Path
 ) -> ablation.Cell | None:
-  """One row under one protocol, with every seed; None: one is not finished."""
-  seeds = 1 if folds.named(protocol).shares_speakers else _SEEDS.value
+  """One row under one protocol, with every seed; None: none is finished."""
   pooled = []
-  for seed in range(seeds):
+  for seed in range(_num_seeds(protocol)):
     workdir = directory / f'seed_{seed}'
     one = dataclasses.replace(
       config,
@@ -150,7 +159,7 @@ def _cell(
       print(f'{workdir}: not finished')
       continue
     pooled += runs.read_runs([workdir])
-  if not pooled or (_RECORD.value and len(pooled) < seeds):
+  if not pooled:
     return None
   cell = ablation.pool_seeds(pooled)
   print(

@@ -101,7 +101,7 @@ def test_finished_runs_are_compared_without_training(folder):
   assert 'seed_1: not finished' in compared.stdout
   refused = finished_only('--finished_only', '--record=key')
   assert refused.returncode == 1
-  assert "the row 'ours', which is not finished" in refused.stderr
+  assert 'of which 1 of 2 seeds are finished under actor5' in refused.stderr
   other = finished_only('--finished_only', '--config.epochs=3')
   assert other.returncode == 1
   assert 'epochs: 2 there, 3 now' in other.stderr
