@@ -24,13 +24,18 @@ import sys
 
 from absl import app, flags
 
-from avemotion import compilation
 from avemotion.data import clips as clips_lib
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.evaluation import ablation, ablation_plot, figures, plots, runs
+from avemotion.evaluation import (
+  ablation,
+  ablation_plot,
+  plots,
+  runs,
+)
 from avemotion.training import (
   command_line,
+  compilation,
   config_files,
   crossval,
   devices,
@@ -38,6 +43,7 @@ from avemotion.training import (
   logs,
 )
 from avemotion.training.config import Config
+from launch.benchmark import figures
 
 _ROWS = flags.DEFINE_string(
   'rows',

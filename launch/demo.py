@@ -20,9 +20,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app, flags
 
-from avemotion import compilation, page, recognizer
-from avemotion.training import logs
-from tfds_ravdess import synthetic
+from avemotion.apps import page
+from avemotion.recognition import recognizer
+from avemotion.synthetic import corpus
+from avemotion.training import compilation, logs
 
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint',
@@ -84,7 +85,7 @@ def main(argv: list[str]) -> int:
 def _draw(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   examples = {name: folder / f'{name}.mp4' for name in _EXAMPLES}
   for name, (emotion, actor) in _EXAMPLES.items():
-    synthetic.make_clip(examples[name], emotion, actor, seconds=3.0)
+    corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
   return examples
 
 

@@ -162,7 +162,7 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
     ]
   )
   rows = np.hstack([face.reshape(len(face), -1), head])
-  return np.hstack([rows, differences(rows)]).astype(np.float32)
+  return np.hstack([rows, deltas(rows)]).astype(np.float32)
 
 
 def average_pairs(rows: np.ndarray) -> np.ndarray:
@@ -180,7 +180,7 @@ def average_pairs(rows: np.ndarray) -> np.ndarray:
   return sums / counts.reshape(-1, *[1] * (rows.ndim - 1))
 
 
-def differences(rows: np.ndarray) -> np.ndarray:
+def deltas(rows: np.ndarray) -> np.ndarray:
   """Each row less the one before; the first has none, and gives zeros.
 
   Args:

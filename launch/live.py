@@ -24,11 +24,12 @@ import rich
 import rich.live
 from absl import app, flags
 
-from avemotion import compilation, live, recognizer
-from avemotion.evaluation import figures
-from avemotion.prediction import Prediction
-from avemotion.streaming import Moment, Session
-from avemotion.training import logs
+from avemotion.apps import live
+from avemotion.recognition import recognizer
+from avemotion.recognition.prediction import Prediction
+from avemotion.recognition.streaming import Moment, Session
+from avemotion.training import compilation, logs
+from launch.benchmark import figures
 
 _DRAW_SECONDS = 0.2  # from one picture to the next
 

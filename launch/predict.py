@@ -23,10 +23,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 from absl import app, flags
 
-from avemotion import annotation, compilation, recognizer
-from avemotion.evaluation import figures
 from avemotion.features import media_writer
-from avemotion.training import logs
+from avemotion.recognition import annotation, recognizer
+from avemotion.training import compilation, logs
+from launch.benchmark import figures
 
 _CHECKPOINT = flags.DEFINE_string(
   'checkpoint',

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from absl import app, flags
 
 if TYPE_CHECKING:
-  from tfds_ravdess.clips_builder import ClipsBuilder
+  from avemotion.datasets.clips_builder import ClipsBuilder
 
 _MANUAL_DIR = flags.DEFINE_string(
   'manual_dir',
@@ -134,7 +134,7 @@ def _are_actors(names: list[str]) -> bool:
 
 
 def main(argv: Sequence[str]) -> None:
-  """Runs `tfds_ravdess.prepare.prepare` with the flags."""
+  """Runs `avemotion.datasets.prepare.prepare` with the flags."""
   if len(argv) > 1:
     raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
   # TensorFlow and MediaPipe read these when they are imported. The second
@@ -143,8 +143,8 @@ def main(argv: Sequence[str]) -> None:
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   os.environ.setdefault('GLOG_minloglevel', '3')
 
-  from tfds_ravdess import prepare
-  from tfds_ravdess.clips import DatasetError
+  from avemotion.datasets import prepare
+  from avemotion.datasets.clips import DatasetError
 
   try:
     prepare.prepare(
@@ -177,8 +177,8 @@ def _builder() -> 'ClipsBuilder':
 
 
 def _folder_builder(options: dict[str, Any]) -> 'ClipsBuilder':
-  from tfds_ravdess import folder, folder_builder, name_patterns
-  from tfds_ravdess.clips import DatasetError
+  from avemotion.datasets import folder, folder_builder, name_patterns
+  from avemotion.datasets.clips import DatasetError
 
   config = folder_builder.CONFIGS.get(_CONFIG.value)
   if config is None:

@@ -21,18 +21,22 @@ import rich
 import rich.table
 from absl import app, flags
 
-from avemotion import compilation, recognizer
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.evaluation import figures, plots
-from avemotion.training import config as config_lib
-from avemotion.training import config_files, crossval, interruption, logs
-from tfds_ravdess import (
-  prepare,
-  progress,
-  ravdess_dataset_builder,
-  synthetic,
+from avemotion.datasets import prepare, progress
+from avemotion.evaluation import plots
+from avemotion.recognition import recognizer
+from avemotion.synthetic import corpus
+from avemotion.training import (
+  compilation,
+  config_files,
+  crossval,
+  interruption,
+  logs,
 )
+from avemotion.training import config as config_lib
+from launch.benchmark import figures
+from tfds_ravdess import ravdess_dataset_builder
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', 'runs/quickstart', 'directory for all that is made'
@@ -54,7 +58,7 @@ def main(argv: list[str]) -> int:
   workdir = pathlib.Path(_WORKDIR.value)
   try:
     _stage(1, 'drawing talking heads (cartoons, not results)')
-    corpus = _draw(workdir / 'corpus')
+    clips = _draw(workdir / 'corpus')
     _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
     clips = _prepare(workdir)
     _stage(3, 'training the fusion model on the ten folds of random10')
@@ -63,7 +67,7 @@ def main(argv: list[str]) -> int:
     _stage(4, 'recognising a clip that fold 0 was not trained on')
     fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
     tested = clips.clip_ids[fold.test[0]]
-    _recognise(next(p for p in corpus if p.stem == tested), workdir)
+    _recognise(next(p for p in clips if p.stem == tested), workdir)
   except interruption.Interrupted as stopped:
     print(f'quickstart.py: {stopped}')
     return 0
@@ -82,10 +86,10 @@ def _stage(number: int, title: str) -> None:
 
 
 def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
-  emotions = len(synthetic.EMOTIONS)
+  emotions = len(corpus.EMOTIONS)
   with progress.clip_progress() as show:
     done = iter(range(1, 2 * emotions * len(_ACTORS) + 1))
-    return synthetic.make_corpus(
+    return corpus.make_corpus(
       folder,
       actors=_ACTORS,
       progress=lambda _: show(next(done), 2 * emotions * len(_ACTORS)),

@@ -17,11 +17,11 @@ import sys
 
 from absl import app, flags
 
-from avemotion import compilation
 from avemotion.data import clips as clips_lib
 from avemotion.training import (
   checkpoints,
   command_line,
+  compilation,
   config_files,
   crossval,
   devices,

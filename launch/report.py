@@ -29,7 +29,13 @@ import rich.console
 import rich.table
 from absl import app, flags
 
-from avemotion.evaluation import calibration, figures, report, runs, scores
+from avemotion.evaluation import (
+  calibration,
+  report,
+  runs,
+  scores,
+)
+from launch.benchmark import figures
 
 _OUTPUT = flags.DEFINE_string(
   'output',

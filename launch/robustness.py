@@ -34,18 +34,16 @@ os.environ.setdefault('GLOG_minloglevel', '3')
 
 from absl import app, flags
 
-from avemotion import compilation, robustness
 from avemotion.data import clips as clips_lib
-from avemotion.data.conditions import CONDITIONS
-from avemotion.data.corrupted_clips import CorruptedClips
-from avemotion.evaluation import (
-  figures,
-  missing_modality,
-  robustness_plot,
-  robustness_table,
-)
-from avemotion.training import logs
-from tfds_ravdess import folder, name_patterns, progress, recordings
+from avemotion.datasets import folder, name_patterns, progress
+from avemotion.robustness import measuring, missing_modality
+from avemotion.robustness import plot as robustness_plot
+from avemotion.robustness import table as robustness_table
+from avemotion.robustness.conditions import CONDITIONS
+from avemotion.robustness.corrupted_clips import CorruptedClips
+from avemotion.training import compilation, logs
+from launch.benchmark import figures
+from tfds_ravdess import recordings
 
 _RECORDINGS = flags.DEFINE_string(
   'recordings',
@@ -100,12 +98,12 @@ def main(argv: list[str]) -> int:
   logs.log_to_terminal()
   workdirs = _named(argv[1:])
   try:
-    runs = {name: robustness.load(path) for name, path in workdirs.items()}
+    runs = {name: measuring.load(path) for name, path in workdirs.items()}
     compilation.cache_on_disk()
     modalities = {m for run in runs.values() for m in run.modalities}
     clips = _clips(sorted(modalities))
     with progress.clip_progress() as update:
-      result = robustness.measure(runs, clips, update)
+      result = measuring.measure(runs, clips, update)
     text = _write(result)
     if _RECORD.value:
       lost = missing_modality.lost_points(result.scores)

@@ -2,7 +2,7 @@ r"""Chooses a recipe: trains candidates, scores each on validation clips only.
 
   python launch/search.py --config=launch/configs/audio_best.py \
     --config.data.protocol=actor5 --log=docs/search.jsonl \
-    '' 'model.audio_centre=false' 'augment.mixup=0.2 epochs=90'
+    '' 'model.audio_cmn=false' 'augment.mixup=0.2 epochs=90'
 
 A candidate is what it changes in the configuration: KEY=VALUE, separated by
 spaces; '' changes nothing. Each is trained on every fold of the protocol
@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
-from avemotion import compilation
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import markdown
 from avemotion.training import (
   command_line,
+  compilation,
   config_files,
   crossval,
   devices,

@@ -19,11 +19,11 @@ import sys
 
 from absl import app, flags
 
-from avemotion import compilation
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import paper
 from avemotion.training import (
   command_line,
+  compilation,
   config_files,
   crossval,
   devices,

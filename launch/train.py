@@ -19,11 +19,10 @@ from typing import Any
 import jax
 from absl import app, flags
 
-from avemotion import compilation
 from avemotion.data import clips as clips_lib
-from avemotion.evaluation import figures
 from avemotion.training import (
   command_line,
+  compilation,
   config_files,
   crossval,
   devices,
@@ -31,6 +30,7 @@ from avemotion.training import (
   logs,
   processes,
 )
+from launch.benchmark import figures
 
 _FOLD = flags.DEFINE_integer(
   'fold', None, 'the only fold to train, from 0; all of them without it'

@@ -2,15 +2,15 @@
 
 import jax
 
+from avemotion.synthetic import corpus
 from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
-from tfds_ravdess import synthetic
 
 LABELS = ('calm', 'happy', 'angry')
 WIDTHS = {'video': 512, 'audio': 40}
 
 
-def make_model(modalities=('video', 'audio'), widths=None):
+def make_model(modalities=('video', 'audio'), feature_dims=None):
   config = Config(
     model=ModelConfig(
       modalities=modalities,
@@ -20,13 +20,15 @@ def make_model(modalities=('video', 'audio'), widths=None):
       dense_features=8,
     )
   )
-  widths = {name: (widths or WIDTHS)[name] for name in modalities}
+  feature_dims = {name: (feature_dims or WIDTHS)[name] for name in modalities}
   classifier = step.make_classifier(config.model, len(LABELS))
-  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
-  return checkpoints.TrainedModel(variables, config, LABELS, widths)
+  variables = classifier.init(
+    jax.random.key(0), *step.sample_inputs(feature_dims)
+  )
+  return checkpoints.TrainedModel(variables, config, LABELS, feature_dims)
 
 
 def make_clip(path, **changes):
   options = {'emotion': 'angry', 'actor': 1, 'seconds': 1.5} | changes
-  synthetic.make_clip(path, **options)
+  corpus.make_clip(path, **options)
   return path

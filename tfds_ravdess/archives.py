@@ -6,8 +6,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.download import downloader, extractor
 
+from avemotion.datasets.clips import DatasetError
 from tfds_ravdess import recordings
-from tfds_ravdess.clips import DatasetError
 
 RECORD = 'https://zenodo.org/records/1188976'
 _MAX_RETRIES = 3

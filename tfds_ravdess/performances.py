@@ -7,8 +7,8 @@ from typing import Any
 
 from etils import epath
 
+from avemotion.datasets.clips import Clip, DatasetError, Findings
 from tfds_ravdess import recordings as recordings_lib
-from tfds_ravdess.clips import Clip, DatasetError, Findings
 from tfds_ravdess.recordings import Recording
 
 # Which copies a modality may come from, the best first. The sound of 02 is

@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tfds_ravdess import archives, performances, recordings, stored
+from avemotion.datasets import stored
+from avemotion.datasets.clips import DatasetError, Findings
+from avemotion.datasets.clips_builder import ClipsBuilder
+from avemotion.datasets.stored import ClipsConfig
+from tfds_ravdess import archives, performances, recordings
 from tfds_ravdess.bundle import BUNDLED_DIR
-from tfds_ravdess.clips import DatasetError, Findings
-from tfds_ravdess.clips_builder import ClipsBuilder
-from tfds_ravdess.stored import ClipsConfig
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)

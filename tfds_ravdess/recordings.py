@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from etils import epath
 
 from avemotion import emotions
-from tfds_ravdess.clips import DatasetError, files_below, preference
+from avemotion.datasets.clips import DatasetError, files_below, preference
 
 EXAMPLE_NAME = '03-01-05-01-01-01-01.wav'
 CHANNELS = {'speech': 1, 'song': 2}

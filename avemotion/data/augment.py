@@ -131,7 +131,7 @@ def noise(
   features: jax.Array,
   lengths: jax.Array,
   rng: jax.Array,
-  deviation: jax.Array | float,
+  std: jax.Array | float,
 ) -> Sequences:
   """Adds Gaussian noise, its own to every step.
 
@@ -139,19 +139,19 @@ def noise(
     features: float32[batch, time, features].
     lengths: int32[batch].
     rng: key.
-    deviation: of the noise, float32[features] or of all.
+    std: of the noise, float32[features] or of all.
 
   Returns:
     The noisy features, and the lengths.
   """
-  return features + deviation * jax.random.normal(rng, features.shape), lengths
+  return features + std * jax.random.normal(rng, features.shape), lengths
 
 
 def offset(
   features: jax.Array,
   lengths: jax.Array,
   rng: jax.Array,
-  deviation: jax.Array | float,
+  std: jax.Array | float,
 ) -> Sequences:
   """Adds a Gaussian constant to each feature of a clip.
 
@@ -161,13 +161,13 @@ def offset(
     features: float32[batch, time, features].
     lengths: int32[batch].
     rng: key.
-    deviation: of the constants, float32[features] or of all.
+    std: of the constants, float32[features] or of all.
 
   Returns:
     The moved features, and the lengths.
   """
   shape = features.shape[0], 1, features.shape[2]
-  return features + deviation * jax.random.normal(rng, shape), lengths
+  return features + std * jax.random.normal(rng, shape), lengths
 
 
 def exchange_means(

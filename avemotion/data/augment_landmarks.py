@@ -2,7 +2,7 @@
 
 Features are those of `launch/landmarks.py`: groups of 140 numbers, of which 136
 are x and y of 68 points about the middle of the eyes, and four the head's place
-(x, y), logarithm of its size, and roll. The second group, differences, moves in
+(x, y), logarithm of its size, and roll. The second group, deltas, moves in
 the same linear way; where time is stretched (`augment.stretch`) it is not
 rescaled.
 """
@@ -65,7 +65,7 @@ def mirror(
 
 
 def rotate(
-  features: jax.Array, lengths: jax.Array, rng: jax.Array, deviation: float
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
   """Turns the points of each clip by an angle of its own.
 
@@ -73,7 +73,7 @@ def rotate(
     features: float32[batch, time, 140 * groups].
     lengths: int32[batch].
     rng: key.
-    deviation: of the angles, in radians.
+    std: of the angles, in radians.
 
   Returns:
     The features, and the lengths.
@@ -82,7 +82,7 @@ def rotate(
     ValueError: these are no landmarks.
   """
   points, head = _split(features)
-  angle = deviation * jax.random.normal(rng, (len(lengths), 1))
+  angle = std * jax.random.normal(rng, (len(lengths), 1))
   x, y = points[..., 0], points[..., 1]
   cosine, sine = (f(angle)[..., None, None] for f in (jnp.cos, jnp.sin))
   turned = jnp.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
@@ -91,7 +91,7 @@ def rotate(
 
 
 def scale(
-  features: jax.Array, lengths: jax.Array, rng: jax.Array, deviation: float
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
   """Scales the points of each clip by a factor of its own.
 
@@ -99,7 +99,7 @@ def scale(
     features: float32[batch, time, 140 * groups].
     lengths: int32[batch].
     rng: key.
-    deviation: of the factors, about 1.
+    std: of the factors, about 1.
 
   Returns:
     The features, and the lengths.
@@ -110,7 +110,7 @@ def scale(
   points, head = _split(features)
   shape = len(lengths), 1, 1, 1, 1
   return _join(
-    points * (1 + deviation * jax.random.normal(rng, shape)), head
+    points * (1 + std * jax.random.normal(rng, shape)), head
   ), lengths
 
 

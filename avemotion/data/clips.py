@@ -83,7 +83,7 @@ class ClipSet:
     return len(self.labels)
 
   @property
-  def widths(self) -> dict[str, int]:
+  def feature_dims(self) -> dict[str, int]:
     """Features of a row, for each modality."""
     return {name: rows.shape[-1] for name, rows in self.features.items()}
 

@@ -1,9 +1,9 @@
 """Read a prepared TFDS data set; the only file of the package that loads it."""
 
+import importlib.util
 import os
+import pathlib
 from typing import Any
-
-from tfds_ravdess.bundle import BUNDLED_DIR
 
 _FIELDS = {'clip_id', 'label', 'actor'}
 _BUNDLED = 'ravdess/bundled'
@@ -55,7 +55,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   import tensorflow_datasets as tfds
 
   if name == _BUNDLED:
-    data_dir = data_dir or BUNDLED_DIR
+    data_dir = data_dir or _bundled_dir()
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:
@@ -70,6 +70,14 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   if missing:
     raise ValueError(f'{name}: has no {", ".join(sorted(missing))}')
   return builder
+
+
+def _bundled_dir() -> pathlib.Path:
+  """Where the configuration `bundled` lies in the package that ships it."""
+  package = importlib.util.find_spec('tfds_ravdess')
+  if package is None or package.origin is None:
+    raise ValueError(f'{_BUNDLED}: the package tfds_ravdess is not installed')
+  return pathlib.Path(package.origin).with_name('bundled')
 
 
 def _damaged_shard(builder: Any) -> str:

@@ -105,8 +105,8 @@ def explain_scores(num_folds: int) -> str:
 def cells(score: Score) -> tuple[str, str]:
   """Mean ± standard deviation over folds, and the interval; for a table."""
   mean = _percent(score.mean)
-  if score.deviation is not None:
-    mean = f'{100 * score.mean:.1f} ± {100 * score.deviation:.1f}%'
+  if score.std is not None:
+    mean = f'{100 * score.mean:.1f} ± {100 * score.std:.1f}%'
   low, high = score.interval
   return mean, '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'
 

@@ -14,13 +14,13 @@ class Score:
 
   Attributes:
     mean: over folds.
-    deviation: over folds, of a sample; None where there is one fold.
+    std: over folds, of a sample; None where there is one fold.
     interval: 95 % of the mean, by bootstrap over actors; nan with one actor.
     pooled: of the test clips of all folds taken together.
   """
 
   mean: float
-  deviation: float | None
+  std: float | None
   interval: tuple[float, float]
   pooled: float
 
@@ -100,5 +100,5 @@ def score(run: CrossValidation) -> RunScores:
 def _over_folds(
   values: list[float], interval: tuple[float, float], pooled: float
 ) -> Score:
-  deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-  return Score(float(np.mean(values)), deviation, interval, pooled)
+  std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+  return Score(float(np.mean(values)), std, interval, pooled)

@@ -83,12 +83,12 @@ def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
     features, lengths = {}, {}
     for modality in model.config.model.modalities:
       statistics = model.variables['statistics'][modality]['standardize']
-      mean, deviation = (
-        np.resize(statistics[name], model.widths[modality])
-        for name in ('mean', 'deviation')
+      mean, std = (
+        np.resize(statistics[name], model.feature_dims[modality])
+        for name in ('mean', 'std')
       )
       noise = rng.standard_normal((batch, time, mean.size))
-      features[modality] = (mean + deviation * noise).astype(np.float32)
+      features[modality] = (mean + std * noise).astype(np.float32)
       lengths[modality] = rng.integers(0, time + 1, batch, np.int32)
     yield features, lengths
 

@@ -87,7 +87,7 @@ def write(
     _check_onnx()
   model = origin.model
   sees = 'video' in model.config.model.modalities
-  by_vgg16 = sees and model.widths['video'] == visual.FEATURES
+  by_vgg16 = sees and model.feature_dims['video'] == visual.FEATURES
   weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   with _whole(output) as unfinished:
     differences = _write_stablehlo(unfinished, model, weights)

@@ -1,13 +1,13 @@
 """What an exported model reads, in words: enough to make it elsewhere."""
 
-from avemotion import windows
 from avemotion.data import silence
 from avemotion.evaluation import markdown
 from avemotion.export.origin import Origin
 from avemotion.features import acoustic, faces
-from avemotion.features.clip import FEATURE_WIDTHS
+from avemotion.features.clip import FEATURE_DIMS
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.recognition import windows
 
 _MFCC = (
   f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], as'
@@ -68,9 +68,9 @@ def describe_inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
 
 
 def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
-  width = origin.model.widths[modality]
+  width = origin.model.feature_dims[modality]
   shape = f'`{modality}`, `float32[batch, {modality}_time, {width}]`'
-  if width != FEATURE_WIDTHS[modality]:
+  if width != FEATURE_DIMS[modality]:
     return (
       f'{shape}: {origin.sources[modality]}, as in the data set that the model'
       ' was trained on; avemotion makes none like them of a clip'

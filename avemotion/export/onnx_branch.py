@@ -36,7 +36,7 @@ class Branch:
     self._modality = modality
     self._config = model.config.model
     self._params = model.variables['params'][modality]
-    width = model.widths[modality]
+    width = model.feature_dims[modality]
     shape = ('batch', f'{modality}_time', width)
     rows = graph.input(modality, FLOAT, shape)
     self._lengths = graph.input(f'{modality}_lengths', INT32, ('batch',))
@@ -63,11 +63,11 @@ class Branch:
     self.vector = graph.add('Mul', vector, there)
 
   def _standardised(self, rows: str, statistics: Mapping[str, Any]) -> str:
-    """The features that the branch reads, less mean, over deviation."""
-    mean, deviation = statistics['mean'], statistics['deviation']
+    """The features that the branch reads, less mean, over std."""
+    mean, std = statistics['mean'], statistics['std']
     read = self._between(rows, 0, len(mean), axis=2)
     centred = self._graph.add('Sub', read, self._graph.constant(mean))
-    return self._graph.add('Div', centred, self._graph.constant(deviation))
+    return self._graph.add('Div', centred, self._graph.constant(std))
 
   def _step_mask(self, rows: str) -> str:
     """1 where a step is valid, else 0: float32[time, batch, 1]."""
@@ -80,10 +80,10 @@ class Branch:
 
   def _relative(self, x: str) -> str:
     """Less the clip's mean, and with each step's change, where it is so."""
-    if self._setting('centre'):
+    if self._setting('cmn'):
       x = self._graph.add('Sub', x, self._weighted_mean(x, self._mask))
     # Of MFCC alone, see EmotionClassifier.
-    if self._modality == 'audio' and self._config.audio_differences:
+    if self._modality == 'audio' and self._config.audio_deltas:
       first, but_last = self._between(x, 0, 1), self._between(x, 0, -1)
       before = self._graph.add('Concat', first, but_last, axis=0)
       change = self._graph.add('Sub', x, before)
@@ -129,7 +129,7 @@ class Branch:
     mean = self._weighted_mean(states, self._mask)
     if kind == 'mean':
       return mean
-    if kind == 'deviation':
+    if kind == 'std':
       squares = self._weighted_mean(add('Mul', states, states), self._mask)
       variance = add('Sub', squares, add('Mul', mean, mean))
       smallest = constant(pooling.SMALLEST_VARIANCE)

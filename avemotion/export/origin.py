@@ -11,7 +11,7 @@ import numpy as np
 from avemotion.data import clips, folds
 from avemotion.evaluation import fold_outputs, markdown, metrics
 from avemotion.evaluation.fold_outputs import FoldOutputs
-from avemotion.features.clip import FEATURE_WIDTHS
+from avemotion.features.clip import FEATURE_DIMS
 from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
@@ -53,9 +53,9 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
   model = weights.load_any(path)
   sources = {
     modality: clips.EXTRACTED_SOURCES[modality]
-    if width == FEATURE_WIDTHS[modality]
+    if width == FEATURE_DIMS[modality]
     else 'features from elsewhere'
-    for modality, width in model.widths.items()
+    for modality, width in model.feature_dims.items()
   }
   if path is None or pathlib.Path(path).resolve() == weights.BUNDLED.resolve():
     name = 'the model that ships with avemotion'

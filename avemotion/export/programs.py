@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from avemotion import window_classifier
 from avemotion.features import visual
 from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.recognition import window_classifier
 from avemotion.training.checkpoints import TrainedModel
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
@@ -50,7 +50,7 @@ def classifier(model: TrainedModel) -> export.Exported:
   batch, *times = export.symbolic_shape(', '.join(['batch', *names]))
   features = {
     modality: jax.ShapeDtypeStruct(
-      (batch, time, model.widths[modality]), jnp.float32
+      (batch, time, model.feature_dims[modality]), jnp.float32
     )
     for modality, time in zip(modalities, times, strict=True)
   }

@@ -80,7 +80,7 @@ def _inputs(model: TrainedModel) -> str:
   lines = ['features = {']
   steps = {m: _STEPS[m] for m in model.config.model.modalities}
   for modality, count in steps.items():
-    shape = _CLIPS, count, model.widths[modality]
+    shape = _CLIPS, count, model.feature_dims[modality]
     lines.append(f"  '{modality}': np.zeros({shape}, np.float32),")
   lines += ['}', 'lengths = {']
   for modality, count in steps.items():

@@ -18,7 +18,7 @@ from avemotion.features.clip_track import (
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
-FEATURE_WIDTHS = {
+FEATURE_DIMS = {
   'video': visual.FEATURES,
   'audio': acoustic.NUM_COEFFICIENTS,
 }

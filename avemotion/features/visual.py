@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from avemotion.features import winograd
 from avemotion.features.faces import CROP_SIZE
 from avemotion.features.vgg16_weights import (
   Preprocessing,
   Vgg16Weights,
   load_vgg16_weights,
 )
-from avemotion.models import winograd
 from avemotion.models.vgg16 import BLOCKS, VGG16
 
 CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)

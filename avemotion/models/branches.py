@@ -17,7 +17,7 @@ from avemotion.models.pooling import Pooling, mean_over_time
 
 
 class Standardize(nn.Module):
-  """Takes off a mean and divides by a deviation for each feature.
+  """Takes off a mean and divides by a standard deviation for each feature.
 
   The two live in the variable collection `statistics`, which is not trained:
   they are measured on a fold's training clips and travel in the checkpoint.
@@ -29,8 +29,8 @@ class Standardize(nn.Module):
     """Standardises float[..., features] to the same shape."""
     width = inputs.shape[-1:]
     mean = self.variable('statistics', 'mean', jnp.zeros, width)
-    deviation = self.variable('statistics', 'deviation', jnp.ones, width)
-    return (inputs - mean.value) / deviation.value
+    std = self.variable('statistics', 'std', jnp.ones, width)
+    return (inputs - mean.value) / std.value
 
 
 class _Branch(nn.Module):
@@ -41,8 +41,8 @@ class _Branch(nn.Module):
     num_layers: GRU layers.
     num_inputs: reads the first so many input features only, such as the
       paper's 13 of the 40 MFCC that are stored; None: all.
-    centre: whether the clip's own mean is taken off each feature.
-    differences: whether each step's change is read beside it.
+    cmn: whether the clip's own mean is taken off each feature.
+    deltas: whether each step's change is read beside it.
     pooling: what is kept of the last layer's states, see
       `avemotion.models.pooling.Pooling`; the paper keeps the last one.
     dense_features: units of the dense layer.
@@ -57,8 +57,8 @@ class _Branch(nn.Module):
   features: int
   num_layers: int
   num_inputs: int | None = None
-  centre: bool = False
-  differences: bool = False
+  cmn: bool = False
+  deltas: bool = False
   pooling: Sequence[str] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
@@ -100,10 +100,10 @@ class _Branch(nn.Module):
       lengths = jnp.full(inputs.shape[:1], inputs.shape[1], jnp.int32)
     x = Standardize(name='standardize')(inputs[..., :width])
     x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
-    if self.centre:
+    if self.cmn:
       known = lengths.reshape(lengths.shape[0], -1).max(axis=-1)
       x = x - mean_over_time(x, known).astype(x.dtype)
-    if self.differences:
+    if self.deltas:
       x = jnp.concatenate([x, jnp.diff(x, axis=0, prepend=x[:1])], axis=-1)
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
     for layer in range(self.num_layers):

@@ -25,9 +25,9 @@ class EmotionClassifier(nn.Module):
     audio_features: GRU units of the audio branch.
     audio_layers: GRU layers of the audio branch.
     audio_coefficients: leading MFCC that the audio branch reads; None: all.
-    video_centre: whether the clip's own mean is taken off what is seen.
-    audio_centre: whether the clip's own mean is taken off its MFCC.
-    audio_differences: whether the change of each MFCC is read beside it.
+    video_cmn: whether the clip's own mean is taken off what is seen.
+    audio_cmn: whether the clip's own mean is taken off its MFCC.
+    audio_deltas: whether the change of each MFCC is read beside it.
     pooling: what each branch keeps of its states, see `Pooling`; the paper
       keeps the last one.
     dense_features: units of each branch's dense layer.
@@ -48,9 +48,9 @@ class EmotionClassifier(nn.Module):
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = None
-  video_centre: bool = False
-  audio_centre: bool = False
-  audio_differences: bool = False
+  video_cmn: bool = False
+  audio_cmn: bool = False
+  audio_deltas: bool = False
   pooling: Sequence[str] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
@@ -80,7 +80,7 @@ class EmotionClassifier(nn.Module):
       self.video = VideoBranch(
         self.video_features,
         self.video_layers,
-        centre=self.video_centre,
+        cmn=self.video_cmn,
         **shared,
       )
     if 'audio' in self.modalities:
@@ -88,8 +88,8 @@ class EmotionClassifier(nn.Module):
         self.audio_features,
         self.audio_layers,
         num_inputs=self.audio_coefficients,
-        centre=self.audio_centre,
-        differences=self.audio_differences,
+        cmn=self.audio_cmn,
+        deltas=self.audio_deltas,
         **shared,
       )
     self.logits = nn.Dense(self.num_classes, dtype=self.dtype)

@@ -1,6 +1,6 @@
 """What a branch keeps of a recurrent layer's states: one vector of a clip.
 
-The paper keeps the last state (Fig. 2, 5). A clip's mean, deviation or attended
+The paper keeps the last state (Fig. 2, 5). A clip's mean, std or attended
 state beside it spares the layer remembering all of the clip by its end.
 """
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from avemotion.models.gru import states_after
 
-POOLINGS = ('last', 'mean', 'deviation', 'attention')
+POOLINGS = ('last', 'mean', 'std', 'attention')
 
 SMALLEST_VARIANCE = 1e-4
 
@@ -21,7 +21,7 @@ class Pooling(nn.Module):
   """States over time to one vector, of each of several kinds side by side.
 
   Attributes:
-    kinds: of 'last' (the state after the last step), 'mean' and 'deviation' of
+    kinds: of 'last' (the state after the last step), 'mean' and 'std' of
       the states, 'attention' (their mean by weights that are learnt from the
       states; Mirsamadi et al. 2017).
     attention_features: hidden units behind attention's weights.
@@ -63,7 +63,7 @@ class Pooling(nn.Module):
         )
       elif kind == 'mean':
         pooled.append(_weighted_mean(states, mask))
-      elif kind == 'deviation':
+      elif kind == 'std':
         pooled.append(_deviation(states, mask))
       else:
         weights = self._attention(states, mask.any(axis=-1, keepdims=True))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from avemotion.models import recurrence_step
-from avemotion.models.recurrence_step import Kernels, Steps
+from avemotion.models import equations as recurrence_step
+from avemotion.models.equations import Kernels, Steps
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from avemotion.models import recurrence_step
-from avemotion.models.recurrence_step import Kernels, Steps
+from avemotion.models import equations as recurrence_step
+from avemotion.models.equations import Kernels, Steps
 
 _SUBLANES, _LANES = 8, 128  # of a TPU's registers
 _VMEM = 14 * 2**20  # bytes that a kernel may use, of 16 MiB

@@ -72,16 +72,16 @@ def augment_batch(
   change_key, mix_key = jax.random.split(rng)
   features, lengths = dict(batch.features), dict(batch.lengths)
   for modality in features:
-    mean, deviation = (
-      statistics[modality]['standardize'][k] for k in ('mean', 'deviation')
+    mean, std = (
+      statistics[modality]['standardize'][k] for k in ('mean', 'std')
     )
     # The model reads no others: those are not worth changing.
-    rows = features[modality][..., : deviation.shape[-1]]
+    rows = features[modality][..., : std.shape[-1]]
     if modality == 'audio':
-      changes = _of_audio(config.audio, deviation)
+      changes = _of_audio(config.audio, std)
     else:
       own = means[modality][batch.actors]
-      changes = _of_video(config.video, deviation, own)
+      changes = _of_video(config.video, std, own)
     steps = lengths[modality]
     key = jax.random.fold_in(change_key, sorted(features).index(modality))
     for number, change in enumerate(changes):
@@ -97,7 +97,7 @@ def augment_batch(
 
 
 def _of_audio(
-  config: AudioAugmentation, deviation: jax.Array
+  config: AudioAugmentation, std: jax.Array
 ) -> Iterator[Augmentation]:
   if config.warp:
     yield partial(augment.warp_vocal_tract, amount=config.warp)
@@ -105,13 +105,13 @@ def _of_audio(
     yield partial(augment.stretch, amount=config.stretch)
   if config.max_steps is not None:
     yield partial(augment.crop, steps=config.max_steps)
-  yield from _of_either(config, deviation)
+  yield from _of_either(config, std)
   if config.drop_channels:
     yield partial(augment.drop_channels, share=config.drop_channels)
 
 
 def _of_video(
-  config: VideoAugmentation, deviation: jax.Array, means: jax.Array
+  config: VideoAugmentation, std: jax.Array, means: jax.Array
 ) -> Iterator[Augmentation]:
   if config.exchange:
     yield partial(
@@ -120,20 +120,20 @@ def _of_video(
   if config.mirror:
     yield augment_landmarks.mirror
   if config.rotation:
-    yield partial(augment_landmarks.rotate, deviation=config.rotation)
+    yield partial(augment_landmarks.rotate, std=config.rotation)
   if config.scale:
-    yield partial(augment_landmarks.scale, deviation=config.scale)
+    yield partial(augment_landmarks.scale, std=config.scale)
   if config.stretch:
     yield partial(augment.stretch, amount=config.stretch)
-  yield from _of_either(config, deviation)
+  yield from _of_either(config, std)
 
 
 def _of_either(
-  config: AudioAugmentation | VideoAugmentation, deviation: jax.Array
+  config: AudioAugmentation | VideoAugmentation, std: jax.Array
 ) -> Iterator[Augmentation]:
   if config.offset:
-    yield partial(augment.offset, deviation=config.offset * deviation)
+    yield partial(augment.offset, std=config.offset * std)
   if config.noise:
-    yield partial(augment.noise, deviation=config.noise * deviation)
+    yield partial(augment.noise, std=config.noise * std)
   if config.mask_steps:
     yield partial(augment.mask_time, steps=config.mask_steps)

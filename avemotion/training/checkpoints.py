@@ -16,7 +16,7 @@ from orbax.checkpoint import v1 as ocp
 
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
-from avemotion.training import step
+from avemotion.training import legacy, step
 from avemotion.training.selection import BestEpochs
 
 _FORMAT = 'avemotion/2'
@@ -38,14 +38,14 @@ class TrainedModel:
     variables: `params`, `batch_stats` and `statistics` of the classifier.
     config: what it was trained with.
     label_names: of its classes.
-    widths: features of a row of each modality that it was trained on.
+    feature_dims: features of a row of each modality that it was trained on.
     temperature: what logits are divided by before the softmax.
   """
 
   variables: Mapping[str, Any]
   config: config_lib.Config
   label_names: tuple[str, ...]
-  widths: Mapping[str, int]
+  feature_dims: Mapping[str, int]
   temperature: float = 1.0
 
   @property
@@ -105,7 +105,7 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
           'format': _FORMAT,
           'config': config_lib.to_dict(model.config),
           'label_names': list(model.label_names),
-          'widths': dict(model.widths),
+          'feature_dims': dict(model.feature_dims),
           'temperature': model.temperature,
         },
       )
@@ -131,12 +131,15 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     path = path / _DIRECTORY
   try:
     metadata = _metadata(path)
-    config = config_lib.from_dict(metadata['config'])
+    config = config_lib.from_dict(legacy.config(metadata['config']))
     label_names = tuple(metadata['label_names'])
-    widths = {name: int(size) for name, size in metadata['widths'].items()}
-    expected = step.expected_variables(config.model, label_names, widths)
+    feature_dims = {
+      name: int(size) for name, size in metadata['feature_dims'].items()
+    }
+    expected = step.expected_variables(config.model, label_names, feature_dims)
     temperature = float(metadata['temperature'])
-    variables = ocp.load(path, expected)
+    stored = jax.tree.map(np.asarray, ocp.load(path))
+    variables = legacy.variables(stored)
     check_variables(variables, expected)
   except CheckpointError:
     raise
@@ -145,7 +148,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     raise CheckpointError(
       f'{path}: does not hold the model that it describes ({reason})'
     ) from error
-  return TrainedModel(variables, config, label_names, widths, temperature)
+  return TrainedModel(variables, config, label_names, feature_dims, temperature)
 
 
 def save_snapshot(directory: pathlib.Path, snapshot: Snapshot) -> None:
@@ -289,7 +292,7 @@ def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
     raise CheckpointError(
       f'{path}: an orbax checkpoint, but not one of {_FORMAT}'
     )
-  return metadata
+  return legacy.metadata(metadata)
 
 
 def check_variables(variables: Any, expected: Any) -> None:

@@ -69,9 +69,9 @@ class ModelConfig:
   audio_features: int = 256
   audio_layers: int = 3
   audio_coefficients: int | None = 13
-  video_centre: bool = False
-  audio_centre: bool = False
-  audio_differences: bool = False
+  video_cmn: bool = False
+  audio_cmn: bool = False
+  audio_deltas: bool = False
   pooling: tuple[str, ...] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
@@ -121,8 +121,8 @@ class AudioAugmentation:
     max_steps: a random stretch of longer clips is trained on; None: all.
     mask_steps: the longest of two stretches that are overwritten.
     drop_channels: probability that a coefficient is held at its clip's mean.
-    noise: deviation of noise on every number, in deviations of its feature.
-    offset: deviation of a clip's constant on every feature, likewise.
+    noise: std of noise on every number, in stds of its feature.
+    offset: std of a clip's constant on every feature, likewise.
   """
 
   warp: float = 0.0
@@ -154,8 +154,8 @@ class VideoAugmentation:
       another training actor's mean face.
     stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
     mirror: whether landmarks are mirrored, every other time.
-    rotation: deviation of the angle that landmarks are turned by, in radians.
-    scale: deviation of the factor that they are scaled by, about 1.
+    rotation: std of the angle that landmarks are turned by, in radians.
+    scale: std of the factor that they are scaled by, about 1.
   """
 
   exchange: float = 0.0

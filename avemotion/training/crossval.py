@@ -53,26 +53,24 @@ def train(
   """
   clips = _prepared(config, clips)
   protocol = config.data.protocol
-  divisions = [
-    division.with_validation(config.data.validation)
-    for division in folds.make_folds(
+  splits = [
+    split.with_validation(config.data.validation)
+    for split in folds.make_folds(
       protocol,
       clips.labels,
       clips.actors,
       validation_share=config.data.validation_share,
     )
   ]
-  if fold is not None and not 0 <= fold < len(divisions):
-    raise ValueError(
-      f'{protocol} has folds 0 to {len(divisions) - 1}, got {fold}'
-    )
-  if config.patience and not all(each.validation.size for each in divisions):
+  if fold is not None and not 0 <= fold < len(splits):
+    raise ValueError(f'{protocol} has folds 0 to {len(splits) - 1}, got {fold}')
+  if config.patience and not all(each.validation.size for each in splits):
     raise config_lib.ConfigError(
       f'patience needs validation clips, and {protocol} keeps none; set'
       ' data.validation_share, and data.validation to kept'
     )
   log.info('%s: %s', protocol, folds.named(protocol).meaning)
-  wanted = list(range(len(divisions))) if fold is None else [fold]
+  wanted = list(range(len(splits))) if fold is None else [fold]
   root = workdir if fold is None else outputs.fold_directory(workdir, fold)
   with interruption.StopRequest() as stop:
     missing, numbers = _plan(config, clips, workdir, root, wanted)
@@ -80,7 +78,7 @@ def train(
       run = Run(
         config,
         clips,
-        divisions,
+        splits,
         numbers,
         missing,
         workdir,

@@ -29,7 +29,7 @@ _AUGMENT = 1
 def make_init(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
-  widths: Mapping[str, int],
+  feature_dims: Mapping[str, int],
   mesh: Mesh,
 ) -> Callable[[Any, jax.Array], TrainState]:
   """Compiles the fresh states of stacked folds.
@@ -37,7 +37,7 @@ def make_init(
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    widths: features of a row of each modality.
+    feature_dims: features of a row of each modality.
     mesh: from `make_mesh`.
 
   Returns:
@@ -47,7 +47,7 @@ def make_init(
 
   def init(statistics: Any, key_data: jax.Array) -> TrainState:
     rng = jax.random.wrap_key_data(key_data)
-    return init_state(model, tx, widths, statistics, rng)
+    return init_state(model, tx, feature_dims, statistics, rng)
 
   return jax.jit(map_folds(mesh, init, stacked=(True, True)))
 

@@ -31,7 +31,7 @@ class FoldFunctions:
   def __init__(
     self,
     config: config_lib.Config,
-    widths: Mapping[str, int],
+    feature_dims: Mapping[str, int],
     num_classes: int,
     steps_per_epoch: int,
     mesh: Mesh,
@@ -42,7 +42,7 @@ class FoldFunctions:
       config.optimizer, steps_per_epoch, config.epochs
     )
     tx = step.make_optimizer(config.optimizer, self.schedule)
-    self.init = epoch.make_init(self.model, tx, widths, mesh)
+    self.init = epoch.make_init(self.model, tx, feature_dims, mesh)
     self.train_epoch = epoch.make_train_epoch(self.model, tx, config, mesh)
     self.evaluate = epoch.make_evaluate(self.model, mesh)
 
@@ -95,7 +95,11 @@ class FoldProgram:
       )
     )
     self._jitted = FoldFunctions(
-      config, clips.widths, len(clips.label_names), steps_per_epoch, self.mesh
+      config,
+      clips.feature_dims,
+      len(clips.label_names),
+      steps_per_epoch,
+      self.mesh,
     )
 
   def init(self, statistics: Any, keys: np.ndarray) -> step.TrainState:

@@ -53,7 +53,7 @@ class Run:
     self,
     config: config_lib.Config,
     clips: ClipSet,
-    divisions: Sequence[Fold],
+    splits: Sequence[Fold],
     numbers: tuple[int, ...],
     missing: Sequence[int],
     workdir: pathlib.Path,
@@ -65,7 +65,7 @@ class Run:
     Args:
       config: of the run.
       clips: the whole data set.
-      divisions: every fold of the protocol.
+      splits: every fold of the protocol.
       numbers: the folds that train together.
       missing: those of them whose results are to be written.
       workdir: of the run.
@@ -81,13 +81,13 @@ class Run:
     self._clips = clips
     self._numbers = numbers
     self._missing = frozenset(missing)
-    self._divisions = [divisions[number] for number in numbers]
+    self._splits = [splits[number] for number in numbers]
     self._workdir = workdir
     self._root = root
     self._options = options
     self._start = time.monotonic()
     # Every fold of a protocol takes as many steps, alone and together.
-    smallest = min(division.train.size for division in divisions)
+    smallest = min(split.train.size for split in splits)
     self._program = FoldProgram(
       config,
       clips,
@@ -101,8 +101,8 @@ class Run:
     ]
     self._dropout_keys = self._program.stack(_key_data(key[1] for key in keys))
     statistics = [
-      standardization.model_statistics(config.model, clips, division.train)
-      for division in self._divisions
+      standardization.model_statistics(config.model, clips, split.train)
+      for split in self._splits
     ]
     self._state = self._program.init(
       jax.tree.map(lambda *leaves: np.stack(leaves), *statistics),
@@ -122,7 +122,7 @@ class Run:
 
   def _check_unknown(self, path: str) -> None:
     scored = np.concatenate(
-      [np.concatenate([d.validation, d.test]) for d in self._divisions]
+      [np.concatenate([d.validation, d.test]) for d in self._splits]
     )
     pretrained.check_unknown(path, self._clips.clip_ids[scored].tolist())
 
@@ -173,10 +173,10 @@ class Run:
     keep_best = self._config.patience is not None
     variables = self._best_variables if keep_best else self._state.variables
     tested = self._program.probabilities(
-      variables, [division.test for division in self._divisions]
+      variables, [split.test for split in self._splits]
     )
     validated = self._program.probabilities(
-      variables, [division.validation for division in self._divisions]
+      variables, [split.validation for split in self._splits]
     )
     variables = self._program.to_host(variables)
     seconds = self._seconds()
@@ -204,7 +204,7 @@ class Run:
       self._config,
       self._clips,
       number,
-      self._divisions[place],
+      self._splits[place],
       validated,
       tested,
     )
@@ -229,7 +229,7 @@ class Run:
         variables,
         self._config,
         self._clips.label_names,
-        self._clips.widths,
+        self._clips.feature_dims,
         result.summary['temperature'],
       ),
     )
@@ -266,14 +266,14 @@ class Run:
     """
     steps, batch = self._program.steps_per_epoch, self._program.batch_size
     rows = []
-    for number, division in zip(self._numbers, self._divisions, strict=True):
+    for number, split in zip(self._numbers, self._splits, strict=True):
       rng = np.random.default_rng([self._config.seed, number, epoch])
-      rows.append(rng.permutation(division.train)[: steps * batch])
+      rows.append(rng.permutation(split.train)[: steps * batch])
     return np.stack(rows).reshape(-1, steps, batch)
 
   def _validate(self) -> list[dict[str, float]]:
     """Scores on each fold's validation clips; updates the best epochs."""
-    chosen = [division.validation for division in self._divisions]
+    chosen = [split.validation for split in self._splits]
     scores: list[dict[str, float]] = [{} for _ in chosen]
     losses = np.full(len(chosen), np.nan)
     if not any(indices.size for indices in chosen):
@@ -375,13 +375,13 @@ class Run:
     return f'folds {", ".join(map(str, self._numbers))}'
 
   def _describe(self) -> None:
-    for number, division in zip(self._numbers, self._divisions, strict=True):
+    for number, split in zip(self._numbers, self._splits, strict=True):
       log.info(
         'fold %d: %d clips to train on, %d to validate, %d to test',
         number,
-        division.train.size,
-        division.validation.size,
-        division.test.size,
+        split.train.size,
+        split.validation.size,
+        split.test.size,
       )
     log.info('%s', self._program.describe())
     if self._epoch:

@@ -15,7 +15,7 @@ def score(
   config: config_lib.Config,
   clips: ClipSet,
   number: int,
-  division: Fold,
+  split: Fold,
   validated: np.ndarray,
   tested: np.ndarray,
 ) -> outputs.FoldResult:
@@ -25,7 +25,7 @@ def score(
     config: of the run.
     clips: the whole data set.
     number: the fold's.
-    division: its clips.
+    split: its clips.
     validated: float32[validation clips, labels], probabilities; the temperature
       is fitted on them.
     tested: float32[test clips, labels], likewise before the temperature.
@@ -34,10 +34,10 @@ def score(
     The result, with what `result.json` says of clips and scores.
   """
   temperature = calibration.fit_temperature(
-    validated, clips.labels[division.validation]
+    validated, clips.labels[split.validation]
   )
   confusion = metrics.confusion_matrix(
-    clips.labels[division.test], tested.argmax(-1), len(clips.label_names)
+    clips.labels[split.test], tested.argmax(-1), len(clips.label_names)
   )
   summary: dict[str, Any] = {
     'protocol': config.data.protocol,
@@ -46,16 +46,16 @@ def score(
     'fold': number,
     'modalities': list(config.model.modalities),
     'sources': {name: clips.sources[name] for name in config.model.modalities},
-    'num_train': int(division.train.size),
-    'num_validation': int(division.validation.size),
-    'num_test': int(division.test.size),
+    'num_train': int(split.train.size),
+    'num_validation': int(split.validation.size),
+    'num_test': int(split.test.size),
     **_scores(confusion),
     'confusion': confusion.tolist(),
     'label_names': list(clips.label_names),
     'temperature': temperature,
   }
   return outputs.FoldResult(
-    summary, calibration.scale(tested, temperature), division.test
+    summary, calibration.scale(tested, temperature), split.test
   )
 
 

@@ -1,4 +1,4 @@
-"""Mean and deviation of features, measured on the clips to train on."""
+"""Mean and std of features, measured on the clips to train on."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from avemotion.training.config import ModelConfig
 def fit_statistics(
   clips: ClipSet, indices: np.ndarray
 ) -> dict[str, dict[str, np.ndarray]]:
-  """Mean and deviation of each feature over the valid rows of some clips.
+  """Mean and std of each feature over the valid rows of some clips.
 
   Args:
     clips: the whole data set.
     indices: int[train], the clips to measure: a fold's training side.
 
   Returns:
-    For each modality `mean` and `deviation`, float32[features]. A feature that
-    hardly varies, as VGG16's dead units, gets the deviation 1.
+    For each modality `mean` and `std`, float32[features]. A feature that
+    hardly varies, as VGG16's dead units, gets the std 1.
 
   Raises:
     ValueError: none of the clips has a modality.
@@ -31,11 +31,11 @@ def fit_statistics(
     values = rows[indices][valid].astype(np.float64)
     if not values.size:
       raise ValueError(f'no clip to train on has any {modality}')
-    deviation = values.std(axis=0)
-    varies = deviation > 1e-3 * deviation.mean()
+    std = values.std(axis=0)
+    varies = std > 1e-3 * std.mean()
     statistics[modality] = {
       'mean': values.mean(axis=0).astype(np.float32),
-      'deviation': np.where(varies, deviation, 1.0).astype(np.float32),
+      'std': np.where(varies, std, 1.0).astype(np.float32),
     }
   return statistics
 

@@ -27,7 +27,7 @@ class TrainState(flax.struct.PyTreeNode):
     step: int32, optimiser steps taken.
     params: of the model.
     batch_stats: running statistics of batch normalisation.
-    statistics: mean and deviation of the training clips' features.
+    statistics: mean and std of the training clips' features.
     opt_state: of the optimiser.
   """
 
@@ -68,24 +68,26 @@ def make_classifier(
 
 
 def sample_inputs(
-  widths: Mapping[str, int],
+  feature_dims: Mapping[str, int],
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
   """Features and lengths of one clip of one step, to shape a model with."""
-  features = {name: jnp.zeros((1, 1, size)) for name, size in widths.items()}
-  return features, {name: jnp.ones(1, jnp.int32) for name in widths}
+  features = {
+    name: jnp.zeros((1, 1, size)) for name, size in feature_dims.items()
+  }
+  return features, {name: jnp.ones(1, jnp.int32) for name in feature_dims}
 
 
 def expected_variables(
   config: ModelConfig,
   label_names: Sequence[str],
-  widths: Mapping[str, int],
+  feature_dims: Mapping[str, int],
 ) -> Any:
   """Empty arrays of the shapes and dtypes that a configuration describes.
 
   Args:
     config: of the model.
     label_names: of its classes.
-    widths: features of a row of each modality.
+    feature_dims: features of a row of each modality.
 
   Returns:
     The variables of the classifier, float32 of arbitrary values.
@@ -93,7 +95,7 @@ def expected_variables(
   shapes = jax.eval_shape(
     make_classifier(config, len(label_names)).init,
     jax.random.key(0),
-    *sample_inputs(widths),
+    *sample_inputs(feature_dims),
   )
   return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
 
@@ -146,7 +148,7 @@ def make_optimizer(
 def init_state(
   model: EmotionClassifier,
   tx: optax.GradientTransformation,
-  widths: Mapping[str, int],
+  feature_dims: Mapping[str, int],
   statistics: Any,
   rng: jax.Array,
 ) -> TrainState:
@@ -155,14 +157,14 @@ def init_state(
   Args:
     model: the network.
     tx: from `make_optimizer`.
-    widths: features of a row of each modality.
+    feature_dims: features of a row of each modality.
     statistics: the model's variable collection of that name.
     rng: key of the initial parameters.
 
   Returns:
     The state before the first step.
   """
-  variables = model.init(rng, *sample_inputs(widths))
+  variables = model.init(rng, *sample_inputs(feature_dims))
   params = variables['params']
   return TrainState(
     step=jnp.zeros((), jnp.int32),

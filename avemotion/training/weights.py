@@ -14,7 +14,7 @@ import numpy as np
 from flax import traverse_util
 
 from avemotion.data import npz
-from avemotion.training import checkpoints, step
+from avemotion.training import checkpoints, legacy, step
 from avemotion.training import config as config_lib
 from avemotion.training.checkpoints import (
   CheckpointError,
@@ -62,7 +62,7 @@ def save(
     'format': _FORMAT,
     'config': config_lib.to_dict(model.config),
     'label_names': model.label_names,
-    'widths': dict(model.widths),
+    'feature_dims': dict(model.feature_dims),
     'temperature': model.temperature,
   }
   arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
@@ -87,20 +87,25 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
     arrays = npz.read(path)
     metadata = _metadata(arrays)
     arrays.pop(_TRAINED_ON)
-    config = config_lib.from_dict(metadata['config'])
+    config = config_lib.from_dict(legacy.config(metadata['config']))
     label_names = tuple(metadata['label_names'])
-    widths = {name: int(size) for name, size in metadata['widths'].items()}
-    variables = traverse_util.unflatten_dict(
-      {name: values.astype(np.float32) for name, values in arrays.items()},
-      sep=_SEPARATOR,
+    feature_dims = {
+      name: int(size) for name, size in metadata['feature_dims'].items()
+    }
+    variables = legacy.variables(
+      traverse_util.unflatten_dict(
+        {name: values.astype(np.float32) for name, values in arrays.items()},
+        sep=_SEPARATOR,
+      )
     )
     check_variables(
-      variables, step.expected_variables(config.model, label_names, widths)
+      variables,
+      step.expected_variables(config.model, label_names, feature_dims),
     )
     temperature = float(metadata['temperature'])
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
-  return TrainedModel(variables, config, label_names, widths, temperature)
+  return TrainedModel(variables, config, label_names, feature_dims, temperature)
 
 
 def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
@@ -149,4 +154,4 @@ def _metadata(arrays: dict[str, np.ndarray]) -> Mapping[str, Any]:
   metadata = json.loads(str(arrays.pop(_METADATA)))
   if metadata['format'] != _FORMAT:
     raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
-  return metadata
+  return legacy.metadata(metadata)

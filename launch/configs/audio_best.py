@@ -10,7 +10,7 @@ are trained on too.
 Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two
 hours, half an hour with --config.model.audio_features=128, which is as good for
 speakers never heard.
-Expect: 86 % in random10 (90 % with --config.model.audio_centre=false, which
+Expect: 86 % in random10 (90 % with --config.model.audio_cmn=false, which
 suits speakers who are known), 62 % for speakers never heard (docs/results.md).
 """
 
@@ -34,7 +34,7 @@ def get_config() -> Config:
       modalities=('audio',),
       audio_features=256,
       audio_coefficients=None,
-      audio_centre=True,
+      audio_cmn=True,
       pooling=('last', 'mean'),
       dropout_rate=0.2,
     ),

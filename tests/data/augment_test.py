@@ -25,8 +25,8 @@ CHANGES = {
   'crop': functools.partial(augment.crop, steps=9),
   'mask_time': functools.partial(augment.mask_time, steps=5),
   'drop_channels': functools.partial(augment.drop_channels, share=0.5),
-  'noise': functools.partial(augment.noise, deviation=0.1),
-  'offset': functools.partial(augment.offset, deviation=0.1),
+  'noise': functools.partial(augment.noise, std=0.1),
+  'offset': functools.partial(augment.offset, std=0.1),
   'warp_vocal_tract': functools.partial(augment.warp_vocal_tract, amount=0.1),
   'exchange_means': functools.partial(
     augment.exchange_means, means=jnp.ones((4, 5)), probability=1.0
@@ -105,12 +105,12 @@ def test_masks_and_channels_are_held_at_the_mean_of_the_clip():
 def test_noise_is_of_its_deviation_and_an_offset_of_the_clip():
   features = jnp.zeros((200, 50, 2))
   lengths = jnp.full(200, 50, jnp.int32)
-  deviation = jnp.array([1.0, 3.0])
-  noisy, _ = augment.noise(features, lengths, jax.random.key(0), deviation)
-  np.testing.assert_allclose(noisy.std(axis=(0, 1)), deviation, rtol=0.05)
-  moved, _ = augment.offset(features, lengths, jax.random.key(0), deviation)
+  std = jnp.array([1.0, 3.0])
+  noisy, _ = augment.noise(features, lengths, jax.random.key(0), std)
+  np.testing.assert_allclose(noisy.std(axis=(0, 1)), std, rtol=0.05)
+  moved, _ = augment.offset(features, lengths, jax.random.key(0), std)
   np.testing.assert_allclose(moved.std(axis=1), 0, atol=1e-6)
-  np.testing.assert_allclose(moved[:, 0].std(axis=0), deviation, rtol=0.15)
+  np.testing.assert_allclose(moved[:, 0].std(axis=0), std, rtol=0.15)
 
 
 def test_warp_moves_a_tone_to_its_scaled_frequency():
@@ -217,8 +217,8 @@ def test_turning_keeps_distances_and_scaling_their_ratios():
   'change',
   [
     augment_landmarks.mirror,
-    functools.partial(augment_landmarks.rotate, deviation=0.1),
-    functools.partial(augment_landmarks.scale, deviation=0.1),
+    functools.partial(augment_landmarks.rotate, std=0.1),
+    functools.partial(augment_landmarks.scale, std=0.1),
   ],
 )
 def test_other_features_are_no_landmarks(change):

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from avemotion.data.clips import ClipSet
-from tfds_ravdess import prepare, synthetic
+from avemotion.datasets import prepare
+from avemotion.synthetic import corpus
 from tfds_ravdess.ravdess_dataset_builder import Builder
 
 
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
   root = tmp_path_factory.mktemp('tfds')
-  synthetic.make_corpus(
+  corpus.make_corpus(
     root / 'corpus',
     actors=(1, 2),
     emotions=('happy', 'sad'),

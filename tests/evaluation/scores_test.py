@@ -17,7 +17,7 @@ def test_scores_are_over_folds_and_over_clips(tmp_path, write_run):
   one = score(write_run(tmp_path / 'run', protocol='actor5'))
   accuracies = [fold.summary['accuracy'] for fold in one.run.folds]
   assert one.accuracy.mean == pytest.approx(np.mean(accuracies))
-  assert one.accuracy.deviation == pytest.approx(np.std(accuracies, ddof=1))
+  assert one.accuracy.std == pytest.approx(np.std(accuracies, ddof=1))
   assert one.accuracy.pooled == np.mean(one.run.predictions == one.run.labels)
   low, high = one.accuracy.interval
   assert low < one.accuracy.mean < high
@@ -42,7 +42,7 @@ def test_the_interval_is_of_the_mean_that_it_stands_beside(tmp_path, write_run):
 
 def test_one_fold_has_no_deviation(tmp_path, write_run):
   one = score(write_run(tmp_path / 'run', protocol='random80'))
-  assert one.accuracy.deviation is None
+  assert one.accuracy.std is None
   assert one.accuracy.mean == one.accuracy.pooled
 
 

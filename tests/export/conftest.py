@@ -10,7 +10,9 @@ from avemotion.training.config import Config, DataConfig, ModelConfig
 LABELS = ('calm', 'happy', 'angry')
 
 
-def make_model(modalities=('video', 'audio'), data=None, widths=None, **model):
+def make_model(
+  modalities=('video', 'audio'), data=None, feature_dims=None, **model
+):
   sizes = {
     'video_features': 8,
     'audio_features': 8,
@@ -21,9 +23,9 @@ def make_model(modalities=('video', 'audio'), data=None, widths=None, **model):
     data=DataConfig(**(data or {})),
     model=ModelConfig(modalities=modalities, **(sizes | model)),
   )
-  known = {'video': 12, 'audio': 40} | (widths or {})
-  widths = {name: known[name] for name in modalities}
-  variables = step.expected_variables(config.model, LABELS, widths)
+  known = {'video': 12, 'audio': 40} | (feature_dims or {})
+  feature_dims = {name: known[name] for name in modalities}
+  variables = step.expected_variables(config.model, LABELS, feature_dims)
   rng = np.random.default_rng(1)
   filled = {
     collection: jax.tree.map(
@@ -35,14 +37,14 @@ def make_model(modalities=('video', 'audio'), data=None, widths=None, **model):
     )
     for collection, tree in variables.items()
   }
-  return checkpoints.TrainedModel(filled, config, LABELS, widths, 1.7)
+  return checkpoints.TrainedModel(filled, config, LABELS, feature_dims, 1.7)
 
 
 def make_inputs(model, batch, time):
   """Features, and lengths of which the last is 0 for the first modality."""
   rng = np.random.default_rng(batch)
   features, lengths = {}, {}
-  for number, (modality, width) in enumerate(model.widths.items()):
+  for number, (modality, width) in enumerate(model.feature_dims.items()):
     steps = time + number
     rows = 3 * rng.standard_normal((batch, steps, width))
     features[modality] = rows.astype(np.float32)

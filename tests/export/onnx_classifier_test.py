@@ -21,8 +21,8 @@ def run(onnxruntime, path, features, lengths):
     {'modalities': ('video',)},
     {'modalities': ('audio',), 'audio_coefficients': 13},
     {'pooling': ('mean', 'attention'), 'audio_coefficients': None},
-    {'pooling': ('deviation', 'last'), 'use_bias': True},
-    {'video_centre': True, 'audio_centre': True, 'audio_differences': True},
+    {'pooling': ('std', 'last'), 'use_bias': True},
+    {'video_cmn': True, 'audio_cmn': True, 'audio_deltas': True},
     {'batch_norm': False, 'dtype': 'bfloat16', 'video_layers': 3},
   ],
 )
@@ -48,7 +48,7 @@ def test_what_follows_a_clip_is_not_read(
 ):
   from avemotion.export import onnx_classifier
 
-  model = make_model(pooling=('last', 'deviation', 'attention'))
+  model = make_model(pooling=('last', 'std', 'attention'))
   onnx_classifier.write(tmp_path / 'classifier.onnx', model)
   features, lengths = make_inputs(model, 4, 20)
   before = run(onnxruntime, tmp_path / 'classifier.onnx', features, lengths)

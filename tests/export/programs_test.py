@@ -33,10 +33,10 @@ for number in sys.argv[1:]:
 """
 
 EVERYTHING = {
-  'pooling': ('last', 'mean', 'deviation', 'attention'),
-  'video_centre': True,
-  'audio_centre': True,
-  'audio_differences': True,
+  'pooling': ('last', 'mean', 'std', 'attention'),
+  'video_cmn': True,
+  'audio_cmn': True,
+  'audio_deltas': True,
   'use_bias': True,
 }
 
@@ -79,7 +79,7 @@ def test_a_clip_of_nothing_has_no_answer(make_model, make_inputs):
 
 
 def test_one_program_is_for_every_platform_and_calls_on_no_library(make_model):
-  program = programs.classifier(make_model(widths={'video': 512}))
+  program = programs.classifier(make_model(feature_dims={'video': 512}))
   assert program.platforms == ('cpu', 'cuda', 'tpu')
   calls = [
     line

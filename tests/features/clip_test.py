@@ -8,7 +8,8 @@ import pytest
 
 from avemotion.features import acoustic, containers, media, media_writer
 from avemotion.features import clip as clip_lib
-from tfds_ravdess import synthetic, synthetic_face
+from avemotion.synthetic import corpus
+from avemotion.synthetic import face as drawn_face
 
 
 @pytest.fixture(scope='module')
@@ -23,7 +24,7 @@ def extractor():
 
 def make(path, **changes):
   options = {'emotion': 'sad', 'actor': 3, 'seconds': 1.0} | changes
-  synthetic.make_clip(path, **options)
+  corpus.make_clip(path, **options)
   return path
 
 
@@ -163,8 +164,8 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
 # Heads of women and men, of half a picture's height.
 WALL = np.full((240, 240, 3), 90, np.uint8)
 LEFT, RIGHT = (
-  synthetic_face.Face(actor, (240, 240)).draw(
-    synthetic_face.Pose(synthetic_face.Expression())
+  drawn_face.Face(actor, (240, 240)).draw(
+    drawn_face.Pose(drawn_face.Expression())
   )
   for actor in (1, 2)
 )

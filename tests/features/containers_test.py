@@ -6,7 +6,7 @@ import av
 import pytest
 
 from avemotion.features import containers
-from tfds_ravdess import synthetic
+from avemotion.synthetic import corpus
 
 
 @pytest.fixture(scope='module')
@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
 
 def make(path, **changes):
   options = {'emotion': 'happy', 'actor': 1, 'seconds': 1.2} | changes
-  synthetic.make_clip(path, **options)
+  corpus.make_clip(path, **options)
   return path
 
 

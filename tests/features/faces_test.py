@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from avemotion.features import faces, media
-from tfds_ravdess import synthetic, synthetic_face
+from avemotion.synthetic import corpus
+from avemotion.synthetic import face as drawn_face
 
-POSE = synthetic_face.Pose(synthetic_face.Expression())
+POSE = drawn_face.Pose(drawn_face.Expression())
 
 
 @pytest.fixture(scope='module')
@@ -24,7 +25,7 @@ def cropper():
 @pytest.fixture(scope='module')
 def frames(tmp_path_factory):
   path = tmp_path_factory.mktemp('faces') / 'clip.mp4'
-  synthetic.make_clip(path, 'happy', actor=2, seconds=0.8, audio=False)
+  corpus.make_clip(path, 'happy', actor=2, seconds=0.8, audio=False)
   with media.read_frames(path) as frames:
     return list(frames)
 
@@ -74,7 +75,7 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
 
 def drawn(actor, scale=1.0):
   """A picture of 240×240 with a head of half its height, or of less."""
-  picture = synthetic_face.Face(actor, (240, 240)).draw(POSE)
+  picture = drawn_face.Face(actor, (240, 240)).draw(POSE)
   small = Image.fromarray(picture).resize([round(240 * scale)] * 2)
   whole = np.full((240, 240, 3), 90, np.uint8)
   whole[: small.height, : small.width] = small

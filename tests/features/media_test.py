@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avemotion.features import containers, media, media_writer
-from tfds_ravdess import synthetic
+from avemotion.synthetic import corpus
 
 
 @pytest.fixture(scope='module')
@@ -30,7 +30,7 @@ def read(path):
 
 def make(path, **changes):
   options = {'emotion': 'happy', 'actor': 1, 'seconds': 1.2} | changes
-  synthetic.make_clip(path, **options)
+  corpus.make_clip(path, **options)
   return path
 
 

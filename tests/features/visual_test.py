@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avemotion.features import visual
+from avemotion.features import visual, winograd
 from avemotion.features.vgg16_weights import load_vgg16_weights
 from avemotion.features.visual import PADDED_FRAMES, VisualEncoder
-from avemotion.models import winograd
 
 
 @pytest.fixture(scope='module')

@@ -19,8 +19,8 @@ WIDTHS = {'audio': 40, 'video': 512}
 
 
 def num_parameters(config):
-  widths = {name: WIDTHS[name] for name in config.model.modalities}
-  variables = step.expected_variables(config.model, 'abcdefgh', widths)
+  feature_dims = {name: WIDTHS[name] for name in config.model.modalities}
+  variables = step.expected_variables(config.model, 'abcdefgh', feature_dims)
   return sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
 
 
@@ -39,9 +39,10 @@ def test_recipes_load_and_are_small(name):
 )
 def test_recipes_augment_what_their_data_set_holds(name, video):
   config = config_files.load_config(str(CONFIGS / f'{name}.py'), {})
-  widths = {'audio': 40, 'video': video}
+  feature_dims = {'audio': 40, 'video': video}
   shapes = {
-    modality: (6, 9, widths[modality]) for modality in config.model.modalities
+    modality: (6, 9, feature_dims[modality])
+    for modality in config.model.modalities
   }
   clips = Clips(
     features={k: jnp.ones(shape) for k, shape in shapes.items()},
@@ -50,7 +51,7 @@ def test_recipes_augment_what_their_data_set_holds(name, video):
     actors=jnp.arange(6),
   )
   statistics = {
-    k: {'standardize': {'mean': jnp.zeros(w[-1]), 'deviation': jnp.ones(w[-1])}}
+    k: {'standardize': {'mean': jnp.zeros(w[-1]), 'std': jnp.ones(w[-1])}}
     for k, w in shapes.items()
   }
   changed, targets = jax.eval_shape(
@@ -65,7 +66,7 @@ def test_recipes_augment_what_their_data_set_holds(name, video):
   )
   assert targets.shape == (6, 8)
   assert {k: x.shape[-1] for k, x in changed.features.items()} == {
-    k: widths[k] for k in shapes
+    k: feature_dims[k] for k in shapes
   }
 
 

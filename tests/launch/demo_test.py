@@ -16,8 +16,8 @@ import urllib.request
 
 import pytest
 
-from avemotion.recognizer import Recognizer
-from tfds_ravdess import synthetic
+from avemotion.recognition.recognizer import Recognizer
+from avemotion.synthetic import corpus
 
 DEMO = pathlib.Path(__file__).parents[2] / 'launch' / 'demo.py'
 # It looks up nobody's host; root, as in a container, has no sandbox.
@@ -119,7 +119,7 @@ def page(browser, address):
 @pytest.fixture(scope='module')
 def clip(tmp_path_factory):
   path = tmp_path_factory.mktemp('clips') / 'a clip.mp4'
-  synthetic.make_clip(path, 'happy', actor=2, seconds=2.0)
+  corpus.make_clip(path, 'happy', actor=2, seconds=2.0)
   return path
 
 
@@ -183,7 +183,7 @@ def test_a_clip_that_cannot_be_answered_is_told(
   page, temporary, tmp_path, options, sentence
 ):
   path = tmp_path / 'clip.mp4'
-  synthetic.make_clip(path, 'sad', **({'actor': 1, 'seconds': 1.0} | options))
+  corpus.make_clip(path, 'sad', **({'actor': 1, 'seconds': 1.0} | options))
   drop(page, path)
   assert sentence in page.wait_for_selector('.failure').inner_text()
   assert not kept(temporary)

@@ -206,7 +206,7 @@ def test_the_script_writes_a_data_set_and_describes_it(tmp_path):
   assert 'out.npz: 2 clips' in ran.stdout
   assert '68 face landmarks; 280 numbers a row, 2 to 5 rows' in ran.stdout
   clips = ClipSet.from_npz(tmp_path / 'out.npz')
-  assert clips.widths == {'video': 280, 'audio': 3}
+  assert clips.feature_dims == {'video': 280, 'audio': 3}
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 
 from avemotion.emotions import EMOTIONS
 from avemotion.features import containers
+from avemotion.synthetic import corpus
 from avemotion.training import checkpoints, step
 from avemotion.training.config import Config, ModelConfig
-from tfds_ravdess import synthetic
 
 PREDICT = pathlib.Path(__file__).parents[2] / 'launch' / 'predict.py'
 
@@ -22,14 +22,16 @@ def folder(tmp_path_factory):
   """An untrained audio model, a good clip, and a bad one."""
   folder = tmp_path_factory.mktemp('predict')
   config = Config(model=ModelConfig(modalities=('audio',), audio_features=8))
-  widths = {'audio': 40}
+  feature_dims = {'audio': 40}
   classifier = step.make_classifier(config.model, 8)
-  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
+  variables = classifier.init(
+    jax.random.key(0), *step.sample_inputs(feature_dims)
+  )
   checkpoints.save(
     folder,
-    checkpoints.TrainedModel(variables, config, synthetic.EMOTIONS, widths),
+    checkpoints.TrainedModel(variables, config, corpus.EMOTIONS, feature_dims),
   )
-  synthetic.make_clip(folder / 'good.mp4', 'calm', actor=1, seconds=1.0)
+  corpus.make_clip(folder / 'good.mp4', 'calm', actor=1, seconds=1.0)
   (folder / 'bad.mp4').write_bytes(b'')
   return folder
 

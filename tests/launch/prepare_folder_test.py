@@ -9,10 +9,11 @@ import pytest
 import tensorflow_datasets as tfds
 
 from avemotion.data import clips as clips_lib
-from tfds_ravdess import folder as folder_lib
-from tfds_ravdess import name_patterns, synthetic
-from tfds_ravdess.clips import DatasetError
-from tfds_ravdess.folder_builder import FolderBuilder
+from avemotion.datasets import folder as folder_lib
+from avemotion.datasets import name_patterns
+from avemotion.datasets.clips import DatasetError
+from avemotion.datasets.folder_builder import FolderBuilder
+from avemotion.synthetic import corpus
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -39,7 +40,7 @@ def test_any_folder_becomes_a_data_set_to_train_on(tmp_path):
   ):
     path = (folder / name).with_suffix('.wav')
     path.parent.mkdir(parents=True, exist_ok=True)
-    synthetic.make_clip(path, emotion, actor, seconds=0.5)
+    corpus.make_clip(path, emotion, actor, seconds=0.5)
   (folder / 'KL' / 'h01.wav').write_text('not sound')
   flags = ('--pattern=savee', '--config=speech_audio', '--num_workers=1')
   process = _run_folder(folder, tmp_path / 'data', *flags)
@@ -64,7 +65,7 @@ def test_any_folder_becomes_a_data_set_to_train_on(tmp_path):
   )
   assert (example['group'], example['take']) == (b'KL', b'03')
   (folder / 'JE').mkdir()
-  synthetic.make_clip(folder / 'JE' / 'a01.wav', 'angry', 1, seconds=0.5)
+  corpus.make_clip(folder / 'JE' / 'a01.wav', 'angry', 1, seconds=0.5)
   again = _run_folder(folder, tmp_path / 'data', *flags)
   assert again.returncode == 1
   assert 'is prepared with clips' in again.stderr
@@ -74,7 +75,7 @@ def test_any_folder_becomes_a_data_set_to_train_on(tmp_path):
 def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
   folder = tmp_path / 'voices'
   folder.mkdir()
-  synthetic.make_clip(folder / 'x_1.wav', 'sad', 1, seconds=0.5)
+  corpus.make_clip(folder / 'x_1.wav', 'sad', 1, seconds=0.5)
   flags = ('--pattern={group}_{label}', '--config=speech_audio')
   before, after = '--label_map=1=sad', '--label_map=1=blue,2=sad'
   assert _run_folder(folder, tmp_path / 'data', *flags, before).returncode == 0
@@ -135,7 +136,7 @@ def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):
   assert process.returncode == 0, process.stderr
   assert 'the file is empty' in process.stdout
   clips = clips_lib.load('javanese/speech', tmp_path / 'data')
-  assert clips.widths == {'video': 512, 'audio': 40}
+  assert clips.feature_dims == {'video': 512, 'audio': 40}
   assert clips.lengths['video'].min() > 5
   assert clips.labels.tolist() == [2, 5, 0]
   assert clips.actors.tolist() == [1, 2, 2]

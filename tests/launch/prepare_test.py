@@ -8,12 +8,10 @@ import sys
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ravdess import (
-  prepare,
-  ravdess_dataset_builder,
-  synthetic,
-)
-from tfds_ravdess.clips import DatasetError
+from avemotion.datasets import prepare
+from avemotion.datasets.clips import DatasetError
+from avemotion.synthetic import corpus
+from tfds_ravdess import ravdess_dataset_builder
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -23,7 +21,7 @@ def manual(tmp_path_factory):
   root = tmp_path_factory.mktemp('manual')
   for actor, emotion, number in ((1, 'happy', 3), (1, 'sad', 4), (2, 'sad', 4)):
     name = f'03-01-{number:02d}-01-01-01-{actor:02d}.wav'
-    synthetic.make_clip(root / name, emotion, actor, seconds=0.5)
+    corpus.make_clip(root / name, emotion, actor, seconds=0.5)
   (root / '03-01-05-01-01-01-01.wav').write_text('not sound')
   return root
 
@@ -161,7 +159,7 @@ def test_a_damaged_shard_is_told_and_exit_code_1(prepared, tmp_path):
 
 
 def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
-  synthetic.make_corpus(tmp_path / 'manual', (1,), ('calm',), (1,), seconds=0.8)
+  corpus.make_corpus(tmp_path / 'manual', (1,), ('calm',), (1,), seconds=0.8)
   args = (tmp_path / 'manual', 'speech', tmp_path / 'data')
   assert _prepare(*args).info.metadata['vgg16_weights'] == 'default'
   with pytest.raises(DatasetError, match=r"'default', asked for 'mine\.h5'"):

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from avemotion.data import clips as clips_lib
+from avemotion.synthetic import corpus
 from avemotion.training import weights
-from tfds_ravdess import synthetic
 
 LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
 
@@ -61,7 +61,7 @@ def test_everyone_is_trained_on_and_nobody_tested(released):
 
 def test_predict_takes_the_file(released):
   folder, _ = released
-  synthetic.make_clip(folder / 'clip.mp4', 'calm', actor=1, seconds=1.0)
+  corpus.make_clip(folder / 'clip.mp4', 'calm', actor=1, seconds=1.0)
   ran = run(
     'predict.py', folder, 'clip.mp4', '--checkpoint=model.npz', '--json'
   )

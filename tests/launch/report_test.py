@@ -10,7 +10,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from avemotion.evaluation import figures
+from launch.benchmark import figures
 
 ROOT = pathlib.Path(__file__).parents[2]
 write_run = runpy.run_path(str(ROOT / 'tests/evaluation/conftest.py'))[

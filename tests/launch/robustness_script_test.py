@@ -10,9 +10,9 @@ import pytest
 from avemotion.data.clips import ClipSet, pad
 from avemotion.features.acoustic import mfcc
 from avemotion.features.media import read_waveform
+from avemotion.synthetic import corpus
 from avemotion.training import crossval
 from avemotion.training.config import Config, DataConfig, ModelConfig
-from tfds_ravdess import synthetic
 
 ROOT = pathlib.Path(__file__).parents[2]
 LABELS = ('calm', 'angry')
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
       number = {'calm': 2, 'angry': 5}[emotion]
       name = f'03-01-{number:02d}-01-01-01-{actor:02d}'
       path = folder / 'voices' / f'{name}.wav'
-      synthetic.make_clip(path, emotion, actor, seconds=0.6)
+      corpus.make_clip(path, emotion, actor, seconds=0.6)
       names.append(name)
       labels.append(label)
       rows.append(mfcc(read_waveform(path)))
@@ -141,7 +141,7 @@ def test_clips_with_pixels_are_darkened_and_blurred(folder, tmp_path):
   for name in scored_ids(folder):
     emotion = LABELS[name.startswith('03-01-05')]
     path = tmp_path / f'{name}.mp4'
-    synthetic.make_clip(path, emotion, int(name[-2:]), seconds=0.6)
+    corpus.make_clip(path, emotion, int(name[-2:]), seconds=0.6)
   clips = ClipSet.from_npz(folder / 'both.npz')
   video = np.zeros((10, 5, 512), np.float32)
   seen = ClipSet(

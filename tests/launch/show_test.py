@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avemotion.emotions import COLOURS
-from tfds_ravdess import synthetic
+from avemotion.synthetic import corpus
 
 SHOW = pathlib.Path(__file__).parents[2] / 'launch' / 'show.py'
 
@@ -26,14 +26,14 @@ def show(folder, *arguments):
 
 
 def test_draws_a_clip(tmp_path):
-  synthetic.make_clip(tmp_path / 'clip.mp4', 'happy', actor=1, seconds=1.0)
+  corpus.make_clip(tmp_path / 'clip.mp4', 'happy', actor=1, seconds=1.0)
   ran = show(tmp_path, 'clip.mp4', '--output=clip.png')
   assert ran.stdout == 'clip.png\n'
   # Faces above coefficients above loudness.
   image = matplotlib.image.imread(tmp_path / 'clip.png')
   assert image.shape[0] == pytest.approx(120 * 6.8, abs=2)
   # Sound alone has no faces.
-  synthetic.make_clip(tmp_path / 'sound.wav', 'happy', actor=1, seconds=1.0)
+  corpus.make_clip(tmp_path / 'sound.wav', 'happy', actor=1, seconds=1.0)
   ran = show(tmp_path, 'sound.wav', '--output=sound.png')
   assert (ran.returncode, ran.stdout) == (0, 'sound.png\n')
   assert 'sound.wav: no picture in the clip' in ran.stderr

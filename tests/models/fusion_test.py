@@ -110,7 +110,7 @@ def test_statistics_standardise_and_are_not_trained():
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
   plain = model.apply(variables, features, LENGTHS)
-  statistics = {'mean': jnp.full(13, 5.0), 'deviation': jnp.full(13, 2.0)}
+  statistics = {'mean': jnp.full(13, 5.0), 'std': jnp.full(13, 2.0)}
   shifted = {'audio': features['audio'] * 2 + 5}
   moved = {**variables, 'statistics': {'audio': {'standardize': statistics}}}
   assert set(moved) == set(variables)
@@ -251,7 +251,7 @@ def test_a_centred_branch_does_not_hear_a_constant():
   features = make_features()
   moved = {**features, 'audio': features['audio'] + 7.0}
   for centre in (False, True):
-    model = small(modalities=('audio',), audio_centre=centre)
+    model = small(modalities=('audio',), audio_cmn=centre)
     variables = model.init(jax.random.key(0), features, LENGTHS)
     plain = model.apply(variables, features, LENGTHS)
     other = model.apply(variables, moved, LENGTHS)
@@ -259,7 +259,7 @@ def test_a_centred_branch_does_not_hear_a_constant():
 
 
 def test_the_mean_that_is_taken_off_is_of_valid_steps():
-  model = small(modalities=('audio',), audio_centre=True)
+  model = small(modalities=('audio',), audio_cmn=True)
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
   padded = {'audio': features['audio'].at[2, 2:].set(1e3)}
@@ -280,7 +280,7 @@ def test_the_mean_that_is_taken_off_is_of_valid_steps():
 
 
 def test_differences_are_read_beside_what_they_are_of():
-  model = small(modalities=('audio',), audio_differences=True)
+  model = small(modalities=('audio',), audio_deltas=True)
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
   kernel = variables['params']['audio']['gru_0']['cell']['input']['kernel']
@@ -292,7 +292,7 @@ def test_differences_are_read_beside_what_they_are_of():
   plain = small(modalities=('audio',))
   widened = {
     'mean': jnp.zeros(26),
-    'deviation': jnp.ones(26),
+    'std': jnp.ones(26),
   }
   np.testing.assert_allclose(
     plain.apply(

@@ -27,7 +27,7 @@ def by_hand(kind, rows):
   return rows.mean(axis=0) if kind == 'mean' else rows.std(axis=0)
 
 
-@pytest.mark.parametrize('kind', ['last', 'mean', 'deviation'])
+@pytest.mark.parametrize('kind', ['last', 'mean', 'std'])
 def test_pools_valid_states_only(kind):
   states = make_states()
   pooled, _ = pool((kind,), states, LENGTHS)
@@ -55,7 +55,7 @@ def test_attention_is_a_mean_by_positive_weights_of_valid_states():
 
 
 def test_kinds_stand_side_by_side_and_points_are_clips_cut_there():
-  kinds = ('last', 'mean', 'deviation', 'attention')
+  kinds = ('last', 'mean', 'std', 'attention')
   states = make_states()
   whole, variables = pool(kinds, states, LENGTHS)
   assert whole.shape == (3, 20)
@@ -69,7 +69,7 @@ def test_kinds_stand_side_by_side_and_points_are_clips_cut_there():
 
 def test_gradients_are_finite_where_states_do_not_vary():
   def loss(states):
-    return Pooling(('deviation', 'mean')).apply({}, states, LENGTHS).sum()
+    return Pooling(('std', 'mean')).apply({}, states, LENGTHS).sum()
 
   gradient = jax.grad(loss)(jnp.ones((9, 3, 5)))
   assert np.isfinite(gradient).all()
@@ -94,9 +94,7 @@ def test_bfloat16_keeps_means_and_deviations_of_long_sequences():
   """Sums in bfloat16 would be off by percents after so many steps."""
   states = 0.5 + 0.05 * jax.random.normal(jax.random.key(0), (500, 2, 3))
   states = states.astype(jnp.bfloat16)
-  pooled = Pooling(('mean', 'deviation')).apply(
-    {}, states, jnp.array([500, 400])
-  )
+  pooled = Pooling(('mean', 'std')).apply({}, states, jnp.array([500, 400]))
   assert pooled.dtype == jnp.bfloat16
   rows = np.asarray(states.astype(jnp.float32))[:400, 1]
   np.testing.assert_allclose(

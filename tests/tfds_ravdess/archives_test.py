@@ -8,8 +8,9 @@ import zipfile
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ravdess import archives, synthetic
-from tfds_ravdess.clips import DatasetError
+from avemotion.datasets.clips import DatasetError
+from avemotion.synthetic import corpus
+from tfds_ravdess import archives
 from tfds_ravdess.ravdess_dataset_builder import Builder
 from tfds_ravdess.recordings import published
 
@@ -76,7 +77,7 @@ def _build(tmp_path, **options):
 @pytest.fixture
 def recording(tmp_path):
   path = tmp_path / 'clip.wav'
-  synthetic.make_clip(path, 'angry', 4, seconds=0.4)
+  corpus.make_clip(path, 'angry', 4, seconds=0.4)
   return path
 
 

@@ -20,7 +20,7 @@ def bundled():
 
 def test_all_of_ravdess_is_there(bundled):
   assert len(bundled) == 1440
-  assert bundled.widths == {'audio': 40}
+  assert bundled.feature_dims == {'audio': 40}
   assert bundled.label_names == EMOTIONS
   counts = np.bincount(bundled.labels)
   assert counts.tolist() == [96] + 7 * [192]

@@ -1,6 +1,6 @@
 import pytest
 
-from tfds_ravdess.clips import DatasetError
+from avemotion.datasets.clips import DatasetError
 from tfds_ravdess.performances import find_performances, pair_copies
 from tfds_ravdess.recordings import Recording, published
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from avemotion.datasets.clips import DatasetError
 from avemotion.emotions import EMOTIONS
 from avemotion.features.clip import Extractor
-from tfds_ravdess import synthetic
-from tfds_ravdess.clips import DatasetError
+from avemotion.synthetic import corpus
 from tfds_ravdess.ravdess_dataset_builder import Builder
 
 
@@ -29,8 +29,8 @@ class RavdessTest(tfds.testing.DatasetBuilderTestCase):
     cls.addClassCleanup(folder.cleanup)
     root = cls.EXAMPLE_DIR = folder.name
     short = {'statements': (1,), 'seconds': 0.8}
-    spoken = synthetic.make_corpus(root, (1,), ('neutral', 'angry'), **short)
-    spoken += synthetic.make_corpus(root, (2,), ('calm',), **short)
+    spoken = corpus.make_corpus(root, (1,), ('neutral', 'angry'), **short)
+    spoken += corpus.make_corpus(root, (2,), ('calm',), **short)
     for path in spoken:
       shutil.copy(
         path, path.with_name(path.name.replace('01-01-', '01-02-', 1))
@@ -43,9 +43,9 @@ def clips(tmp_path_factory):
   """Files to copy from: '01.mp4', '02.mp4' without sound, '03.wav'."""
   root = tmp_path_factory.mktemp('clips')
   take = {'emotion': 'angry', 'actor': 4, 'seconds': 1.2}
-  synthetic.make_clip(root / '01.mp4', **take)
-  synthetic.make_clip(root / '02.mp4', **take, audio=False)
-  synthetic.make_clip(root / '03.wav', **take, seed=1)
+  corpus.make_clip(root / '01.mp4', **take)
+  corpus.make_clip(root / '02.mp4', **take, audio=False)
+  corpus.make_clip(root / '03.wav', **take, seed=1)
   return root
 
 

@@ -2,8 +2,8 @@ import pathlib
 
 import pytest
 
+from avemotion.datasets.clips import DatasetError
 from tfds_ravdess import recordings
-from tfds_ravdess.clips import DatasetError
 from tfds_ravdess.recordings import Recording, find_recordings
 
 

@@ -35,12 +35,10 @@ def make_clips():
 
 
 def statistics(coefficients=40):
-  widths = {'audio': coefficients, 'video': 140}
+  feature_dims = {'audio': coefficients, 'video': 140}
   return {
-    name: {
-      'standardize': {'mean': jnp.zeros(width), 'deviation': jnp.ones(width)}
-    }
-    for name, width in widths.items()
+    name: {'standardize': {'mean': jnp.zeros(width), 'std': jnp.ones(width)}}
+    for name, width in feature_dims.items()
   }
 
 

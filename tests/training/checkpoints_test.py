@@ -50,7 +50,7 @@ def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
   config = dataclasses.replace(model.config, model=plain)
   classifier = step.make_classifier(plain, 2)
   statistics = {
-    'audio': {'standardize': {'mean': np.zeros(5), 'deviation': np.ones(5)}}
+    'audio': {'standardize': {'mean': np.zeros(5), 'std': np.ones(5)}}
   }
   state = step.init_state(
     classifier, optax.sgd(0.1), WIDTHS, statistics, jax.random.key(0)

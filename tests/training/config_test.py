@@ -53,7 +53,7 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('model__modalities', 'audio,audio', 'modalities must be video or audio'),
     ('data__validation_share', '-0.1', 'must be 0 to 0.5'),
     ('data__validation', 'tested', 'must be kept, trained or scored'),
-    ('model__pooling', 'last,median', 'pooling must be of last, mean, devia'),
+    ('model__pooling', 'last,median', 'pooling must be of last, mean, std'),
     ('augment__audio__warp', '1', 'warp must be 0 to below 1'),
     ('augment__audio__max_steps', '0', 'max_steps must be none, or 1 or more'),
     ('augment__video__exchange', '2', 'exchange must be 0 to 1'),

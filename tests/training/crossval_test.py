@@ -178,7 +178,7 @@ def test_checkpoint_holds_the_model_that_was_scored(run, test_clips):
   model = checkpoints.load(workdir / 'fold_2')
   assert model.label_names == ('falling', 'rising')
   assert model.config == CONFIG
-  assert dict(model.widths) == {'audio': 5}
+  assert dict(model.feature_dims) == {'audio': 5}
   clips = toy_clips()
   logits = model.classifier.apply(
     model.variables,
@@ -332,7 +332,7 @@ EVERYTHING = dataclasses.replace(
     CONFIG.data, validation='trained', trim_silence=True, enrol=('audio',)
   ),
   model=dataclasses.replace(
-    CONFIG.model, audio_centre=True, pooling=('last', 'mean')
+    CONFIG.model, audio_cmn=True, pooling=('last', 'mean')
   ),
   augment=AugmentConfig(
     audio=AudioAugmentation(

@@ -12,10 +12,11 @@ import jax
 import numpy as np
 
 from avemotion.data.clips import ClipSet
-from avemotion.training import ahead_of_time, devices, standardization
+from avemotion.training import devices, standardization
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.config import Config, ModelConfig, OptimizerConfig
 from avemotion.training.program import FoldProgram
+from launch.benchmark import ahead_of_time
 
 FOLD, NUM_FOLDS, CLIPS, STEPS = 3, 10, 96, 6
 CONFIG = Config(

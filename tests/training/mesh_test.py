@@ -96,6 +96,7 @@ def test_every_division_uses_all_devices_and_divides_the_batch():
 def measured(tmp_path_factory):
   directory = tmp_path_factory.mktemp('eight')
   environment = os.environ | {
+    'PYTHONPATH': str(SCRIPT.parents[2]),  # launch/benchmark
     'JAX_NUM_CPU_DEVICES': '8',
     'JAX_PLATFORMS': 'cpu',
     'JAX_DEFAULT_MATMUL_PRECISION': 'highest',

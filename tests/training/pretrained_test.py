@@ -26,9 +26,11 @@ def make_config(modalities, features=4):
 
 
 def make_variables(config, num_classes, seed):
-  widths = {name: WIDTHS[name] for name in config.model.modalities}
+  feature_dims = {name: WIDTHS[name] for name in config.model.modalities}
   classifier = step.make_classifier(config.model, num_classes)
-  return classifier.init(jax.random.key(seed), *step.sample_inputs(widths))
+  return classifier.init(
+    jax.random.key(seed), *step.sample_inputs(feature_dims)
+  )
 
 
 def make_states(config, folds=3):
@@ -45,8 +47,10 @@ def trained(tmp_path):
   """An audio model of three labels, in a file."""
   config = make_config(('audio',))
   variables = make_variables(config, 3, seed=9)
-  widths = {'audio': 5}
-  model = checkpoints.TrainedModel(variables, config, tuple('abc'), widths)
+  feature_dims = {'audio': 5}
+  model = checkpoints.TrainedModel(
+    variables, config, tuple('abc'), feature_dims
+  )
   weights.save(tmp_path / 'audio.npz', model, ['03-01-05-01-02-01-07', 'mine'])
   return str(tmp_path / 'audio.npz')
 

@@ -40,18 +40,14 @@ def test_statistics_are_of_valid_rows_of_the_chosen_clips():
   )
   statistics = standardization.fit_statistics(clips, chosen)['audio']
   np.testing.assert_allclose(statistics['mean'], rows.mean(axis=0), rtol=1e-5)
-  np.testing.assert_allclose(
-    statistics['deviation'], rows.std(axis=0), rtol=1e-5
-  )
+  np.testing.assert_allclose(statistics['std'], rows.std(axis=0), rtol=1e-5)
 
 
 def test_a_dead_feature_is_not_blown_up():
   clips = make_clips()
   clips.features['audio'][..., 4] = 7.0
-  deviation = standardization.fit_statistics(clips, np.arange(40))['audio'][
-    'deviation'
-  ]
-  assert deviation[4] == 1.0
+  std = standardization.fit_statistics(clips, np.arange(40))['audio']['std']
+  assert std[4] == 1.0
 
 
 def test_a_training_side_without_a_modality_is_told():

@@ -23,16 +23,18 @@ def make_model(scale=1.0, features=6):
       pooling=('last', 'mean'),
     )
   )
-  widths = {'audio': 5}
+  feature_dims = {'audio': 5}
   classifier = step.make_classifier(config.model, 2)
-  variables = classifier.init(jax.random.key(0), *step.sample_inputs(widths))
+  variables = classifier.init(
+    jax.random.key(0), *step.sample_inputs(feature_dims)
+  )
   variables = {
     **variables,
     'params': jax.tree.map(lambda x: x * scale, variables['params']),
     'statistics': jax.tree.map(lambda x: x + 700.125, variables['statistics']),
   }
   return checkpoints.TrainedModel(
-    variables, config, ('calm', 'sad'), widths, 1.5
+    variables, config, ('calm', 'sad'), feature_dims, 1.5
   )
 
 

@@ -1,0 +1,1 @@
+"""The page, live recognition, and the `avemotion` command."""

@@ -1,0 +1,215 @@
+"""What a stream is made of: a file at its speed, or camera and microphone."""
+
+import contextlib
+import heapq
+import queue
+import threading
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import rich.text
+
+from avemotion.evaluation.plots import colour_of
+from avemotion.features import containers, media
+from avemotion.features.acoustic import SAMPLE_RATE
+from avemotion.recognition.streaming import Moment, Session
+
+_PIECE_SECONDS = 0.1  # of the microphone's sound, that come at once
+_MOST_WAITING = 40  # events: a second of sound, and of 30 frames
+_LONGEST_FRAME = 5.0  # seconds that a camera may take to give one
+_BAR_WIDTH = 40  # characters of a probability of one
+
+
+class Event(NamedTuple):
+  """A piece of a stream.
+
+  Attributes:
+    seconds: when it is known: of samples, when the last has been heard.
+    samples: float32[samples], mono, at 48 kHz; None: it is a frame.
+    image: uint8[height, width, 3], RGB; None: it is sound.
+  """
+
+  seconds: float
+  samples: np.ndarray | None = None
+  image: np.ndarray | None = None
+
+
+def bars(moment: Moment) -> rich.text.Text:
+  """A moment as a table of bars in the emotions' colours, for the terminal."""
+  text = rich.text.Text(
+    f'{moment.seconds:7.1f} s  {moment.label or "nobody"}\n'
+  )
+  for index, (name, share) in enumerate((moment.probabilities or {}).items()):
+    text.append(f'  {name:<10} {share:6.1%}  ')
+    text.append('█' * round(share * _BAR_WIDTH) + '\n', colour_of(name, index))
+  return text
+
+
+def push(session: Session, event: Event) -> Moment | None:
+  """Pushes an event into a session; returns what it recognises then."""
+  if event.samples is not None:
+    return session.push_audio(event.samples)
+  assert event.image is not None
+  return session.push_frame(event.image, event.seconds)
+
+
+@contextlib.contextmanager
+def of_file(
+  path: media.Path, modalities: Container[str]
+) -> Iterator[Iterator[Event]]:
+  """A file's sound and its sampled frames, in the order of time.
+
+  Args:
+    path: anything that FFmpeg opens.
+    modalities: of 'video' and 'audio', those that are wanted; the others are
+      not decoded.
+
+  Yields:
+    Its events.
+
+  Raises:
+    MediaError: it cannot be opened; from the iterator, that it breaks off.
+  """
+  has_picture, has_sound, _ = containers.tracks(path)
+  with contextlib.ExitStack() as stack:
+    sources = []
+    if has_sound and 'audio' in modalities:
+      sources.append(_sound_of(path))
+    if has_picture and 'video' in modalities:
+      frames = stack.enter_context(media.read_frames(path))
+      sources.append(Event(at, image=image) for at, image in frames)
+    yield heapq.merge(*sources, key=lambda event: event.seconds)
+
+
+def at_its_speed(
+  events: Iterable[Event], sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Event]:
+  """Holds each event back until its time has come.
+
+  Args:
+    events: in the order of time.
+    sleep: waits for some seconds.
+
+  Yields:
+    The events.
+  """
+  start = time.monotonic()
+  for event in events:
+    early = start + event.seconds - time.monotonic()
+    if early > 0:
+      sleep(early)
+    yield event
+
+
+@contextlib.contextmanager
+def of_devices(
+  camera: int | None, microphone: int | str | None
+) -> Iterator[Iterator[Event]]:
+  """What camera and microphone give from now on.
+
+  Args:
+    camera: OpenCV's number of it; None: none.
+    microphone: sounddevice's number or name of it; '': the default one; None:
+      none.
+
+  Yields:
+    Events without end. Frames that come while a second's events wait are lost;
+    sound is not, whose samples are its clock.
+
+  Raises:
+    OSError: a device cannot be opened, or has stopped; or a library that reads
+      it is not installed.
+  """
+  events: queue.SimpleQueue[Event | OSError] = queue.SimpleQueue()
+  start = time.monotonic()
+
+  def put(event: Event | OSError) -> None:
+    is_frame = isinstance(event, Event) and event.image is not None
+    if not is_frame or events.qsize() < _MOST_WAITING:
+      events.put(event)
+
+  with contextlib.ExitStack() as stack:
+    if microphone is not None:
+      stack.enter_context(_listening(microphone, put))
+    if camera is not None:
+      stack.enter_context(_watching(camera, start, put))
+
+    def taken() -> Iterator[Event]:
+      while True:
+        event = events.get()
+        if isinstance(event, OSError):
+          raise event
+        yield event
+
+    yield taken()
+
+
+def _sound_of(path: media.Path) -> Iterator[Event]:
+  heard = 0
+  for samples in media.read_pieces(path):
+    heard += len(samples)
+    yield Event(heard / SAMPLE_RATE, samples=samples)
+
+
+@contextlib.contextmanager
+def _listening(
+  microphone: int | str, put: Callable[[Event | OSError], None]
+) -> Iterator[None]:
+  try:
+    import sounddevice  # Comes with MediaPipe.
+  except (ImportError, OSError) as error:
+    raise OSError(
+      'the microphone needs PortAudio, as of apt-get install libportaudio2'
+      f' ({error})'
+    ) from error
+  heard = 0
+
+  def callback(block: np.ndarray, frames: int, *_: Any) -> None:
+    nonlocal heard
+    heard += frames
+    put(Event(heard / SAMPLE_RATE, samples=block.mean(axis=1)))
+
+  try:
+    stream = sounddevice.InputStream(
+      SAMPLE_RATE,
+      int(_PIECE_SECONDS * SAMPLE_RATE),
+      microphone if microphone != '' else None,
+      channels=1,
+      dtype='float32',
+      callback=callback,
+    )
+  except (sounddevice.PortAudioError, ValueError) as error:
+    raise OSError(f'the microphone cannot be opened: {error}') from error
+  with stream:
+    yield
+
+
+@contextlib.contextmanager
+def _watching(
+  camera: int, start: float, put: Callable[[Event | OSError], None]
+) -> Iterator[None]:
+  import cv2  # Comes with MediaPipe.
+
+  capture = cv2.VideoCapture(camera)
+  if not capture.isOpened():
+    raise OSError(f'camera {camera} cannot be opened')
+  stopped = threading.Event()
+
+  def watch() -> None:
+    while not stopped.is_set():
+      there, image = capture.read()
+      if not there:
+        put(OSError(f'camera {camera} gives no more frames'))
+        return
+      put(Event(time.monotonic() - start, image=image[..., ::-1]))
+
+  thread = threading.Thread(target=watch, name='camera', daemon=True)
+  thread.start()
+  try:
+    yield
+  finally:
+    stopped.set()
+    thread.join(_LONGEST_FRAME)
+    capture.release()

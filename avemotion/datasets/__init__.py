@@ -1,0 +1,1 @@
+"""Any folder of clips becomes a TFDS data set of features."""

@@ -1,0 +1,275 @@
+"""What the builders of clips share: features extracted, a split an actor."""
+
+import contextlib
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
+
+from avemotion.datasets import stored, workers
+from avemotion.datasets.clips import Clip, DatasetError, Findings
+from avemotion.datasets.extraction import Distribute, Extraction
+from avemotion.datasets.extractor import Extracted, Recipe
+from avemotion.datasets.stored import ClipsConfig
+
+
+class ClipsBuilder(  # type: ignore[call-arg]
+  tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
+  """Extracts clips and stores what they say; a subclass finds them.
+
+  Attributes:
+    fetches: whether, without a manual_dir, recordings are downloaded.
+  """
+
+  fetches = False
+
+  VERSION = tfds.core.Version('1.0.0')
+  RELEASE_NOTES: ClassVar[dict[str, str]] = {
+    '1.0.0': 'VGG16 features at 7.5 frames per second, 40 MFCC at hop 2048.'
+  }
+
+  def __init__(
+    self,
+    *,
+    vgg16_weights: str | None = None,
+    num_workers: int = 0,
+    strict: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+    config: str | ClipsConfig | None = None,
+    data_dir: epath.PathLike | None = None,
+    **kwargs: Any,
+  ) -> None:
+    """As TFDS's; nothing is read or written yet.
+
+    Args:
+      vgg16_weights: a file of VGG16's weights, None for the usual ones.
+      num_workers: processes that extract, each on a core of its own; 0: none
+        but this one, whose features may differ from theirs in the last bits.
+      strict: whether a clip that is missing, skipped or doubtful is an error.
+      on_progress: called with the clips done and their total after each clip.
+      config: its name, or the configuration.
+      data_dir: where datasets lie; None: TFDS's usual place.
+      **kwargs: TFDS's other ones.
+    """
+    self.vgg16_weights = vgg16_weights
+    self.num_workers = num_workers
+    self.strict = strict
+    self.on_progress = on_progress
+    super().__init__(config=config, data_dir=data_dir, **kwargs)
+    # What a copy of this builder in another process is made from.
+    self._original_state |= {
+      'vgg16_weights': vgg16_weights,
+      'num_workers': num_workers,
+      'strict': strict,
+    }
+    # Here: while it prepares, TFDS has the data set lie elsewhere.
+    place = epath.Path(self.data_dir)
+    self._extraction = Extraction(
+      Recipe(
+        self.builder_config.modalities,
+        self.builder_config.crops,
+        vgg16_weights,
+        str(self.version),
+      ),
+      place.with_name(f'{place.name}.extracted'),
+    )
+    self._distribute: Distribute | None = None
+
+  def check(self, manual_dir: epath.PathLike | None) -> None:
+    """Finds out, before anything is written, what would stop a build.
+
+    Args:
+      manual_dir: folder with the recordings; None: the builder has them, or
+        fetches them.
+
+    Raises:
+      DatasetError: the recordings or the weights cannot be used.
+    """
+    if self.weights_name is not None:
+      from avemotion.features import vgg16_weights
+
+      try:
+        vgg16_weights.load_vgg16_weights(self.vgg16_weights)
+      except ValueError as error:
+        raise DatasetError(str(error)) from error
+
+  def download_and_prepare(
+    self,
+    *,
+    download_config: tfds.download.DownloadConfig | None = None,
+    **kwargs: Any,
+  ) -> None:
+    """As TFDS's; what a killed build had extracted is not extracted again.
+
+    With `beam_options` or `beam_runner` in the `download_config`, features are
+    extracted by Apache Beam; else by the processes that were asked for.
+
+    Raises:
+      DatasetError: a manual_dir is given and is not there, or as `check`.
+    """
+    manual_dir = download_config and download_config.manual_dir
+    if manual_dir and not self.is_prepared():
+      self.check(manual_dir)
+    self._distribute = self._chosen(download_config)
+    with _fields_in_order():
+      super().download_and_prepare(download_config=download_config, **kwargs)
+    self._extraction.clear()
+
+  @property
+  def weights_name(self) -> str | None:
+    """Says which VGG16 weights, in `info.metadata['vgg16_weights']`."""
+    config = self.builder_config
+    if config.crops or 'video' not in config.modalities:
+      return None
+    return epath.Path(self.vgg16_weights or 'default').name
+
+  @property
+  def asked(self) -> dict[str, Any]:
+    """What a dataset must have been prepared with to be the one asked for.
+
+    Stored with the dataset in `info.metadata`.
+    """
+    return {'vgg16_weights': self.weights_name}
+
+  @property
+  def skipped(self) -> dict[str, str]:
+    """Clip id, or path of a file -> why it is not in the dataset.
+
+    Stored with the dataset as `info.metadata['skipped']`.
+    """
+    return self.info.metadata['skipped']
+
+  @property
+  def doubtful(self) -> dict[str, str]:
+    """Clip id -> what is odd about a clip that is in the dataset.
+
+    Stored with the dataset as `info.metadata['doubtful']`.
+    """
+    return self.info.metadata['doubtful']
+
+  @property
+  def missing(self) -> dict[str, str]:
+    """What should be in the folder of recordings -> that it was not.
+
+    Stored with the dataset as `info.metadata['missing']`.
+    """
+    return self.info.metadata['missing']
+
+  def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
+    """The clips.
+
+    Raises:
+      DatasetError: there are none.
+    """
+    raise NotImplementedError
+
+  def _split_generators(
+    self, dl_manager: tfds.download.DownloadManager
+  ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+    found = self._find(dl_manager)
+    self.info.metadata.update(
+      skipped=dict(found.skipped),
+      doubtful={},
+      missing=found.missing,
+      **self.asked,
+    )
+    for name, reason in self.skipped.items():
+      logging.warning('%s is skipped: %s', name, reason)
+    self._extraction.run(found.clips, self._distribute, self.on_progress)
+    usable = [clip for clip in found.clips if self._is_usable(clip)]
+    if self.strict:
+      self._refuse_faults()
+    if not usable:
+      name = found.clips[0].clip_id
+      raise DatasetError(
+        f'none of {len(found.clips)} clips can be used, for example {name}:'
+        f' {self.skipped[name]}'
+      )
+    return {
+      f'actor_{actor:02d}': self._generate_examples(list(clips))
+      for actor, clips in itertools.groupby(usable, lambda clip: clip.actor)
+    }
+
+  def _generate_examples(
+    self, clips: list[Clip]
+  ) -> Iterator[tuple[str, dict[str, Any]]]:
+    for clip in clips:
+      known = {'actor': clip.actor, 'clip_id': clip.clip_id}
+      extracted = self._extracted(clip).features
+      features = stored.in_its_dtypes(self.builder_config, extracted)
+      yield clip.clip_id, known | clip.facts | features
+
+  def _is_usable(self, clip: Clip) -> bool:
+    """Whether it was extracted; tells what is wrong with it."""
+    extracted = self._extracted(clip)
+    if extracted.doubt:
+      self._tell('doubtful', clip.clip_id, extracted.doubt)
+    if extracted.problem:
+      self._tell('skipped', clip.clip_id, extracted.problem)
+    return not extracted.problem
+
+  def _extracted(self, clip: Clip) -> Extracted:
+    extracted = self._extraction.load(clip)
+    if extracted is None:
+      raise DatasetError(
+        f'{clip.clip_id} changed while the dataset was prepared: prepare it'
+        ' again'
+      )
+    return extracted
+
+  def _chosen(
+    self, download_config: tfds.download.DownloadConfig | None
+  ) -> Distribute | None:
+    """How the clips are spread over processes."""
+    if download_config and (
+      download_config.beam_options or download_config.beam_runner
+    ):
+      from avemotion.datasets import cluster
+
+      return functools.partial(
+        cluster.extract,
+        options=download_config.beam_options,
+        runner=download_config.beam_runner,
+      )
+    if self.num_workers:
+      return functools.partial(workers.extract, num_workers=self.num_workers)
+    return None
+
+  def _refuse_faults(self) -> None:
+    """Raises if anything at all is not as it should be."""
+    faults = [
+      *self.missing.items(),
+      *self.skipped.items(),
+      *self.doubtful.items(),
+    ]
+    if faults:
+      told = '\n'.join(f'  {name}: {reason}' for name, reason in faults)
+      raise DatasetError(f'not as it should be, {len(faults)} faults:\n{told}')
+
+  def _tell(self, kind: str, clip_id: str, reason: str) -> None:
+    self.info.metadata[kind][clip_id] = reason
+    logging.warning('%s is %s: %s', clip_id, kind, reason)
+
+
+@contextlib.contextmanager
+def _fields_in_order() -> Iterator[None]:
+  """Makes TFDS write the same example in the same bytes.
+
+  TFDS 4.9.10 leaves the order of an example's fields to chance.
+  """
+  serializer = tfds.core.ExampleSerializer
+  before = serializer.serialize_example
+
+  def serialize(self: Any, example: Any) -> bytes:
+    return self.get_tf_example(example).SerializeToString(deterministic=True)
+
+  serializer.serialize_example = serialize
+  try:
+    yield
+  finally:
+    serializer.serialize_example = before

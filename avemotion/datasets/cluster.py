@@ -1,0 +1,86 @@
+"""Extraction over a cluster, by any runner of Apache Beam.
+
+The machines need this package, and must reach the folders of the recordings and
+of the dataset by the same names: decoding reads files, not buckets.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils.shared import Shared
+
+from avemotion.datasets.clips import Clip, DatasetError
+from avemotion.datasets.extraction import Extraction
+from avemotion.datasets.workers import ENDED, Workers
+
+_SECONDS_BETWEEN_COUNTS = 5.0
+
+
+def extract(
+  extraction: Extraction,
+  clips: Sequence[Clip],
+  options: PipelineOptions | None,
+  runner: 'str | beam.runners.PipelineRunner | None' = None,
+) -> Iterator[int]:
+  """Extracts clips by a pipeline, and saves them.
+
+  Args:
+    extraction: says what of them, and keeps it where all machines write.
+    clips: that are not extracted yet.
+    options: of the pipeline; its runner among them.
+    runner: in place of the options'.
+
+  Yields:
+    How many clips are done since it last said so.
+
+  Raises:
+    DatasetError: the pipeline failed, with what its runner said.
+  """
+  failures: list[Exception] = []
+
+  def run() -> None:
+    try:
+      with beam.Pipeline(runner, options=options) as pipeline:
+        _ = (
+          pipeline
+          | beam.Create(clips)
+          | beam.Reshuffle()  # One by one, over all machines.
+          | beam.ParDo(_Extract(extraction))
+        )
+    except Exception as error:
+      failures.append(error)
+
+  before = extraction.count()
+  # Some runners come back at the end only.
+  thread = threading.Thread(target=run, daemon=True)
+  thread.start()
+  while thread.is_alive():
+    thread.join(_SECONDS_BETWEEN_COUNTS)
+    done = extraction.count()
+    if done > before:
+      yield done - before
+    before = done
+  if failures:
+    raise DatasetError(f'the pipeline failed: {failures[0]}') from failures[0]
+
+
+class _Extract(beam.DoFn):
+  """Gives clips to one worker a Python process, whose threads share it."""
+
+  def __init__(self, extraction: Extraction) -> None:
+    self._extraction = extraction
+    self._shared = Shared()
+
+  def setup(self) -> None:
+    """Called by Beam in each of a process's threads."""
+    self._worker = self._shared.acquire(lambda: Workers(self._extraction, 1))
+
+  def process(self, clip: Clip) -> None:
+    """Extracts and saves a clip."""
+    try:
+      self._worker.submit(clip).result()
+    except BrokenProcessPool as error:
+      raise DatasetError(ENDED) from error

@@ -1,0 +1,94 @@
+"""Any folder of clips as a dataset with the same features as RAVDESS."""
+
+import contextlib
+import re
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+
+from avemotion.datasets import stored
+from avemotion.datasets.clips import DatasetError, Findings
+from avemotion.datasets.clips_builder import ClipsBuilder
+from avemotion.datasets.folder import Labelled
+from avemotion.datasets.stored import ClipsConfig
+
+CONFIGS = {
+  'speech': ClipsConfig(
+    name='speech', description='VGG16 features of the face, and MFCC.'
+  ),
+  'speech_audio': ClipsConfig(
+    name='speech_audio', description='MFCC only.', modalities=('audio',)
+  ),
+  'speech_faces': ClipsConfig(
+    name='speech_faces',
+    description='48×48 crops of the face for other backbones, and MFCC.',
+    crops=True,
+  ),
+}
+
+
+class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-arg]
+  """Extracts the clips of a folder; reading what it stored needs no code."""
+
+  BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(CONFIGS.values())
+
+  def __init__(
+    self,
+    *,
+    name: str,
+    clips: Labelled,
+    config: str = 'speech',
+    **kwargs: Any,
+  ) -> None:
+    """As `ClipsBuilder`.
+
+    Args:
+      name: of the dataset, in small letters, digits and '_'.
+      clips: from `folder.by_list` or `folder.by_name`.
+      config: a key of `CONFIGS`.
+      **kwargs: of `ClipsBuilder`.
+
+    Raises:
+      DatasetError: TFDS cannot have such a name, or it is RAVDESS's.
+    """
+    if not re.fullmatch('[a-z][a-z0-9_]*', name) or name == 'ravdess':
+      raise DatasetError(
+        f'a dataset cannot be called {name!r}: expected small letters, digits'
+        " and '_', and not ravdess; give another --name"
+      )
+    self.name = name
+    self._clips = clips
+    super().__init__(config=config, **kwargs)
+    self._original_state |= {'name': name, 'clips': clips}
+    # Not in `_info`: TFDS then fails on a dataset of other labels that lies
+    # there, before anybody could be told, or overwrite it.
+    with contextlib.suppress(ValueError):  # `asked` differs.
+      self.info.features['label'].names = list(clips.label_names)
+
+  @property
+  def asked(self) -> dict[str, Any]:
+    """As `ClipsBuilder.asked`; and which clips, labels and groups."""
+    return super().asked | {'clips': self._clips.digest}
+
+  def _info(self) -> tfds.core.DatasetInfo:
+    text = tfds.features.Text()
+    features, supervised_keys = stored.features(
+      self.builder_config,
+      {
+        'label': tfds.features.ClassLabel(),
+        'group': text,
+        **dict.fromkeys(self._clips.metadata, text),
+      },
+    )
+    return tfds.core.DatasetInfo(
+      builder=self,
+      description='Clips of a folder, by launch/prepare.py of avemotion.',
+      features=features,
+      supervised_keys=supervised_keys,
+      metadata=tfds.core.MetadataDict(
+        skipped={}, doubtful={}, missing={}, groups=self._clips.groups
+      ),
+    )
+
+  def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
+    return self._clips.findings

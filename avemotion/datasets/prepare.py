@@ -1,0 +1,194 @@
+"""Prepares the dataset with one progress display and reports what it holds."""
+
+import collections
+import contextlib
+import copy
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import rich
+import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
+from rich import table as table_lib
+
+from avemotion.datasets import progress
+from avemotion.datasets.clips import DatasetError
+from avemotion.datasets.clips_builder import ClipsBuilder
+
+_EXAMPLES_OF_A_REASON = 3
+
+
+def prepare(
+  builder: ClipsBuilder,
+  manual_dir: epath.PathLike | None = None,
+  *,
+  overwrite: bool = False,
+  beam_options: Any = None,
+) -> ClipsBuilder:
+  """Prepares the dataset, unless it is prepared, and prints what it holds.
+
+  Args:
+    builder: of RAVDESS or of a folder.
+    manual_dir: folder with RAVDESS's recordings, at any depth; None fetches
+      them from Zenodo.
+    overwrite: prepare it again where it is prepared.
+    beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
+      None: by the processes that the builder was told of.
+
+  Returns:
+    The builder, to read the dataset from.
+
+  Raises:
+    DatasetError: there is nothing to prepare it from; it is prepared with other
+      weights, or of other clips; or it is not as it should be, if it is to be.
+  """
+  if manual_dir is not None or not builder.fetches:
+    tfds.disable_progress_bar()  # They show what is fetched.
+  logging.set_verbosity(logging.ERROR)  # the report says what is skipped
+  reuse = builder.is_prepared() and not overwrite
+  if reuse:
+    _check_same(builder)
+    faults = builder.missing or builder.skipped or builder.doubtful
+    if builder.strict and faults:
+      print_report(builder)
+      raise DatasetError(
+        f'{builder.data_dir} is not as it should be, see above'
+      )
+  else:
+    # Before TFDS deletes what is to be overwritten.
+    builder.check(manual_dir)
+  _hide_gpus()
+  if reuse:
+    rich.print(
+      f'{builder.info.full_name} is already prepared; '
+      '--overwrite prepares it again.'
+    )
+  else:
+    with _kept_until_replaced(epath.Path(builder.data_dir)):
+      builder = copy.copy(builder)  # Made anew: it had read what lay there.
+      _build(builder, manual_dir, beam_options)
+  print_report(builder)
+  return builder
+
+
+def print_report(builder: ClipsBuilder) -> None:
+  """Prints clips by split and by label, what is amiss, how to load it."""
+  splits = table_lib.Table('split', _right('clips'))
+  for name, split in builder.info.splits.items():
+    splits.add_row(name, str(split.num_examples))
+  splits.add_section()
+  splits.add_row('all', str(builder.info.splits.total_num_examples))
+  counts = _label_counts(builder)
+  labels = table_lib.Table('label', _right('clips'))
+  for label in builder.info.features['label'].names:
+    labels.add_row(label, str(counts[label]))
+  rich.print(splits, labels)
+  faults = {
+    'missing': builder.missing,
+    'skipped': builder.skipped,
+    'used, but doubtful': builder.doubtful,
+  }
+  if any(faults.values()):
+    rich.print(_fault_table(faults))
+  where = builder.data_path
+  if '://' not in str(where):  # a folder of this machine, not of a bucket
+    where = where.resolve()
+  print(f'It lies in {where}. To load it:')
+  print(
+    '  import tensorflow_datasets as tfds\n'
+    f'  builder = tfds.builder_from_directory({str(where)!r})\n'
+    f'  clips = builder.as_dataset(split={next(iter(builder.info.splits))!r})'
+  )
+
+
+def _build(
+  builder: ClipsBuilder,
+  manual_dir: epath.PathLike | None,
+  beam_options: Any,
+) -> None:
+  mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+  with (
+    progress.clip_progress() as builder.on_progress,
+    contextlib.redirect_stdout(io.StringIO()),  # TFDS's own announcements
+  ):
+    builder.download_and_prepare(
+      download_config=tfds.download.DownloadConfig(
+        manual_dir=manual_dir,
+        download_mode=mode,
+        try_download_gcs=False,
+        beam_options=beam_options,
+      )
+    )
+
+
+@contextlib.contextmanager
+def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
+  """Puts a dataset aside, which TFDS would delete first; back if that fails."""
+  aside = prepared.with_name(f'{prepared.name}.before')
+  if prepared.exists():
+    aside.rmtree(missing_ok=True)
+    prepared.rename(aside)
+  try:
+    yield
+  except BaseException:
+    if aside.exists():
+      prepared.rmtree(missing_ok=True)
+      aside.rename(prepared)
+    raise
+  aside.rmtree(missing_ok=True)
+
+
+def _hide_gpus() -> None:
+  # Imported here: what is wrong with the flags is told without the wait.
+  import tensorflow as tf
+
+  tf.config.set_visible_devices([], 'GPU')
+
+
+def _check_same(builder: ClipsBuilder) -> None:
+  for name, wanted in builder.asked.items():
+    there = builder.info.metadata.get(name)
+    if wanted != there:
+      raise DatasetError(
+        f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
+        f'{wanted!r}: give --overwrite, or another --data_dir'
+      )
+
+
+def _label_counts(builder: ClipsBuilder) -> collections.Counter[str]:
+  import tensorflow as tf
+
+  labels = builder.as_dataset(
+    split='all', decoders=tfds.decode.PartialDecoding({'label': True})
+  )
+  names = builder.info.features['label'].int2str
+  try:
+    return collections.Counter(
+      names(int(example['label'])) for example in labels.as_numpy_iterator()
+    )
+  except tf.errors.OpError as error:
+    raise DatasetError(
+      f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
+      '--overwrite to prepare it again'
+    ) from error
+
+
+def _fault_table(faults: dict[str, dict[str, str]]) -> table_lib.Table:
+  """A row for each reason, with the clips that share it."""
+  table = table_lib.Table('what', _right('how many'), 'which', 'why')
+  for kind, reasons in faults.items():
+    names = collections.defaultdict(list)
+    for name, reason in reasons.items():
+      names[reason].append(name)
+    for reason, group in names.items():
+      shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])
+      if len(group) > _EXAMPLES_OF_A_REASON:
+        shown += ', …'
+      table.add_row(kind, str(len(group)), shown, reason)
+  return table
+
+
+def _right(header: str) -> table_lib.Column:
+  return table_lib.Column(header, justify='right')

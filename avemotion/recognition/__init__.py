@@ -1,0 +1,1 @@
+"""A clip becomes probabilities of emotions, whole and over time."""

@@ -1,0 +1,176 @@
+"""A clip with what is recognised drawn beside it, moment by moment."""
+
+import functools
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from avemotion.emotions import COLOURS
+from avemotion.features import containers, media, media_writer
+from avemotion.recognition.prediction import Prediction
+from avemotion.recognition.windows import step_ends
+
+_LONGEST_SIDE = 1280  # pixels of the picture; a larger one is scaled down
+_PANEL_SHARE, _SMALLEST_PANEL = 0.45, 160  # of the height; pixels
+_BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
+# Of a clip without a picture.
+_SIZE = 640, 360
+_FRAMES_PER_SECOND = 25
+_QUIETEST = -80.0  # dBFS, at the foot of the picture
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def annotate(prediction: Prediction, path: media.Path) -> None:
+  """Writes a clip again, with its face boxed and its probabilities beside it.
+
+  Every moment shows what was known by then. A clip without a picture gets its
+  loudness for one.
+
+  Args:
+    prediction: of a recogniser that was made to illustrate, or there is no box
+      where the model only listens.
+    path: of the new clip; see `media_writer.write_clip`.
+
+  Raises:
+    MediaError: the clip cannot be read, or the new one not written.
+    ValueError: the new clip would take the place of the old one, or its name's
+      ending is unknown.
+  """
+  clip = prediction.clip
+  if os.path.exists(path) and os.path.samefile(path, clip):
+    raise ValueError(f'{path}: is the clip itself; give another name')
+  has_picture, has_sound, _ = containers.tracks(clip)
+  images = media.every_frame(clip) if has_picture else _loudness(prediction)
+  sound = media.read_sound(clip) if has_sound else ()
+  media_writer.write_clip(path, _annotated(prediction, images), sound)
+
+
+def _annotated(
+  prediction: Prediction, images: Iterable[tuple[float, np.ndarray]]
+) -> Iterator[tuple[float, np.ndarray]]:
+  """Pictures, all as large as the first one asks for."""
+  size: tuple[int, int] | None = None
+  for seconds, image in images:
+    height, width = image.shape[:2]
+    size = size or _fitted(width, height)
+    picture = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    row = _probabilities(prediction, seconds)
+    scale = size[0] / width, size[1] / height
+    _draw_box(picture, prediction, seconds, scale, _colour(prediction, row))
+    panel = _panel(prediction, row, size[1])
+    canvas = Image.new('RGB', (size[0] + panel.width, size[1]))
+    canvas.paste(picture)
+    canvas.paste(panel, (size[0], 0))
+    yield seconds, np.asarray(canvas)
+
+
+def _fitted(width: int, height: int) -> tuple[int, int]:
+  """Even, as codecs ask, and no side longer than is shown."""
+  scale = min(1.0, _LONGEST_SIDE / max(width, height))
+  return _even(width * scale), _even(height * scale)
+
+
+def _even(pixels: float) -> int:
+  return max(2 * int(pixels / 2), 2)
+
+
+def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
+  """What is known at a moment; None: nothing yet, or nothing there."""
+  index = _latest(prediction.timeline_seconds, seconds)
+  if index is None or np.isnan(prediction.timeline[index]).any():
+    return None
+  row: np.ndarray = prediction.timeline[index]
+  return row
+
+
+def _latest(times: np.ndarray, seconds: float) -> int | None:
+  """The index of the last time that is not later."""
+  index = int(np.searchsorted(times, seconds + 1e-6, side='right')) - 1
+  return index if index >= 0 else None
+
+
+def _colour(prediction: Prediction, row: np.ndarray | None) -> str:
+  if row is None:
+    return _OTHER
+  return COLOURS.get([*prediction.probabilities][row.argmax()], _OTHER)
+
+
+def _draw_box(
+  picture: Image.Image,
+  prediction: Prediction,
+  seconds: float,
+  scale: tuple[float, float],
+  colour: str,
+) -> None:
+  """Around the face, where one was found."""
+  shown = prediction.features
+  if shown.frame_seconds is None or shown.face_box is None:
+    return
+  index = _latest(shown.frame_seconds, seconds)
+  if index is None or shown.face_found is None or not shown.face_found[index]:
+    return
+  left, top, width, height = shown.face_box[index]
+  across, down = scale
+  corners = np.array([left, top, left + width, top + height])
+  ImageDraw.Draw(picture).rectangle(
+    tuple(corners * [across, down, across, down]),
+    outline=colour,
+    width=max(picture.height // 160, 2),
+  )
+
+
+def _panel(
+  prediction: Prediction, row: np.ndarray | None, height: int
+) -> Image.Image:
+  """The strongest label, and below it a bar for each."""
+  width = max(_even(_PANEL_SHARE * height), _SMALLEST_PANEL)
+  panel = Image.new('RGB', (width, height), _BACKGROUND)
+  draw = ImageDraw.Draw(panel)
+  names = [*prediction.probabilities]
+  line = height / (len(names) + 2.5)  # The label is as high as two.
+  margin = width // 16
+  left, right = width // 2, width - margin
+  if row is not None:
+    name, colour = names[row.argmax()], _colour(prediction, row)
+    font = _font(line, (name,), right - margin)
+    draw.text((margin, line), name, colour, font, anchor='lm')
+  font = _font(line / 2, tuple(names), left - 2 * margin)
+  for index, name in enumerate(names):
+    middle = (index + 2.5) * line
+    draw.text((margin, middle), name, _INK, font, anchor='lm')
+    bar = [left, middle - line / 4, right, middle + line / 4]
+    draw.rectangle(bar, _TRACK)
+    if row is not None:
+      bar[2] = left + (right - left) * float(row[index])
+      draw.rectangle(bar, COLOURS.get(name, _OTHER))
+  return panel
+
+
+@functools.cache
+def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
+  """As large as asked for, or as lets the longest word fit."""
+  font = ImageFont.load_default(size)
+  longest = max(font.getlength(word) for word in words)
+  return ImageFont.load_default(size * min(1, width / longest))
+
+
+def _loudness(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
+  """Pictures of a clip's loudness, and a line at the moment."""
+  width, height = _SIZE
+  whole = Image.new('RGB', _SIZE, _BACKGROUND)
+  level = prediction.features.loudness
+  if level is not None:
+    across = step_ends(len(level)) / prediction.seconds * width
+    up = np.clip(1 - level / _QUIETEST, 0, 1) * height * 0.8
+    points = [(x, height - y) for x, y in zip(across, up, strict=True)]
+    foot = [(across[-1], height), (across[0], height)]
+    ImageDraw.Draw(whole).polygon(points + foot, fill=_OTHER)
+  for index in range(max(int(prediction.seconds * _FRAMES_PER_SECOND), 1)):
+    seconds = index / _FRAMES_PER_SECOND
+    picture = whole.copy()
+    x = seconds / prediction.seconds * width
+    ImageDraw.Draw(picture).line([(x, 0), (x, height)], _INK, 2)
+    yield seconds, np.asarray(picture)

@@ -1,0 +1,165 @@
+"""What a clip's emotion is taken to be, as a table, JSON or a picture."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from avemotion.features.clip import ClipFeatures
+from avemotion.recognition import windows
+from avemotion.recognition.explanation import Explanation
+
+# Where probabilities are calibrated, a label of less is more likely wrong than
+# right; docs/recognise.md has the accuracy of those above.
+UNCERTAIN_BELOW = 0.5
+
+_BAR_WIDTH = 40  # characters of a probability of one
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipFailure:
+  """Why a clip among others has no prediction.
+
+  Attributes:
+    clip: the path as given.
+    reason: names the clip, and what is wrong with it.
+  """
+
+  clip: str
+  reason: str
+
+  def __str__(self) -> str:
+    return self.reason
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+  """What a clip's emotion is taken to be.
+
+  Attributes:
+    clip: the path as given.
+    label: of the largest probability.
+    probabilities: by label name, for the whole clip.
+    modalities: which of the model's modalities the clip had.
+    seconds: length of the clip.
+    face_share: share of the sampled frames with a face; None: no picture read.
+    timeline_seconds: float32[points].
+    timeline: float32[points, labels], of the six seconds before each point, or
+      from the clip's start (a model that takes off a clip's mean or its silence
+      takes those of the whole first window); nan in a gap, where nobody was
+      heard or seen.
+    warnings: what is missing or doubtful.
+    features: what was extracted, for pictures.
+    branches: by modality float32[points, labels], the timeline of each that the
+      clip has by itself; empty where the model has but one.
+    explanation: what carried the label; None: it was not asked for.
+    person: number from 1, in the order that people appear; None: it is the only
+      one who is looked at.
+  """
+
+  clip: str
+  label: str
+  probabilities: Mapping[str, float]
+  modalities: tuple[str, ...]
+  seconds: float
+  face_share: float | None
+  timeline_seconds: np.ndarray
+  timeline: np.ndarray
+  warnings: tuple[str, ...]
+  features: ClipFeatures
+  branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+  explanation: Explanation | None = None
+  person: int | None = None
+
+  @property
+  def confidence(self) -> float:
+    """The label's probability."""
+    return self.probabilities[self.label]
+
+  @property
+  def uncertain(self) -> bool:
+    """Whether the label is more likely wrong than right."""
+    return self.confidence < UNCERTAIN_BELOW
+
+  def to_json(self) -> dict[str, Any]:
+    """The object that `launch/predict.py --json` prints."""
+    explained = self.explanation
+    return {
+      'clip': self.clip,
+      'person': self.person,
+      'label': self.label,
+      'uncertain': self.uncertain,
+      'probabilities': dict(self.probabilities),
+      'modalities': list(self.modalities),
+      'seconds': round(self.seconds, 3),
+      'face_share': self.face_share,
+      'timeline': [
+        {
+          'seconds': round(float(seconds), 3),
+          'probabilities': None
+          if np.isnan(row).any()
+          else named(self.probabilities, row),
+        }
+        for seconds, row in zip(
+          self.timeline_seconds, self.timeline, strict=True
+        )
+      ],
+      'warnings': list(self.warnings),
+    } | ({'explanation': explained.to_json()} if explained else {})
+
+  def __str__(self) -> str:
+    """A table for the terminal: what was seen and heard, and each label."""
+    faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
+    person = f', person {self.person}' if self.person else ''
+    lines = [
+      f'{self.clip}{person}  ({self.seconds:.1f} s,'
+      f' {" + ".join(self.modalities)}{faces})'
+    ]
+    ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
+    for name, share in ranked:
+      bar = '█' * round(share * _BAR_WIDTH)
+      lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    if self.uncertain:
+      lines.append(f'  uncertain: {self.label} is more likely wrong than right')
+    if self.explanation:
+      lines += [f'  why: {line}' for line in self.explanation.lines()]
+    lines += [f'  note: {warning}' for warning in self.warnings]
+    return '\n'.join(lines)
+
+  def save_plot(self, path: str | os.PathLike[str]) -> None:
+    """Draws probabilities over time, what they come from, and the clip."""
+    from avemotion.evaluation import clip_plots
+
+    shown = self.features
+    loudness = faces = None
+    if shown.loudness is not None:
+      loudness = windows.step_ends(len(shown.loudness)), shown.loudness
+    if shown.crops is not None and shown.crop_seconds is not None:
+      faces = shown.crop_seconds, shown.crops
+    clip_plots.save_timeline(
+      path,
+      self.timeline_seconds,
+      dict(zip(self.probabilities, self.timeline.T, strict=True)),
+      self.probabilities,
+      duration=self.seconds,
+      title=(
+        f'{os.path.basename(self.clip)}: {self.label}'
+        f' ({", ".join(self.modalities)})'
+      ),
+      branches={
+        f'{name}\nalone': dict(zip(self.probabilities, rows.T, strict=True))
+        for name, rows in self.branches.items()
+      },
+      attributions=self.explanation.curves() if self.explanation else {},
+      loudness=loudness,
+      faces=faces,
+    )
+
+
+def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:
+  """Probabilities by label name, to six digits."""
+  return {
+    name: round(float(value), 6) for name, value in zip(names, row, strict=True)
+  }

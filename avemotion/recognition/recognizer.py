@@ -1,0 +1,273 @@
+"""A trained model and a clip in, the clip's emotion over time out."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import numpy as np
+
+from avemotion.features.clip import (
+  FEATURE_DIMS,
+  ClipError,
+  ClipFeatures,
+  Extractor,
+)
+from avemotion.features.media import FRAMES_PER_SECOND
+from avemotion.recognition import attribution, windows
+from avemotion.recognition.explanation import Explanation
+from avemotion.recognition.prediction import ClipFailure, Prediction, named
+from avemotion.recognition.streaming import Session
+from avemotion.recognition.window_classifier import (
+  JOINT,
+  Answers,
+  WindowClassifier,
+  joined,
+)
+from avemotion.training import checkpoints, weights
+
+
+class Recognizer:
+  """Keeps a trained model and the feature chain loaded for many clips."""
+
+  def __init__(
+    self,
+    model: checkpoints.TrainedModel,
+    vgg16_weights: str | os.PathLike[str] | None = None,
+    *,
+    illustrate: bool = False,
+  ) -> None:
+    """Loads what the model's modalities need.
+
+    Args:
+      model: from `checkpoints.load` or `weights.load`.
+      vgg16_weights: the ones that the model was trained on; see
+        `avemotion.features.vgg16_weights`.
+      illustrate: shows faces in pictures even where the model does not read
+        them.
+
+    Raises:
+      ValueError: the model was trained on features that clips do not give, or
+        the weights cannot be used.
+    """
+    self._model = model
+    self._modalities = model.config.model.modalities
+    for modality in self._modalities:
+      if model.feature_dims[modality] != FEATURE_DIMS[modality]:
+        raise ValueError(
+          f'the model reads {model.feature_dims[modality]} {modality} features'
+          f' a row; a clip gives {FEATURE_DIMS[modality]}, so it was'
+          ' trained on features from elsewhere'
+        )
+    self._extract = Extractor(
+      self._modalities, vgg16_weights, illustrate=illustrate
+    )
+    self._classify = WindowClassifier(model)
+
+  @classmethod
+  def from_checkpoint(
+    cls,
+    path: str | os.PathLike[str] | None = None,
+    vgg16_weights: str | os.PathLike[str] | None = None,
+    *,
+    illustrate: bool = False,
+  ) -> Self:
+    """Loads a trained model.
+
+    Args:
+      path: as for `weights.load_any`; the model that ships listens only.
+      vgg16_weights: as for the constructor.
+      illustrate: as for the constructor.
+
+    Raises:
+      CheckpointError: there is none, or it is damaged.
+      ValueError: as for the constructor.
+    """
+    model = weights.load_any(path)
+    return cls(model, vgg16_weights, illustrate=illustrate)
+
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """What the model reads: 'video', 'audio' or both."""
+    return self._modalities
+
+  def describe(self) -> str:
+    """What the model reads, and what it was trained on, in a line."""
+    config = self._model.config
+    trained = (
+      'everyone'
+      if config.data.protocol == 'everyone'
+      else f'a fold of {config.data.protocol}'
+    )
+    return (
+      f'{" and ".join(self._modalities)}, trained on {trained} in'
+      f' {config.data.dataset}'
+    )
+
+  def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Gets to know the speaker of the clips that follow.
+
+    Args:
+      paths: clips of that speaker alone, of several emotions; no one need know
+        which.
+
+    Raises:
+      ClipError: one cannot be read.
+      ValueError: the model was not trained for speakers who are enrolled, or
+        none of the clips has what it reads.
+    """
+    # A generator: nothing is read where the model does not take it.
+    self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
+
+  def predict(self, path: str | os.PathLike[str]) -> Prediction:
+    """Recognises the emotion of one clip, of any length.
+
+    A clip of more than six seconds is recognised in windows of so many, one
+    every half second; the answer to the clip is the mean of theirs.
+
+    Args:
+      path: anything that FFmpeg opens.
+
+    Returns:
+      The prediction; a missing modality is in its warnings.
+
+    Raises:
+      ClipError: the clip cannot be read, has none of the model's modalities, or
+        nobody is heard or seen in it.
+    """
+    return self._predict(path, self._extract(path))
+
+  def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
+    """Recognises everybody who is seen in a clip.
+
+    Args:
+      path: as for `predict`.
+
+    Returns:
+      A prediction for each person, in the order that they appear, with the
+      sound of all: it is not known who speaks.
+
+    Raises:
+      ClipError: as of `predict`.
+      ValueError: the model does not see.
+    """
+    people = self._extract.people(path)
+    found = [self._predict(path, features) for features in people]
+    if len(found) == 1:
+      return found
+    return [
+      dataclasses.replace(each, person=number)
+      for number, each in enumerate(found, 1)
+    ]
+
+  def predict_many(
+    self, paths: Iterable[str | os.PathLike[str]]
+  ) -> Iterator[Prediction | ClipFailure]:
+    """Recognises clips one after another, holding one at a time.
+
+    Args:
+      paths: as for `predict`.
+
+    Yields:
+      For each its prediction, or why there is none.
+    """
+    for path in paths:
+      try:
+        yield self.predict(path)
+      except (ValueError, OSError) as error:
+        yield ClipFailure(os.fspath(path), str(error))
+
+  def stream(self) -> Session:
+    """Starts to recognise frames and samples as they come, of one speaker."""
+    return Session(self._classify, self._extract.stream())
+
+  def explain(self, prediction: Prediction) -> Prediction:
+    """Tells which time steps, of which modality, carried a clip's label.
+
+    Args:
+      prediction: of this recogniser.
+
+    Returns:
+      The same with its `explanation`: of a clip of several windows, that of the
+      one that speaks for the label most.
+    """
+    tracks = windows.tracks_of(prediction.features)
+    ends = windows.window_ends(windows.end_of(tracks))
+    label = self._model.label_names.index(prediction.label)
+    strongest = np.nanargmax(prediction.timeline[-len(ends) :, label])
+    read = self._classify.read(windows.window(tracks, ends[strongest]))
+    inputs = {name: track.rows for name, track in read.items()}
+    found = Explanation(
+      prediction.label,
+      {name: track.seconds for name, track in read.items()},
+      attribution.attribute(self._model, inputs, label),
+    )
+    return dataclasses.replace(prediction, explanation=found)
+
+  def _predict(
+    self, path: str | os.PathLike[str], features: ClipFeatures
+  ) -> Prediction:
+    seconds, branches, answer = self._recognise(features)
+    timeline = branches.pop(JOINT)
+    if np.isnan(answer).any():
+      raise ClipError(
+        f'{path}: nothing to recognise: nobody is heard (louder than'
+        f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
+      )
+    found = features.face_found
+    return Prediction(
+      clip=os.fspath(path),
+      label=self._model.label_names[answer.argmax()],
+      probabilities=named(self._model.label_names, answer),
+      modalities=features.modalities,
+      seconds=features.seconds,
+      face_share=None if found is None else float(found.mean()),
+      timeline_seconds=seconds.astype(np.float32),
+      timeline=timeline,
+      warnings=features.warnings + self._warnings(features),
+      features=features,
+      branches={
+        name: rows
+        for name, rows in branches.items()
+        if name in features.modalities
+      },
+    )
+
+  def _recognise(
+    self, features: ClipFeatures
+  ) -> tuple[np.ndarray, Answers, np.ndarray]:
+    """Seconds of the timeline, its answers, and that to the whole clip."""
+    tracks = windows.tracks_of(features)
+    ends = windows.window_ends(windows.end_of(tracks))
+    # The first window over time, from the clip's start.
+    points = _timeline_points(features.seconds if len(ends) == 1 else ends[0])
+    first = windows.window(tracks, ends[0])
+    answers = self._classify.over_time(first, points)
+    if len(ends) > 1:
+      later = (windows.window(tracks, end) for end in ends[1:])
+      answers = joined([answers, self._classify.whole(later)])
+    of_windows = answers[JOINT][len(points) - 1 :]
+    return (
+      np.append(points, ends[1:]),
+      answers,
+      windows.mean_answer(of_windows),
+    )
+
+  def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
+    """What of the model's own expectations the clip does not meet."""
+    missing = set(self._modalities) - set(features.modalities)
+    warnings = [
+      f'recognised without {name}, though the model was trained with it'
+      for name in sorted(missing)
+    ]
+    if self._classify.of_stranger:
+      warnings.insert(
+        0, 'the model expects a speaker who is enrolled (--enrol)'
+      )
+    return tuple(warnings)
+
+
+def _timeline_points(end: float) -> np.ndarray:
+  """Every 1/7.5 s after the clip's start, and an end."""
+  step = 1 / FRAMES_PER_SECOND
+  return np.append(np.arange(step, end - step / 2, step), end)

@@ -1,0 +1,231 @@
+"""Recognition while a clip is still being heard and seen."""
+
+import functools
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from avemotion.features.clip import FEATURE_DIMS
+from avemotion.features.feature_stream import FeatureStream, FrameBatch
+from avemotion.recognition import windows
+from avemotion.recognition.prediction import named
+from avemotion.recognition.window_classifier import JOINT, WindowClassifier
+from avemotion.recognition.windows import Track, Tracks
+
+# One that is so far behind the other has stopped, and is waited for no longer.
+_LONGEST_LAG = 5.0  # seconds
+# Frames wait to be encoded together, but not longer than ten of them take.
+_LONGEST_WAIT = 1.5  # seconds
+
+
+class Moment:
+  """What somebody's emotion is taken to be at a moment of a stream.
+
+  It is recognised when it is first asked for: who draws ten moments a second
+  need not wait for all of them.
+
+  Attributes:
+    seconds: when the last row that it knows of was complete.
+  """
+
+  def __init__(
+    self,
+    seconds: float,
+    recognise: Callable[[], Mapping[str, float] | None],
+  ) -> None:
+    self.seconds = seconds
+    self._recognise = recognise
+
+  @functools.cached_property
+  def probabilities(self) -> Mapping[str, float] | None:
+    """By label name, of the last six seconds; or at the end, of the whole.
+
+    None in a gap: nobody was heard or seen.
+    """
+    return self._recognise()
+
+  @property
+  def label(self) -> str | None:
+    """Of the largest probability; None in a gap."""
+    if self.probabilities is None:
+      return None
+    return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+class Session:
+  """A stream of one speaker, from `Recognizer.stream`.
+
+  It ends at the probabilities that `Recognizer.predict` gives for a file of the
+  same frames and samples. It holds the rows of the last window, those that one
+  modality is ahead of the other, and up to ten crops that nobody needed yet.
+  """
+
+  def __init__(
+    self, classify: WindowClassifier, features: FeatureStream
+  ) -> None:
+    """Starts a stream; see `Recognizer.stream`."""
+    self._classify = classify
+    self._features = features
+    self._tracks = {
+      modality: Track.empty(FEATURE_DIMS[modality])
+      for modality in classify.modalities
+    }
+    # Of the windows that are past: their answers' sum and number.
+    self._next_end = windows.WINDOW_SECONDS
+    self._sum = np.zeros(len(classify.model.label_names))
+    self._count = 0
+    self._finished = False
+
+  def warm_up(self) -> None:
+    """Compiles what will be run, so that the first pieces do not wait."""
+    self._features.warm_up()
+    self._classify.whole([self._tracks])
+
+  def push_audio(self, samples: np.ndarray) -> Moment | None:
+    """Hears the next samples.
+
+    Args:
+      samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
+        The first one of all is of time zero.
+
+    Returns:
+      What is recognised now; None where no row became complete, which is one
+      every 43 ms, or the model does not listen.
+
+    Raises:
+      ValueError: the samples are not as above, or the stream has been finished.
+    """
+    self._check_open()
+    if 'audio' not in self._tracks:
+      return None
+    first = self._features.audio_rows
+    mfcc, loudness = self._features.push_audio(samples)
+    if not len(mfcc):
+      return None
+    self._join('audio', windows.audio_track(mfcc, loudness, first))
+    return self._moment()
+
+  def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
+    """Sees the next frame.
+
+    Args:
+      image: uint8[height, width, 3], RGB, upright.
+      seconds: when it is shown, on the clock of the samples; later than the
+        frame before, and within five seconds of the sound that is known.
+
+    Returns:
+      What is recognised now; None where the frame is none of the 7.5 a second
+      that are looked at, or the model does not see.
+
+    Raises:
+      ValueError: the image or its time is not as above, or the stream has been
+        finished.
+    """
+    self._check_open()
+    if 'video' not in self._tracks:
+      return None
+    return self._moment() if self._features.push_frame(image, seconds) else None
+
+  def finish(self) -> Moment:
+    """Ends the stream.
+
+    Returns:
+      The probabilities of the whole stream.
+
+    Raises:
+      ValueError: the stream has been finished.
+    """
+    self._check_open()
+    if 'audio' in self._tracks:
+      first = self._features.audio_rows
+      mfcc, loudness = self._features.finish_audio()
+      self._join('audio', windows.audio_track(mfcc, loudness, first))
+    self._take_frames()
+    self._finished = True
+    end = windows.end_of(self._tracks)
+    for each in windows.window_ends(end):
+      if each >= self._next_end or each == end:
+        self._count_in(each)
+    mean = self._sum / self._count if self._count else None
+    return Moment(end, lambda: self._named(mean))
+
+  def _moment(self) -> Moment:
+    """What is recognised now, by rows that are made if somebody asks."""
+    now = windows.end_of(self._tracks)
+    waiting = self._features.frames
+    if waiting:
+      first, last = waiting.span
+      now = max(now, last)
+      if waiting.is_full or now > first + _LONGEST_WAIT:
+        self._take_frames()
+        waiting = None
+    if not waiting:
+      self._count_what_is_past(now)
+    tracks, frames = dict(self._tracks), len(waiting) if waiting else 0
+
+    def recognise() -> dict[str, float] | None:
+      # By now there may be more frames; they are none of this moment's.
+      known = tracks
+      if waiting is not None and frames:
+        known = _with_frames(tracks, waiting, frames)
+      return self._named(self._answer(windows.window(known, now)))
+
+    return Moment(now, recognise)
+
+  def _count_what_is_past(self, now: float) -> None:
+    while self._is_past(self._next_end, now):
+      self._count_in(self._next_end)
+      self._next_end += windows.HOP_SECONDS
+    self._forget(min(self._next_end, now) - windows.WINDOW_SECONDS)
+
+  def _take_frames(self) -> None:
+    """Encodes the frames that wait."""
+    if self._features.frames:
+      taken = self._features.take_frames()
+      self._tracks = _with_frames(self._tracks, taken, len(taken))
+
+  def _join(self, modality: str, track: Track) -> None:
+    self._tracks[modality] = self._tracks[modality].joined(track)
+
+  def _is_past(self, end: float, now: float) -> bool:
+    """Whether all is known of a window that is not the last."""
+    return all(
+      (last := track.seconds[-1] if len(track) else 0.0) > end
+      or now > max(end, last + _LONGEST_LAG)
+      for track in self._tracks.values()
+    )
+
+  def _forget(self, until: float) -> None:
+    """Of the rows that no window will hold again, all but a modality's last."""
+    for modality, track in self._tracks.items():
+      later = track.between(until, np.inf)
+      self._tracks[modality] = (
+        later if len(later) else track.part(slice(-1, None))
+      )
+
+  def _count_in(self, end: float) -> None:
+    answer = self._answer(windows.window(self._tracks, end))
+    if answer is not None:
+      self._sum += answer
+      self._count += 1
+
+  def _answer(self, window: Tracks) -> np.ndarray | None:
+    """None in a gap."""
+    (answer,) = self._classify.whole([window])[JOINT]
+    return None if np.isnan(answer).any() else answer
+
+  def _named(self, answer: np.ndarray | None) -> dict[str, float] | None:
+    names = self._classify.model.label_names
+    return None if answer is None else named(names, answer)
+
+  def _check_open(self) -> None:
+    if self._finished:
+      raise ValueError('the stream has been finished; start another one')
+
+
+def _with_frames(
+  tracks: Tracks, batch: FrameBatch, frames: int
+) -> dict[str, Track]:
+  """Tracks, and what is seen in the first frames of a later batch."""
+  seen = windows.video_track(*batch.rows(frames))
+  return {**tracks, 'video': tracks['video'].joined(seen)}

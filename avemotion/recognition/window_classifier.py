@@ -1,0 +1,202 @@
+"""A trained model's answers to windows of a clip."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avemotion.data import clips as clips_lib
+from avemotion.data import enrolment, silence
+from avemotion.features.clip import FEATURE_DIMS
+from avemotion.models import EmotionClassifier
+from avemotion.recognition.windows import Track, Tracks
+from avemotion.training.checkpoints import TrainedModel
+
+# Sequences, points and windows are padded to multiples of these, so that clips
+# of like lengths share a compiled program.
+_STEP_MULTIPLE = 32
+_POINT_MULTIPLE = 32
+_WINDOWS = 16
+# Whole windows have the steps of six seconds.
+_WINDOW_STEPS = {'video': 64, 'audio': 160}
+
+# Probabilities float32[…, labels] of all that the model reads under `JOINT`,
+# and of a model that reads two modalities of each by itself; nan where nobody
+# was heard or seen.
+Answers = dict[str, np.ndarray]
+JOINT = 'joint'
+
+
+class WindowClassifier:
+  """A trained model, and what it knows of the speaker."""
+
+  def __init__(self, model: TrainedModel) -> None:
+    self.model = model
+    self._speaker_means: dict[str, np.ndarray] = {}
+
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """What the model reads."""
+    return self.model.config.model.modalities
+
+  @property
+  def of_stranger(self) -> bool:
+    """Whether it expects to know the speaker, and does not."""
+    return bool(self.model.config.data.enrol) and not self._speaker_means
+
+  def enrol(self, clips: Iterable[Tracks]) -> None:
+    """Gets to know the speaker.
+
+    Args:
+      clips: of that speaker alone.
+
+    Raises:
+      ValueError: the model was not trained for speakers who are enrolled, or
+        none of the clips has what it reads.
+    """
+    enrolled = self.model.config.data.enrol
+    if not enrolled:
+      raise ValueError(
+        'the model was trained for strangers; one for speakers who are enrolled'
+        ' is trained with --config.data.enrol=video,audio'
+      )
+    known = [*clips]
+    # As it is, not less the mean of who was enrolled before.
+    as_read = [WindowClassifier(self.model).read(tracks) for tracks in known]
+    self._speaker_means = {
+      modality: enrolment.speaker_mean(
+        [tracks[modality].rows for tracks in as_read]
+      )
+      for modality in set(enrolled) & set(self.modalities)
+    }
+
+  def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
+    """The answers from a window's start to each of several points of time.
+
+    Args:
+      window: from `windows.window`.
+      points: float[points], seconds; the last is its end.
+
+    Returns:
+      Probabilities float32[points, labels], see `Answers`.
+    """
+    inputs, lengths = {}, {}
+    for modality, track in self.read(window).items():
+      # The last point is the whole window, whatever its stamps' rounding.
+      steps = np.searchsorted(track.seconds, points + 1e-6, side='right')
+      steps[-1] = len(track)
+      inputs[modality], _ = clips_lib.pad(
+        [track.rows], step_multiple=_STEP_MULTIPLE
+      )
+      padding = (0, -len(steps) % _POINT_MULTIPLE)
+      lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
+    answers = self._apply(inputs, lengths)
+    return {name: rows[0, : len(points)] for name, rows in answers.items()}
+
+  def whole(self, windows: Iterable[Tracks]) -> Answers:
+    """The answers to whole windows.
+
+    Args:
+      windows: from `windows.window`, one or more; taken as they are needed.
+
+    Returns:
+      Probabilities float32[windows, labels], see `Answers`.
+    """
+    left = iter(windows)
+    answers = []
+    while batch := [*itertools.islice(left, _WINDOWS)]:
+      answers.append(self._whole(batch))
+    return joined(answers)
+
+  def _whole(self, windows: Sequence[Tracks]) -> Answers:
+    """Of up to 16 windows; a single one is a batch of one."""
+    read = [self.read(window) for window in windows]
+    inputs, lengths = {}, {}
+    for modality in self.modalities:
+      inputs[modality], lengths[modality] = clips_lib.pad(
+        [tracks[modality].rows for tracks in read],
+        1 if len(windows) == 1 else _WINDOWS,
+        _WINDOW_STEPS[modality],
+      )
+    answers = self._apply(inputs, lengths)
+    return {name: rows[: len(windows)] for name, rows in answers.items()}
+
+  def read(self, window: Tracks) -> dict[str, Track]:
+    """What the model reads of a window.
+
+    Args:
+      window: from `windows.window`.
+
+    Returns:
+      For each of its modalities a track, of no steps where it is missing; less
+      the silence that the model was not trained on, and the speaker's mean
+      where they are enrolled.
+    """
+    tracks = {}
+    for modality in self.modalities:
+      track = window.get(modality)
+      if track is None or not len(track):
+        track = Track.empty(FEATURE_DIMS[modality])
+      elif modality == 'audio' and self.model.config.data.trim_silence:
+        track = track.part(silence.spoken(track.rows))
+      mean = self._speaker_means.get(modality, np.float32(0))
+      tracks[modality] = dataclasses.replace(track, rows=track.rows - mean)
+    return tracks
+
+  def _apply(
+    self, inputs: Mapping[str, np.ndarray], lengths: Mapping[str, np.ndarray]
+  ) -> Answers:
+    found = probabilities(
+      self.model.classifier,
+      self.model.variables,
+      inputs,
+      lengths,
+      self.model.temperature,
+    )
+    return {name: np.asarray(rows) for name, rows in found.items()}
+
+
+def joined(answers: Sequence[Answers]) -> Answers:
+  """The answers to later points of time after those to earlier ones."""
+  return {
+    name: np.concatenate([each[name] for each in answers])
+    for name in answers[0]
+  }
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def probabilities(
+  classifier: EmotionClassifier,
+  variables: Mapping[str, Any],
+  features: Mapping[str, jax.Array],
+  lengths: Mapping[str, jax.Array],
+  temperature: float,
+) -> dict[str, jax.Array]:
+  """The compiled program behind `WindowClassifier`.
+
+  Args:
+    classifier: the network.
+    variables: of it.
+    features: as for `EmotionClassifier.__call__`.
+    lengths: likewise.
+    temperature: of the softmax.
+
+  Returns:
+    As `Answers`, float32[batch, labels] or float32[batch, points, labels].
+  """
+  logits: Any = classifier.apply(
+    variables, features, lengths, method=classifier.with_branches
+  )
+  there = {name: lengths[name] > 0 for name in classifier.modalities}
+  there[JOINT] = jnp.stack([*there.values()]).any(axis=0)
+  return {
+    name: jnp.where(
+      there[name][..., None], jax.nn.softmax(each / temperature), jnp.nan
+    )
+    for name, each in logits.items()
+  }

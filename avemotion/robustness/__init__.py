@@ -1,0 +1,1 @@
+"""How much accuracy trained models keep when clips are corrupted."""

@@ -1,0 +1,115 @@
+"""The conditions that a model's robustness is measured under."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from avemotion.robustness import corruptions
+
+CLEAN = 'clean'  # that the others are compared with
+_SEED = 0
+_MODALITIES = {
+  'waveform': 'audio',
+  'mfcc': 'audio',
+  'frames': 'video',
+  'rows': 'video',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+  """Something that happens to a clip.
+
+  Attributes:
+    name: in tables and plots.
+    level: what changes: the 'waveform' float32[samples], its 'mfcc'
+      float32[steps, coefficients], the 'frames' uint8[frames, height, width,
+      3], or 'rows' of video features float32[steps, features].
+    change: a function of that and of a generator of random numbers.
+  """
+
+  name: str
+  level: str
+  change: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+  @property
+  def modality(self) -> str:
+    """'audio' or 'video'; the other one stays as it is."""
+    return _MODALITIES[self.level]
+
+  @property
+  def removes(self) -> bool:
+    """Whether it leaves nothing of its modality."""
+    return self in (NO_SOUND, NO_PICTURE)
+
+  def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
+    """Changes a clip; what is drawn at random depends on its id only.
+
+    Args:
+      array: as `level` says.
+      clip_id: of the clip.
+
+    Returns:
+      An array of the same kind.
+    """
+    drawn_for = f'{_SEED} {self.name} {clip_id}'
+    rng = np.random.default_rng(list(drawn_for.encode()))
+    return self.change(array, rng)
+
+
+def _noise(colour: str, exponent: int, snr_db: float) -> Condition:
+  return Condition(
+    f'{colour} noise, {snr_db} dB',
+    'waveform',
+    lambda x, rng: corruptions.add_noise(x, snr_db, rng, exponent),
+  )
+
+
+def _sound(
+  name: str, change: Callable[..., np.ndarray], *how: float
+) -> Condition:
+  return Condition(name, 'waveform', lambda x, _: change(x, *how))
+
+
+def _picture(
+  name: str, change: Callable[..., np.ndarray], *how: float
+) -> Condition:
+  return Condition(name, 'frames', lambda x, _: change(x, *how))
+
+
+NO_SOUND = Condition('no sound', 'mfcc', lambda rows, _: rows[:0])
+NO_PICTURE = Condition('no picture', 'rows', lambda rows, _: rows[:0])
+
+# Frame rate and lost frames are changes of rows, which stand for 1/7.5 s each:
+# a frame that stands still gives the same row again.
+CONDITIONS = (
+  *(_noise('white', corruptions.WHITE, snr_db) for snr_db in (20, 10, 0)),
+  *(_noise('pink', corruptions.PINK, snr_db) for snr_db in (20, 10, 0)),
+  _sound('telephone band', corruptions.telephone_band),
+  _sound('pitch +1 semitone', corruptions.change_pitch, 1),
+  _sound('pitch −1 semitone', corruptions.change_pitch, -1),
+  _sound('speed × 1.1', corruptions.change_speed, 1.1),
+  _sound('speed × 0.9', corruptions.change_speed, 0.9),
+  Condition('half of the sound silent', 'waveform', corruptions.silence_half),
+  _picture('low light, −4 stops', corruptions.darken, 4),
+  _picture('blur, 1 % of the height', corruptions.blur, 0.01),
+  Condition(
+    'half of the frame rate',
+    'rows',
+    lambda x, _: corruptions.lower_frame_rate(x, 2),
+  ),
+  Condition(
+    'a quarter of the frame rate',
+    'rows',
+    lambda x, _: corruptions.lower_frame_rate(x, 4),
+  ),
+  Condition(
+    '30 % of frames dropped',
+    'rows',
+    lambda x, rng: corruptions.drop_frames(x, 0.3, rng),
+  ),
+  Condition('half of the picture hidden', 'rows', corruptions.mask_half),
+  NO_SOUND,
+  NO_PICTURE,
+)

@@ -1,0 +1,256 @@
+"""What happens to clips outside a studio, as functions of arrays.
+
+Of sound float32[samples] at 48 kHz, of pictures uint8[frames, height, width, 3]
+and of rows float32[steps, features]. What is drawn at random comes from the
+generator that is passed in; nothing is changed in place.
+"""
+
+import fractions
+
+import numpy as np
+from scipy import ndimage, signal
+
+from avemotion.features.acoustic import SAMPLE_RATE
+
+WHITE = 0  # power the same at every frequency
+PINK = 1  # power as 1 / frequency: nearer to what rooms and streets sound like
+
+_LOWEST_NOISE = 20.0  # Hz; what is below is heard by nobody
+_BLOCK = SAMPLE_RATE // 50  # samples, 20 ms
+# Below a clip's loudest block. RAVDESS is silent for a third of a clip, and
+# noise 20 dB under a mean with silence in it would be fainter.
+_SPEECH_RANGE_DB = 20.0
+TELEPHONE_BAND = (300.0, 3400.0)  # Hz, ITU-T G.712
+_FILTER_ORDER = 8
+_DISPLAY_GAMMA = 2.2
+_VOCODER_WINDOW = 2048  # samples, 43 ms
+_VOCODER_HOP = _VOCODER_WINDOW // 4
+
+
+def speech_level(waveform: np.ndarray) -> float:
+  """Root mean square of a clip's speech, less the silence around it.
+
+  Args:
+    waveform: float32[samples].
+
+  Returns:
+    The level, of the blocks of 20 ms at most 20 dB under the loudest; a rest
+    shorter than a block is left out.
+  """
+  if waveform.size < _BLOCK:
+    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+  blocks = waveform[: waveform.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+  power = np.mean(np.square(blocks, dtype=np.float64), axis=1)
+  heard = power >= power.max() * 10 ** (-_SPEECH_RANGE_DB / 10)
+  return float(np.sqrt(power[heard].mean()))
+
+
+def add_noise(
+  waveform: np.ndarray,
+  snr_db: float,
+  rng: np.random.Generator,
+  exponent: int = WHITE,
+) -> np.ndarray:
+  """Adds noise, from 20 Hz up, to a clip.
+
+  Args:
+    waveform: float32[samples].
+    snr_db: level of the speech above that of the noise, in dB.
+    rng: draws the noise.
+    exponent: `WHITE` or `PINK`: of the frequency that its power falls by.
+
+  Returns:
+    float32[samples]; not clipped, so that it may leave [-1, 1].
+  """
+  spectrum = np.fft.rfft(rng.standard_normal(waveform.size))
+  hertz = np.fft.rfftfreq(waveform.size, 1 / SAMPLE_RATE)
+  spectrum *= np.where(
+    hertz >= _LOWEST_NOISE,
+    np.maximum(hertz, _LOWEST_NOISE) ** (-exponent / 2),
+    0,
+  )
+  noise = np.fft.irfft(spectrum, waveform.size)
+  level = speech_level(waveform) * 10 ** (-snr_db / 20)
+  noise *= level / np.sqrt(np.mean(np.square(noise)))
+  return (waveform + noise).astype(np.float32)
+
+
+def telephone_band(waveform: np.ndarray) -> np.ndarray:
+  """Keeps what a telephone does, 300 to 3400 Hz, less 6 dB at both ends.
+
+  Args:
+    waveform: float32[samples], 52 or more.
+
+  Returns:
+    float32[samples], not delayed.
+  """
+  sections = signal.butter(
+    _FILTER_ORDER, TELEPHONE_BAND, 'bandpass', fs=SAMPLE_RATE, output='sos'
+  )
+  return signal.sosfiltfilt(sections, waveform).astype(np.float32)
+
+
+def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
+  """Plays a clip faster: tempo and pitch rise by the same factor.
+
+  Args:
+    waveform: float32[samples].
+    factor: above 1 faster, below 1 slower; taken as a fraction of at most 100.
+
+  Returns:
+    float32[samples / factor].
+  """
+  ratio = fractions.Fraction(factor).limit_denominator(100)
+  changed = signal.resample_poly(waveform, ratio.denominator, ratio.numerator)
+  return changed.astype(np.float32)
+
+
+def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
+  """Raises the pitch, and formants with it; the tempo stays.
+
+  The clip is stretched by a phase vocoder and played faster by as much, which
+  leaves some of the vocoder's reverberation.
+
+  Args:
+    waveform: float32[samples].
+    semitones: a factor of 2^(1/12) each; below 0 lower.
+
+  Returns:
+    float32[samples], of the same length.
+  """
+  factor = 2 ** (semitones / 12)
+  changed = change_speed(_stretch(waveform, factor), factor)[: waveform.size]
+  return np.pad(changed, (0, waveform.size - changed.size))
+
+
+def silence_half(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+  """Silences the first or the second half of a clip, as a lost connection.
+
+  Args:
+    waveform: float32[samples].
+    rng: draws which half.
+
+  Returns:
+    float32[samples], zero in that half.
+  """
+  silenced = waveform.copy()
+  silenced[_half(waveform.size, rng)] = 0
+  return silenced
+
+
+def darken(frames: np.ndarray, stops: float) -> np.ndarray:
+  """Takes light away, as a shorter exposure, and rounds to 8 bits again.
+
+  Args:
+    frames: uint8[frames, height, width, 3], of a display's gamma, 2.2.
+    stops: halvings of the light.
+
+  Returns:
+    uint8[frames, height, width, 3].
+  """
+  gain = 2 ** (-stops / _DISPLAY_GAMMA)
+  levels = np.round(np.arange(256) * gain).astype(np.uint8)
+  return levels[frames]
+
+
+def blur(frames: np.ndarray, std: float) -> np.ndarray:
+  """Puts the picture out of focus, by a Gaussian.
+
+  Args:
+    frames: uint8[frames, height, width, 3].
+    std: of the Gaussian, as a share of the picture's height, so that it
+      means the same at every resolution.
+
+  Returns:
+    uint8[frames, height, width, 3].
+  """
+  sigma = std * frames.shape[1]
+  blurred = [
+    ndimage.gaussian_filter(frame.astype(np.float32), (sigma, sigma, 0))
+    for frame in frames
+  ]
+  return np.round(np.reshape(blurred, frames.shape)).astype(np.uint8)
+
+
+def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
+  """Shows each of the rows that are kept until the next of them comes.
+
+  Args:
+    rows: float32[steps, features].
+    keep_every: 2: every other row is kept, from the first on.
+
+  Returns:
+    float32[steps, features].
+  """
+  steps = np.arange(len(rows))
+  return rows[steps - steps % keep_every]
+
+
+def drop_frames(
+  rows: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
+  """Drops single rows at random; the last that came is shown instead.
+
+  Args:
+    rows: float32[steps, features].
+    share: of the rows after the first, which is never dropped.
+    rng: draws which.
+
+  Returns:
+    float32[steps, features].
+  """
+  places = np.arange(len(rows))
+  later = places[1:]
+  dropped = rng.choice(later, round(share * later.size), replace=False)
+  places[dropped] = 0
+  return rows[np.maximum.accumulate(places)]
+
+
+def mask_half(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+  """Hides the first or the second half of a clip.
+
+  In the hidden half the row that is seen nearest to it stands still: the last
+  one before it, as where a face is lost; or the first one after it.
+
+  Args:
+    rows: float32[steps, features].
+    rng: draws which half.
+
+  Returns:
+    float32[steps, features].
+  """
+  seen = np.ones(len(rows), bool)
+  seen[_half(len(rows), rng)] = False
+  if not seen.any():
+    return rows.copy()
+  places = np.flatnonzero(seen)
+  return rows[np.clip(np.arange(len(rows)), places[0], places[-1])]
+
+
+def _half(length: int, rng: np.random.Generator) -> slice:
+  middle = length // 2
+  return slice(None, middle) if rng.random() < 0.5 else slice(middle, None)
+
+
+def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
+  """Phase vocoder (Flanagan & Golden 1966): longer, of the same pitch.
+
+  Between two spectra each bin's phase goes on as fast as it went between those
+  of the same place in the clip.
+  """
+  options = {
+    'nperseg': _VOCODER_WINDOW,
+    'noverlap': _VOCODER_WINDOW - _VOCODER_HOP,
+  }
+  # Another window behind it, for the places after the last spectrum.
+  padded = np.pad(waveform, (0, _VOCODER_WINDOW))
+  *_, spectra = signal.stft(padded, **options)
+  places = np.arange(0, spectra.shape[1] - 1, 1 / factor)
+  before = places.astype(int)
+  share = places - before
+  magnitudes = (1 - share) * np.abs(spectra[:, before])
+  magnitudes += share * np.abs(spectra[:, before + 1])
+  advances = np.diff(np.angle(spectra), axis=1)[:, before]
+  phases = np.angle(spectra[:, :1]) + np.cumsum(advances, axis=1) - advances
+  _, stretched = signal.istft(magnitudes * np.exp(1j * phases), **options)
+  return stretched[: round(waveform.size * factor)].astype(np.float32)

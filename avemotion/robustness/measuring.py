@@ -1,0 +1,257 @@
+"""How much of its accuracy a trained run keeps when clips are spoilt.
+
+Each fold's model is scored on the test clips of its own fold and on no others,
+so that the clean row is the run's own result.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from avemotion.data import clips as clips_lib
+from avemotion.data import silence
+from avemotion.evaluation import metrics
+from avemotion.evaluation import runs as runs_lib
+from avemotion.evaluation.fold_outputs import FoldOutputs
+from avemotion.models import EmotionClassifier
+from avemotion.robustness.conditions import CLEAN, Condition
+from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
+from avemotion.robustness.table import Robustness, Score
+from avemotion.training import checkpoints
+from avemotion.training.logs import log
+
+# By clip id and modality the rows under each condition.
+Features = Mapping[str, Mapping[str, Rows]]
+
+# Batches are padded to these, so that a run has few compiled programs.
+_BATCH = 64  # clips
+_STEP_MULTIPLE = 32
+_NAMED = 5  # clips, where many are missing
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+  """A run with the models that its folds left.
+
+  Attributes:
+    run: its results.
+    models: of its folds, in their order.
+  """
+
+  run: runs_lib.CrossValidation
+  models: tuple[checkpoints.TrainedModel, ...]
+
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """What its models read."""
+    return self.models[0].config.model.modalities
+
+
+def load(workdir: pathlib.Path) -> TrainedRun:
+  """Reads a run.
+
+  Args:
+    workdir: of `launch/train.py`, all folds of a protocol.
+
+  Returns:
+    The run with its models.
+
+  Raises:
+    ReportError: there is not one whole run in it, or it scores validation
+      clips.
+    CheckpointError: a fold has no checkpoint, or a damaged one.
+    ValueError: a checkpoint is of another run, or for enrolled speakers.
+  """
+  found = runs_lib.read_runs([workdir])
+  if len(found) > 1:
+    names = ', '.join(run.name for run in found)
+    raise ValueError(f'{workdir}: holds {len(found)} runs, {names}; name one')
+  (run,) = found
+  models = tuple(checkpoints.load(fold.directory) for fold in run.folds)
+  for fold, model in zip(run.folds, models, strict=True):
+    if list(model.label_names) != fold.summary['label_names']:
+      raise ValueError(
+        f'{fold.directory}: the checkpoint knows {", ".join(model.label_names)}'
+        ', and result.json is of other labels'
+      )
+    if model.config.data.enrol:
+      raise ValueError(
+        f'{fold.directory}: is a model for speakers who are enrolled, which is'
+        ' not measured here'
+      )
+  return TrainedRun(run, models)
+
+
+def measure(
+  runs: Mapping[str, TrainedRun],
+  clips: CorruptedClips,
+  on_progress: Callable[[int, int], None],
+) -> Robustness:
+  """Reads every test clip under every condition, and scores the runs.
+
+  Args:
+    runs: by name.
+    clips: that hold all of their test clips.
+    on_progress: called with the clips that are done and their number.
+
+  Returns:
+    The scores. A clip that cannot be read is left out of all of them, and
+    named.
+
+  Raises:
+    ValueError: `clips` lacks a clip, or has features that a model was not
+      trained on; or none can be read.
+  """
+  folds = [fold for each in runs.values() for fold in each.run.folds]
+  tested = list(dict.fromkeys(clip for fold in folds for clip in fold.clip_ids))
+  _check(runs, clips, tested)
+  features: dict[str, dict[str, Rows]] = {}
+  left_out = {}
+  for done, clip_id in enumerate(tested, 1):
+    try:
+      features[clip_id] = clips(clip_id)
+    except (ValueError, OSError) as error:
+      left_out[clip_id] = f'{clip_id}: {error}'
+    on_progress(done, len(tested))
+  if not features:
+    raise ValueError(f'no clip can be read, as {left_out[tested[0]]}')
+  return Robustness(
+    {
+      name: _score_all(name, each, features, clips.conditions)
+      for name, each in runs.items()
+    },
+    {name: _own_score(each.run, features) for name, each in runs.items()},
+    {name: _describe(each.run) for name, each in runs.items()},
+    len(features),
+    left_out,
+  )
+
+
+def _check(
+  runs: Mapping[str, TrainedRun], clips: CorruptedClips, tested: Sequence[str]
+) -> None:
+  """Looks, before an hour of work, whether there is all that it needs."""
+  for name, each in runs.items():
+    for modality in each.modalities:
+      width, found = (
+        each.models[0].feature_dims[modality],
+        clips.feature_dims[modality],
+      )
+      if width != found:
+        raise ValueError(
+          f'{name} reads {width} {modality} features a row, and these clips'
+          f' have {found}: it was trained on features from elsewhere'
+        )
+  missing = [clip for clip in tested if clip not in clips]
+  if missing:
+    more = f' and {len(missing) - _NAMED} more' * (len(missing) > _NAMED)
+    raise ValueError(
+      f'of {len(tested)} test clips {len(missing)} are missing:'
+      f' {", ".join(missing[:_NAMED])}{more}'
+    )
+
+
+def _score_all(
+  name: str,
+  trained: TrainedRun,
+  features: Features,
+  conditions: Sequence[Condition],
+) -> dict[str, Score]:
+  """A run's scores, clean and under what changes something that it reads."""
+  heeded = [
+    c.name
+    for c in conditions
+    if c.modality in trained.modalities
+    and not (c.removes and len(trained.modalities) == 1)
+  ]
+  scores = {}
+  for condition in (CLEAN, *heeded):
+    scores[condition] = _score(trained, features, condition)
+    log.info('%s, %s: %.3f', name, condition, scores[condition].accuracy)
+  return scores
+
+
+def _score(trained: TrainedRun, features: Features, condition: str) -> Score:
+  predictions = []
+  for fold, model in zip(trained.run.folds, trained.models, strict=True):
+    clips = [features[clip] for clip in fold.clip_ids if clip in features]
+    # The checkpoint counts labels in the data set's order.
+    order = [fold.label_names.index(name) for name in model.label_names]
+    predictions.append(np.array(order)[_predict(model, clips, condition)])
+  return _mean_over_folds(trained.run, features, predictions)
+
+
+def _own_score(run: runs_lib.CrossValidation, features: Features) -> Score:
+  predictions = [f.predictions[_read(f, features)] for f in run.folds]
+  return _mean_over_folds(run, features, predictions)
+
+
+def _mean_over_folds(
+  run: runs_lib.CrossValidation,
+  features: Features,
+  predictions: Sequence[np.ndarray],
+) -> Score:
+  """Scores predictions int[clips] of each fold, of its clips that were read."""
+  confusions = [
+    metrics.confusion_matrix(
+      fold.labels[_read(fold, features)], predicted, len(run.label_names)
+    )
+    for fold, predicted in zip(run.folds, predictions, strict=True)
+    if predicted.size
+  ]
+  return Score(
+    float(np.mean([metrics.accuracy(c) for c in confusions])),
+    float(np.mean([metrics.unweighted_average_recall(c) for c in confusions])),
+  )
+
+
+def _read(fold: FoldOutputs, features: Features) -> np.ndarray:
+  """bool[clips], which test clips of a fold were read."""
+  return np.array([clip in features for clip in fold.clip_ids])
+
+
+def _predict(
+  model: checkpoints.TrainedModel,
+  clips: Sequence[Mapping[str, Rows]],
+  condition: str,
+) -> np.ndarray:
+  """Labels int[clips], in the model's own order."""
+  predictions = [np.zeros(0, np.int64)]
+  for start in range(0, len(clips), _BATCH):
+    batch = clips[start : start + _BATCH]
+    inputs, lengths = {}, {}
+    for modality in model.config.model.modalities:
+      rows = [
+        clip[modality].get(condition, clip[modality][CLEAN]) for clip in batch
+      ]
+      if modality == 'audio' and model.config.data.trim_silence:
+        rows = [each[silence.spoken(each)] for each in rows]
+      inputs[modality], lengths[modality] = clips_lib.pad(
+        rows, _BATCH, _STEP_MULTIPLE
+      )
+    logits = _apply(model.classifier, model.variables, inputs, lengths)
+    predictions.append(np.asarray(logits).argmax(axis=-1)[: len(batch)])
+  return np.concatenate(predictions)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apply(
+  classifier: EmotionClassifier,
+  variables: Mapping[str, Any],
+  features: Mapping[str, jax.Array],
+  lengths: Mapping[str, jax.Array],
+) -> jax.Array:
+  return jnp.asarray(classifier.apply(variables, features, lengths))
+
+
+def _describe(run: runs_lib.CrossValidation) -> str:
+  """The protocol, and what its models read."""
+  folds = len(run.folds)
+  sources = ' and '.join(run.sources.values())
+  return f'{run.protocol}, {folds} fold{"s" * (folds > 1)}, {sources}'

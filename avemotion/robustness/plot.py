@@ -1,0 +1,59 @@
+"""The picture of what runs keep of their accuracy when clips are spoilt."""
+
+import os
+from collections.abc import Mapping
+
+import matplotlib.figure
+
+from avemotion.robustness.conditions import CLEAN
+
+_COLOURS = ('#2f6690', '#d1743b', '#4b7f52', '#8a5aa8')
+
+
+def save_robustness(
+  path: str | os.PathLike[str],
+  scores: Mapping[str, Mapping[str, float]],
+  xlabel: str = 'accuracy on test clips',
+) -> None:
+  """Draws each run's score under each condition, a colour for each run.
+
+  Args:
+    path: the PNG.
+    scores: fractions by run and condition, conditions from top to bottom; a run
+      may lack some, but not `CLEAN`, its dashed line.
+    xlabel: what the scores are.
+  """
+  conditions = [
+    name
+    for name in dict.fromkeys(name for each in scores.values() for name in each)
+    if name != CLEAN
+  ]
+  figure = matplotlib.figure.Figure(
+    (8, 1.8 + 0.36 * len(conditions)), layout='constrained'
+  )
+  ax = figure.subplots()
+  for number, (name, found) in enumerate(scores.items()):
+    colour = _COLOURS[number % len(_COLOURS)]
+    # Beside each other, so that equal scores are both seen.
+    shift = 0.2 * (number - (len(scores) - 1) / 2)
+    rows = [row for row, each in enumerate(conditions) if each in found]
+    places = [row + shift for row in rows]
+    values = [found[conditions[row]] for row in rows]
+    ax.hlines(places, values, found[CLEAN], colour, alpha=0.35, linewidth=3)
+    ax.plot(values, places, 'o', color=colour, label=name)
+    ax.axvline(
+      found[CLEAN],
+      color=colour,
+      linestyle='--',
+      linewidth=1,
+      label=f'{name}, {CLEAN}: {found[CLEAN]:.1%}',
+    )
+  ax.set_yticks(range(len(conditions)), conditions)
+  ax.set_ylim(len(conditions) - 0.5, -0.5)
+  ax.set_xlim(0, None)
+  ax.xaxis.set_major_formatter(lambda value, _: f'{value:.0%}')
+  ax.set_xlabel(xlabel)
+  ax.grid(axis='x', color='#e5e5e5')
+  ax.spines[['top', 'right']].set_visible(False)
+  figure.legend(loc='outside lower center', ncols=2, frameon=False)
+  figure.savefig(path, dpi=120)

@@ -1,0 +1,1 @@
+"""A corpus that needs no download: drawn faces with synthetic voices."""

@@ -1,0 +1,131 @@
+"""Made-up pictures and sound become a media file, in real codecs."""
+
+import fractions
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import av
+import av.container
+import numpy as np
+
+from avemotion.synthetic.voice import SAMPLE_RATE
+
+# FFmpeg's container, video codec and audio codec for each file name ending.
+_FORMATS: dict[str, tuple[str, str | None, str]] = {
+  '.mp4': ('mp4', 'libx264', 'aac'),
+  '.mkv': ('matroska', 'libx264', 'aac'),
+  '.webm': ('webm', 'libvpx', 'libopus'),
+  '.avi': ('avi', 'mpeg4', 'libmp3lame'),
+  '.mpg': ('mpeg', 'mpeg1video', 'mp2'),
+  '.wav': ('wav', None, 'pcm_s16le'),
+}
+_CODEC_OPTIONS = {
+  'libx264': {'preset': 'veryfast', 'crf': '23'},
+  'libvpx': {'deadline': 'realtime', 'cpu-used': '8', 'b': '600k'},
+  'mpeg4': {'b': '800k'},
+  'mpeg1video': {'b': '800k'},
+}
+
+
+def check_format(path: pathlib.Path, video: bool, audio: bool) -> bool:
+  """Checks that a file of this name can hold one of the wanted tracks.
+
+  Returns:
+    Whether there will be a video track: a .wav file has none in any case.
+
+  Raises:
+    ValueError: the ending is unknown, or no track would be left.
+  """
+  if path.suffix.lower() not in _FORMATS:
+    raise ValueError(
+      f'expected a file name ending in {", ".join(_FORMATS)}, got {path.name}'
+    )
+  video = video and _FORMATS[path.suffix.lower()][1] is not None
+  if not (video or audio):
+    raise ValueError(
+      f'expected a clip with video or audio, got neither for {path.name}; '
+      'leave video or audio True (a .wav can hold audio only)'
+    )
+  return video
+
+
+def write_media(
+  path: pathlib.Path,
+  frames: Iterable[np.ndarray] | None,
+  size: tuple[int, int],
+  fps: float,
+  samples: np.ndarray | None,
+) -> None:
+  """Writes the tracks that are not None; the name's ending chooses the codecs.
+
+  The file appears under its name only once it is whole; until then it is
+  `.NAME.part` beside it, and goes away if writing fails.
+
+  Args:
+    path: where to; an existing file is replaced.
+    frames: uint8[height, width, 3] each, RGB.
+    size: width and height of the frames.
+    fps: frames per second.
+    samples: float32[samples], mono at 48 kHz, within -1 and 1.
+  """
+  file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
+  partial = path.with_name(f'.{path.name}.part')
+  try:
+    # Without bitexact, Matroska writes a random number into the file.
+    with av.open(
+      str(partial), 'w', format=file_format, options={'fflags': '+bitexact'}
+    ) as container:
+      encoders: list[tuple[Any, Iterable[Any]]] = []
+      if frames is not None and video_codec is not None:
+        video = _add_video(container, video_codec, size, fps)
+        encoders.append((video, map(_picture, frames)))
+      if samples is not None:
+        audio = container.add_stream(
+          audio_codec, rate=SAMPLE_RATE, layout='mono'
+        )
+        encoders.append((audio, [_sound(samples)]))
+      # A stream can be added only before the first packet is written.
+      for stream, media in encoders:
+        for frame in media:
+          container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    partial.replace(path)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def _add_video(
+  container: av.container.OutputContainer,
+  codec: str,
+  size: tuple[int, int],
+  fps: float,
+) -> Any:
+  return container.add_stream(
+    codec,
+    rate=_frame_rate(fps),
+    options=_CODEC_OPTIONS[codec],
+    width=size[0],
+    height=size[1],
+    pix_fmt='yuv420p',
+    # Encoders give other bytes with other numbers of threads.
+    thread_count=1,
+  )
+
+
+def _frame_rate(fps: float) -> fractions.Fraction:
+  """Television's 29.97 is 30000/1001, and some codecs take it only so."""
+  whole = round(1.001 * fps)
+  if abs(1.001 * fps - whole) < 5e-4:
+    return fractions.Fraction(1000 * whole, 1001)
+  return fractions.Fraction(fps).limit_denominator(1001)
+
+
+def _picture(frame: np.ndarray) -> av.VideoFrame:
+  return av.VideoFrame.from_ndarray(frame, format='rgb24')
+
+
+def _sound(samples: np.ndarray) -> av.AudioFrame:
+  frame = av.AudioFrame.from_ndarray(samples[None], 'fltp', 'mono')
+  frame.sample_rate = SAMPLE_RATE
+  return frame

@@ -1,0 +1,306 @@
+"""Compiles programs for devices that need not be there, and looks at them."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import topologies
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
+
+from avemotion.training import mesh as mesh_lib
+from avemotion.training import step
+from avemotion.training.batch import Clips
+from avemotion.training.config import Config
+from avemotion.training.program import FoldFunctions
+
+# Bytes of a device, by its kind.
+MEMORY = {
+  'TPU v5 lite': 16 * 10**9,
+  'TPU v5': 95 * 10**9,
+  'TPU v6 lite': 32 * 10**9,
+}
+# An HLO module is a list of computations that name each other.
+_COMPUTATION = re.compile(r'^(ENTRY )?%(\S+) [^\n]*\{\n(.*?)^\}', re.M | re.S)
+_CALLED = re.compile(
+  r'\b(body|condition|calls|to_apply|\w+_computations?)='
+  r'\{?(%[\w.-]+(?:, %[\w.-]+)*)'
+)
+_COLLECTIVE = re.compile(
+  r'\b(ragged-all-to-all|all-gather|all-reduce|all-to-all|reduce-scatter'
+  r'|collective-broadcast|collective-permute)(?:-start)?\('
+  r'(?:.*\bchannel_id=)?(\d+|.*)'  # What has no channel is told by operands.
+)
+
+
+class CompileError(RuntimeError):
+  """There is no compiler, no such topology, or a program does not compile."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSize:
+  """Of a data set and of a fold's sides, what programs depend on.
+
+  Attributes:
+    shapes: for each modality the steps of a clip and the features of a step.
+    clips: of all sides.
+    train: clips to train on.
+    test: clips to evaluate.
+    classes: labels.
+  """
+
+  shapes: Mapping[str, tuple[int, int]]
+  clips: int
+  train: int
+  test: int
+  classes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+  """What is compiled; the last two fields follow from the others.
+
+  Attributes:
+    name: for a table.
+    device_kind: of its devices.
+    mesh: lengths of the axes `fold` and `data`.
+    takes_state: whether it consumes its first argument.
+    function: made by `jax.jit`.
+    arguments: for arrays their shapes, dtypes and shardings.
+  """
+
+  name: str
+  device_kind: str
+  mesh: tuple[int, ...]
+  takes_state: bool
+  function: Any = dataclasses.field(compare=False)
+  arguments: tuple[Any, ...] = dataclasses.field(compare=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+  """What the compiler says of a program; bytes and FLOPs are of one device.
+
+  Attributes:
+    program: that was compiled.
+    num_bytes: that it holds.
+    donated_bytes: of its arguments, that it reuses for its results.
+    flops: of its products and convolutions.
+    collectives: see `count_collectives`.
+    seconds: that the compiler took.
+  """
+
+  program: Program
+  num_bytes: int
+  donated_bytes: int
+  flops: int
+  collectives: collections.Counter[tuple[str, int]]
+  seconds: float
+
+
+def describe(topology: str) -> list[Any]:
+  """The devices of a TPU topology, which take programs but run none.
+
+  Args:
+    topology: such as 'v5e:2x4'.
+
+  Raises:
+    CompileError: libtpu is not installed, or the topology is not known.
+  """
+  try:
+    description = topologies.get_topology_desc(topology, platform='tpu')
+  except jax.errors.JaxRuntimeError as error:
+    raise CompileError(
+      f'no topology {topology!r}; v5e:2x4 is one ({error})'
+    ) from error
+  except RuntimeError as error:
+    raise CompileError(
+      f"libtpu is missing; run: pip install 'jax[tpu]=={jax.__version__}'"
+    ) from error
+  devices: list[Any] = list(description.devices)
+  if devices[0].device_kind not in MEMORY:
+    raise CompileError(
+      f'{topology}: how much memory a {devices[0].device_kind} has is not known'
+      f' here; it is of {", ".join(MEMORY)}'
+    )
+  return devices
+
+
+def fold_programs(
+  name: str, config: Config, size: DataSize, num_folds: int, mesh: Mesh
+) -> tuple[Program, Program]:
+  """An epoch and an evaluation of folds: those of `FoldProgram`.
+
+  Args:
+    name: of the programs.
+    config: of the run.
+    size: of its data.
+    num_folds: folds that train together.
+    mesh: from `make_mesh`.
+  """
+  batch = config.batch_size
+  steps, test_batches = size.train // batch, -(-size.test // batch)
+  shapes = {each: size.shapes[each] for each in config.model.modalities}
+  feature_dims = {each: shape[-1] for each, shape in shapes.items()}
+  functions = FoldFunctions(config, feature_dims, size.classes, steps, mesh)
+  slots = mesh_lib.num_slots(mesh, num_folds)
+
+  def statistics(key_data: jax.Array) -> Any:
+    rng = jax.random.wrap_key_data(key_data)
+    inputs = step.sample_inputs(feature_dims)
+    return functions.model.init(rng, *inputs)['statistics']
+
+  keys = jax.ShapeDtypeStruct((slots, 2), jnp.uint32)
+  trained = jax.ShapeDtypeStruct((slots, steps, batch), jnp.int32)
+  tested = jax.ShapeDtypeStruct((slots, test_batches, batch), jnp.int32)
+  states = jax.eval_shape(
+    functions.init, jax.eval_shape(jax.vmap(statistics), keys), keys
+  )
+  clips = jax.eval_shape(
+    lambda: Clips(
+      features={m: jnp.zeros((size.clips, *shapes[m])) for m in shapes},
+      lengths={m: jnp.zeros(size.clips, jnp.int32) for m in shapes},
+      labels=jnp.zeros(size.clips, jnp.int32),
+      actors=jnp.zeros(size.clips, jnp.int32),
+    )
+  )
+  clips = abstract(clips, NamedSharding(mesh, PartitionSpec()))
+  states, keys, trained, tested = abstract(
+    (states, keys, trained, tested),
+    NamedSharding(mesh, PartitionSpec(mesh_lib.FOLD)),
+  )
+  program = functools.partial(
+    Program,
+    device_kind=mesh.devices.flat[0].device_kind,
+    mesh=mesh.devices.shape,
+  )
+  return (
+    program(
+      f'{name}: epoch',
+      takes_state=True,
+      function=functions.train_epoch,
+      arguments=(states, clips, trained, keys),
+    ),
+    program(
+      f'{name}: evaluation',
+      takes_state=False,
+      function=functions.evaluate,
+      arguments=(states.variables, clips, tested),
+    ),
+  )
+
+
+def abstract(tree: Any, sharding: Sharding) -> Any:
+  """Arrays' shapes and dtypes, to be placed so."""
+  return jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
+  )
+
+
+def compile_all(programs: Iterable[Program]) -> list[Compiled]:
+  """Compiles programs, as many at a time as there are CPU cores.
+
+  Raises:
+    CompileError: the compiler refuses one, as where memory is short.
+  """
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    return list(pool.map(_compile, programs))
+
+
+@functools.cache  # VGG16 is the same program on every topology of a kind.
+def _compile(program: Program) -> Compiled:
+  traced = program.function.trace(*program.arguments)
+  start = time.monotonic()
+  try:
+    compiled = traced.lower().compile()
+  except jax.errors.JaxRuntimeError as error:
+    reason = str(error).splitlines()[0]
+    raise CompileError(f'{program.name}: {reason}') from error
+  memory = compiled.memory_analysis()
+  return Compiled(
+    program,
+    num_bytes=memory.argument_size_in_bytes
+    + memory.output_size_in_bytes
+    + memory.temp_size_in_bytes
+    - memory.alias_size_in_bytes,
+    donated_bytes=memory.alias_size_in_bytes,
+    flops=count_flops(traced.jaxpr.jaxpr) // program.mesh[-1],
+    collectives=count_collectives(compiled.as_text()),
+    seconds=time.monotonic() - start,
+  )
+
+
+def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
+  """Collectives by their kind and the loops that they lie in.
+
+  What a compiler splits, to overlap its parts with other work, is one by its
+  channel, and lies where its outermost part does.
+
+  Args:
+    hlo: text of a compiled module.
+
+  Returns:
+    How many there are of each kind in so many loops, one within the other;
+    those in a loop's body count once.
+  """
+  computations = _COMPUTATION.findall(hlo)
+  text_of = {name: text for _, name, text in computations}
+  to_visit = [(name, 0) for entry, name, _ in computations if entry]
+  outermost: dict[tuple[str, str], int] = {}
+  while to_visit:
+    name, loops = to_visit.pop()
+    for found in _COLLECTIVE.findall(text_of[name]):
+      outermost[found] = min(loops, outermost.get(found, loops))
+    to_visit += [
+      (called.removeprefix('%'), loops + (how == 'body'))
+      for how, names in _CALLED.findall(text_of[name])
+      for called in names.split(', ')
+    ]
+  return collections.Counter(
+    (kind, loops) for (kind, _), loops in outermost.items()
+  )
+
+
+def count_flops(jaxpr: Any) -> int:
+  """FLOPs of products and convolutions; XLA counts a loop's body only once."""
+  flops = 0
+  for equation in jaxpr.eqns:
+    params = equation.params
+    if equation.primitive.name == 'dot_general':
+      ((summed, _), _), operand = params['dimension_numbers'], 0
+    elif equation.primitive.name == 'conv_general_dilated':
+      (_, *summed), operand = params['dimension_numbers'].rhs_spec, 1
+    elif equation.primitive.name == 'pallas_call':
+      # Its own jaxpr is of one block.
+      flops += params['cost_estimate'].flops
+      continue
+    else:
+      inner = [x for x in jax.tree.leaves(params) if hasattr(x, 'eqns')]
+      flops += params.get('length', 1) * sum(map(count_flops, inner))
+      continue
+    shape = equation.invars[operand].aval.shape
+    terms = math.prod(shape[axis] for axis in summed)
+    flops += 2 * terms * equation.outvars[0].aval.size
+  return flops
+
+
+def problems(rows: Iterable[Compiled]) -> Iterator[str]:
+  """What is wrong with programs whose folds go together within a device."""
+  for row in rows:
+    name, memory = row.program.name, MEMORY[row.program.device_kind]
+    if row.num_bytes > memory:
+      yield f'{name}: {row.num_bytes} bytes do not fit into {memory}'
+    if row.collectives and row.program.mesh[-1] == 1:
+      yield f'{name}: communicates, yet there is no data axis'
+    if any(loops > 1 for _, loops in row.collectives):
+      yield f'{name}: communicates in a loop over time'
+    if row.program.takes_state and not row.donated_bytes:
+      yield f'{name}: the state is copied, not donated'

@@ -1,0 +1,58 @@
+"""Clips that were uploaded and never answered go all the same."""
+
+import os
+import pathlib
+import time
+
+from avemotion.apps import uploads
+
+
+def write(path, age):
+  path.parent.mkdir(exist_ok=True)
+  path.write_bytes(b'clip')
+  os.utime(path, (time.time() - age,) * 2)
+  return path
+
+
+def test_files_go_when_they_are_old_at_whatever_depth(tmp_path):
+  old = [write(tmp_path / 'old', 99.0), write(tmp_path / 'a' / 'old', 99.0)]
+  new = write(tmp_path / 'a' / 'new', 1.0)
+  uploads.sweep(tmp_path, longest=50.0)
+  assert not any(path.exists() for path in old)
+  assert new.exists()
+
+
+def test_what_cannot_be_removed_does_not_keep_the_others(tmp_path, monkeypatch):
+  files = [write(tmp_path / name, 99.0) for name in 'abc']
+  unlink = pathlib.Path.unlink
+
+  def refuse(path, missing_ok=False):
+    if path == files[0]:
+      raise PermissionError(path)
+    unlink(path, missing_ok)
+
+  monkeypatch.setattr(pathlib.Path, 'unlink', refuse)
+  uploads.sweep(tmp_path, longest=50.0)
+  assert [path.exists() for path in files] == [True, False, False]
+
+
+def test_the_folder_is_swept_while_it_is_used_and_goes(monkeypatch):
+  monkeypatch.setattr(uploads, '_BETWEEN_SWEEPS', 0.01)
+  with uploads.swept_folder() as folder:
+    for name in ('first', 'second'):  # It sweeps again and again.
+      path = write(pathlib.Path(folder, 'hash', name), 9999.0)
+      for _ in range(1000):
+        if not path.exists():
+          break
+        time.sleep(0.01)
+      assert not path.exists()
+  assert not os.path.exists(folder)
+
+
+def test_of_two_names_in_one_folder_the_other_stays(tmp_path):
+  first, second = (write(tmp_path / 'hash' / name, 0.0) for name in 'ab')
+  uploads.delete(first)
+  assert second.exists()
+  uploads.delete(second)
+  assert not second.parent.exists()
+  uploads.delete(second)  # It may be gone.

@@ -1,0 +1,235 @@
+"""One worker or many, killed or not: the same features, none made twice."""
+
+import errno
+import functools
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+import pytest
+from etils import epath
+
+from avemotion.datasets import extraction, workers
+from avemotion.datasets.clips import DatasetError
+from avemotion.datasets.extraction import Extraction
+from avemotion.datasets.extractor import Extracted, Recipe
+from avemotion.synthetic import corpus
+from tfds_ravdess import performances
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+RECIPE = Recipe(('audio',), False, None, '1.0.0')
+
+
+@pytest.fixture(scope='module')
+def manual(tmp_path_factory):
+  root = tmp_path_factory.mktemp('manual')
+  for actor, emotion in ((1, 'happy'), (1, 'sad'), (2, 'calm'), (2, 'angry')):
+    name = corpus.clip_name(emotion, actor).replace('01-', '03-', 1)
+    path = (root / name).with_suffix('.wav')
+    corpus.make_clip(path, emotion, actor, seconds=0.5)
+  (root / '03-01-05-01-01-01-01.wav').write_text('not sound')
+  return root
+
+
+@pytest.fixture
+def clips(manual):
+  return performances.find_performances(manual, ('audio',)).clips
+
+
+@pytest.fixture
+def folder(tmp_path):
+  return epath.Path(tmp_path / 'extracted')
+
+
+class Fake:
+  """An extractor that says what it was asked."""
+
+  def __init__(self, stop_after=99):
+    self.asked = []
+    self.stop_after = stop_after
+
+  def __call__(self, clip):
+    if len(self.asked) == self.stop_after:
+      raise KeyboardInterrupt
+    self.asked.append(clip.clip_id)
+    rows = np.full((2, 40), len(self.asked), np.float32)
+    return Extracted({'audio': rows, 'audio_seconds': np.float32(0.5)})
+
+
+def by(num_workers):
+  return functools.partial(workers.extract, num_workers=num_workers)
+
+
+def use(monkeypatch, fake):
+  monkeypatch.setattr(extraction, 'ClipExtractor', lambda recipe: fake)
+  return fake
+
+
+def test_what_is_done_is_not_done_again(clips, folder, monkeypatch):
+  use(monkeypatch, Fake(stop_after=2))
+  with pytest.raises(KeyboardInterrupt):
+    Extraction(RECIPE, folder).run(clips)
+  second = use(monkeypatch, Fake())
+  progress = []
+  Extraction(RECIPE, folder).run(
+    clips, on_progress=lambda *args: progress.append(args)
+  )
+  assert second.asked == [one.clip_id for one in clips[2:]]
+  assert progress == [(2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+@pytest.mark.parametrize('changed', ['file', 'recipe', 'damage'])
+def test_what_no_longer_holds_is_done_again(
+  clips, manual, folder, monkeypatch, tmp_path, changed
+):
+  copy = tmp_path / 'manual'
+  shutil.copytree(manual, copy)
+  clips = performances.find_performances(copy, ('audio',)).clips
+  use(monkeypatch, Fake())
+  Extraction(RECIPE, folder).run(clips)
+  recipe, first = RECIPE, clips[0]
+  if changed == 'file':
+    with open(first.files['audio'], 'ab') as file:
+      file.write(bytes(100))
+  elif changed == 'recipe':
+    recipe = Recipe(('audio',), False, None, '2.0.0')
+  else:
+    kept = Extraction(RECIPE, folder)._path(first)
+    kept.write_bytes(kept.read_bytes()[:-40])
+  again = use(monkeypatch, Fake())
+  Extraction(recipe, folder).run(clips)
+  assert again.asked == [
+    one.clip_id for one in (clips if changed == 'recipe' else clips[:1])
+  ]
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_file(
+  clips, folder, monkeypatch
+):
+  use(monkeypatch, Fake())
+  write, written = type(folder).write_bytes, []
+
+  def write_until_full(self, content):
+    if len(written) == 2:
+      write(self, content[:10])
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+    written.append(write(self, content))
+
+  monkeypatch.setattr(type(folder), 'write_bytes', write_until_full)
+  with pytest.raises(OSError, match='No space left'):
+    Extraction(RECIPE, folder).run(clips)
+  assert len(list(folder.iterdir())) == 2
+  monkeypatch.undo()
+  assert Extraction(RECIPE, folder).load(clips[0]) is not None
+
+
+def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
+  one = Extraction(RECIPE, folder)
+  one.run(clips, by(1))
+  two = Extraction(RECIPE, epath.Path(tmp_path / 'two'))
+  two.run(clips, by(2))
+  problems = 0
+  for clip in clips:
+    alone, beside = one.load(clip), two.load(clip)
+    assert (alone.problem, alone.doubt) == (beside.problem, beside.doubt)
+    assert set(alone.features) == set(beside.features)
+    for name, rows in alone.features.items():
+      np.testing.assert_array_equal(rows, beside.features[name])
+    problems += bool(alone.problem)
+  assert problems == 1
+  assert not any('manual' in one.load(clip).problem for clip in clips)
+  two.clear()
+  assert not (tmp_path / 'two').exists()
+
+
+def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
+  monkeypatch.setattr(workers, '_work', _die)
+  with pytest.raises(DatasetError, match='ended before its time'):
+    Extraction(RECIPE, folder).run(clips, by(2))
+
+
+def test_workers_go_on_after_one_was_killed(clips, folder, monkeypatch):
+  extraction = Extraction(RECIPE, folder)
+  folder.mkdir()
+  with workers.Workers(extraction, 1) as pool:
+    with monkeypatch.context() as patch:
+      patch.setattr(workers, '_work', _die)
+      with pytest.raises(BrokenProcessPool):
+        pool.submit(clips[0]).result()
+    pool.submit(clips[0]).result()
+  assert extraction.load(clips[0]) is not None
+
+
+def _die(clip):
+  os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_weights_that_cannot_be_used_are_told_by_workers(
+  clips, folder, tmp_path
+):
+  weights = tmp_path / 'bad.h5'
+  weights.write_text('not weights')
+  recipe = Recipe(('video',), False, str(weights), '1.0.0')
+  with pytest.raises(DatasetError, match=r'bad\.h5'):
+    Extraction(recipe, folder).run(clips, by(2))
+
+
+def _build(manual, data_dir, workers):
+  command = [
+    sys.executable,
+    'launch/prepare.py',
+    f'--manual_dir={manual}',
+    f'--data_dir={data_dir}',
+    f'--num_workers={workers}',
+  ]
+  return subprocess.Popen(
+    command,
+    cwd=REPOSITORY,
+    env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
+    stdout=subprocess.DEVNULL,
+  )
+
+
+def _digests(data_dir):
+  return {
+    path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in data_dir.rglob('*.tfrecord*')
+  }
+
+
+def _wait_until(holds, seconds=60):
+  end = time.monotonic() + seconds
+  while not holds():
+    assert time.monotonic() < end
+    time.sleep(0.01)
+
+
+def test_a_build_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
+  manual, killed, whole = (tmp_path / n for n in ('manual', 'killed', 'whole'))
+  emotions = ('happy', 'sad', 'angry', 'fearful')
+  clips = corpus.make_corpus(manual, (1, 2), emotions, seconds=1.0)
+  build = _build(manual, killed, 2)
+  _wait_until(lambda: list(killed.rglob('*.npz')))
+  children = pathlib.Path(f'/proc/{build.pid}/task/{build.pid}/children')
+  workers = children.read_text().split() if children.exists() else []
+  build.kill()
+  build.wait()
+  _wait_until(
+    lambda: not any(pathlib.Path(f'/proc/{pid}').exists() for pid in workers)
+  )
+  kept = {path.name for path in killed.rglob('*.npz')}
+  assert 0 < len(kept) < len(clips)
+  assert {p.parent.name for p in killed.rglob('*.npz')} == {'1.0.0.extracted'}
+  assert not _digests(killed)
+  assert _build(manual, killed, 2).wait() == 0
+  assert _build(manual, whole, 1).wait() == 0
+  assert _digests(killed) == _digests(whole)
+  assert len(_digests(whole)) == 2
+  assert not list(killed.rglob('*.npz'))

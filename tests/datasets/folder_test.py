@@ -1,0 +1,199 @@
+"""Any folder of clips: lists, names, and what is wrong with them."""
+
+import pytest
+
+from avemotion.datasets import folder, name_patterns
+from avemotion.datasets.clips import DatasetError
+
+JAVANESE = name_patterns.named(
+  '{group}-{statement}-{label}_{take}.mp4', '01=neutral,02=sad,03=happy'
+)
+
+
+def touch(root, *names):
+  for name in names:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).touch()
+
+
+def test_names_say_who_feels_what(tmp_path):
+  touch(tmp_path, '10-02-03_01.mp4', 'deep/02-04-01_01.mp4', 'notes.txt')
+  found = folder.by_name(tmp_path, JAVANESE, ('video', 'audio'))
+  assert found.label_names == ('neutral', 'sad', 'happy')
+  assert found.groups == {'02': 1, '10': 2}
+  assert found.metadata == ('statement', 'take')
+  one, other = found.findings.clips
+  assert (one.clip_id, one.actor) == ('02-04-01_01', 1)
+  assert other.facts == {
+    'group': '10',
+    'statement': '02',
+    'label': 'happy',
+    'take': '01',
+  }
+  assert other.files['video'] == other.files['audio']
+  assert found.findings.skipped == {}
+
+
+def test_a_clip_that_is_there_twice_is_one(tmp_path):
+  pattern = name_patterns.named('{group}_{label}')
+  touch(tmp_path, 'a_sad.wav', 'a_sad.mp4', 'again/a_sad.mp4', 'odd.wav')
+  found = folder.by_name(tmp_path, pattern, ('audio',)).findings
+  (clip,) = found.clips
+  assert clip.files['audio'] == tmp_path / 'a_sad.mp4'
+  assert found.skipped == {
+    'again/a_sad.mp4': 'a further copy of a clip',
+    'a_sad.wav': 'a further copy of a clip',
+    'odd.wav': 'not named like {group}_{label}',
+  }
+
+
+@pytest.mark.parametrize(
+  ('known', 'name', 'group', 'label'),
+  [
+    ('crema_d', 'AudioWAV/1001_DFA_ANG_XX.wav', '1001', 'angry'),
+    ('crema_d', 'VideoFlash/1091_WSI_SAD_XX.flv', '1091', 'sad'),
+    ('savee', 'AudioData/DC/sa01.wav', 'DC', 'sad'),
+    ('savee', 'AudioVisualClip/KL/a1.avi', 'KL', 'angry'),
+    ('savee', 'ALL/JE_su15.wav', 'JE', 'surprised'),
+    ('savee', 'ALL/JK_h03.wav', 'JK', 'happy'),
+  ],
+)
+def test_names_of_known_data_sets(known, name, group, label):
+  _, said = name_patterns.KNOWN[known].read(name)
+  assert (said['group'], said['label']) == (group, label)
+
+
+@pytest.mark.parametrize(
+  ('known', 'name'),
+  [
+    ('crema_d', '1001_DFA_JOY_XX.wav'),
+    ('crema_d', '03-01-05-01-01-01-01.wav'),
+    ('savee', 'DC/angry.wav'),
+    ('savee', 'XY/a01.wav'),
+  ],
+)
+def test_other_names_are_none(known, name):
+  assert name_patterns.KNOWN[known].read(name) is None
+
+
+@pytest.mark.parametrize(
+  ('pattern', 'label_map', 'message'),
+  [
+    ('{group}-{take}.mp4', '', 'does not say {label}'),
+    ('angry.mp4', '', 'does not say {label} and {group}'),
+    ('{group}-{label}-{group}', '', 'cannot be used: redefinition'),
+    ('{group}-{label:[}', '', 'cannot be used'),
+    ('{group}-{label}', '01', 'expected a label map such as'),
+    ('{group}-{label}', '01=sad,01=happy', 'says something twice'),
+  ],
+)
+def test_patterns_that_cannot_be_used_are_told(pattern, label_map, message):
+  with pytest.raises(DatasetError, match=message):
+    name_patterns.named(pattern, label_map)
+
+
+def test_a_label_that_the_map_has_not_is_none():
+  pattern = name_patterns.named('{group}-{label:[0-9]+}', '01=sad,02=calm')
+  assert pattern.read('DC-02.wav') == (
+    'DC-02',
+    {'group': 'DC', 'label': 'calm'},
+  )
+  assert pattern.read('DC-03.wav') is None
+
+
+def write_list(root, text):
+  path = root / 'labels.csv'
+  path.write_text(text)
+  return path
+
+
+def test_a_list_says_who_feels_what(tmp_path):
+  touch(tmp_path, 'a.mp4', 'deep/b.wav', 'c.wav', 'stray.wav')
+  labels = write_list(
+    tmp_path,
+    'file,label,group,age\n'
+    'a.mp4,sad,actor 10,31\n'
+    'deep/b.wav,bored,actor 2,\n'
+    'c.wav,,actor 2,9\n'
+    'gone.wav,sad,actor 2,9\n'
+    ',sad,actor 2,9\n'
+    '/etc/hosts,sad,actor 2,9\n'
+    'deep,sad,actor 2,9\n'
+    'a.mp4,happy,actor 2,9\n',
+  )
+  found = folder.by_list(tmp_path, labels, ('audio',))
+  assert [clip.clip_id for clip in found.findings.clips] == ['deep/b', 'a']
+  assert found.groups == {'actor 2': 1, 'actor 10': 2}
+  assert found.label_names == ('sad', 'bored')
+  assert found.findings.clips[1].facts == {
+    'label': 'sad',
+    'group': 'actor 10',
+    'age': '31',
+  }
+  assert set(found.findings.missing) == {'gone.wav', 'deep'}
+  reasons = found.findings.skipped
+  told = {'c.wav', 'stray.wav', 'a.mp4', '/etc/hosts', 'line 6 of the list'}
+  assert set(reasons) == told
+  assert 'does not say its label' in reasons['c.wav']
+  assert reasons['stray.wav'] == 'not in the list'
+  assert 'listed twice' in reasons['a.mp4']
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('', 'it has nothing'),
+    ('file,label\na.mp4,sad\n', 'it has file, label'),
+    ('file,label,group,label\n', 'no name twice'),
+    ('file,label,group\na.mp4,sad,x,y\n', 'line 2: more values'),
+    ('file,label,group\ngone.mp4,sad,x\n', 'no clip that can be used, of 2'),
+    ('file,label,group,actor\na.mp4,sad,x,y\n', "cannot be called 'actor'"),
+  ],
+)
+def test_lists_that_cannot_be_used_are_told(tmp_path, text, message):
+  touch(tmp_path, 'a.mp4')
+  with pytest.raises(DatasetError, match=message):
+    folder.by_list(tmp_path, write_list(tmp_path, text), ('audio',))
+
+
+def test_a_list_that_is_no_text_is_told(tmp_path):
+  path = tmp_path / 'labels.csv'
+  path.write_bytes(b'\xff\xfe\x00')
+  with pytest.raises(DatasetError, match='expected UTF-8'):
+    folder.by_list(tmp_path, path, ('audio',))
+  with pytest.raises(DatasetError, match='no such list'):
+    folder.by_list(tmp_path, tmp_path / 'gone.csv', ('audio',))
+
+
+@pytest.mark.parametrize(
+  ('root', 'message'),
+  [('gone', 'is not a folder'), ('.', 'no clip that can be used, of 0')],
+)
+def test_folders_without_clips_are_told(tmp_path, root, message):
+  with pytest.raises(DatasetError, match=message):
+    folder.by_name(tmp_path / root, JAVANESE, ('video',))
+
+
+def test_other_labels_are_another_data_set(tmp_path):
+  touch(tmp_path, '01-01-01_01.mp4')
+  other = name_patterns.named(JAVANESE.patterns[0], '01=calm')
+  one = folder.by_name(tmp_path, JAVANESE, ('video',))
+  assert one.digest == folder.by_name(tmp_path, JAVANESE, ('audio',)).digest
+  assert one.digest != folder.by_name(tmp_path, other, ('video',)).digest
+
+
+def test_other_metadata_are_another_data_set(tmp_path):
+  touch(tmp_path, 'a.mp4')
+  digests = {
+    folder.by_list(
+      tmp_path,
+      write_list(tmp_path, f'file,label,group,age\na.mp4,sad,x,{age}\n'),
+      ('video',),
+    ).digest
+    for age in (30, 31)
+  }
+  assert len(digests) == 2
+
+
+def test_a_folder_gives_its_data_set_a_name(tmp_path):
+  assert folder.dataset_name(tmp_path / 'My clips-2') == 'my_clips_2'

@@ -1,0 +1,173 @@
+"""What is counted in compiled programs, and what is held against them."""
+
+import collections
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from avemotion.models.recurrence import recurrence
+from avemotion.training import mesh
+from avemotion.training.config import Config, ModelConfig
+from launch.benchmark import ahead_of_time
+
+HLO = """HloModule epoch
+
+%add (a: f32[], b: f32[]) -> f32[] {
+  ROOT %sum = f32[] add(%a, %b)
+}
+
+%gather.1 (x: f32[1]) -> f32[8] {
+  ROOT %part = f32[8] all-gather(%x), channel_id=3, dimensions={0}
+}
+
+%time_step (x: f32[8]) -> f32[8] {
+  %inner = f32[8] all-reduce(%x), channel_id=1, to_apply=%add
+  ROOT %rest = f32[8] fusion(%x), kind=kCustom, calls=%gather.1
+}
+
+%one_step (x: f32[8]) -> f32[8] {
+  %first = f32[8] fusion(%x), kind=kCustom, calls=%gather.1
+  ROOT %steps = f32[8] while(%x), condition=%less, body=%time_step
+}
+
+%less (x: f32[8]) -> pred[] {
+  ROOT %true = pred[] constant(true)
+}
+
+ENTRY %main (x: f32[8]) -> f32[8] {
+  %start = f32[8] all-reduce-start(%x), channel_id=2, to_apply=%add
+  %done = f32[8] all-reduce-done(%start)
+  %one = f32[8] all-to-all(%done), dimensions={0}
+  %two = f32[8] all-to-all(%one), dimensions={0}
+  ROOT %loop = f32[8] while(%done), condition=%less, body=%one_step
+}
+"""
+
+
+def test_collectives_are_counted_once_by_kind_and_loops():
+  assert ahead_of_time.count_collectives(HLO) == {
+    ('all-to-all', 0): 2,
+    ('all-reduce', 0): 1,
+    ('all-reduce', 2): 1,
+    ('all-gather', 1): 1,  # Its other part is in a loop more.
+  }
+
+
+def flops(function, *shapes):
+  jaxpr = jax.make_jaxpr(function)(*map(jnp.ones, shapes))
+  return ahead_of_time.count_flops(jaxpr)
+
+
+def test_flops_are_two_for_each_multiplication():
+  product = 2 * 3 * 4 * 5
+  assert flops(jnp.matmul, (3, 4), (4, 5)) == product
+  assert flops(jax.jit(jnp.matmul), (3, 4), (4, 5)) == product
+  assert flops(jax.vmap(jnp.matmul), (6, 3, 4), (6, 4, 5)) == 6 * product
+
+
+def test_flops_of_a_kernel_are_those_of_the_loop_that_it_stands_for():
+  def states(pallas):
+    return lambda *inputs: recurrence(*inputs, pallas)
+
+  shapes = (7, 8, 3 * 128), (128, 3 * 128)
+  assert flops(states(True), *shapes) == flops(states(False), *shapes) > 0
+
+
+def test_flops_of_a_convolution():
+  def convolve(images, kernel):
+    return jax.lax.conv_general_dilated(
+      images,
+      kernel,
+      (2, 2),
+      'VALID',
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+
+  # 3 × 3 places of a 3 × 3 kernel on 2 images, from 3 channels to 5.
+  counted = flops(convolve, (2, 7, 7, 3), (3, 3, 3, 5))
+  assert counted == 2 * (2 * 3 * 3 * 5) * (3 * 3 * 3)
+
+
+def test_flops_of_a_loop_count_as_often_as_it_runs():
+  def recurrent(kernel, rows):
+    return jax.lax.scan(lambda h, x: (h @ kernel + x, None), rows[0], rows)
+
+  assert flops(recurrent, (4, 4), (7, 3, 4)) == 7 * 2 * 3 * 4 * 4
+
+
+def problems(mesh_shape=(4, 1), takes_state=True, **measured):
+  program = ahead_of_time.Program(
+    'epoch', 'TPU v5 lite', mesh_shape, takes_state, None, ()
+  )
+  values = {
+    'num_bytes': 16 * 10**9,
+    'donated_bytes': 4,
+    'flops': 1,
+    'collectives': collections.Counter(),
+    'seconds': 1,
+  }
+  row = ahead_of_time.Compiled(program, **values | measured)
+  return list(ahead_of_time.problems([row]))
+
+
+@pytest.mark.parametrize(
+  ('measured', 'message'),
+  [
+    (
+      {'num_bytes': 16 * 10**9 + 1},
+      '16000000001 bytes do not fit into 16000000000',
+    ),
+    (
+      {'collectives': {('all-reduce', 1): 2}},
+      'communicates, yet there is no data axis',
+    ),
+    (
+      {'collectives': {('all-reduce', 2): 1}, 'mesh_shape': (1, 4)},
+      'communicates in a loop over time',
+    ),
+    ({'donated_bytes': 0}, 'the state is copied, not donated'),
+  ],
+)
+def test_a_bad_program_is_named(measured, message):
+  assert problems(**measured) == [f'epoch: {message}']
+
+
+@pytest.mark.parametrize(
+  'measured',
+  [
+    {},
+    {'collectives': {('all-reduce', 1): 2}, 'mesh_shape': (1, 4)},
+    {'takes_state': False, 'donated_bytes': 0},
+  ],
+)
+def test_a_good_program_is_let_through(measured):
+  assert problems(**measured) == []
+
+
+def test_an_epoch_reuses_its_state_and_an_evaluation_keeps_it():
+  config = Config(
+    model=ModelConfig(
+      modalities=('audio',),
+      audio_features=4,
+      audio_layers=1,
+      audio_coefficients=3,
+      dense_features=4,
+    ),
+    batch_size=2,
+  )
+  size = ahead_of_time.DataSize(
+    {'audio': (5, 3)}, clips=8, train=6, test=3, classes=2
+  )
+  one = mesh.make_mesh(1, 2, jax.devices()[:1])
+  epoch, evaluation = ahead_of_time.compile_all(
+    ahead_of_time.fold_programs('audio', config, size, 1, one)
+  )
+  states, _, order, _ = epoch.program.arguments
+  leaves = [x for x in jax.tree.leaves(states) if x.size]
+  assert order.shape == (1, 3, 2)
+  assert evaluation.program.arguments[-1].shape == (1, 2, 2)
+  assert epoch.donated_bytes >= 0.9 * sum(4 * x.size for x in leaves)
+  assert evaluation.donated_bytes == 0
+  assert epoch.flops > evaluation.flops > 0
+  assert epoch.collectives == evaluation.collectives == {}

@@ -1,0 +1,331 @@
+"""Recognizer: a checkpoint and clips to probabilities over time."""
+
+import dataclasses
+import json
+
+import jax
+import matplotlib.image
+import numpy as np
+import pytest
+from small_model import LABELS, make_clip, make_model
+
+from avemotion.data import silence
+from avemotion.features import media
+from avemotion.features.clip import ClipError, extract
+from avemotion.features.media_writer import write_clip
+from avemotion.recognition import windows
+from avemotion.recognition.prediction import ClipFailure
+from avemotion.recognition.recognizer import Recognizer
+from avemotion.training import checkpoints
+
+
+@pytest.fixture(scope='module')
+def recognizer(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('model')
+  checkpoints.save(workdir, make_model())
+  return Recognizer.from_checkpoint(workdir)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('clips')
+
+
+@pytest.fixture(scope='module')
+def prediction(recognizer, folder):
+  return recognizer.predict(make_clip(folder / 'clip.mp4'))
+
+
+def test_prediction_is_the_models_answer_to_the_whole_clip(prediction):
+  model = make_model()
+  features = extract(prediction.clip)
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None], 'audio': features.audio[None]},
+    {
+      'video': np.array([len(features.video)]),
+      'audio': np.array([len(features.audio)]),
+    },
+  )
+  expected = jax.nn.softmax(logits[0])
+  np.testing.assert_allclose(
+    list(prediction.probabilities.values()), expected, atol=1e-5
+  )
+  assert prediction.label == LABELS[expected.argmax()]
+
+
+def test_timeline_runs_to_the_end_and_each_point_knows_only_its_past(
+  prediction,
+):
+  seconds = prediction.timeline_seconds
+  assert (np.diff(seconds) > 0).all()
+  assert seconds[-1] == pytest.approx(prediction.seconds)
+  assert len(seconds) == pytest.approx(1.5 * 7.5, abs=1)
+  np.testing.assert_allclose(prediction.timeline.sum(axis=1), 1, atol=1e-5)
+  # The fourth point: 4 / 7.5 s = 25600 samples, 11 complete MFCC frames, and
+  # the frames of 0, 1/7.5, … 4/7.5 s.
+  features = prediction.features
+  model = make_model()
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None, :5], 'audio': features.audio[None, :11]},
+    {'video': np.array([5]), 'audio': np.array([11])},
+  )
+  np.testing.assert_allclose(
+    prediction.timeline[3], jax.nn.softmax(logits[0]), atol=1e-5
+  )
+
+
+def test_each_branch_has_its_own_timeline(prediction):
+  model, features = make_model(), prediction.features
+  assert set(prediction.branches) == {'video', 'audio'}
+  logits = model.classifier.apply(
+    model.variables,
+    {'video': features.video[None], 'audio': features.audio[None]},
+    {
+      'video': np.array([len(features.video)]),
+      'audio': np.array([len(features.audio)]),
+    },
+    method=model.classifier.with_branches,
+  )
+  for name, rows in prediction.branches.items():
+    assert rows.shape == prediction.timeline.shape
+    np.testing.assert_allclose(
+      rows[-1], jax.nn.softmax(logits[name][0]), atol=1e-5
+    )
+
+
+def test_json_keeps_its_contract(prediction):
+  written = json.loads(json.dumps(prediction.to_json()))
+  assert set(written) == {
+    'clip',
+    'person',
+    'label',
+    'uncertain',
+    'probabilities',
+    'modalities',
+    'seconds',
+    'face_share',
+    'timeline',
+    'warnings',
+  }
+  assert written['modalities'] == ['video', 'audio']
+  assert written['face_share'] == 1.0
+  assert sum(written['probabilities'].values()) == pytest.approx(1, abs=1e-5)
+  assert set(written['timeline'][0]) == {'seconds', 'probabilities'}
+  assert set(written['timeline'][0]['probabilities']) == set(LABELS)
+
+
+def test_table_names_each_label_once_the_likeliest_first(prediction):
+  lines = str(prediction).splitlines()
+  assert 'clip.mp4' in lines[0]
+  assert lines[1].split()[0] == prediction.label
+  assert sorted(line.split()[0] for line in lines[1:4]) == sorted(LABELS)
+
+
+def test_explanation_is_of_the_label_and_of_the_rows_that_were_read(
+  recognizer, prediction
+):
+  explained = recognizer.explain(prediction)
+  assert prediction.explanation is None
+  found = explained.explanation
+  assert found.label == prediction.label
+  features = prediction.features
+  for name, rows in (('video', features.video), ('audio', features.audio)):
+    assert len(found.attributions[name]) == len(found.seconds[name])
+    assert len(found.attributions[name]) == len(rows)
+  np.testing.assert_allclose(found.seconds['video'], features.frame_seconds)
+  written = json.loads(json.dumps(explained.to_json()))
+  assert written.pop('explanation')['label'] == prediction.label
+  assert written == prediction.to_json()
+  lines = str(explained).splitlines()
+  assert sum(line.startswith('  why: ') for line in lines) == 2
+
+
+def test_an_explanation_is_drawn_below_the_timeline(
+  recognizer, prediction, tmp_path
+):
+  heights = []
+  for shown in (prediction, recognizer.explain(prediction)):
+    shown.save_plot(tmp_path / 'timeline.png')
+    heights.append(len(matplotlib.image.imread(tmp_path / 'timeline.png')))
+  assert heights[1] - heights[0] == pytest.approx(2 * 1.2 * 120, abs=2)
+
+
+def test_plot_is_a_png(prediction, tmp_path):
+  prediction.save_plot(tmp_path / 'timeline.png')
+  assert (tmp_path / 'timeline.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+  ('name', 'changes', 'modality', 'missing'),
+  [
+    ('mute.mp4', {'audio': False}, 'video', 'audio'),
+    ('sound.wav', {'video': False}, 'audio', 'video'),
+    ('nobody.mp4', {'face': False}, 'audio', 'video'),
+  ],
+)
+def test_a_missing_modality_is_told(
+  recognizer, folder, name, changes, modality, missing
+):
+  prediction = recognizer.predict(make_clip(folder / name, **changes))
+  assert prediction.modalities == (modality,)
+  assert set(prediction.branches) == {modality}
+  if name == 'nobody.mp4':
+    assert prediction.face_share == 0.0
+  assert prediction.warnings[-1] == (
+    f'recognised without {missing}, though the model was trained with it'
+  )
+  assert np.isfinite(prediction.timeline).all()
+  assert 'note: ' in str(prediction)
+
+
+def test_a_clip_shorter_than_one_mfcc_frame_is_recognised(recognizer, folder):
+  soundfile = pytest.importorskip('soundfile')
+  path = folder / 'short.wav'
+  soundfile.write(path, 0.1 * np.sin(np.arange(800)), 16_000)
+  prediction = recognizer.predict(path)
+  assert len(prediction.timeline) == 1
+
+
+def test_an_unreadable_clip_is_told(recognizer, folder):
+  path = folder / 'broken.mp4'
+  path.write_bytes(b'')
+  with pytest.raises(ClipError, match=r'broken\.mp4'):
+    recognizer.predict(path)
+
+
+def test_a_model_of_other_features_is_refused():
+  landmarks = make_model(('video',), {'video': 136})
+  with pytest.raises(ValueError, match='reads 136 video features'):
+    Recognizer(landmarks)
+
+
+def test_an_audio_model_shows_faces_only_where_asked(folder):
+  path = make_clip(folder / 'shown.mp4')
+  plain = Recognizer(make_model(('audio',))).predict(path)
+  assert not plain.branches
+  assert plain.face_share is None
+  shown = Recognizer(make_model(('audio',)), illustrate=True).predict(path)
+  assert len(shown.features.crops) > 5
+  assert dataclasses.asdict(shown)['probabilities'] == plain.probabilities
+
+
+def test_an_enrolled_speaker_is_recognised_by_what_differs_from_their_mean(
+  folder,
+):
+  model = make_model(('audio',))
+  data = dataclasses.replace(model.config.data, enrol=('audio',))
+  model = dataclasses.replace(
+    model, config=dataclasses.replace(model.config, data=data)
+  )
+  path = make_clip(folder / 'enrolled.mp4', emotion='happy')
+  recognizer = Recognizer(model)
+  stranger = recognizer.predict(path)
+  assert any('--enrol' in warning for warning in stranger.warnings)
+  recognizer.enrol([path])
+  known = recognizer.predict(path)
+  assert not any('--enrol' in warning for warning in known.warnings)
+  assert known.probabilities != stranger.probabilities
+  recognizer.enrol([path])
+  assert recognizer.predict(path).probabilities == known.probabilities
+  rows = known.features.audio - known.features.audio.mean(axis=0)
+  logits = model.classifier.apply(
+    model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
+  )
+  np.testing.assert_allclose(
+    [*known.probabilities.values()],
+    jax.nn.softmax(np.asarray(logits)[0]),
+    atol=1e-4,
+  )
+
+
+def test_a_model_for_strangers_enrols_nobody(recognizer, folder):
+  with pytest.raises(ValueError, match='was trained for strangers'):
+    recognizer.enrol([folder / 'clip.mp4'])
+
+
+def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
+  model = make_model(('audio',))
+  data = dataclasses.replace(model.config.data, trim_silence=True)
+  trimmed = dataclasses.replace(
+    model, config=dataclasses.replace(model.config, data=data)
+  )
+  path = make_clip(folder / 'trimmed.mp4', emotion='sad')
+  # The drawn voice does not pause: say where it speaks.
+  monkeypatch.setattr(silence, 'spoken', lambda rows: slice(3, len(rows) - 5))
+  prediction = Recognizer(trimmed).predict(path)
+  rows = prediction.features.audio[3:-5]
+  logits = model.classifier.apply(
+    model.variables, {'audio': rows[None]}, {'audio': np.array([len(rows)])}
+  )
+  np.testing.assert_allclose(
+    [*prediction.probabilities.values()],
+    jax.nn.softmax(np.asarray(logits)[0]),
+    atol=1e-4,
+  )
+
+
+def test_two_people_are_told_apart(recognizer, folder):
+  path = make_clip(folder / 'alone.mp4', emotion='happy')
+  with media.read_frames(path) as frames:
+    pictures = [(at, np.hstack([image, image])) for at, image in frames]
+  both = folder / 'both.mp4'
+  write_clip(both, pictures, [(0.0, media.read_waveform(path)[None])])
+  one, other = recognizer.predict_people(both)
+  assert (one.person, other.person) == (1, 2)
+  np.testing.assert_array_equal(one.features.audio, other.features.audio)
+  apart = one.features.face_box[:, 0] - other.features.face_box[:, 0]
+  assert np.abs(apart).min() > 100
+  (alone,) = recognizer.predict_people(path)
+  assert alone.person is None
+  assert alone.probabilities == recognizer.predict(path).probabilities
+  with pytest.raises(ValueError, match='does not see'):
+    Recognizer(make_model(('audio',))).predict_people(path)
+
+
+def test_many_clips_are_predicted_the_bad_ones_named(recognizer, folder):
+  good = make_clip(folder / 'one.mp4')
+  (folder / 'text.mp4').write_text('no clip')
+  first, second, third = recognizer.predict_many(
+    [good, folder / 'text.mp4', folder / 'absent.mp4']
+  )
+  assert first.label in LABELS
+  assert isinstance(second, ClipFailure)
+  assert 'text.mp4: not a clip' in str(second)
+  assert 'absent.mp4: no such file' in third.reason
+
+
+def test_a_long_clip_is_recognised_in_windows(folder):
+  model = make_model(('audio',))
+  recognizer = Recognizer(model)
+  path = folder / 'long.wav'
+  soundfile = pytest.importorskip('soundfile')
+  rng = np.random.default_rng(0)
+  sound = rng.normal(0, 0.1, 20 * 48_000).astype(np.float32)
+  sound[6 * 48_000 : 13 * 48_000] = 0
+  soundfile.write(path, sound, 48_000)
+  prediction = recognizer.predict(path)
+  seconds, rows = prediction.timeline_seconds, prediction.timeline
+  assert seconds[-1] == pytest.approx(20, abs=0.1)
+  # From 12 s, six seconds after the voice stopped, to 13 s.
+  gap = np.isnan(rows).any(axis=1)
+  assert seconds[gap].min() == pytest.approx(12.5, abs=0.5)
+  assert seconds[gap].max() == pytest.approx(13.0, abs=0.01)
+  assert prediction.to_json()['timeline'][int(gap.argmax())] == {
+    'seconds': pytest.approx(float(seconds[gap].min()), abs=1e-3),
+    'probabilities': None,
+  }
+  # The last window by hand, and the clip's mean.
+  ends = windows.step_ends(len(prediction.features.audio))
+  features = prediction.features.audio[ends > ends[-1] - 6 + 1e-6]
+  logits = model.classifier.apply(
+    model.variables,
+    {'audio': features[None]},
+    {'audio': np.array([len(features)])},
+  )
+  np.testing.assert_allclose(rows[-1], jax.nn.softmax(logits[0]), atol=1e-5)
+  whole = rows[(seconds >= 6 - 1e-6) & ~gap]
+  np.testing.assert_allclose(
+    [*prediction.probabilities.values()], whole.mean(axis=0), atol=1e-5
+  )

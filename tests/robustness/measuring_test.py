@@ -1,0 +1,222 @@
+"""Runs under conditions: each fold by its own model, and clean as trained."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from avemotion.data import folds
+from avemotion.data.clips import ClipSet
+from avemotion.evaluation.fold_outputs import ReportError
+from avemotion.robustness import measuring
+from avemotion.robustness.conditions import CLEAN, Condition
+from avemotion.training import crossval
+from avemotion.training.checkpoints import CheckpointError
+from avemotion.training.config import (
+  Config,
+  DataConfig,
+  ModelConfig,
+  OptimizerConfig,
+)
+
+# Not in the paper's order, in which results are read.
+LABELS = ('happy', 'angry', 'calm')
+WIDTHS = {'video': 5, 'audio': 13}
+
+
+def make_clips():
+  """Of 24 actors three clips each; both modalities tell the label, a little."""
+  rng = np.random.default_rng(0)
+  labels = np.tile(np.arange(3, dtype=np.int32), 24)
+  features, lengths = {}, {}
+  for name, width in WIDTHS.items():
+    told = labels[:, None, None] == np.arange(width) % 3
+    rows = rng.standard_normal((72, 6, width)) + 0.8 * told
+    features[name] = rows.astype(np.float32)
+    lengths[name] = rng.integers(3, 7, 72, dtype=np.int32)
+  return ClipSet(
+    features=features,
+    lengths=lengths,
+    labels=labels,
+    actors=np.repeat(np.arange(24, dtype=np.int32) + 1, 3),
+    clip_ids=np.array([f'clip_{i:02}' for i in range(72)]),
+    label_names=LABELS,
+    sources={'audio': 'MFCC'},  # Which silence is trimmed of.
+  )
+
+
+class FakeClips:
+  """Rows of `make_clips`; one condition of each modality wipes it out."""
+
+  def __init__(self, broken=(), missing=(), feature_dims=WIDTHS):
+    self.conditions = tuple(
+      Condition(name, level, lambda rows, _: 0 * rows)
+      for name, level in (('deaf', 'waveform'), ('blind', 'rows'))
+    )
+    self.feature_dims = feature_dims
+    self.asked = []
+    self._broken = broken
+    self._missing = missing
+    self._clips = make_clips()
+
+  def __contains__(self, clip_id):
+    return clip_id not in self._missing
+
+  def __call__(self, clip_id):
+    self.asked.append(clip_id)
+    if clip_id in self._broken:
+      raise ValueError(f'{clip_id}.wav: the file is damaged')
+    index = int(clip_id[-2:])
+    rows = {}
+    for condition in self.conditions:
+      name = condition.modality
+      length = self._clips.lengths[name][index]
+      clean = self._clips.features[name][index, :length]
+      rows[name] = {CLEAN: clean, condition.name: condition(clean, clip_id)}
+    return rows
+
+
+def train(workdir, modalities, **data):
+  config = Config(
+    data=DataConfig(protocol='actor5', **data),
+    model=ModelConfig(
+      modalities=modalities,
+      video_features=4,
+      audio_features=4,
+      audio_layers=1,
+      dense_features=8,
+      dropout_rate=0.0,
+    ),
+    optimizer=OptimizerConfig(learning_rate=2e-2),
+    epochs=12,
+    batch_size=16,
+  )
+  crossval.train(config, make_clips(), workdir)
+  return workdir
+
+
+@pytest.fixture(scope='module')
+def workdirs(tmp_path_factory):
+  root = tmp_path_factory.mktemp('runs')
+  return {
+    'both': train(root / 'both', ('video', 'audio')),
+    'audio': train(root / 'audio', ('audio',), trim_silence=True),
+  }
+
+
+def measure(workdirs, clips):
+  runs = {name: measuring.load(path) for name, path in workdirs.items()}
+  return measuring.measure(runs, clips, lambda done, total: None)
+
+
+@pytest.fixture(scope='module')
+def result(workdirs):
+  return measure(workdirs, FakeClips())
+
+
+def test_clean_clips_score_what_the_run_itself_did(result, workdirs):
+  for name, workdir in workdirs.items():
+    summaries = [
+      json.loads((workdir / f'fold_{number}' / 'result.json').read_text())
+      for number in range(folds.named('actor5').num_folds)
+    ]
+    for key in ('accuracy', 'uar'):
+      trained = np.mean([summary[key] for summary in summaries])
+      for scores in (result.scores[name][CLEAN], result.own[name]):
+        assert getattr(scores, key) == pytest.approx(trained, abs=1e-9)
+  assert result.num_clips == 72
+  assert result.left_out == {}
+
+
+def test_models_suffer_from_what_they_read_only(result):
+  assert list(result.scores['audio']) == [CLEAN, 'deaf']
+  assert list(result.scores['both']) == [CLEAN, 'deaf', 'blind']
+  for scores in result.scores.values():
+    for condition in set(scores) - {CLEAN}:
+      assert scores[condition].accuracy < scores[CLEAN].accuracy
+  # Of every clip of a fold the same is said, but for their lengths.
+  assert result.scores['audio']['deaf'].uar < 0.5
+
+
+def test_each_clip_is_read_once_for_all_runs(workdirs):
+  clips = FakeClips()
+  measure(workdirs, clips)
+  assert sorted(clips.asked) == make_clips().clip_ids.tolist()
+
+
+def test_a_fold_is_scored_by_its_own_model(workdirs):
+  """Models of the other folds have been trained on its clips."""
+  trained = measuring.load(workdirs['audio'])
+  turned = dataclasses.replace(
+    trained, models=trained.models[1:] + trained.models[:1]
+  )
+  found = measuring.measure(
+    {'right': trained, 'wrong': turned}, FakeClips(), lambda done, total: None
+  )
+  assert found.scores['right'][CLEAN] == found.own['right']
+  assert found.scores['wrong'][CLEAN] != found.own['wrong']
+
+
+def test_a_broken_clip_is_named_and_left_out_everywhere(workdirs):
+  result = measure(workdirs, FakeClips(broken=('clip_05',)))
+  assert result.num_clips == 71
+  assert 'clip_05.wav: the file is damaged' in result.left_out['clip_05']
+  for name, scores in result.scores.items():
+    assert scores[CLEAN].accuracy == pytest.approx(result.own[name].accuracy)
+
+
+def test_a_fold_that_loses_all_its_clips_is_left_out(workdirs):
+  clips = make_clips()
+  actors = np.isin(clips.actors, (1, 4, 9, 22))  # actor5's last test fold
+  result = measure(workdirs, FakeClips(broken=clips.clip_ids[actors]))
+  assert len(result.left_out) == 12
+  assert 0 < result.scores['audio'][CLEAN].accuracy <= 1
+  with pytest.raises(ValueError, match='no clip can be read, as clip_'):
+    measure(workdirs, FakeClips(broken=clips.clip_ids))
+
+
+def test_missing_clips_are_told_before_any_is_read(workdirs):
+  clips = FakeClips(missing=[f'clip_{i:02}' for i in range(7)])
+  with pytest.raises(ValueError, match=r'7 are missing: .* and 2 more'):
+    measure(workdirs, clips)
+  assert clips.asked == []
+
+
+def test_features_from_elsewhere_are_refused(workdirs):
+  clips = FakeClips(feature_dims=WIDTHS | {'video': 512})
+  with pytest.raises(ValueError, match='both reads 5 video features a row'):
+    measure(workdirs, clips)
+
+
+def test_no_rows_are_an_answer_too(workdirs):
+  """Nobody is seen in the dark."""
+  clips = FakeClips()
+  blind = dataclasses.replace(
+    clips.conditions[1], change=lambda rows, _: rows[:0]
+  )
+  clips.conditions = (clips.conditions[0], blind)
+  scores = measure(workdirs, clips).scores['both']
+  assert 0 < scores['blind'].accuracy < 1
+
+
+def test_what_is_no_whole_run_is_refused(workdirs, tmp_path):
+  with pytest.raises(ReportError, match='no such directory'):
+    measuring.load(tmp_path / 'gone')
+  with pytest.raises(ValueError, match='holds 2 runs, '):
+    measuring.load(workdirs['both'].parent)
+  scored = tmp_path / 'scored'
+  shutil.copytree(workdirs['audio'], scored)
+  path = scored / 'fold_2' / 'result.json'
+  summary = json.loads(path.read_text()) | {'scored': 'validation'}
+  path.write_text(json.dumps(summary))
+  with pytest.raises(ReportError, match=r'fold_2.*not a result'):
+    measuring.load(scored)
+
+
+def test_a_fold_without_a_checkpoint_is_named(workdirs, tmp_path):
+  shutil.copytree(workdirs['audio'], tmp_path / 'run')
+  shutil.rmtree(tmp_path / 'run' / 'fold_3' / 'checkpoint')
+  with pytest.raises(CheckpointError, match='fold_3'):
+    measuring.load(tmp_path / 'run')
