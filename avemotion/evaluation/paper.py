@@ -21,7 +21,7 @@ _SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
 
 @dataclasses.dataclass(frozen=True)
-class Branch:
+class GRULayers:
   """A modality's GRU layers and the units of each."""
 
   layers: int
@@ -45,8 +45,8 @@ class Row:
   """
 
   table: int
-  video: Branch | None
-  audio: Branch | None
+  video: GRULayers | None
+  audio: GRULayers | None
   batch_norm: bool
   accuracy: float
   bold: bool = False
@@ -98,14 +98,14 @@ class Row:
 def _video_row(
   layers: int, features: int, batch_norm: bool, percent: int, bold: bool = False
 ) -> Row:
-  branch = Branch(layers, features)
+  branch = GRULayers(layers, features)
   return Row(1, branch, None, batch_norm, percent / 100, bold)
 
 
 def _audio_row(
   layers: int, features: int, batch_norm: bool, percent: int, bold: bool = False
 ) -> Row:
-  branch = Branch(layers, features)
+  branch = GRULayers(layers, features)
   return Row(2, None, branch, batch_norm, percent / 100, bold)
 
 
@@ -129,9 +129,9 @@ TABLES = {
     _audio_row(3, 512, True, 79),
   ),
   3: (
-    Row(3, None, Branch(3, 256), True, 0.80),
-    Row(3, Branch(1, 512), None, True, 0.79),
-    Row(3, Branch(1, 512), Branch(3, 256), True, 0.90, bold=True),
+    Row(3, None, GRULayers(3, 256), True, 0.80),
+    Row(3, GRULayers(1, 512), None, True, 0.79),
+    Row(3, GRULayers(1, 512), GRULayers(3, 256), True, 0.90, bold=True),
   ),
 }
 
@@ -213,7 +213,7 @@ def describe_model(model: Mapping[str, Any]) -> str:
   What every model of the paper has alike is said only where it is otherwise.
   """
   branches = {
-    name: str(Branch(model[f'{name}_layers'], model[f'{name}_features']))
+    name: str(GRULayers(model[f'{name}_layers'], model[f'{name}_features']))
     for name in model['modalities']
   }
   if len(branches) > 1:

@@ -16,7 +16,7 @@ _EPSILON = 1e-5  # flax.linen.BatchNorm's
 _LOWEST = np.finfo(np.float32).min
 
 
-class Branch:
+class OnnxBranch:
   """One branch (Fig. 2, 5) as nodes of a graph.
 
   Attributes:

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from avemotion.export.onnx_branch import Branch, dense
+from avemotion.export.onnx_branch import OnnxBranch, dense
 from avemotion.export.onnx_graph import Graph
 from avemotion.training.checkpoints import TrainedModel
 
@@ -27,7 +27,8 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   """
   graph = Graph()
   branches = [
-    Branch(graph, model, modality) for modality in model.config.model.modalities
+    OnnxBranch(graph, model, modality)
+    for modality in model.config.model.modalities
   ]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
   logits = dense(graph, joined, model.variables['params']['logits'])

@@ -22,7 +22,7 @@ from avemotion.evaluation.fold_outputs import FoldOutputs
 from avemotion.models import EmotionClassifier
 from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
-from avemotion.robustness.table import Robustness, Score
+from avemotion.robustness.table import ConditionScore, Robustness
 from avemotion.training import checkpoints
 from avemotion.training.logs import log
 
@@ -162,7 +162,7 @@ def _score_all(
   trained: TrainedRun,
   features: Features,
   conditions: Sequence[Condition],
-) -> dict[str, Score]:
+) -> dict[str, ConditionScore]:
   """A run's scores, clean and under what changes something that it reads."""
   heeded = [
     c.name
@@ -177,7 +177,9 @@ def _score_all(
   return scores
 
 
-def _score(trained: TrainedRun, features: Features, condition: str) -> Score:
+def _score(
+  trained: TrainedRun, features: Features, condition: str
+) -> ConditionScore:
   predictions = []
   for fold, model in zip(trained.run.folds, trained.models, strict=True):
     clips = [features[clip] for clip in fold.clip_ids if clip in features]
@@ -187,7 +189,9 @@ def _score(trained: TrainedRun, features: Features, condition: str) -> Score:
   return _mean_over_folds(trained.run, features, predictions)
 
 
-def _own_score(run: runs_lib.CrossValidation, features: Features) -> Score:
+def _own_score(
+  run: runs_lib.CrossValidation, features: Features
+) -> ConditionScore:
   predictions = [f.predictions[_read(f, features)] for f in run.folds]
   return _mean_over_folds(run, features, predictions)
 
@@ -196,7 +200,7 @@ def _mean_over_folds(
   run: runs_lib.CrossValidation,
   features: Features,
   predictions: Sequence[np.ndarray],
-) -> Score:
+) -> ConditionScore:
   """Scores predictions int[clips] of each fold, of its clips that were read."""
   confusions = [
     metrics.confusion_matrix(
@@ -205,7 +209,7 @@ def _mean_over_folds(
     for fold, predicted in zip(run.folds, predictions, strict=True)
     if predicted.size
   ]
-  return Score(
+  return ConditionScore(
     float(np.mean([metrics.accuracy(c) for c in confusions])),
     float(np.mean([metrics.unweighted_average_recall(c) for c in confusions])),
   )

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
-from avemotion.robustness.table import Score
+from avemotion.robustness.table import ConditionScore
 
 # The runs that are compared, by the names that they must be given.
 FUSION, DROPOUT, AUDIO, VIDEO = 'fusion', 'dropout', 'audio', 'video'
 
 
 def lost_points(
-  scores: Mapping[str, Mapping[str, Score]],
+  scores: Mapping[str, Mapping[str, ConditionScore]],
 ) -> dict[str, float]:
   """Points of accuracy lost to the model that was made for what is there.
 

@@ -8,7 +8,7 @@ from avemotion.robustness.conditions import CLEAN
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
+class ConditionScore:
   """Means over folds: share of clips recognised, unweighted average recall."""
 
   accuracy: float
@@ -27,8 +27,8 @@ class Robustness:
     left_out: why clips could not be read, by their ids.
   """
 
-  scores: dict[str, dict[str, Score]]
-  own: dict[str, Score]
+  scores: dict[str, dict[str, ConditionScore]]
+  own: dict[str, ConditionScore]
   descriptions: dict[str, str]
   num_clips: int
   left_out: dict[str, str]
@@ -78,7 +78,9 @@ def to_markdown(result: Robustness, command: str) -> str:
   )
 
 
-def _cells(scores: Mapping[str, Score], condition: str) -> tuple[str, str, str]:
+def _cells(
+  scores: Mapping[str, ConditionScore], condition: str
+) -> tuple[str, str, str]:
   """Accuracy, its change from clean in points, UAR."""
   if condition not in scores:
     return '', '', ''

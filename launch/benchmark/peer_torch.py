@@ -78,7 +78,7 @@ def _wait() -> None:
     torch.cuda.synchronize()
 
 
-class _Branch(torch.nn.Module):
+class _TorchBranch(torch.nn.Module):
   """GRU layers, their last state, dense, batch norm."""
 
   def __init__(self, inputs: int, features: int, layers: int) -> None:
@@ -111,7 +111,7 @@ class _Classifier(torch.nn.Module):
     }
     self.branches = torch.nn.ModuleDict(
       {
-        name: _Branch(cases.SHAPES[name][1], *sizes[name])
+        name: _TorchBranch(cases.SHAPES[name][1], *sizes[name])
         for name in modalities
       }
     )

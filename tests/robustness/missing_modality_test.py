@@ -4,11 +4,13 @@ import pytest
 
 from avemotion.robustness import missing_modality
 from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
-from avemotion.robustness.table import Score
+from avemotion.robustness.table import ConditionScore
 
 
 def of(**accuracies):
-  return {name: Score(value, 0.0) for name, value in accuracies.items()}
+  return {
+    name: ConditionScore(value, 0.0) for name, value in accuracies.items()
+  }
 
 
 def scores():

@@ -6,8 +6,8 @@ import numpy as np
 
 from avemotion.robustness import plot as robustness_plot
 from avemotion.robustness.table import (
+  ConditionScore,
   Robustness,
-  Score,
   to_markdown,
 )
 
@@ -50,10 +50,13 @@ def test_the_table_tells_the_change_and_what_is_not_read():
   text = to_markdown(
     Robustness(
       {
-        name: {c: Score(value, value / 2) for c, value in each.items()}
+        name: {c: ConditionScore(value, value / 2) for c, value in each.items()}
         for name, each in SCORES.items()
       },
-      own={'paper': Score(0.51, 0.3), 'ours': Score(0.6, 0.3)},
+      own={
+        'paper': ConditionScore(0.51, 0.3),
+        'ours': ConditionScore(0.6, 0.3),
+      },
       descriptions={'paper': 'actor5, 5 folds', 'ours': 'random10, 10 folds'},
       num_clips=1439,
       left_out={'03': '03: its sound is damaged'},
