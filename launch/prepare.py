@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from absl import app, flags
 
 if TYPE_CHECKING:
-  from avemotion.datasets.clips_builder import ClipsBuilder
+  from avemotion.datasets.builder import ClipsBuilder
 
 _MANUAL_DIR = flags.DEFINE_string(
   'manual_dir',
@@ -177,22 +177,22 @@ def _builder() -> 'ClipsBuilder':
 
 
 def _folder_builder(options: dict[str, Any]) -> 'ClipsBuilder':
-  from avemotion.datasets import folder, folder_builder, name_patterns
+  from avemotion.datasets import folder, labelling, name_patterns
   from avemotion.datasets.clips import DatasetError
 
-  config = folder_builder.CONFIGS.get(_CONFIG.value)
+  config = folder.CONFIGS.get(_CONFIG.value)
   if config is None:
     raise DatasetError(
       f'--config={_CONFIG.value} is of RAVDESS; a --folder can be'
-      f' {", ".join(folder_builder.CONFIGS)}'
+      f' {", ".join(folder.CONFIGS)}'
     )
   if _LABELS.value:
-    clips = folder.by_list(_FOLDER.value, _LABELS.value, config.modalities)
+    clips = labelling.by_list(_FOLDER.value, _LABELS.value, config.modalities)
   else:
     pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
-    clips = folder.by_name(_FOLDER.value, pattern, config.modalities)
+    clips = labelling.by_name(_FOLDER.value, pattern, config.modalities)
   name = _NAME.value or folder.dataset_name(_FOLDER.value)
-  return folder_builder.FolderBuilder(name=name, clips=clips, **options)
+  return folder.FolderBuilder(name=name, clips=clips, **options)
 
 
 def _beam_options() -> Any:

@@ -35,7 +35,7 @@ os.environ.setdefault('GLOG_minloglevel', '3')
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
-from avemotion.datasets import folder, name_patterns, progress
+from avemotion.datasets import labelling, name_patterns, progress
 from avemotion.robustness import measuring, missing_modality
 from avemotion.robustness import plot as robustness_plot
 from avemotion.robustness import table as robustness_table
@@ -142,7 +142,7 @@ def _clips(modalities: list[str]) -> CorruptedClips:
   ]
   if _FOLDER.value:
     pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
-    found = folder.by_name(_FOLDER.value, pattern, modalities).findings.clips
+    found = labelling.by_name(_FOLDER.value, pattern, modalities).findings.clips
     files = {clip.clip_id: clip.files[modalities[0]] for clip in found}
     return CorruptedClips(files, modalities, conditions=conditions)
   speech = recordings.find_recordings(_RECORDINGS.value).recordings

@@ -3,3 +3,8 @@
 Importing this package imports nothing heavy. `import
 tfds_ravdess.ravdess_dataset_builder` registers the dataset with TFDS.
 """
+
+import pathlib
+
+# TFDS's data_dir of the configuration `bundled`, which ships prepared.
+BUNDLED_DIR = pathlib.Path(__file__).with_name('bundled')

@@ -12,12 +12,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from avemotion.datasets import stored
+from avemotion.datasets import schema
+from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError, Findings
-from avemotion.datasets.clips_builder import ClipsBuilder
-from avemotion.datasets.stored import ClipsConfig
-from tfds_ravdess import archives, performances, recordings
-from tfds_ravdess.bundle import BUNDLED_DIR
+from avemotion.datasets.schema import ClipsConfig
+from tfds_ravdess import BUNDLED_DIR, archives, performances, recordings
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -104,7 +103,7 @@ class Builder(ClipsBuilder):
 
   def _info(self) -> tfds.core.DatasetInfo:
     labels = recordings.labels(self.builder_config.channel)
-    features, supervised_keys = stored.features(
+    features, supervised_keys = schema.features(
       self.builder_config,
       {
         'label': tfds.features.ClassLabel(names=labels),

@@ -14,8 +14,8 @@ from etils import epath
 from rich import table as table_lib
 
 from avemotion.datasets import progress
+from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError
-from avemotion.datasets.clips_builder import ClipsBuilder
 
 _EXAMPLES_OF_A_REASON = 3
 

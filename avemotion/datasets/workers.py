@@ -18,8 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import IO
 
 from avemotion.datasets.clips import Clip, DatasetError
-from avemotion.datasets.extraction import Extraction
-from avemotion.datasets.extractor import ClipExtractor
+from avemotion.datasets.extraction import ClipExtractor, Extraction
 
 # What is said where a process was killed.
 ENDED = (

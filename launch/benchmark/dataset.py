@@ -11,7 +11,7 @@ from avemotion.data.clips import ClipSet
 from launch.benchmark import throughput
 from launch.benchmark.figures import record
 from launch.benchmark.usual_chain import usual_chain
-from tfds_ravdess.bundle import BUNDLED_DIR
+from tfds_ravdess import BUNDLED_DIR
 
 _RAVDESS_CLIPS = 200  # of a build, copies of what is there
 

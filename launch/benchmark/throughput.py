@@ -21,8 +21,9 @@ import psutil
 import tensorflow_datasets as tfds
 from etils import epath
 
-from avemotion.datasets import folder, folder_builder
+from avemotion.datasets import labelling
 from avemotion.datasets.clips import Clip, Findings
+from avemotion.datasets.folder import FolderBuilder
 from avemotion.features import (
   acoustic,
   clip,
@@ -84,9 +85,11 @@ def build(
     for group, (picture, sound) in enumerate(clips, start=1)
     for copy in range(copies)
   ]
-  labelled = folder.Labelled(Findings(repeated, {}, {}), ('any',), {'': 1}, ())
+  labelled = labelling.Labelled(
+    Findings(repeated, {}, {}), ('any',), {'': 1}, ()
+  )
   done_at: list[float] = []
-  builder = folder_builder.FolderBuilder(
+  builder = FolderBuilder(
     name='clips',
     clips=labelled,
     num_workers=num_workers,

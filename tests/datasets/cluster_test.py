@@ -7,8 +7,7 @@ from etils import epath
 
 from avemotion.datasets import workers
 from avemotion.datasets.clips import DatasetError
-from avemotion.datasets.extraction import Extraction
-from avemotion.datasets.extractor import Recipe
+from avemotion.datasets.extraction import Extraction, Recipe
 from avemotion.synthetic import corpus
 from tfds_ravdess import performances
 

@@ -18,8 +18,7 @@ from etils import epath
 
 from avemotion.datasets import extraction, workers
 from avemotion.datasets.clips import DatasetError
-from avemotion.datasets.extraction import Extraction
-from avemotion.datasets.extractor import Extracted, Recipe
+from avemotion.datasets.extraction import Extracted, Extraction, Recipe
 from avemotion.synthetic import corpus
 from tfds_ravdess import performances
 

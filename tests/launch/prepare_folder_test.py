@@ -9,10 +9,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from avemotion.data import clips as clips_lib
-from avemotion.datasets import folder as folder_lib
-from avemotion.datasets import name_patterns
+from avemotion.datasets import folder, labelling, name_patterns
 from avemotion.datasets.clips import DatasetError
-from avemotion.datasets.folder_builder import FolderBuilder
+from avemotion.datasets.folder import FolderBuilder
 from avemotion.synthetic import corpus
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -115,9 +114,13 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path, flags, message):
 def test_names_that_a_folder_cannot_have_are_told(tmp_path, name):
   (tmp_path / 'x_sad.wav').touch()
   pattern = name_patterns.named('{group}_{label}')
-  clips = folder_lib.by_name(tmp_path, pattern, ('audio',))
+  clips = labelling.by_name(tmp_path, pattern, ('audio',))
   with pytest.raises(DatasetError, match='give another --name'):
     FolderBuilder(name=name, clips=clips, data_dir=tmp_path)
+
+
+def test_a_folder_gives_its_data_set_a_name(tmp_path):
+  assert folder.dataset_name(tmp_path / 'My clips-2') == 'my_clips_2'
 
 
 def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from avemotion.data import clips as clips_lib
 from avemotion.emotions import EMOTIONS
-from tfds_ravdess.bundle import BUNDLED_DIR
+from tfds_ravdess import BUNDLED_DIR
 from tfds_ravdess.ravdess_dataset_builder import Builder
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from avemotion.datasets import folder, name_patterns
+from avemotion.datasets import labelling, name_patterns
 from avemotion.datasets.clips import DatasetError
 
 JAVANESE = name_patterns.named(
@@ -18,7 +18,7 @@ def touch(root, *names):
 
 def test_names_say_who_feels_what(tmp_path):
   touch(tmp_path, '10-02-03_01.mp4', 'deep/02-04-01_01.mp4', 'notes.txt')
-  found = folder.by_name(tmp_path, JAVANESE, ('video', 'audio'))
+  found = labelling.by_name(tmp_path, JAVANESE, ('video', 'audio'))
   assert found.label_names == ('neutral', 'sad', 'happy')
   assert found.groups == {'02': 1, '10': 2}
   assert found.metadata == ('statement', 'take')
@@ -37,7 +37,7 @@ def test_names_say_who_feels_what(tmp_path):
 def test_a_clip_that_is_there_twice_is_one(tmp_path):
   pattern = name_patterns.named('{group}_{label}')
   touch(tmp_path, 'a_sad.wav', 'a_sad.mp4', 'again/a_sad.mp4', 'odd.wav')
-  found = folder.by_name(tmp_path, pattern, ('audio',)).findings
+  found = labelling.by_name(tmp_path, pattern, ('audio',)).findings
   (clip,) = found.clips
   assert clip.files['audio'] == tmp_path / 'a_sad.mp4'
   assert found.skipped == {
@@ -121,7 +121,7 @@ def test_a_list_says_who_feels_what(tmp_path):
     'deep,sad,actor 2,9\n'
     'a.mp4,happy,actor 2,9\n',
   )
-  found = folder.by_list(tmp_path, labels, ('audio',))
+  found = labelling.by_list(tmp_path, labels, ('audio',))
   assert [clip.clip_id for clip in found.findings.clips] == ['deep/b', 'a']
   assert found.groups == {'actor 2': 1, 'actor 10': 2}
   assert found.label_names == ('sad', 'bored')
@@ -153,16 +153,16 @@ def test_a_list_says_who_feels_what(tmp_path):
 def test_lists_that_cannot_be_used_are_told(tmp_path, text, message):
   touch(tmp_path, 'a.mp4')
   with pytest.raises(DatasetError, match=message):
-    folder.by_list(tmp_path, write_list(tmp_path, text), ('audio',))
+    labelling.by_list(tmp_path, write_list(tmp_path, text), ('audio',))
 
 
 def test_a_list_that_is_no_text_is_told(tmp_path):
   path = tmp_path / 'labels.csv'
   path.write_bytes(b'\xff\xfe\x00')
   with pytest.raises(DatasetError, match='expected UTF-8'):
-    folder.by_list(tmp_path, path, ('audio',))
+    labelling.by_list(tmp_path, path, ('audio',))
   with pytest.raises(DatasetError, match='no such list'):
-    folder.by_list(tmp_path, tmp_path / 'gone.csv', ('audio',))
+    labelling.by_list(tmp_path, tmp_path / 'gone.csv', ('audio',))
 
 
 @pytest.mark.parametrize(
@@ -171,21 +171,21 @@ def test_a_list_that_is_no_text_is_told(tmp_path):
 )
 def test_folders_without_clips_are_told(tmp_path, root, message):
   with pytest.raises(DatasetError, match=message):
-    folder.by_name(tmp_path / root, JAVANESE, ('video',))
+    labelling.by_name(tmp_path / root, JAVANESE, ('video',))
 
 
 def test_other_labels_are_another_data_set(tmp_path):
   touch(tmp_path, '01-01-01_01.mp4')
   other = name_patterns.named(JAVANESE.patterns[0], '01=calm')
-  one = folder.by_name(tmp_path, JAVANESE, ('video',))
-  assert one.digest == folder.by_name(tmp_path, JAVANESE, ('audio',)).digest
-  assert one.digest != folder.by_name(tmp_path, other, ('video',)).digest
+  one = labelling.by_name(tmp_path, JAVANESE, ('video',))
+  assert one.digest == labelling.by_name(tmp_path, JAVANESE, ('audio',)).digest
+  assert one.digest != labelling.by_name(tmp_path, other, ('video',)).digest
 
 
 def test_other_metadata_are_another_data_set(tmp_path):
   touch(tmp_path, 'a.mp4')
   digests = {
-    folder.by_list(
+    labelling.by_list(
       tmp_path,
       write_list(tmp_path, f'file,label,group,age\na.mp4,sad,x,{age}\n'),
       ('video',),
@@ -193,7 +193,3 @@ def test_other_metadata_are_another_data_set(tmp_path):
     for age in (30, 31)
   }
   assert len(digests) == 2
-
-
-def test_a_folder_gives_its_data_set_a_name(tmp_path):
-  assert folder.dataset_name(tmp_path / 'My clips-2') == 'my_clips_2'

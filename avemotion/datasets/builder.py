@@ -10,11 +10,15 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from avemotion.datasets import stored, workers
+from avemotion.datasets import schema, workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
-from avemotion.datasets.extraction import Distribute, Extraction
-from avemotion.datasets.extractor import Extracted, Recipe
-from avemotion.datasets.stored import ClipsConfig
+from avemotion.datasets.extraction import (
+  Distribute,
+  Extracted,
+  Extraction,
+  Recipe,
+)
+from avemotion.datasets.schema import ClipsConfig
 
 
 class ClipsBuilder(  # type: ignore[call-arg]
@@ -201,7 +205,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     for clip in clips:
       known = {'actor': clip.actor, 'clip_id': clip.clip_id}
       extracted = self._extracted(clip).features
-      features = stored.in_its_dtypes(self.builder_config, extracted)
+      features = schema.in_its_dtypes(self.builder_config, extracted)
       yield clip.clip_id, known | clip.facts | features
 
   def _is_usable(self, clip: Clip) -> bool:
