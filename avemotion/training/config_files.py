@@ -8,7 +8,15 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import avemotion
 from avemotion.training.config import Config, ConfigError
+
+# The wheel has the configurations inside the package, a checkout beside it.
+_PACKAGE = pathlib.Path(avemotion.__file__).parent
+_SHIPPED = _PACKAGE / 'configs'
+if not _SHIPPED.is_dir():
+  _SHIPPED = _PACKAGE.parent / 'launch' / 'configs'
+_SHIPPED_AS = (pathlib.Path(), pathlib.Path('launch', 'configs'))
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -36,11 +44,12 @@ def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
   return overrides, rest
 
 
-def load_config(path: str, overrides: Mapping[str, str]) -> Config:
+def load_config(name: str, overrides: Mapping[str, str]) -> Config:
   """Reads a configuration file and applies the command line's changes.
 
   Args:
-    path: a Python file that defines `get_config() -> Config`.
+    name: a Python file that defines `get_config() -> Config`; or the name of a
+      configuration that ships: 'audio', 'audio.py', 'launch/configs/audio.py'.
     overrides: values as text, by dotted key: {'optimizer.learning_rate':
       '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
 
@@ -51,17 +60,18 @@ def load_config(path: str, overrides: Mapping[str, str]) -> Config:
     ConfigError: the file defines none; a key is unknown; a value is not of the
       key's type.
   """
-  config = _defined(path, 'get_config')
+  config = _defined(name, 'get_config')
   if not isinstance(config, Config):
-    raise ConfigError(f'{path} defines no get_config() that returns a Config')
+    raise ConfigError(f'{name} defines no get_config() that returns a Config')
   return _with(config, overrides)
 
 
-def load_rows(path: str, overrides: Mapping[str, str]) -> dict[str, Config]:
+def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
   """Reads the rows of an ablation, and applies the command line's changes.
 
   Args:
-    path: a Python file that defines `get_rows() -> dict[str, Config]`.
+    name: a Python file that defines `get_rows() -> dict[str, Config]`, or the
+      name of one that ships, as for `load_config`.
     overrides: as for `load_config`, of every row.
 
   Returns:
@@ -70,24 +80,34 @@ def load_rows(path: str, overrides: Mapping[str, str]) -> dict[str, Config]:
   Raises:
     ConfigError: as `load_config`.
   """
-  rows = _defined(path, 'get_rows')
+  rows = _defined(name, 'get_rows')
   if (
     not isinstance(rows, dict)
     or not rows
     or not all(isinstance(row, Config) for row in rows.values())
   ):
-    raise ConfigError(f'{path} defines no get_rows() that returns Configs')
-  return {name: _with(row, overrides) for name, row in rows.items()}
+    raise ConfigError(f'{name} defines no get_rows() that returns Configs')
+  return {row: _with(config, overrides) for row, config in rows.items()}
 
 
-def _defined(path: str, function: str) -> Any:
-  """What a file's function returns; None: it has no such function."""
-  if not pathlib.Path(path).is_file():
-    raise ConfigError(f'no configuration file {path}')
+def _defined(name: str, function: str) -> Any:
+  """Calls a function of a configuration file; None: it has no such function."""
   try:
-    return runpy.run_path(path).get(function, lambda: None)()
+    return runpy.run_path(_file(name)).get(function, lambda: None)()
   except (ConfigError, SyntaxError, TypeError, NameError) as error:
-    raise ConfigError(f'{path}: {error}') from error
+    raise ConfigError(f'{name}: {error}') from error
+
+
+def _file(name: str) -> str:
+  """The file of that path; else the shipped configuration of that name."""
+  path = pathlib.Path(name)
+  if path.is_file():
+    return name
+  shipped = _SHIPPED / f'{path.name.removesuffix(".py")}.py'
+  if shipped.is_file() and path.parent in _SHIPPED_AS:
+    return str(shipped)
+  names = ', '.join(sorted(each.stem for each in _SHIPPED.glob('[a-z]*.py')))
+  raise ConfigError(f'no configuration file {name}; those that ship: {names}')
 
 
 def _with(config: Config, overrides: Mapping[str, str]) -> Config:

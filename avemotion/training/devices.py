@@ -35,7 +35,10 @@ def start(*, multihost: bool = False) -> None:
   cpu_devices = _environment_number('JAX_NUM_CPU_DEVICES')
   if cpu_devices is None and not multihost:
     cpu_devices = num_cores()
-    jax.config.update('jax_num_cpu_devices', cpu_devices)
+    try:
+      jax.config.update('jax_num_cpu_devices', cpu_devices)
+    except RuntimeError:  # This process uses its devices already, as they are.
+      return
   if cpu_devices is not None and cpu_devices > 1:
     _append_to('XLA_FLAGS', _ONE_THREAD_EACH)
 

