@@ -22,3 +22,22 @@ COLOURS = {
   'disgust': '#6b8e3d',
   'surprised': '#f28e2b',
 }
+
+# For labels of other data sets.
+_OTHER_COLOURS = (
+  '#1f77b4',
+  '#ff7f0e',
+  '#2ca02c',
+  '#d62728',
+  '#9467bd',
+  '#8c564b',
+  '#e377c2',
+  '#7f7f7f',
+  '#bcbd22',
+  '#17becf',
+)
+
+
+def colour_of(label: str, index: int) -> str:
+  """Returns an emotion's colour, or one by place for any other label."""
+  return COLOURS.get(label, _OTHER_COLOURS[index % len(_OTHER_COLOURS)])

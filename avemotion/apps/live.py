@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import rich.text
 
-from avemotion.evaluation.plots import colour_of
+from avemotion.emotions import colour_of
 from avemotion.features import containers, media
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.recognition.streaming import Moment, Session

@@ -1,13 +1,12 @@
-"""Pictures of a dataset: how many clips of whom, and what one of them holds."""
-
-import os
+"""Pictures of a dataset: counts of clips, and the features of one clip."""
 
 import matplotlib.colors
-import matplotlib.figure
 import numpy as np
+from etils import epath
 from matplotlib import axes
 
 from avemotion.data.clips import ClipSet
+from avemotion.emotions import colour_of
 from avemotion.evaluation import clip_plots, plots
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
@@ -15,7 +14,7 @@ from avemotion.features.clip import ClipFeatures
 _PAPERS_LAST = 12  # of its 13 coefficients, from 0
 
 
-def save_counts(path: str | os.PathLike[str], clips: ClipSet) -> None:
+def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
   """Draws clips by label, and by actor with the labels stacked.
 
   Args:
@@ -29,10 +28,10 @@ def save_counts(path: str | os.PathLike[str], clips: ClipSet) -> None:
       for k in range(len(clips.label_names))
     ]
   )
-  figure = matplotlib.figure.Figure((11, 4), layout='constrained')
-  by_label, by_actor = figure.subplots(1, 2, width_ratios=(2, 3))
+  drawn = plots.new_figure(11, 4)
+  by_label, by_actor = drawn.subplots(1, 2, width_ratios=(2, 3))
   colours = [
-    plots.colour_of(name, index) for index, name in enumerate(clips.label_names)
+    colour_of(name, index) for index, name in enumerate(clips.label_names)
   ]
   bars = by_label.barh(clips.label_names, counts.sum(axis=1), color=colours)
   by_label.bar_label(bars, padding=3)
@@ -48,13 +47,13 @@ def save_counts(path: str | os.PathLike[str], clips: ClipSet) -> None:
   by_actor.set(
     xlabel='actor', ylabel='clips', title=f'{len(actors)} actors, by label'
   )
-  figure.savefig(path, dpi=120)
+  plots.save(drawn, path)
 
 
 def save_example(
-  path: str | os.PathLike[str], features: ClipFeatures, title: str
+  path: epath.PathLike, features: ClipFeatures, title: str
 ) -> None:
-  """Draws what of a clip is stored: faces, MFCC; and how loud it is.
+  """Draws what is stored of a clip: faces and MFCC; and its loudness.
 
   Args:
     path: the PNG.
@@ -64,14 +63,16 @@ def save_example(
   panels: list[clip_plots.Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:
-    strip = features.crop_seconds, features.crops, features.seconds
-    panels.append((1.2, lambda ax: clip_plots.draw_faces(ax, *strip)))
+    _, draw = clip_plots.faces_panel(
+      features.crop_seconds, features.crops, features.seconds
+    )
+    panels.append((1.2, draw))
   if features.audio is not None:
     mfcc = features.audio
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
   if features.loudness is not None:
-    level = hop * np.arange(len(features.loudness)), features.loudness
-    panels.append((1.4, lambda ax: clip_plots.draw_loudness(ax, *level)))
+    seconds = hop * np.arange(len(features.loudness))
+    panels.append(clip_plots.loudness_panel(seconds, features.loudness))
   clip_plots.save_panels(path, panels, features.seconds, title)
 
 

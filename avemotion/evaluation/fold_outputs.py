@@ -1,15 +1,15 @@
-"""Reads what a trained fold left in its directory, and believes none of it."""
+"""Reads what a trained fold left in its directory."""
 
 import csv
 import dataclasses
+import functools
 import json
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from etils import epath
 
-from avemotion.data import folds
 from avemotion.evaluation import metrics, paper
 
 # Keys of result.json, and the type of each.
@@ -17,9 +17,8 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
   'protocol': str,
   'fold': int,
   'modalities': list,
-  'num_test': int,
-  'accuracy': (int, float),
-  'uar': (int, float),
+  'accuracy': float,
+  'uar': float,
   'confusion': list,
   'label_names': list,
   'epochs': int,
@@ -30,12 +29,14 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
   'sources': dict,
   'config': dict,
 }
-# Keys of what changes no number: how a result was come by, where data lay.
-_CIRCUMSTANCES = ('seconds', 'trained_together')
-_PLACES = ('dataset', 'data_dir')
-# Attributes that come from predictions.csv.
-_COLUMNS = ('clip_ids', 'actors', 'labels', 'predictions', 'probabilities')
-_ROUNDING = 1e-5  # Probabilities are written with six decimals.
+# Keys that change no number: how long it took, where the data lay.
+_CIRCUMSTANCES = {'seconds', 'trained_together'}
+_PLACES = {'dataset', 'data_dir'}
+_NOT_WANTED = {
+  'test': 'scores validation clips, to choose a recipe by: not a result',
+  'validation': 'scores test clips, which nothing may be chosen or fitted by;'
+  ' name a candidate of launch/search.py',
+}
 
 
 class ReportError(ValueError):
@@ -60,7 +61,7 @@ class FoldOutputs:
       epoch has none.
   """
 
-  directory: pathlib.Path
+  directory: epath.Path
   summary: dict[str, Any]
   clip_ids: tuple[str, ...]
   actors: np.ndarray
@@ -70,29 +71,29 @@ class FoldOutputs:
   curves: dict[str, np.ndarray]
 
   @property
-  def workdir(self) -> pathlib.Path:
-    """Of the training that the fold was part of."""
+  def workdir(self) -> epath.Path:
+    """Work directory of the training that the fold was part of."""
     return self.directory.parent
 
   @property
   def protocol(self) -> str:
-    """Its name in `avemotion.data.folds.named`."""
+    """Name of its protocol in `avemotion.data.folds.named`."""
     return self.summary['protocol']
 
   @property
   def number(self) -> int:
-    """Which fold of the protocol."""
+    """Number of the fold within the protocol."""
     return self.summary['fold']
 
   @property
   def settings(self) -> dict[str, Any]:
-    """Its configuration less where the data lay: `data_digest` tells them."""
+    """Its configuration, less where the data lay."""
     config = self.summary['config']
     return config | {'data': _without(_PLACES, config['data'])}
 
   @property
   def label_names(self) -> tuple[str, ...]:
-    """Of the labels, in the paper's order."""
+    """Names of the labels, in the paper's order."""
     return paper.class_order(self.summary['label_names'])
 
   @property
@@ -103,30 +104,21 @@ class FoldOutputs:
     )
 
   def same_content(self, other: 'FoldOutputs') -> bool:
-    """Whether another directory holds this very result, however come by."""
+    """Compares results, wherever they lie and however long they took."""
     mine, others = (
       _without(_CIRCUMSTANCES, one.summary) | {'config': one.settings}
       for one in (self, other)
     )
-    return (
-      mine == others
-      and self.clip_ids == other.clip_ids
-      and np.array_equal(self.probabilities, other.probabilities)
+    return mine == others and np.array_equal(
+      self.probabilities, other.probabilities
     )
 
 
-_NOT_WANTED = {
-  'test': 'scores validation clips, to choose a recipe by: not a result',
-  'validation': 'scores test clips, which nothing may be chosen or fitted by;'
-  ' name a candidate of launch/search.py',
-}
-
-
-def read_fold(directory: pathlib.Path, scored: str = 'test') -> FoldOutputs:
+def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   """Reads a finished fold.
 
   Args:
-    directory: `fold_K`, which holds `result.json`.
+    directory: `fold_K`, which holds `result.json`; local, or as gs://….
     scored: 'test', or 'validation' of a candidate of `launch/search.py`: the
       clips that it must have been scored on.
 
@@ -134,47 +126,56 @@ def read_fold(directory: pathlib.Path, scored: str = 'test') -> FoldOutputs:
     Its outputs.
 
   Raises:
-    ReportError: a file is damaged or lacks something, or two disagree; or it
-      was scored on other clips.
+    ReportError: a file is damaged or lacks a key, the directory is another
+      fold's, predictions are not those of the confusion matrix, or it was
+      scored on other clips.
   """
-  summary = _read_summary(directory / 'result.json', scored)
-  if directory.name != f'fold_{summary["fold"]}':
-    raise ReportError(
-      f'{directory / "result.json"}: is of fold {summary["fold"]}, but lies in'
-      f' {directory.name}'
-    )
-  columns = _read_predictions(
-    directory / 'predictions.csv', paper.class_order(summary['label_names'])
-  )
-  outputs = FoldOutputs(
+  directory = epath.Path(directory)
+  path = directory / 'result.json'
+  summary = _read(path, json.loads)
+  _check_summary(path, summary, scored)
+  label_names = paper.class_order(summary['label_names'])
+  fold = FoldOutputs(
     directory,
     summary,
-    **columns,
-    curves=_read_curves(directory / 'metrics.jsonl'),
+    **_read(
+      directory / 'predictions.csv',
+      functools.partial(_parse_predictions, label_names),
+    ),
+    curves=_read(directory / 'metrics.jsonl', _parse_curves),
   )
-  _check_agreement(outputs)
-  return outputs
+  order = [label_names.index(name) for name in summary['label_names']]
+  if fold.confusion[np.ix_(order, order)].tolist() != summary['confusion']:
+    raise ReportError(
+      f"{path}: its 'confusion' is not that of predictions.csv beside it; train"
+      ' the fold again'
+    )
+  return fold
 
 
-def _without(keys: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _without(keys: set[str], values: dict[str, Any]) -> dict[str, Any]:
   return {key: value for key, value in values.items() if key not in keys}
 
 
-def _read_text(path: pathlib.Path) -> str:
+def _read(path: epath.Path, parse: Callable[[str], Any]) -> Any:
+  """Parses a file; the error of one that cannot be parsed names it."""
   try:
-    text = path.read_text(encoding='utf-8')
-  except (OSError, UnicodeDecodeError) as error:
-    raise ReportError(f'{path}: cannot be read ({error})') from error
-  if not text.strip():
-    raise ReportError(f'{path}: is empty; train the fold again')
-  return text
+    return parse(path.read_text(encoding='utf-8'))
+  except (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    csv.Error,
+  ) as error:
+    raise ReportError(
+      f'{path}: cannot be read ({error!r}); train the fold again'
+    ) from error
 
 
-def _read_summary(path: pathlib.Path, scored: str) -> dict[str, Any]:
-  try:
-    summary = json.loads(_read_text(path))
-  except json.JSONDecodeError as error:
-    raise ReportError(f'{path}: is damaged ({error})') from error
+def _check_summary(path: epath.Path, summary: Any, scored: str) -> None:
   if not isinstance(summary, dict):
     raise ReportError(f'{path}: expected an object, got {summary!r:.40}')
   if summary.get('scored', 'test') != scored:
@@ -182,139 +183,45 @@ def _read_summary(path: pathlib.Path, scored: str) -> dict[str, Any]:
   if summary.get('num_test') == 0:
     raise ReportError(f'{path}: nobody was left to test; there is no score')
   for key, kind in _KEYS.items():
-    if key not in summary:
-      raise ReportError(f'{path}: lacks {key!r}; train the fold again')
-    if not isinstance(summary[key], kind):
-      raise ReportError(f'{path}: {key!r} cannot be {summary[key]!r:.40}')
-  try:
-    protocol = folds.named(summary['protocol'])
-  except ValueError as error:
-    raise ReportError(f'{path}: {error}') from error
-  if not 0 <= summary['fold'] < protocol.num_folds:
-    raise ReportError(
-      f'{path}: {summary["protocol"]} has folds 0 to {protocol.num_folds - 1},'
-      f' not {summary["fold"]}'
-    )
-  if summary['fold'] not in summary['trained_together']:
-    raise ReportError(
-      f"{path}: 'trained_together' is {summary['trained_together']}, without"
-      f' fold {summary["fold"]} itself'
-    )
-  _check_config(path, summary)
-  return summary
-
-
-def _check_config(path: pathlib.Path, summary: dict[str, Any]) -> None:
-  """What stands in `result.json` twice stands there alike."""
-  names, sources = summary['label_names'], summary['sources']
-  if not all(isinstance(name, str) for name in [*names, *sources.values()]):
-    raise ReportError(f"{path}: 'label_names' and 'sources' are to be words")
-  try:
-    data, model = (summary['config'][key] for key in ('data', 'model'))
-    twice = {'protocol': data['protocol'], 'modalities': model['modalities']}
-    paper.describe_model(model)
-  except (KeyError, TypeError) as error:
-    raise ReportError(f"{path}: 'config' is not whole ({error!r})") from error
-  for key, value in twice.items():
-    if summary[key] != value:
+    if not isinstance(summary.get(key), kind):
       raise ReportError(
-        f"{path}: {key!r} is {summary[key]!r}, but {value!r} in its 'config'"
+        f'{path}: {key!r} cannot be {summary.get(key)!r:.40}; train the fold'
+        ' again'
       )
-  if sorted(sources) != sorted(summary['modalities']):
+  if path.parent.name != f'fold_{summary["fold"]}':
     raise ReportError(
-      f"{path}: 'sources' tells of {sorted(sources)}, but the modalities are"
-      f' {sorted(summary["modalities"])}'
+      f'{path}: is of fold {summary["fold"]}, but lies in {path.parent.name}'
     )
 
 
-def _read_predictions(
-  path: pathlib.Path, label_names: tuple[str, ...]
+def _parse_predictions(
+  label_names: tuple[str, ...], text: str
 ) -> dict[str, Any]:
-  """The file's columns, by the attributes of `FoldOutputs`."""
-  rows = csv.DictReader(_read_text(path).splitlines(), strict=True)
-  expected = {'clip_id', 'actor', 'label', 'prediction', *label_names}
-  missing = expected - set(rows.fieldnames or ())
-  if missing:
-    raise ReportError(f'{path}: lacks the columns {sorted(missing)}')
+  """Returns the columns, by the attributes of `FoldOutputs`."""
+  rows = list(csv.DictReader(text.splitlines(), strict=True))
   indices = {name: index for index, name in enumerate(label_names)}
-  columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-  try:
-    for row in rows:
-      columns['clip_ids'].append(row['clip_id'])
-      columns['actors'].append(int(row['actor']))
-      columns['labels'].append(indices[row['label']])
-      columns['predictions'].append(indices[row['prediction']])
-      columns['probabilities'].append([float(row[n]) for n in label_names])
-  except (KeyError, ValueError, TypeError, csv.Error) as error:
-    raise ReportError(
-      f'{path}: line {rows.line_num} is damaged ({error!r})'
-    ) from error
-  if not columns['clip_ids']:
-    raise ReportError(f'{path}: names no clip; train the fold again')
-  arrays = {name: np.array(columns[name]) for name in _COLUMNS[1:]}
-  return {'clip_ids': tuple(columns['clip_ids']), **arrays}
+  if not rows:
+    raise ValueError('no clips')
+  return {
+    'clip_ids': tuple(row['clip_id'] for row in rows),
+    'actors': np.array([int(row['actor']) for row in rows]),
+    'labels': np.array([indices[row['label']] for row in rows]),
+    'predictions': np.array([indices[row['prediction']] for row in rows]),
+    'probabilities': np.array(
+      [[float(row[name]) for name in label_names] for row in rows]
+    ),
+  }
 
 
-def _read_curves(path: pathlib.Path) -> dict[str, np.ndarray]:
-  """Metrics by epoch; of an epoch that was run again, the last."""
-  epochs: dict[int, dict[str, Any]] = {}
-  for number, line in enumerate(_read_text(path).splitlines(), start=1):
-    try:
-      values = json.loads(line)
-      epochs[int(values['epoch'])] = {
-        name: np.nan if value is None else float(value)
-        for name, value in values.items()
-      }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-      raise ReportError(
-        f'{path}: line {number} is damaged ({error!r})'
-      ) from error
+def _parse_curves(text: str) -> dict[str, np.ndarray]:
+  """Returns metrics by epoch; of an epoch that was run again, the last."""
+  epochs = {line['epoch']: line for line in map(json.loads, text.splitlines())}
+  if not epochs:
+    raise ValueError('no epochs')
   in_order = [epochs[epoch] for epoch in sorted(epochs)]
-  missing = {'train_loss', 'train_accuracy'} - set(in_order[0])
-  if missing:
-    raise ReportError(f'{path}: lacks {sorted(missing)}')
   names = dict.fromkeys(name for values in in_order for name in values)
   return {
-    name: np.array([values.get(name, np.nan) for values in in_order])
-    for name in names
+    # None becomes nan.
+    name: np.array([values.get(name) for values in in_order], np.float64)
+    for name in ('epoch', 'train_loss', 'train_accuracy', *names)
   }
-
-
-def _check_agreement(outputs: FoldOutputs) -> None:
-  """`predictions.csv` is sound, and `result.json` its sum."""
-  directory, summary = outputs.directory, outputs.summary
-  clips, probabilities = outputs.clip_ids, outputs.probabilities
-  chosen = np.take_along_axis(
-    probabilities, outputs.predictions[:, None], axis=1
-  )[:, 0]
-  sound = {
-    'a clip is named twice': len(set(clips)) == len(clips),
-    'probabilities are not shares of one': (
-      bool(np.all(probabilities >= 0))
-      and bool(np.allclose(probabilities.sum(axis=1), 1, atol=1e-3))
-    ),
-    'a prediction is not the most probable label': bool(
-      np.all(chosen >= probabilities.max(axis=1) - _ROUNDING)
-    ),
-  }
-  for fault, absent in sound.items():
-    if not absent:
-      raise ReportError(f'{directory / "predictions.csv"}: {fault}')
-  names = summary['label_names']
-  order = [outputs.label_names.index(name) for name in names]
-  confusion = outputs.confusion[np.ix_(order, order)]
-  recomputed = {
-    'num_test': len(clips),
-    'confusion': confusion.tolist(),
-    'accuracy': metrics.accuracy(confusion),
-    'uar': metrics.unweighted_average_recall(confusion),
-  }
-  for key, value in recomputed.items():
-    same = summary[key] == value
-    if isinstance(value, float):
-      same = abs(summary[key] - value) < _ROUNDING
-    if not same:
-      raise ReportError(
-        f'{directory / "result.json"}: {key!r} is {summary[key]!r:.60}, but'
-        f' predictions.csv beside it gives {value!r:.60}'
-      )

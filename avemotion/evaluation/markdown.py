@@ -2,11 +2,12 @@
 
 import base64
 import html
-import pathlib
 import textwrap
 from collections.abc import Sequence
 
 import markdown_it
+import numpy as np
+from etils import epath
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #22303c;
@@ -70,7 +71,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
   return '\n'.join(f'| {line} |' for line in lines)
 
 
-def save_html(path: pathlib.Path, text: str, title: str) -> None:
+def interval(ends: tuple[float, float]) -> str:
+  """Formats an interval as '76.2–88.6%', and nan as a dash."""
+  low, high = ends
+  return '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'
+
+
+def percent(share: float) -> str:
+  """Formats a share as '81.3%', and nan as a dash."""
+  return '–' if np.isnan(share) else f'{share:.1%}'
+
+
+def save_html(path: epath.Path, text: str, title: str) -> None:
   """Writes a page that needs no other file, no script and no network.
 
   Args:
@@ -96,6 +108,6 @@ def save_html(path: pathlib.Path, text: str, title: str) -> None:
   )
 
 
-def _embed(picture: pathlib.Path) -> str:
+def _embed(picture: epath.Path) -> str:
   data = base64.b64encode(picture.read_bytes()).decode()
   return f'data:image/png;base64,{data}'

@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 
-_SEED = 0  # Of the resamples: an interval is the same wherever it is made.
+_SEED = 0  # of the resamples, so that an interval is the same everywhere
 
 
 def confusion_matrix(
   labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-  """Counts of clips by label (rows) and prediction (columns).
+  """Counts clips by label (rows) and prediction (columns).
 
   Args:
     labels: int[clips].
@@ -26,12 +26,12 @@ def confusion_matrix(
 
 
 def accuracy(confusion: np.ndarray) -> float:
-  """Share of clips whose prediction is their label."""
+  """Returns the share of clips whose prediction is their label."""
   return float(np.trace(confusion) / confusion.sum())
 
 
 def recalls(confusion: np.ndarray) -> np.ndarray:
-  """Share of each label's clips that are recognised.
+  """Returns the share of each label's clips that are recognised.
 
   Args:
     confusion: int[..., labels, labels], rows are true labels.
@@ -45,12 +45,12 @@ def recalls(confusion: np.ndarray) -> np.ndarray:
 
 
 def unweighted_average_recall(confusion: np.ndarray) -> float:
-  """UAR: mean over the labels that occur of the share recognised."""
+  """Returns UAR, the mean recall of the labels that occur."""
   return float(np.nanmean(recalls(confusion)))
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-  """Mean F1 over the labels that occur or are predicted."""
+  """Returns the mean F1 of the labels that occur or are predicted."""
   recognised = np.diag(confusion)
   involved = confusion.sum(axis=0) + confusion.sum(axis=1)
   occurs = involved > 0
@@ -119,14 +119,11 @@ class Coverage:
   accuracy: np.ndarray
 
   def reaching(self, accuracy: float) -> tuple[float, float] | None:
-    """Where the most clips are answered at an accuracy.
-
-    Args:
-      accuracy: at least so much of the answered clips is to be recognised.
+    """Finds where the most clips are answered at an accuracy or a higher one.
 
     Returns:
       The least confidence to answer from, and the share of clips that are
-      answered; None: at no confidence is it reached.
+      answered; None: at no confidence is the accuracy reached.
     """
     reached = np.flatnonzero(self.accuracy >= accuracy)
     if not reached.size:
@@ -136,23 +133,18 @@ class Coverage:
 
 
 def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
-  """What not answering where confidence is low is worth.
+  """Computes the accuracy of the most confident clips, by their share.
 
   The risk–coverage curve of a selective classifier (Geifman & El-Yaniv 2017),
   with accuracy in the place of risk.
 
   Args:
-    probabilities: float[clips, labels].
+    probabilities: float[clips, labels], of one clip or more.
     labels: int[clips].
 
   Returns:
     The curve.
-
-  Raises:
-    ValueError: there are no clips.
   """
-  if not labels.size:
-    raise ValueError('a coverage curve is of one clip or more')
   levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
   correct = probabilities.argmax(axis=1) == labels
   answered, hits = (
@@ -181,14 +173,12 @@ def bootstrap_over_actors(
   *,
   resamples: int = 2000,
 ) -> Intervals:
-  """How far the means over folds would move, were other actors recorded.
+  """Estimates how far other actors would move the means over folds.
 
   Clips of one actor are alike, so that actors are resampled and not clips: as
   many as there are, with replacement, each with all their clips. A fold is
-  scored on those of its clips that are drawn, and weighs in the resample's mean
-  what share of its clips they are. In the sample itself that is one for every
-  fold; in a resample it is none for a fold whose actors are not drawn, and two
-  for one whose only actor is drawn twice. The interval is that of the
+  scored on those of its clips that are drawn, and its weight in the resample's
+  mean is the share of its clips that they are. The interval is that of the
   percentiles (Efron & Tibshirani 1993, chapter 13).
 
   Args:
@@ -218,20 +208,15 @@ def bootstrap_over_actors(
   clips = resampled.sum(axis=(-2, -1))
   weights = clips / confusions.sum(axis=(0, -2, -1))
   hits = np.trace(resampled, axis1=-2, axis2=-1)
-  return Intervals(
-    accuracy=_interval(hits / np.maximum(clips, 1), weights),
-    uar=_interval(_mean_of_known(recalls(resampled)), weights),
+  known = recalls(resampled)
+  # Zero, of weight zero, where none of a fold's actors is drawn.
+  uar = np.nansum(known, axis=-1) / np.maximum(
+    np.isfinite(known).sum(axis=-1), 1
   )
 
+  def interval(scores: np.ndarray) -> tuple[float, float]:
+    means = np.average(scores, axis=1, weights=weights)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
-def _mean_of_known(values: np.ndarray) -> np.ndarray:
-  """Over the last axis, less nan; zero where nothing else is there."""
-  count = np.isfinite(values).sum(axis=-1)
-  return np.nansum(values, axis=-1) / np.maximum(count, 1)
-
-
-def _interval(scores: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-  """Of the mean over folds; both arguments are float64[resamples, folds]."""
-  means = np.average(scores, axis=1, weights=weights)
-  low, high = np.percentile(means, [2.5, 97.5])
-  return float(low), float(high)
+  return Intervals(interval(hits / np.maximum(clips, 1)), interval(uar))

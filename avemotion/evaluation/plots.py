@@ -1,24 +1,45 @@
 """Pictures of scores and of training. Arrays in, PNG out."""
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 
-import matplotlib.colors
-import matplotlib.figure
 import numpy as np
-from matplotlib import axes
+from etils import epath
+from matplotlib import axes, figure
 
 from avemotion.emotions import COLOURS
 from avemotion.evaluation.metrics import Coverage, Reliability
 
-# For labels that are none of RAVDESS's emotions.
-_FALLBACK_COLOURS = list(matplotlib.colors.TABLEAU_COLORS)
+# Of our numbers, of what they are compared with, and of what is beside them.
 _OURS, _OTHER, _GREY = '#2f6690', '#d1743b', '#8c939a'
 
 
+def new_figure(width: float, height: float) -> figure.Figure:
+  """Returns an empty figure of so many inches."""
+  return figure.Figure((width, height), layout='constrained')
+
+
+def save(drawn: figure.Figure, path: epath.PathLike) -> None:
+  """Writes a figure as a PNG, to a local path or one as gs://…."""
+  with epath.Path(path).open('wb') as file:
+    drawn.savefig(file, dpi=120)
+
+
+def bare(ax: axes.Axes, grid: str = '') -> None:
+  """Leaves out the frame above and at the right; adds a grid along an axis.
+
+  Args:
+    ax: of the plot.
+    grid: 'x' or 'y'; '': none.
+  """
+  ax.spines[['top', 'right']].set_visible(False)
+  if grid:
+    ax.grid(axis=grid, color='#e5e5e5')
+    ax.set_axisbelow(True)
+
+
 def save_confusion(
-  path: str | os.PathLike[str],
+  path: epath.PathLike,
   confusion: np.ndarray,
   label_names: Sequence[str],
   title: str,
@@ -32,8 +53,8 @@ def save_confusion(
     title: above it.
   """
   size = 2.2 + 0.7 * len(label_names)
-  figure = matplotlib.figure.Figure((size, size), layout='constrained')
-  ax = figure.subplots()
+  drawn = new_figure(size, size)
+  ax = drawn.subplots()
   shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
   ax.imshow(shares, cmap='Blues', vmin=0, vmax=1)
   for (row, column), count in np.ndenumerate(confusion):
@@ -56,11 +77,11 @@ def save_confusion(
       colour = COLOURS.get(name, _GREY)
       tick.tick1line.set(mec=colour, markersize=6, mew=14)
   ax.set(xlabel='predicted', ylabel='true', title=title)
-  figure.savefig(path, dpi=120)
+  save(drawn, path)
 
 
 def save_reliability(
-  path: str | os.PathLike[str], reliability: Reliability, title: str
+  path: epath.PathLike, reliability: Reliability, title: str
 ) -> None:
   """Draws accuracy by confidence, and below it where the clips lie.
 
@@ -69,8 +90,8 @@ def save_reliability(
     reliability: the bins.
     title: above it.
   """
-  figure = matplotlib.figure.Figure((5.6, 6.2), layout='constrained')
-  ax, below = figure.subplots(2, sharex=True, height_ratios=[4, 1])
+  drawn = new_figure(5.6, 6.2)
+  ax, below = drawn.subplots(2, sharex=True, height_ratios=[4, 1])
   edges = np.linspace(0, 1, len(reliability.counts) + 1)
   width = edges[1]
   centres = edges[:-1] + width / 2
@@ -96,11 +117,11 @@ def save_reliability(
   )
   below.bar(centres, reliability.counts, width, color=_GREY, ec='white')
   below.set(xlabel='confidence', ylabel='clips')
-  figure.savefig(path, dpi=120)
+  save(drawn, path)
 
 
 def save_coverage(
-  path: str | os.PathLike[str],
+  path: epath.PathLike,
   coverage: Coverage,
   accuracy: float,
   title: str,
@@ -113,8 +134,8 @@ def save_coverage(
     accuracy: where it is reached, the curve is marked.
     title: above it.
   """
-  figure = matplotlib.figure.Figure((5.6, 4.6), layout='constrained')
-  ax = figure.subplots()
+  drawn = new_figure(5.6, 4.6)
+  ax = drawn.subplots()
   whole = coverage.accuracy[-1]
   ax.axhline(whole, color=_GREY, ls='--', lw=1, label=f'all clips {whole:.1%}')
   # Steps: the next clip is answered, or it is not.
@@ -139,12 +160,12 @@ def save_coverage(
     ylim=(0, 1.02),
     title=title,
   )
-  ax.spines[['top', 'right']].set_visible(False)
-  figure.savefig(path, dpi=120)
+  bare(ax)
+  save(drawn, path)
 
 
 def save_learning_curves(
-  path: str | os.PathLike[str],
+  path: epath.PathLike,
   curves: Sequence[Mapping[str, np.ndarray]],
   title: str,
 ) -> None:
@@ -157,18 +178,17 @@ def save_learning_curves(
       validation_accuracy; nan in an epoch without one.
     title: above it.
   """
-  figure = matplotlib.figure.Figure((10, 4.2), layout='constrained')
-  figure.suptitle(title)
-  columns = figure.subplots(1, 2)
+  drawn = new_figure(10, 4.2)
+  drawn.suptitle(title)
+  columns = drawn.subplots(1, 2)
   for ax, metric in zip(columns, ('loss', 'accuracy'), strict=True):
     _draw_curves(ax, curves, f'train_{metric}', 'training', _OURS)
     _draw_curves(ax, curves, f'validation_{metric}', 'validation', _OTHER)
     ax.set(xlabel='epoch', ylabel=metric)
     ax.set_ylim(0, 1.02 if metric == 'accuracy' else None)
-    ax.grid(axis='y', color='#e5e5e5')
-    ax.spines[['top', 'right']].set_visible(False)
+    bare(ax, 'y')
     ax.legend(frameon=False)
-  figure.savefig(path, dpi=120)
+  save(drawn, path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +211,7 @@ class Bar:
 
 
 def save_comparison(
-  path: str | os.PathLike[str], bars: Sequence[Bar], title: str
+  path: epath.PathLike, bars: Sequence[Bar], title: str
 ) -> None:
   """Draws accuracies with their intervals, beside the paper's.
 
@@ -200,10 +220,8 @@ def save_comparison(
     bars: from top to bottom.
     title: above it.
   """
-  figure = matplotlib.figure.Figure(
-    (9, 1.6 + 0.5 * len(bars)), layout='constrained'
-  )
-  ax = figure.subplots()
+  drawn = new_figure(9, 1.6 + 0.5 * len(bars))
+  ax = drawn.subplots()
   rows = np.arange(len(bars))
   accuracies = [bar.accuracy for bar in bars]
   ax.barh(rows, accuracies, 0.62, color=_OURS, label='ours, mean over folds')
@@ -234,20 +252,12 @@ def save_comparison(
     zorder=3,
     label='the paper; hollow: not like for like',
   )
-  figure.legend(loc='outside lower center', ncols=3, frameon=False)
+  drawn.legend(loc='outside lower center', ncols=3, frameon=False)
   ax.set_yticks(range(len(bars)), [bar.name for bar in bars])
   ax.invert_yaxis()
   ax.set(xlabel='accuracy', xlim=(0, 1), title=title)
-  ax.grid(axis='x', color='#e5e5e5')
-  ax.set_axisbelow(True)
-  ax.spines[['top', 'right']].set_visible(False)
-  figure.savefig(path, dpi=120)
-
-
-def colour_of(label: str, index: int) -> str:
-  """Its emotion's colour; of a label that is none, one by its place."""
-  fallback = _FALLBACK_COLOURS[index % len(_FALLBACK_COLOURS)]
-  return COLOURS.get(label, fallback)
+  bare(ax, 'x')
+  save(drawn, path)
 
 
 def _draw_curves(
@@ -257,12 +267,15 @@ def _draw_curves(
   name: str,
   colour: str,
 ) -> None:
-  """Each fold that was measured as a thin line, and their mean.
+  """Draws each fold that was measured as a thin line, and their mean.
 
   A line goes through the epochs that were measured; the mean, through those of
   all of these folds.
   """
-  known = [_measured(fold, metric) for fold in curves]
+  known = []
+  for fold in curves:
+    pairs = zip(fold['epoch'], fold.get(metric, ()), strict=False)
+    known.append({epoch: value for epoch, value in pairs if np.isfinite(value)})
   known = [values for values in known if values]
   if not known:
     return
@@ -272,12 +285,3 @@ def _draw_curves(
   mean = [np.mean([values[epoch] for values in known]) for epoch in epochs]
   label = f'{name}, mean of {len(known)} folds' if len(known) > 1 else name
   ax.plot(epochs, mean, color=colour, lw=2.2, label=label)
-
-
-def _measured(
-  fold: Mapping[str, np.ndarray], metric: str
-) -> dict[float, float]:
-  """A metric by epoch, less the epochs without one."""
-  values = fold.get(metric, np.full(len(fold['epoch']), np.nan))
-  pairs = zip(fold['epoch'], values, strict=True)
-  return {epoch: value for epoch, value in pairs if np.isfinite(value)}

@@ -1,9 +1,10 @@
-"""Writes what runs came to, beside the paper: Markdown, HTML and pictures."""
+"""Reports runs beside the paper: Markdown, HTML and pictures."""
 
 import collections
-import pathlib
 import re
 from collections.abc import Sequence
+
+from etils import epath
 
 from avemotion.evaluation import markdown, paper, plots, run_section
 from avemotion.evaluation.runs import CrossValidation
@@ -25,8 +26,8 @@ OVERVIEW_HEADER = (
 
 
 def write_report(
-  scores: Sequence[RunScores], directory: pathlib.Path
-) -> list[pathlib.Path]:
+  scores: Sequence[RunScores], directory: epath.PathLike
+) -> list[epath.Path]:
   """Writes `report.md`, `report.html` and their pictures.
 
   Args:
@@ -39,6 +40,7 @@ def write_report(
   Raises:
     OSError: a file cannot be written.
   """
+  directory = epath.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
   sections, pictures = [], []
   if len(scores) > 1:
@@ -49,9 +51,8 @@ def write_report(
     sections.append(_overview(scores, comparison))
     pictures.append(comparison)
   for stem, one in zip(_stems(scores), scores, strict=True):
-    drawn = run_section.draw(one, directory, stem)
-    sections.append(run_section.write(one, drawn))
-    pictures.extend(drawn)
+    sections.append(run_section.write(one, stem))
+    pictures.extend(_draw(one, directory, stem))
   text = (
     '\n\n'.join(['# Report', markdown.wrap(_WARNING, '> '), *sections]) + '\n'
   )
@@ -116,7 +117,7 @@ def _is_named_row(run: CrossValidation, rows: Sequence[paper.Row]) -> bool:
 
 
 def _stems(scores: Sequence[RunScores]) -> list[str]:
-  """What each run's pictures begin with; runs of one name are numbered."""
+  """Names for the runs' pictures; runs of one name are numbered."""
   seen: collections.Counter[str] = collections.Counter()
   stems = []
   for one in scores:
@@ -124,6 +125,29 @@ def _stems(scores: Sequence[RunScores]) -> list[str]:
     seen[stem] += 1
     stems.append(f'{stem}.{seen[stem]}' if seen[stem] > 1 else stem)
   return stems
+
+
+def _draw(
+  scores: RunScores, directory: epath.Path, stem: str
+) -> list[epath.Path]:
+  """Draws a run's `run_section.PICTURES`."""
+  run = scores.run
+  confusion, reliability, coverage, curves = paths = [
+    directory / f'{stem}.{name}.png' for name in run_section.PICTURES
+  ]
+  title = f'{run.name}, {run.protocol}'
+  plots.save_confusion(
+    confusion,
+    scores.confusion,
+    run.label_names,
+    f'{title}: {scores.accuracy.pooled:.1%} of {run.labels.size} clips',
+  )
+  plots.save_reliability(reliability, scores.reliability, title)
+  plots.save_coverage(
+    coverage, scores.coverage, run_section.COVERED_ACCURACY, title
+  )
+  plots.save_learning_curves(curves, [f.curves for f in run.folds], title)
+  return paths
 
 
 def _bar(scores: RunScores) -> plots.Bar:
@@ -136,7 +160,7 @@ def _bar(scores: RunScores) -> plots.Bar:
   )
 
 
-def _overview(scores: Sequence[RunScores], comparison: pathlib.Path) -> str:
+def _overview(scores: Sequence[RunScores], comparison: epath.Path) -> str:
   rows = [overview_row(one) for one in scores]
   num_folds = max(len(one.run.folds) for one in scores)
   return '\n\n'.join(

@@ -1,64 +1,36 @@
-"""The part of a report that is about one run: its pictures, and its text."""
+"""The part of a report that is about one run, in words and tables."""
 
-import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from etils import epath
 
 from avemotion.data import folds
-from avemotion.evaluation import markdown, metrics, paper, plots
+from avemotion.evaluation import markdown, metrics, paper
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores, Score
 
-_ACCURACY = 0.9  # That a user might want of the answers that are given.
+COVERED_ACCURACY = 0.9  # of the clips that are answered, for the coverage curve
+PICTURES = ('confusion', 'reliability', 'coverage', 'curves')
 _PAPERS_PROTOCOLS = {
   'random80': 'a random 80/20 split',
   'random10': 'random ten-fold cross-validation',
 }
 
 
-def draw(
-  scores: RunScores, directory: pathlib.Path, stem: str
-) -> list[pathlib.Path]:
-  """Draws a run.
+def write(scores: RunScores, stem: str) -> str:
+  """Writes a run's text in Markdown.
 
   Args:
     scores: of the run.
-    directory: of the report.
-    stem: what the pictures' names begin with.
-
-  Returns:
-    Confusion matrix, reliability diagram, coverage, learning curves.
-  """
-  run = scores.run
-  confusion, reliability, coverage, curves = paths = [
-    directory / f'{stem}.{name}.png'
-    for name in ('confusion', 'reliability', 'coverage', 'curves')
-  ]
-  title = f'{run.name}, {run.protocol}'
-  plots.save_confusion(
-    confusion,
-    scores.confusion,
-    run.label_names,
-    f'{title}: {scores.accuracy.pooled:.1%} of {run.labels.size} clips',
-  )
-  plots.save_reliability(reliability, scores.reliability, title)
-  plots.save_coverage(coverage, scores.coverage, _ACCURACY, title)
-  plots.save_learning_curves(curves, [f.curves for f in run.folds], title)
-  return paths
-
-
-def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
-  """A run's text in Markdown.
-
-  Args:
-    scores: of the run.
-    pictures: from `draw`.
+    stem: what the names of its `PICTURES` begin with.
 
   Returns:
     The section, from its heading on.
   """
-  confusion, reliability, coverage, curves = (path.name for path in pictures)
+  confusion, reliability, coverage, curves = (
+    f'{stem}.{name}.png' for name in PICTURES
+  )
   return '\n\n'.join(
     [
       f'## `{scores.run.name}`',
@@ -67,7 +39,7 @@ def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
       _explanation(scores),
       '### Confusion',
       f'![Confusion matrix]({confusion})',
-      _recall_table(scores),
+      recall_table(scores.confusion, scores.run.label_names),
       '### Calibration',
       f'![Reliability diagram]({reliability})',
       _coverage(scores.coverage),
@@ -80,7 +52,7 @@ def write(scores: RunScores, pictures: Sequence[pathlib.Path]) -> str:
 
 
 def explain_scores(num_folds: int) -> str:
-  """What ± and CI stand for.
+  """Explains what ± and CI stand for.
 
   Args:
     num_folds: of the run, or the most of several.
@@ -103,28 +75,46 @@ def explain_scores(num_folds: int) -> str:
 
 
 def cells(score: Score) -> tuple[str, str]:
-  """Mean ± standard deviation over folds, and the interval; for a table."""
-  mean = _percent(score.mean)
+  """Returns mean ± standard deviation over folds, and the interval."""
+  mean = markdown.percent(score.mean)
   if score.std is not None:
     mean = f'{100 * score.mean:.1f} ± {100 * score.std:.1f}%'
-  low, high = score.interval
-  return mean, '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'
+  return mean, markdown.interval(score.interval)
 
 
 def _facts(run: CrossValidation) -> str:
-  """The model, the protocol, the features and the data, in words."""
-  epochs = _from_to(fold.summary['epochs'] for fold in run.folds)
+  """Lists model, protocol, features, data and training."""
+  dataset = str(run.config['data'].get('dataset', 'not named'))
+  if dataset.endswith('.npz'):
+    dataset = epath.Path(dataset).name
+  protocol = folds.named(run.protocol).meaning
+  if run.enrolled:
+    protocol += (
+      '; every speaker is enrolled, with the mean of their own unlabelled clips'
+      f' ({" and ".join(run.enrolled)})'
+    )
+  epochs = sorted({fold.summary['epochs'] for fold in run.folds})
+  # Each fold's seconds are those of all that were trained together.
+  programs = {
+    (fold.workdir, *fold.summary['trained_together']): fold.summary['seconds']
+    for fold in run.folds
+  }
   facts = {
     'Model': f'{run.modality}, {paper.describe_model(run.config["model"])}',
-    f'Protocol `{run.protocol}`': _protocol(run),
+    f'Protocol `{run.protocol}`': protocol,
     'Features': '; '.join(
       f'{modality} from {source}' for modality, source in run.sources.items()
     ),
     'Data': (
-      f'`{_dataset(run)}` (digest {run.folds[0].summary["data_digest"]}),'
+      f'`{dataset}` (digest {run.folds[0].summary["data_digest"]}),'
       f' {run.labels.size} test clips of {np.unique(run.actors).size} actors'
     ),
-    'Training': f'{epochs} epochs, {_duration(run)}',
+    'Training': (
+      f'{" to ".join(map(str, dict.fromkeys([epochs[0], epochs[-1]])))} epochs,'
+      f' {sum(programs.values()):.0f} seconds'
+      + f' in {len(programs)} programs'
+      * (len(programs) > 1)
+    ),
   }
   return '\n'.join(
     markdown.wrap(f'{name}: {words}.', '- ', '  ')
@@ -132,77 +122,34 @@ def _facts(run: CrossValidation) -> str:
   )
 
 
-def _protocol(run: CrossValidation) -> str:
-  meaning = folds.named(run.protocol).meaning
-  if not run.enrolled:
-    return meaning
-  return (
-    f'{meaning}; every speaker is enrolled, with the mean of their own'
-    f' unlabelled clips ({" and ".join(run.enrolled)})'
-  )
-
-
-def _dataset(run: CrossValidation) -> str:
-  """A TFDS name, or the name of a file, less where it lies."""
-  dataset = str(run.config['data'].get('dataset', 'not named'))
-  return pathlib.PurePath(dataset).name if dataset.endswith('.npz') else dataset
-
-
-def _duration(run: CrossValidation) -> str:
-  """Wall time; each fold's `seconds` is that of all that trained with it."""
-  programs: dict[tuple[pathlib.Path, tuple[int, ...]], float] = {}
-  for fold in run.folds:
-    program = fold.workdir, tuple(fold.summary['trained_together'])
-    seconds = fold.summary['seconds']
-    programs[program] = max(programs.get(program, 0), seconds)
-  in_all = f'{sum(programs.values()):.0f} seconds'
-  sizes = [len(together) for _, together in programs]
-  if sizes == [1]:
-    return in_all
-  if len(sizes) == 1:
-    return f'{sizes[0]} folds together in {in_all}'
-  plural = 's' * (max(sizes) > 1)
-  return (
-    f'{len(sizes)} programs of {_from_to(sizes)} fold{plural} each, {in_all} in'
-    ' all'
-  )
-
-
-def _from_to(numbers: Iterable[int]) -> str:
-  """The least and the greatest: '8 to 40', or '40' where they are one."""
-  ordered = sorted(set(numbers))
-  return ' to '.join(map(str, ordered[:1] + ordered[1:][-1:]))
-
-
 def _comparison(scores: RunScores) -> str:
-  """Ours, the paper's and people's, one below the other."""
+  """Tabulates our scores, the paper's and people's."""
   run, row = scores.run, scores.papers_row
+  both = scores.accuracy, scores.uar
   count = len(run.folds)
   ours = 'ours' if count == 1 else f'ours, mean of {count} folds'
   rows = [[ours, *cells(scores.accuracy), *cells(scores.uar)]]
-  means = [_percent(score.mean) for score in (scores.accuracy, scores.uar)]
-  pooled = [_percent(score.pooled) for score in (scores.accuracy, scores.uar)]
-  if pooled != means:
+  pooled = [markdown.percent(score.pooled) for score in both]
+  if pooled != [markdown.percent(score.mean) for score in both]:
     rows.append(['ours, all test clips pooled', pooled[0], '', pooled[1], ''])
   if row:
     words = [f'the paper, Table {"I" * row.table}', *scores.differences]
     rows.append([', '.join(words), f'{row.accuracy:.0%}', '', '', ''])
   people = 'video and audio' if run.modality == 'fusion' else run.modality
-  humans = f'{paper.HUMANS[run.modality]:.0%}'
   words = [f'humans, {people} of RAVDESS']
   if not paper.has_papers_classes(run.label_names):
     words.append('other classes')
+  humans = f'{paper.HUMANS[run.modality]:.0%}'
   rows.append([', '.join(words), humans, '', '', ''])
-  header = ('', 'accuracy', '95 % CI', 'UAR', '95 % CI')
-  return markdown.table(header, rows)
+  return markdown.table(('', 'accuracy', '95 % CI', 'UAR', '95 % CI'), rows)
 
 
 def _explanation(scores: RunScores) -> str:
+  error = scores.reliability.expected_calibration_error
   sentences = [
     explain_scores(len(scores.run.folds)),
-    f'Macro-F1 {_percent(scores.macro_f1)}, expected calibration error'
-    f' {_percent(scores.reliability.expected_calibration_error)}, both over all'
-    ' test clips.',
+    f'Macro-F1 {markdown.percent(scores.macro_f1)}, expected calibration error'
+    f' {markdown.percent(error)}, both over all test clips.',
   ]
   if scores.run.temperatures:
     least, most = min(scores.run.temperatures), max(scores.run.temperatures)
@@ -224,45 +171,55 @@ def _explanation(scores: RunScores) -> str:
 
 
 def _coverage(coverage: metrics.Coverage) -> str:
-  """At which confidence an accuracy is reached, if at any."""
-  reached = coverage.reaching(_ACCURACY)
+  """Says at which confidence an accuracy is reached, if at any."""
+  reached = coverage.reaching(COVERED_ACCURACY)
   if reached is None:
     return markdown.wrap(
-      f'However confident, no share of the clips has {_ACCURACY:.0%} of them'
-      ' recognised.'
+      f'However confident, no share of the clips has {COVERED_ACCURACY:.0%} of'
+      ' them recognised.'
     )
   confidence, share = reached
   return markdown.wrap(
-    f'Of the {_percent(share)} of clips with a confidence of {confidence:.3f}'
-    f' or more, {_ACCURACY:.0%} or more are recognised. It is read off'
+    f'Of the {share:.1%} of clips with a confidence of {confidence:.3f} or'
+    f' more, {COVERED_ACCURACY:.0%} or more are recognised. It is read off'
     ' these test clips: one to decide by is to be chosen on validation clips.'
   )
 
 
-def _recall_table(scores: RunScores) -> str:
-  clips = scores.confusion.sum(axis=1)
-  shares = metrics.recalls(scores.confusion)
-  rows = [
-    [name, str(count), _percent(recall)]
-    for name, count, recall in zip(
-      scores.run.label_names, clips, shares, strict=True
-    )
-  ]
-  return markdown.table(('class', 'test clips', 'recall'), rows)
+def recall_table(confusion: np.ndarray, label_names: Sequence[str]) -> str:
+  """Tabulates each label's test clips and recall.
+
+  Args:
+    confusion: int[labels, labels]; rows are true labels.
+    label_names: of the rows.
+
+  Returns:
+    Markdown.
+  """
+  return markdown.table(
+    ('class', 'test clips', 'recall'),
+    [
+      [name, str(clips), markdown.percent(recall)]
+      for name, clips, recall in zip(
+        label_names,
+        confusion.sum(axis=1),
+        metrics.recalls(confusion),
+        strict=True,
+      )
+    ],
+  )
 
 
 def _fold_table(run: CrossValidation) -> str:
-  rows = [
+  return markdown.table(
+    ('fold', 'test clips', 'accuracy', 'UAR'),
     [
-      str(fold.number),
-      str(len(fold.clip_ids)),
-      _percent(fold.summary['accuracy']),
-      _percent(fold.summary['uar']),
-    ]
-    for fold in run.folds
-  ]
-  return markdown.table(('fold', 'test clips', 'accuracy', 'UAR'), rows)
-
-
-def _percent(share: float) -> str:
-  return '–' if np.isnan(share) else f'{share:.1%}'
+      [
+        str(fold.number),
+        str(len(fold.clip_ids)),
+        markdown.percent(fold.summary['accuracy']),
+        markdown.percent(fold.summary['uar']),
+      ]
+      for fold in run.folds
+    ],
+  )

@@ -7,13 +7,13 @@ together or apart, in one work directory or in several.
 import collections
 import dataclasses
 import functools
-import itertools
 import json
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from avemotion.data import folds
 from avemotion.evaluation import calibration, fold_outputs, paper
@@ -36,12 +36,12 @@ class CrossValidation:
 
   @property
   def config(self) -> dict[str, Any]:
-    """What every fold was trained with."""
+    """The configuration that every fold was trained with."""
     return self.folds[0].summary['config']
 
   @property
   def protocol(self) -> str:
-    """Its name in `avemotion.data.folds.named`."""
+    """Name of the protocol in `avemotion.data.folds.named`."""
     return self.folds[0].protocol
 
   @property
@@ -56,12 +56,12 @@ class CrossValidation:
 
   @property
   def sources(self) -> dict[str, str]:
-    """What each modality's features are, in words."""
+    """Each modality's features, in words."""
     return self.folds[0].summary['sources']
 
   @property
   def label_names(self) -> tuple[str, ...]:
-    """Of the classes, in the paper's order."""
+    """Names of the classes, in the paper's order."""
     return self.folds[0].label_names
 
   @functools.cached_property
@@ -71,7 +71,7 @@ class CrossValidation:
 
   @functools.cached_property
   def fold_numbers(self) -> np.ndarray:
-    """int64[clips], of the fold that tests the clip."""
+    """int64[clips], number of the fold that tests the clip."""
     sizes = [len(fold.clip_ids) for fold in self.folds]
     return np.repeat([fold.number for fold in self.folds], sizes)
 
@@ -95,13 +95,13 @@ class CrossValidation:
 
 
 def read_runs(
-  workdirs: Sequence[pathlib.Path], scored: str = 'test'
+  workdirs: Sequence[epath.PathLike], scored: str = 'test'
 ) -> list[CrossValidation]:
   """Reads work directories, and merges the folds of each configuration.
 
   Args:
     workdirs: of `launch/train.py`, or of a sweep, whose sub-directories are
-      such.
+      such; local, or as gs://….
     scored: as for `fold_outputs.read_fold`.
 
   Returns:
@@ -109,22 +109,34 @@ def read_runs(
     models, else by name.
 
   Raises:
-    ReportError: a directory holds no fold; files are damaged or disagree;
-      folds in one directory are of different runs; a fold is missing, or there
-      twice and different.
+    ReportError: a directory holds no finished fold, files are damaged, or a
+      fold is missing, or there twice and different.
   """
-  directories = [path for workdir in workdirs for path in _find(workdir)]
+  directories = {
+    str(_absolute(directory)): directory
+    for workdir in workdirs
+    for directory in _find(epath.Path(workdir))
+  }
   by_config: dict[str, list[FoldOutputs]] = collections.defaultdict(list)
-  for directory in {path.resolve(): path for path in directories}.values():
-    finished = _read_directory(directory, scored)
-    by_config[_key(finished[0])].extend(finished)
-  for one, other in itertools.combinations(by_config.values(), 2):
-    _check_not_meant_as_one(one, other)
-  return _in_order([_merge(parts) for parts in by_config.values()])
+  for directory in directories.values():
+    for fold in _read_directory(directory, scored):
+      data = fold.summary['data_digest']
+      by_config[json.dumps([fold.settings, data], sort_keys=True)].append(fold)
+  runs = [_merge(parts) for parts in by_config.values()]
+  rows = paper.table_of([run.config['model'] for run in runs])
+
+  def place(run: CrossValidation) -> tuple[int, str, str]:
+    model = run.config['model']
+    matches = (i for i, row in enumerate(rows) if paper.is_row(model, row))
+    return next(matches, 0), run.name, run.protocol
+
+  return sorted(runs, key=place)
 
 
-def candidate_of(search: pathlib.Path, run: CrossValidation) -> CrossValidation:
-  """The search's run of a recipe, which scored its validation clips.
+def candidate_of(
+  search: epath.PathLike, run: CrossValidation
+) -> CrossValidation:
+  """Reads the search's run of a recipe, which scored its validation clips.
 
   A recipe that trains on validation clips has none left to fit a temperature
   on; the same recipe, as a candidate of the search that chose it, has.
@@ -148,29 +160,38 @@ def candidate_of(search: pathlib.Path, run: CrossValidation) -> CrossValidation:
     raise ReportError(
       f'{run.name}: its folds have temperatures of their validation clips'
     )
-  for key, of in _COMPARED.items():
-    difference = _difference(of(candidate), of(run))
-    if difference:
-      raise ReportError(f'{search} is of another {key}: {difference}')
+  difference = _difference(_recipe(candidate), _recipe(run))
+  if difference:
+    raise ReportError(f'{search} is of another recipe or data: {difference}')
   return candidate
 
 
 def _recipe(run: CrossValidation) -> dict[str, Any]:
-  """A configuration, less what makes a candidate of it, or another seed."""
-  settings = run.folds[0].settings
-  recipe = {key: value for key, value in settings.items() if key != 'seed'}
+  """Returns what a candidate has alike with its run: not the seed."""
+  fold = run.folds[0]
+  recipe = {k: v for k, v in fold.settings.items() if k != 'seed'}
   data = {k: v for k, v in recipe['data'].items() if k != 'validation'}
-  return recipe | {'data': data}
+  return recipe | {'data': data, 'data_digest': fold.summary['data_digest']}
 
 
-_COMPARED: dict[str, Callable[[CrossValidation], Any]] = {
-  'recipe': _recipe,
-  'data set': lambda run: run.folds[0].summary['data_digest'],
-}
+def _difference(one: Any, other: Any, key: str = '') -> str:
+  """Names where two JSON values differ, as 'model.layers: 1 and 3'."""
+  if isinstance(one, Mapping) and isinstance(other, Mapping):
+    parts = (
+      _difference(one.get(name), other.get(name), f'{key}.{name}'.strip('.'))
+      for name in sorted({*one, *other})
+    )
+    return '; '.join(part for part in parts if part)
+  return '' if one == other else f'{key}: {one} and {other}'
 
 
-def _find(workdir: pathlib.Path) -> list[pathlib.Path]:
-  """The work directory if it holds folds, or those below it that do."""
+def _absolute(path: epath.Path) -> epath.Path:
+  """Resolves a local path; epath would take gs://… for a relative one."""
+  return path if '://' in os.fspath(path) else path.resolve()
+
+
+def _find(workdir: epath.Path) -> list[epath.Path]:
+  """Returns the directory if it holds folds, or those below it that do."""
   if not workdir.is_dir():
     raise ReportError(f'{workdir}: no such directory')
   if _fold_directories(workdir):
@@ -185,12 +206,11 @@ def _find(workdir: pathlib.Path) -> list[pathlib.Path]:
   return runs
 
 
-def _fold_directories(workdir: pathlib.Path) -> list[pathlib.Path]:
+def _fold_directories(workdir: epath.Path) -> list[epath.Path]:
   return sorted(path for path in workdir.glob('fold_*') if path.is_dir())
 
 
-def _read_directory(directory: pathlib.Path, scored: str) -> list[FoldOutputs]:
-  """The finished folds of a directory, which are all of one run."""
+def _read_directory(directory: epath.Path, scored: str) -> list[FoldOutputs]:
   finished = [
     fold_outputs.read_fold(path, scored)
     for path in _fold_directories(directory)
@@ -201,59 +221,13 @@ def _read_directory(directory: pathlib.Path, scored: str) -> list[FoldOutputs]:
       f'{directory}: no fold of it is finished; go on with python'
       f' launch/train.py --workdir={directory}'
     )
-  for other in finished[1:]:
-    _check_same(finished[0], other)
   return finished
 
 
-def _key(fold: FoldOutputs) -> str:
-  return json.dumps(
-    [fold.settings, fold.summary['data_digest']], sort_keys=True
-  )
-
-
-def _check_same(one: FoldOutputs, other: FoldOutputs) -> None:
-  """Folds that are averaged are of one configuration, data and labels."""
-  compared = {'config': (one.settings, other.settings)} | {
-    key: (one.summary[key], other.summary[key])
-    for key in ('label_names', 'sources', 'data_digest')
-  }
-  for key, values in compared.items():
-    difference = _difference(*values)
-    if difference:
-      trained = ', trained on different data' * (key == 'data_digest')
-      raise ReportError(
-        f'{one.directory} and {other.directory} cannot be averaged{trained}:'
-        f' {key} differs ({difference})'
-      )
-
-
-def _difference(one: Any, other: Any, key: str = '') -> str:
-  """Where two JSON values differ: 'model.layers: 1 and 3'; '' if nowhere."""
-  if isinstance(one, Mapping) and isinstance(other, Mapping):
-    parts = (
-      _difference(one.get(name), other.get(name), f'{key}.{name}'.strip('.'))
-      for name in sorted({*one, *other})
-    )
-    return '; '.join(part for part in parts if part)
-  return '' if one == other else f'{key}: {one} and {other}'.removeprefix(': ')
-
-
-def _check_not_meant_as_one(
-  one: Sequence[FoldOutputs], other: Sequence[FoldOutputs]
-) -> None:
-  """Two runs that lack what the other has are one run, changed midway."""
-  same_protocol = one[0].protocol == other[0].protocol
-  apart = {f.number for f in one}.isdisjoint(f.number for f in other)
-  if same_protocol and apart:
-    _check_same(one[0], other[0])
-
-
 def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
-  """The run that the folds of one or several directories make."""
+  """Puts the folds of one or several directories together."""
   by_number: dict[int, FoldOutputs] = {}
   for fold in parts:
-    _check_same(parts[0], fold)
     other = by_number.setdefault(fold.number, fold)
     if not fold.same_content(other):
       raise ReportError(
@@ -262,8 +236,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
       )
   ordered = tuple(by_number[number] for number in sorted(by_number))
   _check_whole(ordered)
-  _check_disjoint(ordered)
-  names = sorted({fold.workdir.resolve().name for fold in ordered})
+  names = sorted({_absolute(fold.workdir).name for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''
   return CrossValidation(names[0] + more, ordered)
 
@@ -283,28 +256,3 @@ def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
       f' {", ".join(map(str, missing))} missing or not finished. Train what is'
       f' missing with the same configuration: {"; ".join(commands)}'
     )
-
-
-def _check_disjoint(ordered: Sequence[FoldOutputs]) -> None:
-  """Folds of one division test no clip twice."""
-  tested: dict[str, pathlib.Path] = {}
-  for fold in ordered:
-    for clip in fold.clip_ids:
-      other = tested.setdefault(clip, fold.directory)
-      if other != fold.directory:
-        raise ReportError(
-          f'{other} and {fold.directory} both test {clip}: they come from'
-          ' different divisions of the data'
-        )
-
-
-def _in_order(runs: Sequence[CrossValidation]) -> list[CrossValidation]:
-  """As the paper's table has them, then by name."""
-  rows = paper.table_of([run.config['model'] for run in runs])
-
-  def place(run: CrossValidation) -> tuple[int, str, str]:
-    model = run.config['model']
-    matches = (i for i, row in enumerate(rows) if paper.is_row(model, row))
-    return next(matches, 0), run.name, run.protocol
-
-  return sorted(runs, key=place)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from avemotion.features.clip import ClipFeatures
-from avemotion.recognition import windows
 from avemotion.recognition.explanation import Explanation
 
 # Where probabilities are calibrated, a label of less is more likely wrong than
@@ -36,7 +35,7 @@ class ClipFailure:
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-  """What a clip's emotion is taken to be.
+  """The emotion that is recognised in a clip.
 
   Attributes:
     clip: the path as given.
@@ -130,32 +129,9 @@ class Prediction:
 
   def save_plot(self, path: str | os.PathLike[str]) -> None:
     """Draws probabilities over time, what they come from, and the clip."""
-    from avemotion.evaluation import clip_plots
+    from avemotion.recognition import timeline  # Matplotlib.
 
-    shown = self.features
-    loudness = faces = None
-    if shown.loudness is not None:
-      loudness = windows.step_ends(len(shown.loudness)), shown.loudness
-    if shown.crops is not None and shown.crop_seconds is not None:
-      faces = shown.crop_seconds, shown.crops
-    clip_plots.save_timeline(
-      path,
-      self.timeline_seconds,
-      dict(zip(self.probabilities, self.timeline.T, strict=True)),
-      self.probabilities,
-      duration=self.seconds,
-      title=(
-        f'{os.path.basename(self.clip)}: {self.label}'
-        f' ({", ".join(self.modalities)})'
-      ),
-      branches={
-        f'{name}\nalone': dict(zip(self.probabilities, rows.T, strict=True))
-        for name, rows in self.branches.items()
-      },
-      attributions=self.explanation.curves() if self.explanation else {},
-      loudness=loudness,
-      faces=faces,
-    )
+    timeline.save(path, self)
 
 
 def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:

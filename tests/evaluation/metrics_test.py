@@ -122,11 +122,6 @@ def test_coverage_is_that_of_thresholds():
   assert curve.accuracy[-1] == pytest.approx(hit.mean())
 
 
-def test_coverage_of_no_clips_is_refused():
-  with pytest.raises(ValueError, match='one clip or more'):
-    metrics.coverage_curve(np.zeros((0, 8)), np.zeros(0, int))
-
-
 def scored_clips():
   """Labels, predictions and actors, some of whom are easier than others."""
   rng = np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""The report as a whole; launch/report_test.py has this module's usual name."""
+"""Several runs make one report; launch/report_test.py has the usual name."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_one_run_is_one_section(tmp_path, write_run):
     'my_run.coverage.png',
     'my_run.curves.png',
   ]
-  assert all(path.stat().st_size for path in written)
+  assert all(path.stat().length for path in written)
   text = written[0].read_text()
   assert 'Random folds share speakers' in text
   assert text.count('## `') == 1

@@ -1,0 +1,139 @@
+"""The picture of a prediction: probabilities over time, and their sources."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from etils import epath
+from matplotlib import axes
+
+from avemotion.emotions import colour_of
+from avemotion.evaluation import clip_plots
+from avemotion.evaluation.clip_plots import Panel
+from avemotion.recognition import windows
+from avemotion.recognition.prediction import Prediction
+
+_AGAINST = '#3a444f'
+
+
+def save(path: epath.PathLike, prediction: Prediction) -> None:
+  """Draws a clip's probabilities over time, what they come from, and the clip.
+
+  Below the probabilities come, where there are some: each branch by itself, of
+  which the labels that are the strongest at some point are shown; what each
+  step adds to the label; loudness; and faces.
+
+  Args:
+    path: the PNG.
+    prediction: with crops among its features, if faces are to be shown.
+  """
+  names = [*prediction.probabilities]
+  ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
+  colours = {name: colour_of(name, index) for index, name in enumerate(ranked)}
+  panels = [_probabilities(prediction, colours)]
+  for modality, rows in prediction.branches.items():
+    columns = dict(zip(names, rows.T, strict=True))
+    panels.append(
+      _branch(modality, prediction.timeline_seconds, columns, colours)
+    )
+  if prediction.explanation:
+    label = prediction.explanation.label
+    panels += _attributions(
+      prediction.explanation.curves(), label, colours[label]
+    )
+  shown = prediction.features
+  if shown.loudness is not None:
+    seconds = windows.step_ends(len(shown.loudness))
+    panels.append(clip_plots.loudness_panel(seconds, shown.loudness))
+  if shown.crops is not None and shown.crop_seconds is not None:
+    panels.append(
+      clip_plots.faces_panel(
+        shown.crop_seconds, shown.crops, prediction.seconds
+      )
+    )
+  title = (
+    f'{os.path.basename(prediction.clip)}: {prediction.label}'
+    f' ({", ".join(prediction.modalities)})'
+  )
+  clip_plots.save_panels(path, panels, prediction.seconds, title)
+
+
+def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
+  """Draws a line for each label, the strongest first and thickest."""
+  columns = dict(
+    zip(prediction.probabilities, prediction.timeline.T, strict=True)
+  )
+
+  def draw(ax: axes.Axes) -> None:
+    for index, (name, colour) in enumerate(colours.items()):
+      ax.plot(
+        prediction.timeline_seconds,
+        columns[name],
+        color=colour,
+        lw=2.5 if index == 0 else 1.5,
+        marker='o' if len(prediction.timeline_seconds) == 1 else None,
+        label=f'{name}  {prediction.probabilities[name]:.0%}',
+      )
+    ax.set(ylabel='probability', ylim=(0, 1))
+    ax.grid(axis='y', color='#e5e5e5')
+    ax.legend(
+      loc='center left',
+      bbox_to_anchor=(1.0, 0.5),
+      frameon=False,
+      title='of the clip',
+      alignment='left',
+    )
+
+  return 4.0, draw
+
+
+def _branch(
+  modality: str,
+  seconds: np.ndarray,
+  columns: Mapping[str, np.ndarray],
+  colours: Mapping[str, str],
+) -> Panel:
+  rows = np.array([*columns.values()])
+  known = rows[:, np.isfinite(rows).all(axis=0)]
+  strongest = [[*columns][i] for i in np.unique(known.argmax(axis=0))]
+
+  def draw(ax: axes.Axes) -> None:
+    for name in strongest:
+      ax.plot(seconds, columns[name], color=colours[name], lw=1.5)
+    ax.set(ylabel=f'{modality}\nalone', ylim=(0, 1), yticks=[0, 1])
+
+  return 1.2, draw
+
+
+def _attributions(
+  curves: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str, colour: str
+) -> list[Panel]:
+  """Fills what speaks for a label in its colour, what against it dark.
+
+  Heights are nats per second, as steps of sound and of picture differ in
+  length, and all rows have one scale, so that their areas compare.
+  """
+  steps = {}
+  for name, (seconds, nats) in curves.items():
+    length = np.median(np.diff(seconds)) if len(seconds) > 1 else 0.1
+    edges = np.append(seconds, seconds[-1] + length) - length / 2
+    steps[name] = nats / length, edges
+  highest = max(np.abs(rates).max() for rates, _ in steps.values()) or 1
+
+  def panel(name: str) -> Panel:
+    rates, edges = steps[name]
+
+    def draw(ax: axes.Axes) -> None:
+      for shown, height, words, part in (
+        (colour, 0.75, f'for {label}', np.maximum(rates, 0)),
+        (_AGAINST, 0.25, 'against', np.minimum(rates, 0)),
+      ):
+        ax.stairs(part, edges, fill=True, color=shown)
+        place = {'va': 'center', 'transform': ax.transAxes}
+        ax.text(1.015, height, words, color=shown, **place)
+      ax.axhline(0, color='#333333', lw=0.6)
+      ax.set(ylabel=name, ylim=(-highest, highest), yticks=[])
+
+    return 1.2, draw
+
+  return [panel(name) for name in steps]
