@@ -101,7 +101,7 @@ def test_a_result_that_cannot_be_is_refused(fold, rewrite, values, message):
   [
     ('clip_id', 'other', 'clip_id'),
     (',calm,', ',other,', 'calm'),
-    ('-01,', '-01', 'Error'),
+    ('prediction', 'other', 'prediction'),
   ],
 )
 def test_predictions_of_another_form_are_named(fold, old, new, message):
