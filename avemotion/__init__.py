@@ -2,6 +2,35 @@
 
 An implementation of "Video-Audio Emotion Recognition Based on Feature Fusion
 Deep Learning Method" (Song, Cai, Tan), and what goes beyond it.
+
+`avemotion.Recognizer` and `avemotion.extract` are imported when they are first
+used: `import avemotion` alone loads no other library.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  from avemotion.features.clip import extract
+  from avemotion.recognition.recognizer import Recognizer
+
 __version__ = '0.1.2'
+
+__all__ = ['Recognizer', 'extract']
+
+_MODULES = {
+  'Recognizer': 'avemotion.recognition.recognizer',
+  'extract': 'avemotion.features.clip',
+}
+
+
+def __getattr__(name: str) -> Any:
+  if name not in _MODULES:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  value = getattr(importlib.import_module(_MODULES[name]), name)
+  globals()[name] = value
+  return value
+
+
+def __dir__() -> list[str]:
+  return sorted({*globals(), *__all__})

@@ -91,7 +91,7 @@ def serve(
       import gradio
     except ImportError as error:
       raise ValueError(
-        f"the page needs Gradio ({error}): pip install -e '.[demo]'"
+        f"the page needs Gradio ({error}): pip install 'avemotion[demo]'"
       ) from error
     blocks = _build(gradio, recognizer, examples, limits)
     blocks.queue(max_size=_MOST_WAITING, api_open=False)

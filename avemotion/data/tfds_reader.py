@@ -34,7 +34,8 @@ def read(
   except ImportError as error:
     raise ValueError(
       f'{name}: reading a TFDS data set needs TensorFlow and'
-      ' tensorflow-datasets; without them train from an .npz'
+      f" tensorflow-datasets ({error}): pip install 'avemotion[data]', or train"
+      ' from an .npz'
     ) from error
   tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
   builder = _builder(name, data_dir)

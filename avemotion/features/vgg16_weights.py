@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -195,6 +194,13 @@ def _read_lpips(path: pathlib.Path) -> _Convolutions:
 
 def _read_keras(path: pathlib.Path) -> _Convolutions:
   try:
+    import h5py  # Only Keras's files need it.
+  except ImportError as error:
+    raise WeightsError(
+      f'{path}: expected h5py, to read a Keras file, got none installed. Run: '
+      "pip install 'avemotion[data]'"
+    ) from error
+  try:
     with h5py.File(path) as file:
       convolutions = _find_keras_convolutions(file)
   except (OSError, RuntimeError, KeyError) as error:
@@ -211,18 +217,18 @@ def _read_keras(path: pathlib.Path) -> _Convolutions:
   return convolutions
 
 
-def _find_keras_convolutions(file: h5py.File) -> _Convolutions:
+def _find_keras_convolutions(file: Any) -> _Convolutions:
   """Reads every layer with a four-dimensional kernel.
 
   Layers are groups 'block1_conv1/...' in the legacy layouts, under
   'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's; in
   each, their natural order is the order they run in.
   """
-  layers: dict[str, dict[int, h5py.Dataset]] = collections.defaultdict(dict)
+  layers: dict[str, dict[int, Any]] = collections.defaultdict(dict)
 
-  def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
-    # Adam's moments have the shapes of the kernels.
-    if isinstance(item, h5py.Dataset) and not name.startswith('optimizer'):
+  def collect(name: str, item: Any) -> None:
+    # Groups have no dimensions; Adam's moments have the shapes of the kernels.
+    if hasattr(item, 'ndim') and not name.startswith('optimizer'):
       layers[name.rpartition('/')[0]][item.ndim] = item
 
   file.get('model_weights', file).visititems(collect)

@@ -84,7 +84,10 @@ class _EventFile:
     try:
       import tensorflow as tf
     except ImportError as error:
-      raise ValueError(f'--tensorboard needs TensorFlow ({error})') from error
+      raise ValueError(
+        f'--tensorboard needs TensorFlow ({error}): pip install'
+        " 'avemotion[data]'"
+      ) from error
     self._summary = tf.summary
     # `tf.summary.scalar` needs the package tensorboard, and adds only this.
     self._metadata = tf.compat.v1.SummaryMetadata(

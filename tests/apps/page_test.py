@@ -90,6 +90,6 @@ def test_without_gradio_it_is_told_what_to_install(tmp_path, monkeypatch):
   monkeypatch.setenv('GRADIO_ANALYTICS_ENABLED', '')
   monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
   monkeypatch.setitem(sys.modules, 'gradio', None)
-  with pytest.raises(ValueError, match=r"pip install -e '\.\[demo\]'"):
+  with pytest.raises(ValueError, match=r"pip install 'avemotion\[demo\]'"):
     page.serve(None, {}, host='127.0.0.1', port=7860, limits=page.Limits())
   assert not list(tmp_path.iterdir())

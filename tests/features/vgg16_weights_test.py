@@ -174,6 +174,13 @@ def test_names_torch_when_it_is_absent(monkeypatch, tmp_path):
     load_vgg16_weights(tmp_path / 'vgg16.pth')
 
 
+def test_names_h5py_when_it_is_absent(monkeypatch, tmp_path):
+  monkeypatch.setitem(sys.modules, 'h5py', None)
+  (tmp_path / 'vgg16.h5').write_bytes(b'\x89HDF\r\n\x1a\n')
+  with pytest.raises(WeightsError, match=r"install 'avemotion\[data\]'"):
+    load_vgg16_weights(tmp_path / 'vgg16.h5')
+
+
 def test_rejects_other_networks_from_keras(params, tmp_path):
   path = tmp_path / 'weights.h5'
   write_first_keras_layout(path, params)
