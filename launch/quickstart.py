@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
   workdir = pathlib.Path(_WORKDIR.value)
   try:
     _stage(1, 'drawing talking heads (cartoons, not results)')
-    clips = _draw(workdir / 'corpus')
+    drawn = _draw(workdir / 'corpus')
     _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
     clips = _prepare(workdir)
     _stage(3, 'training the fusion model on the ten folds of random10')
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     _stage(4, 'recognising a clip that fold 0 was not trained on')
     fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
     tested = clips.clip_ids[fold.test[0]]
-    _recognise(next(p for p in clips if p.stem == tested), workdir)
+    _recognise(next(p for p in drawn if p.stem == tested), workdir)
   except interruption.Interrupted as stopped:
     print(f'quickstart.py: {stopped}')
     return 0

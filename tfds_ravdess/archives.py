@@ -1,4 +1,4 @@
-"""RAVDESS's archives at Zenodo, for who has no copy of the recordings."""
+"""Downloads RAVDESS's archives from Zenodo."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,7 @@ _MAX_RETRIES = 3
 def names(
   channel: str, modalities: tuple[str, ...], actors: Collection[int] | None
 ) -> list[str]:
-  """The archives that hold what is wanted.
+  """Names the archives that hold some recordings.
 
   Args:
     channel: 'speech' or 'song'.
@@ -42,7 +42,7 @@ def names(
 def fetch(
   dl_manager: tfds.download.DownloadManager, wanted: Collection[str]
 ) -> list[epath.Path]:
-  """Downloads and unpacks archives; what was fetched before is kept.
+  """Downloads and unpacks archives; those fetched before are kept.
 
   TFDS leaves out members of an archive that would lie outside its folder.
 
@@ -54,7 +54,7 @@ def fetch(
     A folder for each.
 
   Raises:
-    DatasetError: one cannot be had, or is no archive.
+    DatasetError: one cannot be downloaded, or is no archive.
   """
   patience = downloader.MAX_RETRIES
   # TFDS's ten tries take minutes to find that there is no network.

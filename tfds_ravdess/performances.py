@@ -1,9 +1,7 @@
-"""One clip for each performance: which of its copies to read for what."""
+"""One clip for each performance, and the copy to read each modality from."""
 
 import collections
-import itertools
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 from etils import epath
 
@@ -11,7 +9,7 @@ from avemotion.datasets.clips import Clip, DatasetError, Findings
 from tfds_ravdess import recordings as recordings_lib
 from tfds_ravdess.recordings import Recording
 
-# Which copies a modality may come from, the best first. The sound of 02 is
+# Copies that a modality may come from, the best first. The sound of 02 is
 # silence; 03 is the lossless copy of what 01 holds compressed.
 _SOURCES = {
   'video': ((1, 2), ('.mp4',)),
@@ -38,7 +36,7 @@ def find_performances(
     actors: 1 to 24; those of others are passed over. None: all actors.
 
   Returns:
-    What was found; missing are actors and performances of which the folders
+    The performances; missing are actors and performances of which the folders
     have no copy.
 
   Raises:
@@ -47,10 +45,12 @@ def find_performances(
   found = recordings_lib.find_recordings(roots, channel)
   recordings = [r for r in found.recordings if not actors or r.actor in actors]
   if not recordings:
-    present = sorted({recording.actor for recording in found.recordings})
+    present = {recording.actor for recording in found.recordings}
+    wanted, present = (
+      ', '.join(map(str, sorted(numbers))) for numbers in (actors, present)
+    )
     raise DatasetError(
-      f'{roots} holds no {channel} of actors {_list(actors or ())}, only of'
-      f' {_list(present)}'
+      f'{roots} holds no {channel} of actors {wanted}, only of {present}'
     )
   clips, lacking = pair_copies(recordings, modalities)
   if not clips:
@@ -69,8 +69,63 @@ def find_performances(
   )
 
 
+def pair_copies(
+  recordings: Iterable[Recording], modalities: tuple[str, ...]
+) -> tuple[list[Clip], dict[str, str]]:
+  """Chooses among the copies of each performance those to read.
+
+  Args:
+    recordings: any number of copies of any number of performances.
+    modalities: the wanted ones, 'video', 'audio' or both.
+
+  Returns:
+    The performances that have every modality, ordered by actor, each known by
+    the copy of its picture, if that is wanted; and why the others are not among
+    them, by the clip id of their first copy.
+  """
+  copies: dict[str, list[Recording]] = collections.defaultdict(list)
+  for recording in recordings:
+    copies[recording.performance].append(recording)
+  clips, lacking = [], {}
+  for group in copies.values():
+    chosen = {modality: _best(group, modality) for modality in modalities}
+    files = {m: copy for m, copy in chosen.items() if copy is not None}
+    if len(files) == len(modalities):
+      clips.append(_clip(files))
+    else:
+      reasons = [_LACK[m] for m in modalities if m not in files]
+      lacking[group[0].clip_id] = '; '.join(reasons)
+  clips.sort(key=lambda clip: (clip.actor, clip.clip_id[3:]))
+  return clips, lacking
+
+
+def _best(group: list[Recording], modality: str) -> Recording | None:
+  numbers, suffixes = _SOURCES[modality]
+  for number in numbers:
+    for copy in group:
+      if copy.modality == number and copy.path.suffix.lower() in suffixes:
+        return copy
+  return None
+
+
+def _clip(files: dict[str, Recording]) -> Clip:
+  known_by = next(iter(files.values()))
+  return Clip(
+    known_by.clip_id,
+    known_by.actor,
+    {modality: recording.path for modality, recording in files.items()},
+    {
+      'label': known_by.label,
+      'gender': known_by.gender,
+      'intensity': known_by.intensity - 1,
+      'statement': known_by.statement - 1,
+      'repetition': known_by.repetition,
+    },
+  )
+
+
 def _actor(below: str) -> int | None:
-  """Whose a file is that is not used; None where its name does not say."""
+  """Returns the actor of an unused file; None: its name does not say."""
   try:
     return Recording.from_path(below).actor
   except ValueError:
@@ -83,82 +138,18 @@ def _missing(
   actors: Collection[int] | None,
 ) -> dict[str, str]:
   present = {recording.performance for recording in recordings}
+  published: dict[int, list[str]] = collections.defaultdict(list)
+  for name in recordings_lib.published(channel):
+    published[int(name[-2:])].append(name)
   missing = {}
-  for actor, group in itertools.groupby(
-    recordings_lib.published(channel), lambda name: int(name[-2:])
-  ):
-    names = list(group)
+  for actor, names in published.items():
     absent = [name for name in names if name not in present]
     if actors and actor not in actors:
       continue
-    if len(absent) == len(names):
+    if absent == names:
       missing[f'actor_{actor:02d}'] = (
         f'none of its {len(names)} clips is in the folder'
       )
     else:
       missing |= dict.fromkeys(absent, 'no copy is in the folder')
   return missing
-
-
-def _list(numbers: Iterable[int]) -> str:
-  return ', '.join(map(str, sorted(numbers)))
-
-
-def pair_copies(
-  recordings: Iterable[Recording], modalities: tuple[str, ...]
-) -> tuple[list[Clip], dict[str, str]]:
-  """Chooses among the copies of each performance those to read.
-
-  Args:
-    recordings: any number of copies of any number of performances.
-    modalities: what is wanted of each, 'video', 'audio' or both.
-
-  Returns:
-    The performances that have every modality, ordered by actor, each known by
-    the copy of its picture, if that is wanted; and why the others are not among
-    them, by the clip id of their first copy.
-  """
-  copies: dict[str, list[Recording]] = collections.defaultdict(list)
-  for recording in recordings:
-    copies[recording.performance].append(recording)
-  whole, lacking = [], {}
-  for group in copies.values():
-    chosen = {modality: _first(group, modality) for modality in modalities}
-    files = {m: copy for m, copy in chosen.items() if copy is not None}
-    missing = [_LACK[m] for m in modalities if m not in files]
-    if missing:
-      lacking[group[0].clip_id] = '; '.join(missing)
-    else:
-      whole.append(files)
-  clips = [_clip(files) for files in whole]
-  clips.sort(key=lambda clip: (clip.actor, clip.clip_id[3:]))
-  return clips, lacking
-
-
-def _clip(files: dict[str, Recording]) -> Clip:
-  known_by = next(iter(files.values()))
-  return Clip(
-    known_by.clip_id,
-    known_by.actor,
-    {modality: recording.path for modality, recording in files.items()},
-    _facts(known_by),
-  )
-
-
-def _facts(recording: Recording) -> dict[str, Any]:
-  return {
-    'label': recording.label,
-    'gender': recording.gender,
-    'intensity': recording.intensity - 1,
-    'statement': recording.statement - 1,
-    'repetition': recording.repetition,
-  }
-
-
-def _first(group: list[Recording], modality: str) -> Recording | None:
-  numbers, suffixes = _SOURCES[modality]
-  for number in numbers:
-    for copy in group:
-      if copy.modality == number and copy.path.suffix.lower() in suffixes:
-        return copy
-  return None

@@ -21,7 +21,7 @@ from tfds_ravdess import BUNDLED_DIR, archives, performances, recordings
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class RavdessConfig(ClipsConfig):
-  """What is stored of each clip, and of which clips.
+  """Which features are stored, and of which channel.
 
   Attributes:
     channel: 'speech' or 'song'.
@@ -132,7 +132,7 @@ class Builder(ClipsBuilder):
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     try:
       manual_dir = dl_manager.manual_dir
-    except AssertionError:  # TFDS's word for a folder that is not there.
+    except AssertionError:  # TFDS's error where the folder does not exist.
       return self._fetch(dl_manager)
     return self._find_below(manual_dir)
 

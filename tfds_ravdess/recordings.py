@@ -1,4 +1,4 @@
-"""RAVDESS file names: finding them, and what they say.
+"""RAVDESS's file names, read and found.
 
 A name is seven numbers of two digits, `MM-CC-EE-II-SS-RR-AA`: modality,
 channel, emotion, intensity, statement, repetition, actor (Livingstone & Russo
@@ -12,12 +12,12 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 
 from etils import epath
 
 from avemotion import emotions
-from avemotion.datasets.clips import DatasetError, files_below, preference
+from avemotion.datasets.clips import DatasetError, files_below
 
 EXAMPLE_NAME = '03-01-05-01-01-01-01.wav'
 CHANNELS = {'speech': 1, 'song': 2}
@@ -59,7 +59,11 @@ class Recording:
 
   @classmethod
   def from_path(cls, path: epath.PathLike) -> 'Recording':
-    """Reads a file name; `ValueError` says why it is not one of RAVDESS's."""
+    """Reads a file name.
+
+    Raises:
+      ValueError: it is not one of RAVDESS's, with the reason.
+    """
     path = epath.Path(path)
     if not re.fullmatch(r'\d\d(-\d\d){6}', path.stem, re.ASCII):
       raise ValueError(f'not seven numbers like {EXAMPLE_NAME}')
@@ -72,7 +76,7 @@ class Recording:
     recording = cls(path=path, **numbers)
     if recording.label == 'neutral' and recording.intensity != 1:
       raise ValueError('neutral has no strong intensity: a misnamed file')
-    if recording.label not in labels(channel_name(recording.channel)):
+    if recording.label not in labels(list(CHANNELS)[recording.channel - 1]):
       raise ValueError(f'nobody sings {recording.label}: a misnamed file')
     return recording
 
@@ -97,20 +101,15 @@ class Recording:
     return GENDERS[(self.actor + 1) % 2]
 
 
-def channel_name(number: int) -> str:
-  """'speech' or 'song', by its number in a file name."""
-  return next(name for name, own in CHANNELS.items() if own == number)
-
-
 def labels(channel: str) -> tuple[str, ...]:
-  """The emotions of 'speech', all eight, or of 'song', the first six."""
+  """Returns the eight emotions of 'speech', or the first six, of 'song'."""
   if channel == 'song':
     return emotions.EMOTIONS[:_SUNG_EMOTIONS]
   return emotions.EMOTIONS
 
 
 def published(channel: str) -> tuple[str, ...]:
-  """Every performance that RAVDESS holds: 1440 of 'speech', 1012 of 'song'.
+  """Lists the performances of RAVDESS: 1440 of 'speech', 1012 of 'song'.
 
   Args:
     channel: 'speech' or 'song'.
@@ -131,7 +130,7 @@ def published(channel: str) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-  """What a folder holds.
+  """The recordings of a folder.
 
   Attributes:
     recordings: one for each clip id, sorted by it.
@@ -153,61 +152,58 @@ def find_recordings(
     channel: 'speech' or 'song'; recordings of the other one are passed over.
 
   Raises:
-    DatasetError: the folder is absent, or holds no recording of the channel.
+    DatasetError: the folder does not exist, or holds no recording of the
+      channel.
   """
-  listed = [roots] if isinstance(roots, str | os.PathLike) else roots
-  folders = [epath.Path(root).expanduser() for root in listed]
-  for folder in folders:
+  recordings: dict[str, Recording] = {}
+  unused: dict[str, str] = {}
+  counts: collections.Counter[str] = collections.Counter()
+  single = isinstance(roots, str | os.PathLike)
+  for root in [roots] if single else roots:
+    folder = epath.Path(root).expanduser()
     if not folder.is_dir():
       raise DatasetError(
         f'{folder} is not a folder: expected the one with RAVDESS recordings, '
         f'such as {EXAMPLE_NAME}, at any depth'
       )
-  recordings: dict[str, Recording] = {}
-  unused = {}
-  files = {
-    path: folder for folder in folders for path in files_below(folder, SUFFIXES)
-  }
-  for path in sorted(files, key=lambda path: preference(path, SUFFIXES)):
-    if path.suffix.lower() not in SUFFIXES:
-      continue
-    below = str(path.relative_to(files[path]))
-    try:
-      recording = Recording.from_path(path)
-    except ValueError as error:
-      unused[below] = str(error)
-      continue
-    if recording.channel != CHANNELS[channel]:
-      continue
-    if recording.clip_id in recordings:
-      unused[below] = 'a further copy of a file with the same name'
-    else:
-      recordings[recording.clip_id] = recording
+    for path in files_below(folder, SUFFIXES):
+      counts[path.suffix.lower()] += 1
+      if path.suffix.lower() not in SUFFIXES:
+        continue
+      below = str(path.relative_to(folder))
+      try:
+        recording = Recording.from_path(path)
+      except ValueError as error:
+        unused[below] = str(error)
+        continue
+      if recording.channel != CHANNELS[channel]:
+        continue
+      if recording.clip_id in recordings:
+        unused[below] = 'a further copy of a file with the same name'
+      else:
+        recordings[recording.clip_id] = recording
   if not recordings:
-    raise DatasetError(_nothing_found(folders, channel, files, unused))
+    raise DatasetError(_nothing_found(roots, channel, counts, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
 
 
 def _nothing_found(
-  folders: Iterable[epath.Path],
+  roots: epath.PathLike | Sequence[epath.PathLike],
   channel: str,
-  files: Collection[epath.Path],
+  counts: collections.Counter[str],
   unused: dict[str, str],
 ) -> str:
-  counts = collections.Counter(path.suffix.lower() for path in files)
   seen = ', '.join(
     f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(4)
   )
   message = (
-    f'{", ".join(map(str, folders))} holds no RAVDESS {channel}: expected names'
-    f' like {EXAMPLE_NAME} ({", ".join(SUFFIXES)}; second number'
-    f' {CHANNELS[channel]:02d}) at any depth, saw {len(files)} files'
-    + (f' ({seen})' if seen else '')
+    f'{roots} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME}'
+    f' ({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any'
+    f' depth, saw {counts.total()} files' + (f' ({seen})' if seen else '')
   )
   if unused:
-    path, reason = next(iter(unused.items()))
-    message += f', for example {path}: {reason}'
+    message += ', for example {}: {}'.format(*next(iter(unused.items())))
   if '.zip' in counts:
     message += '; unzip the archives first'
   return message

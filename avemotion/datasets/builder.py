@@ -1,4 +1,4 @@
-"""What the builders of clips share: features extracted, a split an actor."""
+"""The base of TFDS builders of clips: extracts features, a split an actor."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from avemotion.datasets import schema, workers
+from avemotion.datasets import workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.extraction import (
   Distribute,
@@ -24,7 +24,11 @@ from avemotion.datasets.schema import ClipsConfig
 class ClipsBuilder(  # type: ignore[call-arg]
   tfds.core.GeneratorBasedBuilder, skip_registration=True
 ):
-  """Extracts clips and stores what they say; a subclass finds them.
+  """Extracts clips and stores their features; a subclass finds the clips.
+
+  `info.metadata`, which is stored with the data set, has the faults: 'skipped'
+  and 'missing' as of `Findings`, and 'doubtful', clip id -> what is odd about a
+  clip that is used.
 
   Attributes:
     fetches: whether, without a manual_dir, recordings are downloaded.
@@ -48,7 +52,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     data_dir: epath.PathLike | None = None,
     **kwargs: Any,
   ) -> None:
-    """As TFDS's; nothing is read or written yet.
+    """Makes a builder, as TFDS's; nothing is read or written yet.
 
     Args:
       vgg16_weights: a file of VGG16's weights, None for the usual ones.
@@ -57,7 +61,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
       strict: whether a clip that is missing, skipped or doubtful is an error.
       on_progress: called with the clips done and their total after each clip.
       config: its name, or the configuration.
-      data_dir: where datasets lie; None: TFDS's usual place.
+      data_dir: where data sets lie; None: TFDS's usual place.
       **kwargs: TFDS's other ones.
     """
     self.vgg16_weights = vgg16_weights
@@ -85,7 +89,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._distribute: Distribute | None = None
 
   def check(self, manual_dir: epath.PathLike | None) -> None:
-    """Finds out, before anything is written, what would stop a build.
+    """Raises, before anything is written, what would stop a build.
 
     Args:
       manual_dir: folder with the recordings; None: the builder has them, or
@@ -108,13 +112,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     download_config: tfds.download.DownloadConfig | None = None,
     **kwargs: Any,
   ) -> None:
-    """As TFDS's; what a killed build had extracted is not extracted again.
+    """Prepares as TFDS does; a build that was killed goes on where it stopped.
 
     With `beam_options` or `beam_runner` in the `download_config`, features are
-    extracted by Apache Beam; else by the processes that were asked for.
+    extracted by Apache Beam; else by `num_workers` processes.
 
     Raises:
-      DatasetError: a manual_dir is given and is not there, or as `check`.
+      DatasetError: the manual_dir that is given does not exist, or as `check`.
     """
     manual_dir = download_config and download_config.manual_dir
     if manual_dir and not self.is_prepared():
@@ -126,7 +130,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
   @property
   def weights_name(self) -> str | None:
-    """Says which VGG16 weights, in `info.metadata['vgg16_weights']`."""
+    """The file name of the VGG16 weights, 'default', or None: none are used."""
     config = self.builder_config
     if config.crops or 'video' not in config.modalities:
       return None
@@ -134,38 +138,14 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
   @property
   def asked(self) -> dict[str, Any]:
-    """What a dataset must have been prepared with to be the one asked for.
+    """What distinguishes this data set from others of its name.
 
-    Stored with the dataset in `info.metadata`.
+    Stored with the data set in `info.metadata`.
     """
     return {'vgg16_weights': self.weights_name}
 
-  @property
-  def skipped(self) -> dict[str, str]:
-    """Clip id, or path of a file -> why it is not in the dataset.
-
-    Stored with the dataset as `info.metadata['skipped']`.
-    """
-    return self.info.metadata['skipped']
-
-  @property
-  def doubtful(self) -> dict[str, str]:
-    """Clip id -> what is odd about a clip that is in the dataset.
-
-    Stored with the dataset as `info.metadata['doubtful']`.
-    """
-    return self.info.metadata['doubtful']
-
-  @property
-  def missing(self) -> dict[str, str]:
-    """What should be in the folder of recordings -> that it was not.
-
-    Stored with the dataset as `info.metadata['missing']`.
-    """
-    return self.info.metadata['missing']
-
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
-    """The clips.
+    """Finds the clips.
 
     Raises:
       DatasetError: there are none.
@@ -176,23 +156,28 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self, dl_manager: tfds.download.DownloadManager
   ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
     found = self._find(dl_manager)
-    self.info.metadata.update(
-      skipped=dict(found.skipped),
-      doubtful={},
-      missing=found.missing,
-      **self.asked,
-    )
-    for name, reason in self.skipped.items():
-      logging.warning('%s is skipped: %s', name, reason)
+    faults = {
+      'missing': found.missing,
+      'skipped': dict(found.skipped),
+      'doubtful': {},
+    }
+    self.info.metadata.update(**faults, **self.asked)
     self._extraction.run(found.clips, self._distribute, self.on_progress)
-    usable = [clip for clip in found.clips if self._is_usable(clip)]
-    if self.strict:
-      self._refuse_faults()
+    usable = []
+    for clip in found.clips:
+      extracted = self._extracted(clip)
+      if extracted.doubt:
+        faults['doubtful'][clip.clip_id] = extracted.doubt
+      if extracted.problem:
+        faults['skipped'][clip.clip_id] = extracted.problem
+      else:
+        usable.append(clip)
+    self._report(faults)
     if not usable:
       name = found.clips[0].clip_id
       raise DatasetError(
         f'none of {len(found.clips)} clips can be used, for example {name}:'
-        f' {self.skipped[name]}'
+        f' {faults["skipped"][name]}'
       )
     return {
       f'actor_{actor:02d}': self._generate_examples(list(clips))
@@ -203,19 +188,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self, clips: list[Clip]
   ) -> Iterator[tuple[str, dict[str, Any]]]:
     for clip in clips:
-      known = {'actor': clip.actor, 'clip_id': clip.clip_id}
-      extracted = self._extracted(clip).features
-      features = schema.in_its_dtypes(self.builder_config, extracted)
-      yield clip.clip_id, known | clip.facts | features
-
-  def _is_usable(self, clip: Clip) -> bool:
-    """Whether it was extracted; tells what is wrong with it."""
-    extracted = self._extracted(clip)
-    if extracted.doubt:
-      self._tell('doubtful', clip.clip_id, extracted.doubt)
-    if extracted.problem:
-      self._tell('skipped', clip.clip_id, extracted.problem)
-    return not extracted.problem
+      example = {'actor': clip.actor, 'clip_id': clip.clip_id, **clip.facts}
+      example |= self._extracted(clip).features
+      if 'audio' in example:
+        example['audio'] = example['audio'].astype(
+          self.builder_config.audio_dtype
+        )
+      yield clip.clip_id, example
 
   def _extracted(self, clip: Clip) -> Extracted:
     extracted = self._extraction.load(clip)
@@ -226,10 +205,25 @@ class ClipsBuilder(  # type: ignore[call-arg]
       )
     return extracted
 
+  def _report(self, faults: dict[str, dict[str, str]]) -> None:
+    """Logs all faults; raises them where the builder is strict."""
+    lines = [
+      f'{name} is {kind}: {reason}'
+      for kind, reasons in faults.items()
+      for name, reason in reasons.items()
+    ]
+    for line in lines:
+      logging.warning(line)
+    if self.strict and lines:
+      listed = '\n  '.join(lines)
+      raise DatasetError(
+        f'not as it should be, {len(lines)} faults:\n  {listed}'
+      )
+
   def _chosen(
     self, download_config: tfds.download.DownloadConfig | None
   ) -> Distribute | None:
-    """How the clips are spread over processes."""
+    """Chooses how the clips are spread over processes."""
     if download_config and (
       download_config.beam_options or download_config.beam_runner
     ):
@@ -243,21 +237,6 @@ class ClipsBuilder(  # type: ignore[call-arg]
     if self.num_workers:
       return functools.partial(workers.extract, num_workers=self.num_workers)
     return None
-
-  def _refuse_faults(self) -> None:
-    """Raises if anything at all is not as it should be."""
-    faults = [
-      *self.missing.items(),
-      *self.skipped.items(),
-      *self.doubtful.items(),
-    ]
-    if faults:
-      told = '\n'.join(f'  {name}: {reason}' for name, reason in faults)
-      raise DatasetError(f'not as it should be, {len(faults)} faults:\n{told}')
-
-  def _tell(self, kind: str, clip_id: str, reason: str) -> None:
-    self.info.metadata[kind][clip_id] = reason
-    logging.warning('%s is %s: %s', clip_id, kind, reason)
 
 
 @contextlib.contextmanager

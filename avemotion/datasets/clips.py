@@ -1,25 +1,25 @@
-"""One clip of a dataset: which files to read, and what is known of it."""
+"""One clip of a data set: its files, and the facts stored beside them."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from etils import epath
 
 
 class DatasetError(ValueError):
-  """Recordings that cannot become the dataset."""
+  """Recordings that cannot become the data set."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """A clip that is to be extracted.
+  """A clip to extract.
 
   Attributes:
-    clip_id: its name, the only one in the dataset.
-    actor: who speaks, a number from 1.
-    files: for each modality that is wanted the file to read it from.
-    facts: what is stored beside the features, by the names of the dataset.
+    clip_id: its name, unique in the data set.
+    actor: the number of its speaker, from 1.
+    files: the file to read each modality from.
+    facts: values stored beside the features, by field.
   """
 
   clip_id: str
@@ -30,12 +30,12 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-  """What a folder holds of a dataset, and what not.
+  """The clips of a folder, and its faults.
 
   Attributes:
-    clips: that have every modality, ordered by actor.
-    skipped: clip id, or path of a file below the folder -> why it is not used.
-    missing: what should be in the folder -> that it is not.
+    clips: those that have every modality, ordered by actor.
+    skipped: clip id, or path of a file below the folder -> why it is left out.
+    missing: clip or actor that should be in the folder -> how it is missing.
   """
 
   clips: list[Clip]
@@ -44,37 +44,48 @@ class Findings:
 
 
 def files_below(
-  folder: epath.Path, suffixes: Collection[str]
-) -> Iterator[epath.Path]:
-  """All files at any depth but hidden ones; links to folders are followed.
+  folder: epath.Path, suffixes: Sequence[str]
+) -> list[epath.Path]:
+  """Lists all files at any depth but hidden ones; follows links to folders.
 
   Args:
     folder: where to look.
-    suffixes: lower-case ones of media, such as '.mp4'.
+    suffixes: of media, as of `preferred`.
 
-  Yields:
-    Paths; those with other suffixes too.
+  Returns:
+    Files of any suffix, in the order of `preferred`.
   """
+  return preferred(_walk(folder, suffixes), suffixes)
+
+
+def preferred(
+  paths: Iterable[epath.Path], suffixes: Sequence[str]
+) -> list[epath.Path]:
+  """Sorts files so that, of those of one clip, the one to use comes first.
+
+  Args:
+    paths: of the files.
+    suffixes: lower-case, such as '.mp4', the best first; of one suffix the
+      least deep file comes first.
+  """
+
+  def rank(path: epath.Path) -> tuple[int, int, str]:
+    suffix = path.suffix.lower()
+    place = suffixes.index(suffix) if suffix in suffixes else len(suffixes)
+    return place, len(path.parts), str(path)
+
+  return sorted(paths, key=rank)
+
+
+def _walk(
+  folder: epath.Path, suffixes: Collection[str]
+) -> Iterator[epath.Path]:
   for path in folder.iterdir():
     # macOS leaves '._03-01-….wav' beside what it unpacks.
     if path.name.startswith('.'):
       continue
     # A name is enough for media; asking costs a request in cloud storage.
     if path.suffix.lower() not in suffixes and path.is_dir():
-      yield from files_below(path, suffixes)
+      yield from _walk(path, suffixes)
     else:
       yield path
-
-
-def preference(
-  path: epath.Path, suffixes: Sequence[str]
-) -> tuple[int, int, str]:
-  """Sorts files that are the same clip, the one to use first.
-
-  Args:
-    path: of one.
-    suffixes: the best first; then what lies least deep.
-  """
-  suffix = path.suffix.lower()
-  rank = suffixes.index(suffix) if suffix in suffixes else len(suffixes)
-  return rank, len(path.parts), str(path)

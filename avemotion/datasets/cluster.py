@@ -1,7 +1,7 @@
 """Extraction over a cluster, by any runner of Apache Beam.
 
 The machines need this package, and must reach the folders of the recordings and
-of the dataset by the same names: decoding reads files, not buckets.
+of the data set by the same names: decoding reads files, not buckets.
 """
 
 import threading
@@ -28,16 +28,16 @@ def extract(
   """Extracts clips by a pipeline, and saves them.
 
   Args:
-    extraction: says what of them, and keeps it where all machines write.
-    clips: that are not extracted yet.
+    extraction: what is extracted, and a folder that all machines write to.
+    clips: those not extracted yet.
     options: of the pipeline; its runner among them.
     runner: in place of the options'.
 
   Yields:
-    How many clips are done since it last said so.
+    The number of clips done since the last yield.
 
   Raises:
-    DatasetError: the pipeline failed, with what its runner said.
+    DatasetError: the pipeline failed, with its runner's message.
   """
   failures: list[Exception] = []
 
@@ -54,7 +54,7 @@ def extract(
       failures.append(error)
 
   before = extraction.count()
-  # Some runners come back at the end only.
+  # Some runners return only at the end.
   thread = threading.Thread(target=run, daemon=True)
   thread.start()
   while thread.is_alive():

@@ -1,6 +1,6 @@
-"""Features of many clips; what is done survives a killed build.
+"""Features of many clips, kept so that a killed build goes on where it stopped.
 
-Each clip's features go into a file of their own as soon as they are there.
+Each clip's features go into a file of their own as soon as they are computed.
 """
 
 import dataclasses
@@ -19,8 +19,10 @@ from etils import epath
 import avemotion
 from avemotion.datasets.clips import Clip, DatasetError
 
-# What NumPy and zipfile raise at a file that is not whole, or not there.
-_ABSENT = (
+# Fields of each frame, beside its features or its crop.
+_FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
+# Errors of NumPy and zipfile at a file that is absent or not whole.
+_UNREADABLE = (
   EOFError,
   FileNotFoundError,
   KeyError,
@@ -28,12 +30,6 @@ _ABSENT = (
   zipfile.BadZipFile,
   zlib.error,
 )
-# What a clip's file says beside its features.
-_SAID = ('stamp', 'problem', 'doubt')
-
-
-# What is stored of each frame beside its features or its crop.
-_OF_FACES = ('face_found', 'face_box', 'face_score', 'frame_seconds')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +38,9 @@ class Recipe:
 
   Attributes:
     modalities: 'video', 'audio' or both.
-    crops: whether the faces themselves are wanted, not VGG16's features.
+    crops: whether to keep the faces themselves, not VGG16's features.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
-    version: of the dataset.
+    version: of the data set.
   """
 
   modalities: tuple[str, ...]
@@ -55,12 +51,12 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Extracted:
-  """What a clip came to.
+  """The features of a clip, or why it has none.
 
   Attributes:
-    features: by the names of the dataset; empty where the clip is of no use.
-    problem: why it is of no use; '' where it is.
-    doubt: what is odd about a clip that is of use; '' where nothing is.
+    features: by field of the data set; empty where the clip is unusable.
+    problem: why the clip is unusable; '' where it is usable.
+    doubt: what is odd about a usable clip; '' where nothing is.
   """
 
   features: dict[str, Any]
@@ -69,7 +65,7 @@ class Extracted:
 
 
 class ClipExtractor:
-  """Keeps the face detector and VGG16 loaded; turns clips into features."""
+  """Turns clips into features, with the face detector and VGG16 loaded once."""
 
   def __init__(self, recipe: Recipe) -> None:
     """Loads what the modalities need.
@@ -84,10 +80,10 @@ class ClipExtractor:
 
     self._unusable = clip.ClipError
     self._crops = recipe.crops
-    cpu = jax.local_devices(backend='cpu')[0]
-    self._on_cpu = lambda: jax.default_device(cpu)
+    self._cpu = jax.local_devices(backend='cpu')[0]
+    self._on_device = jax.default_device
     try:
-      with self._on_cpu():
+      with self._on_device(self._cpu):
         self._extractors = {
           modality: clip.Extractor(
             (modality,), recipe.vgg16_weights, encode=not recipe.crops
@@ -98,26 +94,27 @@ class ClipExtractor:
       raise DatasetError(str(error)) from error
 
   def __call__(self, clip: Clip) -> Extracted:
-    """Extracts one clip; what is wrong with it is told, not raised."""
+    """Extracts one clip; returns its problem where it has one."""
     features: dict[str, Any] = {}
     warnings: list[str] = []
     for modality, path in clip.files.items():
       try:
-        with self._on_cpu():
+        with self._on_device(self._cpu):
           found = self._extractors[modality](path)
       except self._unusable as error:
-        return Extracted({}, problem=_without_paths(str(error), clip))
+        return Extracted({}, problem=_without_folders(str(error), clip))
       warnings += found.warnings
-      names = [modality]
+      fields = [modality]
       if modality == 'video':
-        names = ['crops' if self._crops else 'video', *_OF_FACES]
-      features |= {name: getattr(found, name) for name in names}
+        fields = ['crops' if self._crops else 'video', *_FACE_FIELDS]
+      features |= {field: getattr(found, field) for field in fields}
       features[f'{modality}_seconds'] = np.float32(found.seconds)
-    return Extracted(features, doubt=_without_paths('; '.join(warnings), clip))
+    doubt = _without_folders('; '.join(warnings), clip)
+    return Extracted(features, doubt=doubt)
 
 
-def _without_paths(reason: str, clip: Clip) -> str:
-  """A reason that ships with the dataset, where folders do not belong."""
+def _without_folders(reason: str, clip: Clip) -> str:
+  """Leaves out folders, which have no place in a data set that ships."""
   known_by = next(iter(clip.files.values()))
   reason = reason.removeprefix(f'{known_by}: ')
   for path in clip.files.values():
@@ -127,11 +124,11 @@ def _without_paths(reason: str, clip: Clip) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-  """The clips of a build, on their way from recordings to features.
+  """The extracted clips of a build.
 
   Attributes:
     recipe: what is extracted.
-    folder: that keeps it.
+    folder: where each extracted clip has a file.
   """
 
   recipe: Recipe
@@ -161,32 +158,30 @@ class Extraction:
     done, total = len(clips) - len(waiting), len(clips)
     if done:
       report(done, total)
-    for clip in waiting:
-      self._path(clip).unlink(missing_ok=True)  # Of other files or recipes.
     if not waiting:
       return
+    for clip in waiting:
+      self._path(clip).unlink(missing_ok=True)  # Of other files or recipes.
     for finished in (distribute or _in_this_process)(self, waiting):
       done += finished
       report(done, total)
 
   def load(self, clip: Clip) -> Extracted | None:
-    """What was extracted of a clip; None where it is not, or its files changed.
-
-    Args:
-      clip: as in `run`.
-    """
+    """Reads a clip's features; None: it has none, or its files changed."""
     try:
       content = io.BytesIO(self._path(clip).read_bytes())
       arrays = dict(np.load(content, allow_pickle=False))
-      said = {name: str(arrays.pop(f'_{name}')) for name in _SAID}
-    except _ABSENT:
+      stamp, problem, doubt = (
+        str(arrays.pop(name)) for name in ('_stamp', '_problem', '_doubt')
+      )
+    except _UNREADABLE:
       return None
-    if said.pop('stamp') != self._stamp(clip):
+    if stamp != self._stamp(clip):
       return None
-    return Extracted(arrays, **said)
+    return Extracted(arrays, problem, doubt)
 
   def save(self, clip: Clip, extracted: Extracted) -> None:
-    """Writes what was extracted of a clip, whole or not at all."""
+    """Writes a clip's features, whole or not at all."""
     content = io.BytesIO()
     np.savez(
       content,
@@ -204,7 +199,7 @@ class Extraction:
       unfinished.unlink(missing_ok=True)
 
   def count(self) -> int:
-    """How many clips the folder has."""
+    """Counts the clips in the folder."""
     return sum(path.suffix == '.npz' for path in self.folder.iterdir())
 
   def clear(self) -> None:
@@ -227,7 +222,7 @@ class Extraction:
     return json.dumps([avemotion.__version__, recipe, states])
 
 
-# Yields how many clips it has done since it last said so.
+# Yields the number of clips done since it last yielded.
 Distribute = Callable[[Extraction, Sequence[Clip]], Iterator[int]]
 
 

@@ -1,4 +1,4 @@
-"""Any folder of clips as a dataset with the same features as RAVDESS."""
+"""The TFDS builder of any folder of clips, with the features of RAVDESS's."""
 
 import contextlib
 import re
@@ -41,10 +41,10 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     config: str = 'speech',
     **kwargs: Any,
   ) -> None:
-    """As `ClipsBuilder`.
+    """Makes a builder, as `ClipsBuilder`.
 
     Args:
-      name: of the dataset, in small letters, digits and '_'.
+      name: of the data set, in small letters, digits and '_'.
       clips: from `labelling.by_list` or `labelling.by_name`.
       config: a key of `CONFIGS`.
       **kwargs: of `ClipsBuilder`.
@@ -61,8 +61,8 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     self._clips = clips
     super().__init__(config=config, **kwargs)
     self._original_state |= {'name': name, 'clips': clips}
-    # Not in `_info`: TFDS then fails on a dataset of other labels that lies
-    # there, before anybody could be told, or overwrite it.
+    # Not in `_info`: TFDS would fail there on a prepared data set of other
+    # labels, before `prepare` could report it or overwrite it.
     with contextlib.suppress(ValueError):  # `asked` differs.
       self.info.features['label'].names = list(clips.label_names)
 
@@ -72,14 +72,11 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     return super().asked | {'clips': self._clips.digest}
 
   def _info(self) -> tfds.core.DatasetInfo:
-    text = tfds.features.Text()
+    facts = dict.fromkeys(
+      ('group', *self._clips.metadata), tfds.features.Text()
+    )
     features, supervised_keys = schema.features(
-      self.builder_config,
-      {
-        'label': tfds.features.ClassLabel(),
-        'group': text,
-        **dict.fromkeys(self._clips.metadata, text),
-      },
+      self.builder_config, {'label': tfds.features.ClassLabel(), **facts}
     )
     return tfds.core.DatasetInfo(
       builder=self,
@@ -96,6 +93,6 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
 
 
 def dataset_name(folder: epath.PathLike) -> str:
-  """What TFDS can call the dataset of a folder: 'My clips' -> 'my_clips'."""
+  """Makes a name for TFDS from a folder's: 'My clips' -> 'my_clips'."""
   words = re.findall('[a-z0-9]+', epath.Path(folder).resolve().name.lower())
   return '_'.join(words) or 'clips'

@@ -1,4 +1,4 @@
-"""Any folder of clips: a list or their names say who feels what in them."""
+"""Labels and speakers of a folder's clips, from a list or from file names."""
 
 import csv
 import dataclasses
@@ -7,40 +7,37 @@ import io
 import json
 import pathlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
-from avemotion import emotions
 from avemotion.datasets.clips import (
   Clip,
   DatasetError,
   Findings,
   files_below,
-  preference,
+  preferred,
 )
-from avemotion.datasets.name_patterns import SPOKEN, SUFFIXES, NamePattern
+from avemotion.datasets.name_patterns import REQUIRED, SUFFIXES, NamePattern
+from avemotion.emotions import EMOTIONS
 
-# What the dataset calls something else.
-_TAKEN = frozenset(
-  {
-    *('actor', 'clip_id', 'video', 'crops', 'audio'),
-    *('face_found', 'face_box', 'face_score', 'frame_seconds'),
-    *('video_seconds', 'audio_seconds'),
-  }
+# Fields that the data set has of its own.
+_TAKEN = (
+  *('actor', 'audio', 'audio_seconds', 'clip_id', 'crops', 'face_box'),
+  *('face_found', 'face_score', 'frame_seconds', 'video', 'video_seconds'),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-  """The clips of a folder, with what is known of them.
+  """The clips of a folder with their labels and speakers.
 
   Attributes:
     findings: the clips; their facts are label, group and metadata, as text.
-    label_names: in the order of the label map; without one in that of RAVDESS's
-      emotions, others after them.
-    groups: name -> number from 1, the clips' `actor`.
+    label_names: in the order of the label map; without one RAVDESS's emotions
+      first, in its order.
+    groups: name of a speaker -> number from 1, the clips' `actor`.
     metadata: names of the other facts.
   """
 
@@ -51,9 +48,9 @@ class Labelled:
 
   @property
   def digest(self) -> str:
-    """Changes with the clips and all that is known of them."""
-    told = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
-    content = json.dumps([told, self.label_names], sort_keys=True).encode()
+    """Changes with the clips and their facts."""
+    facts = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
+    content = json.dumps([facts, self.label_names], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -62,7 +59,7 @@ def by_list(
   labels: epath.PathLike,
   modalities: Sequence[str],
 ) -> Labelled:
-  """Clips that a CSV file names.
+  """Finds the clips that a CSV file names.
 
   Args:
     folder: that holds the clips.
@@ -74,16 +71,15 @@ def by_list(
     The clips.
 
   Raises:
-    DatasetError: the folder or the list is not there, the list lacks a column,
-      or names no clip that is there.
+    DatasetError: the folder or the list does not exist, the list lacks a
+      column, or names no clip of the folder.
   """
   folder = _existing(folder)
-  rows = _read_list(epath.Path(labels).expanduser())
   found, skipped, missing = {}, {}, {}
-  for line, row in enumerate(rows, 2):
+  for line, row in enumerate(_read_list(epath.Path(labels).expanduser()), 2):
     below = row.pop('file')
     path = folder / below
-    absent = [name for name in SPOKEN if not row[name]]
+    absent = [name for name in REQUIRED if not row[name]]
     if not below or not path.is_relative_to(folder):
       name = below or f'line {line} of the list'
       skipped[name] = 'names no file below the folder'
@@ -105,7 +101,7 @@ def by_list(
 def by_name(
   folder: epath.PathLike, pattern: NamePattern, modalities: Sequence[str]
 ) -> Labelled:
-  """Clips whose names say what they are.
+  """Finds the clips whose names fit a pattern.
 
   Args:
     folder: that holds the clips, at any depth.
@@ -116,18 +112,18 @@ def by_name(
     The clips.
 
   Raises:
-    DatasetError: the folder is not there, the pattern cannot be used, or no
+    DatasetError: the folder does not exist, the pattern cannot be used, or no
       file in the folder fits it.
   """
   folder = _existing(folder)
   found, skipped = {}, {}
   for path in _media(folder):
     below = str(path.relative_to(folder))
-    told = pattern.read(below)
-    if told is None:
+    fields = pattern.read(below)
+    if fields is None:
       skipped[below] = f'not named like {" or ".join(pattern.patterns)}'
     else:
-      found[path] = told
+      found[path] = fields
   names = tuple(dict.fromkeys(pattern.label_map.values()))
   return _labelled(folder, found, skipped, {}, modalities, names)
 
@@ -139,10 +135,9 @@ def _existing(folder: epath.PathLike) -> epath.Path:
   return folder
 
 
-def _media(folder: epath.Path) -> Iterator[epath.Path]:
-  for path in files_below(folder, SUFFIXES):
-    if path.suffix.lower() in SUFFIXES:
-      yield path
+def _media(folder: epath.Path) -> list[epath.Path]:
+  files = files_below(folder, SUFFIXES)
+  return [path for path in files if path.suffix.lower() in SUFFIXES]
 
 
 def _read_list(path: epath.Path) -> list[dict[str, str]]:
@@ -153,10 +148,8 @@ def _read_list(path: epath.Path) -> list[dict[str, str]]:
   except UnicodeDecodeError as error:
     raise DatasetError(f'{path}: expected UTF-8 text ({error})') from error
   reader = csv.DictReader(io.StringIO(text, newline=''), restval='')
-  columns = [name.strip() for name in reader.fieldnames or ()]
-  reader.fieldnames = columns
-  absent = [name for name in ('file', *SPOKEN) if name not in columns]
-  if absent or len(set(columns)) < len(columns):
+  columns = reader.fieldnames = [n.strip() for n in reader.fieldnames or ()]
+  if {'file', *REQUIRED} - set(columns) or len(set(columns)) < len(columns):
     raise DatasetError(
       f'{path}: expected a first line with file, label, group, and no name'
       f' twice; it has {", ".join(columns) or "nothing"}'
@@ -179,24 +172,24 @@ def _labelled(
   modalities: Sequence[str],
   label_names: tuple[str, ...] = (),
 ) -> Labelled:
-  """The clips by their ids and facts, each once."""
+  """Takes each clip once, and numbers its speakers."""
   unique: dict[str, tuple[epath.Path, dict[str, str]]] = {}
-  for path in sorted(found, key=lambda path: preference(path, SUFFIXES)):
+  for path in preferred(found, SUFFIXES):
     clip_id, facts = found[path]
     if clip_id in unique:
       skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
     else:
       unique[clip_id] = path, facts
   if not unique:
-    told = [*skipped.items(), *missing.items()]
-    example = f', for example {told[0][0]}: {told[0][1]}' if told else ''
+    faults = [*skipped.items(), *missing.items()]
+    example = ', for example {}: {}'.format(*faults[0]) if faults else ''
     raise DatasetError(
-      f'{folder} has no clip that can be used, of {len(told)}{example}'
+      f'{folder} has no clip that can be used, of {len(faults)}{example}'
     )
-  said = [facts for _, facts in unique.values()]
-  metadata = tuple(name for name in said[0] if name not in SPOKEN)
+  rows = [facts for _, facts in unique.values()]
+  metadata = tuple(name for name in rows[0] if name not in REQUIRED)
   _check_names(metadata)
-  groups = sorted({facts['group'] for facts in said}, key=_as_numbers)
+  groups = sorted({facts['group'] for facts in rows}, key=_as_numbers)
   numbers = {group: number for number, group in enumerate(groups, 1)}
   clips = [
     Clip(
@@ -205,12 +198,12 @@ def _labelled(
     for clip_id, (path, facts) in unique.items()
   ]
   clips.sort(key=lambda clip: (clip.actor, clip.clip_id))
-  return Labelled(
-    Findings(clips, skipped, missing),
-    label_names or _in_order({facts['label'] for facts in said}),
-    numbers,
-    metadata,
-  )
+  if not label_names:
+    labels = {facts['label'] for facts in rows}
+    known = [name for name in EMOTIONS if name in labels]
+    label_names = (*known, *sorted(labels.difference(known)))
+  findings = Findings(clips, skipped, missing)
+  return Labelled(findings, label_names, numbers, metadata)
 
 
 def _check_names(metadata: Sequence[str]) -> None:
@@ -218,15 +211,10 @@ def _check_names(metadata: Sequence[str]) -> None:
     if name in _TAKEN or not name or '/' in name:
       raise DatasetError(
         f'a column or field cannot be called {name!r}: expected a name without'
-        f" '/', and none of {', '.join(sorted(_TAKEN))}, which the dataset has"
+        f" '/', and none of {', '.join(_TAKEN)}, which the dataset has"
       )
 
 
 def _as_numbers(name: str) -> list[Any]:
   """Sorts 'actor 2' before 'actor 10'."""
   return [int(p) if p.isdecimal() else p for p in re.split('([0-9]+)', name)]
-
-
-def _in_order(labels: Collection[str]) -> tuple[str, ...]:
-  known = [name for name in emotions.EMOTIONS if name in labels]
-  return (*known, *sorted(set(labels).difference(known)))

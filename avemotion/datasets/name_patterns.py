@@ -1,4 +1,4 @@
-"""What the names of clips say, for data sets whose names say it."""
+"""Patterns of file names that say a clip's label and speaker."""
 
 import dataclasses
 import functools
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from avemotion.datasets.clips import DatasetError
 
-# What every clip must say: what is felt in it, and who speaks.
-SPOKEN = ('label', 'group')
+# Facts that every clip needs: its label, and who speaks.
+REQUIRED = ('label', 'group')
 # Of two files that are one clip, the first of these is used.
 SUFFIXES = (
   *('.mp4', '.mov', '.mkv', '.webm', '.avi', '.flv', '.mpg', '.mpeg', '.wmv'),
@@ -20,29 +20,29 @@ _FIELD = re.compile(r'\{(\w+)(?::([^{}]+))?\}')
 
 @dataclasses.dataclass(frozen=True)
 class NamePattern:
-  """How clips are named.
+  """A way to name clips.
 
   Attributes:
     patterns: such as '{group}-{statement}-{label}_{take}.mp4'; the first that
-      fits a file counts. A field is whatever stands there, but no '/';
-      '{take:[0-9]+}' says what it may be. Folders can be part of it:
-      '{group}/{label}{take}'. Without a suffix any of the usual ones is meant.
-    label_map: what a name says -> the label, for all labels there are; empty
-      where names say the label itself.
+      fits a file counts. A field is any text without '/'; '{take:[0-9]+}'
+      limits it by a regular expression. Folders can be part of a pattern:
+      '{group}/{label}{take}'. Without a suffix any of `SUFFIXES` is meant.
+    label_map: text in a name -> the label, for all labels there are; empty
+      where names hold the label itself.
   """
 
   patterns: tuple[str, ...]
   label_map: Mapping[str, str]
 
   def read(self, below: str) -> tuple[str, dict[str, str]] | None:
-    """What a file's name says.
+    """Reads a file's name.
 
     Args:
       below: its path below the folder of the clips.
 
     Returns:
-      The part that the pattern fits, less the suffix, which is the clip's id;
-      and the fields, the label by its own name. None: it fits none.
+      The clip's id, which is the part that the pattern fits, less the suffix;
+      and the fields, the label by its own name. None: it fits no pattern.
 
     Raises:
       DatasetError: a pattern lacks the label or the group, or cannot be used.
@@ -98,7 +98,7 @@ KNOWN = {
 
 
 def named(pattern: str, label_map: str = '') -> NamePattern:
-  """A pattern as a user writes it.
+  """Makes a pattern from flags.
 
   Args:
     pattern: a key of `KNOWN`, or one as of `NamePattern`.
@@ -107,32 +107,28 @@ def named(pattern: str, label_map: str = '') -> NamePattern:
   Raises:
     DatasetError: the pattern or the map cannot be used.
   """
-  if pattern in KNOWN and not label_map:
-    return KNOWN[pattern]
-  patterns = KNOWN[pattern].patterns if pattern in KNOWN else (pattern,)
-  pairs = [pair.split('=') for pair in label_map.split(',')]
-  if not label_map:
-    pairs = []
+  known = KNOWN.get(pattern, NamePattern((pattern,), {}))
+  pairs = [pair.split('=') for pair in label_map.split(',') if label_map]
   if not all(len(pair) == 2 and all(pair) for pair in pairs):
     raise DatasetError(
       f'expected a label map such as 01=neutral,02=sad, got {label_map!r}'
     )
-  labels = {said.strip(): label.strip() for said, label in pairs}
+  labels = {text.strip(): label.strip() for text, label in pairs}
   if len(labels) < len(pairs):
     raise DatasetError(f'the label map {label_map!r} says something twice')
-  mine = NamePattern(patterns, labels)
-  mine.read('')  # Tells what is wrong with it, if there is.
+  mine = NamePattern(known.patterns, labels or known.label_map)
+  mine.read('')  # Raises where the pattern cannot be used.
   return mine
 
 
 def _compile(
   pattern: str, label_map: Mapping[str, str]
 ) -> tuple[re.Pattern[str], str]:
-  """A pattern as a regular expression without suffix, and its suffix."""
+  """Makes a regular expression without the suffix; returns both."""
   suffix = pathlib.PurePosixPath(pattern).suffix.lower()
   suffix = suffix if suffix in SUFFIXES else ''
   stem = pattern[: len(pattern) - len(suffix)]
-  # The longer first: 'sa' does not say 'a'.
+  # The longer first: 'sa' is not 'a'.
   codes = sorted(map(re.escape, label_map), key=len, reverse=True)
   expression, end, names = '(?:^|(?<=/))', 0, []
   for field in _FIELD.finditer(stem):
@@ -143,7 +139,7 @@ def _compile(
     expression += re.escape(stem[end : field.start()])
     expression += f'(?P<{name}>{rule})'
     end = field.end()
-  absent = [name for name in SPOKEN if name not in names]
+  absent = [name for name in REQUIRED if name not in names]
   if absent:
     raise DatasetError(
       f'the pattern {pattern!r} does not say {{{"} and {".join(absent)}}}:'

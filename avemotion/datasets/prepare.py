@@ -1,4 +1,4 @@
-"""Prepares the dataset with one progress display and reports what it holds."""
+"""Prepares a data set with a progress bar, and reports what it holds."""
 
 import collections
 import contextlib
@@ -17,6 +17,12 @@ from avemotion.datasets import progress
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError
 
+# Of a builder's `info.metadata`, with what the report calls them.
+_FAULTS = {
+  'missing': 'missing',
+  'skipped': 'skipped',
+  'doubtful': 'used, but doubtful',
+}
 _EXAMPLES_OF_A_REASON = 3
 
 
@@ -27,7 +33,7 @@ def prepare(
   overwrite: bool = False,
   beam_options: Any = None,
 ) -> ClipsBuilder:
-  """Prepares the dataset, unless it is prepared, and prints what it holds.
+  """Prepares the data set, unless it is prepared, and prints what it holds.
 
   Args:
     builder: of RAVDESS or of a folder.
@@ -35,46 +41,43 @@ def prepare(
       them from Zenodo.
     overwrite: prepare it again where it is prepared.
     beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
-      None: by the processes that the builder was told of.
+      None: by the processes that the builder has.
 
   Returns:
-    The builder, to read the dataset from.
+    The builder, to read the data set from.
 
   Raises:
     DatasetError: there is nothing to prepare it from; it is prepared with other
-      weights, or of other clips; or it is not as it should be, if it is to be.
+      weights, or of other clips; or it has faults and the builder is strict.
   """
   if manual_dir is not None or not builder.fetches:
-    tfds.disable_progress_bar()  # They show what is fetched.
-  logging.set_verbosity(logging.ERROR)  # the report says what is skipped
-  reuse = builder.is_prepared() and not overwrite
-  if reuse:
+    tfds.disable_progress_bar()  # It shows what is fetched.
+  logging.set_verbosity(logging.ERROR)  # The report lists what is skipped.
+  if builder.is_prepared() and not overwrite:
     _check_same(builder)
-    faults = builder.missing or builder.skipped or builder.doubtful
-    if builder.strict and faults:
-      print_report(builder)
-      raise DatasetError(
-        f'{builder.data_dir} is not as it should be, see above'
-      )
-  else:
-    # Before TFDS deletes what is to be overwritten.
-    builder.check(manual_dir)
-  _hide_gpus()
-  if reuse:
+    _hide_gpus()
     rich.print(
       f'{builder.info.full_name} is already prepared; '
       '--overwrite prepares it again.'
     )
-  else:
-    with _kept_until_replaced(epath.Path(builder.data_dir)):
-      builder = copy.copy(builder)  # Made anew: it had read what lay there.
-      _build(builder, manual_dir, beam_options)
+    print_report(builder)
+    if builder.strict and any(builder.info.metadata[key] for key in _FAULTS):
+      raise DatasetError(
+        f'{builder.data_dir} is not as it should be, see above'
+      )
+    return builder
+  # Before TFDS deletes what is to be overwritten.
+  builder.check(manual_dir)
+  _hide_gpus()
+  with _kept_until_replaced(epath.Path(builder.data_dir)):
+    builder = copy.copy(builder)  # Made anew: it had read what lay there.
+    _build(builder, manual_dir, beam_options)
   print_report(builder)
   return builder
 
 
 def print_report(builder: ClipsBuilder) -> None:
-  """Prints clips by split and by label, what is amiss, how to load it."""
+  """Prints clips by split and by label, the faults, and how to load it."""
   splits = table_lib.Table('split', _right('clips'))
   for name, split in builder.info.splits.items():
     splits.add_row(name, str(split.num_examples))
@@ -85,22 +88,52 @@ def print_report(builder: ClipsBuilder) -> None:
   for label in builder.info.features['label'].names:
     labels.add_row(label, str(counts[label]))
   rich.print(splits, labels)
-  faults = {
-    'missing': builder.missing,
-    'skipped': builder.skipped,
-    'used, but doubtful': builder.doubtful,
-  }
-  if any(faults.values()):
-    rich.print(_fault_table(faults))
+  faults = _fault_table(builder.info.metadata)
+  if faults.row_count:
+    rich.print(faults)
   where = builder.data_path
-  if '://' not in str(where):  # a folder of this machine, not of a bucket
+  if '://' not in str(where):  # A folder of this machine, not of a bucket.
     where = where.resolve()
-  print(f'It lies in {where}. To load it:')
   print(
+    f'It lies in {where}. To load it:\n'
     '  import tensorflow_datasets as tfds\n'
     f'  builder = tfds.builder_from_directory({str(where)!r})\n'
     f'  clips = builder.as_dataset(split={next(iter(builder.info.splits))!r})'
   )
+
+
+def _hide_gpus() -> None:
+  # Imported here: errors in flags and folders need not wait for it.
+  import tensorflow as tf
+
+  tf.config.set_visible_devices([], 'GPU')
+
+
+def _check_same(builder: ClipsBuilder) -> None:
+  for name, wanted in builder.asked.items():
+    there = builder.info.metadata.get(name)
+    if wanted != there:
+      raise DatasetError(
+        f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
+        f'{wanted!r}: give --overwrite, or another --data_dir'
+      )
+
+
+@contextlib.contextmanager
+def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
+  """Puts a data set aside, which TFDS would delete; back if the build fails."""
+  aside = prepared.with_name(f'{prepared.name}.before')
+  if prepared.exists():
+    aside.rmtree(missing_ok=True)
+    prepared.rename(aside)
+  try:
+    yield
+  except BaseException:
+    if aside.exists():
+      prepared.rmtree(missing_ok=True)
+      aside.rename(prepared)
+    raise
+  aside.rmtree(missing_ok=True)
 
 
 def _build(
@@ -123,40 +156,6 @@ def _build(
     )
 
 
-@contextlib.contextmanager
-def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
-  """Puts a dataset aside, which TFDS would delete first; back if that fails."""
-  aside = prepared.with_name(f'{prepared.name}.before')
-  if prepared.exists():
-    aside.rmtree(missing_ok=True)
-    prepared.rename(aside)
-  try:
-    yield
-  except BaseException:
-    if aside.exists():
-      prepared.rmtree(missing_ok=True)
-      aside.rename(prepared)
-    raise
-  aside.rmtree(missing_ok=True)
-
-
-def _hide_gpus() -> None:
-  # Imported here: what is wrong with the flags is told without the wait.
-  import tensorflow as tf
-
-  tf.config.set_visible_devices([], 'GPU')
-
-
-def _check_same(builder: ClipsBuilder) -> None:
-  for name, wanted in builder.asked.items():
-    there = builder.info.metadata.get(name)
-    if wanted != there:
-      raise DatasetError(
-        f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
-        f'{wanted!r}: give --overwrite, or another --data_dir'
-      )
-
-
 def _label_counts(builder: ClipsBuilder) -> collections.Counter[str]:
   import tensorflow as tf
 
@@ -175,12 +174,12 @@ def _label_counts(builder: ClipsBuilder) -> collections.Counter[str]:
     ) from error
 
 
-def _fault_table(faults: dict[str, dict[str, str]]) -> table_lib.Table:
-  """A row for each reason, with the clips that share it."""
+def _fault_table(metadata: dict[str, dict[str, str]]) -> table_lib.Table:
+  """Makes a row for each reason, with the clips that share it."""
   table = table_lib.Table('what', _right('how many'), 'which', 'why')
-  for kind, reasons in faults.items():
+  for key, kind in _FAULTS.items():
     names = collections.defaultdict(list)
-    for name, reason in reasons.items():
+    for name, reason in metadata[key].items():
       names[reason].append(name)
     for reason, group in names.items():
       shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])

@@ -1,4 +1,4 @@
-"""What a dataset stores of each clip, and in which dtypes and shapes."""
+"""The fields of a data set of clips, with their dtypes and shapes."""
 
 import dataclasses
 from typing import Any
@@ -13,7 +13,7 @@ _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ClipsConfig(tfds.core.BuilderConfig):
-  """What is stored of each clip.
+  """Which features of each clip are stored.
 
   Attributes:
     modalities: 'video', 'audio' or both, in the order of the features.
@@ -29,11 +29,11 @@ class ClipsConfig(tfds.core.BuilderConfig):
 def features(
   config: ClipsConfig, facts: dict[str, Any]
 ) -> tuple[tfds.features.FeaturesDict, tuple[Any, str]]:
-  """The features of a dataset.
+  """Describes a data set to TFDS.
 
   Args:
-    config: says which.
-    facts: those of what is known of a clip, by name; `label` is among them.
+    config: says which features are stored.
+    facts: features of the clips' facts, by field; `label` is among them.
 
   Returns:
     The features, and TFDS's supervised keys.
@@ -61,15 +61,6 @@ def features(
   inputs = {name: as_stored.get(name, name) for name in config.modalities}
   only = inputs if len(inputs) > 1 else next(iter(inputs.values()))
   return tfds.features.FeaturesDict(held), (only, 'label')
-
-
-def in_its_dtypes(
-  config: ClipsConfig, extracted: dict[str, Any]
-) -> dict[str, Any]:
-  """What was extracted of a clip, as the configuration stores it."""
-  if 'audio' not in extracted:
-    return extracted
-  return extracted | {'audio': extracted['audio'].astype(config.audio_dtype)}
 
 
 def _tensor(shape: tuple[int | None, ...], dtype: Any) -> tfds.features.Tensor:

@@ -1,13 +1,12 @@
 """Processes that extract clips, each on a core of its own.
 
 A worker is one process of one thread on the CPU, with a face detector and a
-VGG16 of its own: one worker or many, of this machine or of a cluster's, give
-the same bits, which other numbers of threads and other devices do not.
+VGG16 of its own: one worker or many, of this machine or of a cluster, give the
+same bits; other numbers of threads and other devices do not.
 """
 
 import concurrent.futures
 import contextlib
-import functools
 import multiprocessing
 import os
 import pathlib
@@ -20,7 +19,7 @@ from typing import IO
 from avemotion.datasets.clips import Clip, DatasetError
 from avemotion.datasets.extraction import ClipExtractor, Extraction
 
-# What is said where a process was killed.
+# The message where a process was killed.
 ENDED = (
   'a process that extracts features ended before its time. If it was killed for'
   ' want of memory, give fewer --num_workers; in a script of your own, stand'
@@ -36,12 +35,12 @@ _ENVIRONMENT = {
 def extract(
   extraction: Extraction, clips: Sequence[Clip], num_workers: int
 ) -> Iterator[int]:
-  """Extracts clips by so many processes, and saves them.
+  """Extracts clips by several processes, and saves them.
 
   Args:
-    extraction: says what of them, and keeps it.
-    clips: that are not extracted yet.
-    num_workers: how many processes, from 1.
+    extraction: what is extracted, and where it is kept.
+    clips: those not extracted yet.
+    num_workers: number of processes, from 1.
 
   Yields:
     1 for each clip that is done.
@@ -60,18 +59,13 @@ def extract(
 
 
 class Workers:
-  """Processes with their extractors loaded."""
+  """A pool of processes with their extractors loaded."""
 
   def __init__(self, extraction: Extraction, num_workers: int) -> None:
-    """Says how many there may be; each starts when it is first needed."""
-    self._make_pool = functools.partial(
-      concurrent.futures.ProcessPoolExecutor,
-      num_workers,
-      multiprocessing.get_context('spawn'),
-      _start,
-      (extraction,),
-    )
-    self._pool = self._make_pool()
+    """Sets the number of processes; each starts when it is first needed."""
+    self._extraction = extraction
+    self._num_workers = num_workers
+    self._pool = self._new_pool()
 
   def __enter__(self) -> 'Workers':
     return self
@@ -80,13 +74,21 @@ class Workers:
     self._pool.shutdown(cancel_futures=True)
 
   def submit(self, clip: Clip) -> 'concurrent.futures.Future[None]':
-    """Has a worker extract and save a clip; Beam's threads call it at once."""
+    """Has a worker extract and save a clip; safe to call from many threads."""
     with _environment_lock, one_thread_each():
       try:
         return self._pool.submit(_work, clip)
       except BrokenProcessPool:  # One was killed, and this is a new try.
-        self._pool = self._make_pool()
+        self._pool = self._new_pool()
         return self._pool.submit(_work, clip)
+
+  def _new_pool(self) -> concurrent.futures.ProcessPoolExecutor:
+    return concurrent.futures.ProcessPoolExecutor(
+      self._num_workers,
+      multiprocessing.get_context('spawn'),
+      _start,
+      (self._extraction,),
+    )
 
 
 _environment_lock = threading.Lock()
@@ -94,7 +96,7 @@ _environment_lock = threading.Lock()
 
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
-  """What processes that are started here find in their environment."""
+  """Has processes that are started here compute in one thread on the CPU."""
   before = {name: os.environ.get(name) for name in _ENVIRONMENT}
   os.environ |= _ENVIRONMENT
   try:
@@ -107,7 +109,7 @@ def one_thread_each() -> Iterator[None]:
         os.environ[name] = value
 
 
-# What a worker process is about, and its extractor or why it has none.
+# A worker's extraction, and its extractor or the error in making it.
 _worker: tuple[Extraction, ClipExtractor | Exception] | None = None
 _lock_of_core: IO[bytes] | None = None
 
@@ -124,12 +126,20 @@ def _start(extraction: Extraction) -> None:
   compilation.cache_on_disk()
   try:
     _worker = extraction, ClipExtractor(extraction.recipe)
-  except Exception as error:  # Raised where somebody waits for a clip.
+  except Exception as error:  # Raised by `_work`, to whoever waits for a clip.
     _worker = extraction, error
 
 
+def _work(clip: Clip) -> None:
+  assert _worker is not None
+  extraction, extract = _worker
+  if isinstance(extract, Exception):
+    raise extract
+  extraction.save(clip, extract(clip))
+
+
 def _free_core() -> int:
-  """A core that no other worker of this machine has, while there is one."""
+  """Finds a core that no other worker has, while there is one."""
   import fcntl
 
   global _lock_of_core
@@ -152,16 +162,8 @@ def _free_core() -> int:
 
 
 def _end_with_parent() -> None:
-  """A build that is killed leaves no process behind."""
+  """Ends this process when the build is killed."""
   parent = multiprocessing.parent_process()
   if parent is not None:
     parent.join()
     os._exit(1)
-
-
-def _work(clip: Clip) -> None:
-  assert _worker is not None
-  extraction, extract = _worker
-  if isinstance(extract, Exception):
-    raise extract
-  extraction.save(clip, extract(clip))

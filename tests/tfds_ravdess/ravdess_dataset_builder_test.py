@@ -117,7 +117,7 @@ def test_copies_of_a_performance_are_one_clip(clips, manual, tmp_path):
   (example,) = _examples(builder)
   assert example['clip_id'] == b'03-01-05-01-01-01-04'
   assert 'video' not in example
-  assert builder.skipped == {}
+  assert builder.info.metadata['skipped'] == {}
 
 
 def test_what_cannot_be_used_is_skipped_and_told(clips, manual, tmp_path):
@@ -144,16 +144,16 @@ def test_what_cannot_be_used_is_skipped_and_told(clips, manual, tmp_path):
     '01-01-01-02-01-01-04.mp4': 'neutral',
     f'again/{good}': 'further copy',
   }
-  assert set(builder.skipped) == set(reasons)
+  assert set(builder.info.metadata['skipped']) == set(reasons)
   for name, reason in reasons.items():
-    assert reason in builder.skipped[name]
-    assert str(tmp_path) not in builder.skipped[name]
+    assert reason in builder.info.metadata['skipped'][name]
+    assert str(tmp_path) not in builder.info.metadata['skipped'][name]
 
 
 def test_the_reasons_are_stored_with_the_dataset(clips, manual, tmp_path):
   _copy(clips, manual, '01-01-05-01-01-01-04.mp4')
   (manual / '03-01-05-01-01-02-04.wav').write_text('not sound')
-  skipped = dict(_build(tmp_path, 'speech_audio').skipped)
+  skipped = dict(_build(tmp_path, 'speech_audio').info.metadata['skipped'])
   assert set(skipped) == {'03-01-05-01-01-02-04'}
   plain = tfds.builder_from_directory(
     tmp_path / 'data' / 'ravdess' / 'speech_audio' / '1.0.0'
@@ -180,7 +180,9 @@ def test_a_clip_with_a_warning_is_used_and_told(
   )
   builder = _build(tmp_path, 'speech_audio')
   assert len(_examples(builder)) == 1
-  assert builder.doubtful == {'03-01-05-01-01-01-04': 'the sound ends early'}
+  assert builder.info.metadata['doubtful'] == {
+    '03-01-05-01-01-01-04': 'the sound ends early'
+  }
 
 
 def test_an_actor_without_a_readable_clip_does_not_stop_the_others(
@@ -190,7 +192,7 @@ def test_an_actor_without_a_readable_clip_does_not_stop_the_others(
   (manual / '03-01-05-01-01-01-05.wav').write_text('not sound')
   builder = _build(tmp_path, 'speech_audio')
   assert list(builder.info.splits) == ['actor_04']
-  assert set(builder.skipped) == {'03-01-05-01-01-01-05'}
+  assert set(builder.info.metadata['skipped']) == {'03-01-05-01-01-01-05'}
 
 
 def test_a_folder_without_a_readable_clip_is_told(manual, tmp_path):
@@ -208,7 +210,11 @@ def test_strict_refuses_what_is_not_as_published(clips, manual, tmp_path):
     _build(tmp_path, 'speech_audio', actors=[4], strict=True)
   message = str(told.value)
   assert '60 faults' in message  # 58 missing, one misnamed, one unreadable
-  for reason in ('01-01-01-01-01-04: no copy', 'angry.wav', '03-01-06'):
+  for reason in (
+    '01-01-01-01-01-04 is missing: no copy',
+    'angry.wav',
+    '03-01-06',
+  ):
     assert reason in message
   assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
 
@@ -229,7 +235,7 @@ def test_a_song_is_prepared_beside_speech(clips, manual, tmp_path):
   assert example['clip_id'] == b'03-02-06-01-01-01-04'
   assert builder.info.features['label'].names == list(EMOTIONS[:6])
   assert EMOTIONS[example['label']] == 'fearful'
-  assert len(builder.missing) == 22 + 43
+  assert len(builder.info.metadata['missing']) == 22 + 43
 
 
 def test_weights_that_cannot_be_used_stop_the_build(clips, manual, tmp_path):
