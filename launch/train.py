@@ -1,4 +1,4 @@
-"""Trains the folds of a protocol: `python launch/train.py --help`."""
+"""Runs `avemotion train`: see `python launch/train.py --help`."""
 
 import sys
 

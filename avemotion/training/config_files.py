@@ -92,8 +92,9 @@ def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
 
 def _defined(name: str, function: str) -> Any:
   """Calls a function of a configuration file; None: it has no such function."""
+  path = _file(name)
   try:
-    return runpy.run_path(_file(name)).get(function, lambda: None)()
+    return runpy.run_path(path).get(function, lambda: None)()
   except (ConfigError, SyntaxError, TypeError, NameError) as error:
     raise ConfigError(f'{name}: {error}') from error
 

@@ -70,6 +70,16 @@ class Command:
       flag_values=self.flags,
     )
 
+  def data_dir_flag(self) -> flags.FlagHolder[str | None]:
+    """Defines --data_dir."""
+    return flags.DEFINE_string(
+      'data_dir',
+      None,
+      'where data sets lie; default: $TFDS_DATA_DIR, else'
+      ' ~/tensorflow_datasets, and of ravdess/bundled the package',
+      flag_values=self.flags,
+    )
+
   def vgg16_weights_flag(self) -> flags.FlagHolder[str | None]:
     """Defines --vgg16_weights."""
     return flags.DEFINE_string(

@@ -1,6 +1,7 @@
 """What commands need that are called in the test's own process."""
 
 import jax
+import numpy as np
 import pytest
 
 _CACHE = (
@@ -16,3 +17,22 @@ def _restore_cache():
   yield
   for name, value in before.items():
     jax.config.update(name, value)
+
+
+@pytest.fixture(scope='session')
+def features(tmp_path_factory):
+  """An .npz of two clips of each of 24 actors, one for each of two labels."""
+  path = tmp_path_factory.mktemp('data') / 'features.npz'
+  rng = np.random.default_rng(0)
+  labels = np.tile([0, 1], 24)
+  audio = rng.standard_normal((48, 6, 40)) + labels[:, None, None]
+  np.savez(
+    path,
+    audio=audio.astype(np.float32),
+    audio_lengths=np.full(48, 6),
+    labels=labels,
+    actors=np.repeat(np.arange(24) + 1, 2),
+    clip_ids=np.array([f'clip_{i:02}' for i in range(48)]),
+    label_names=np.array(['calm', 'angry']),
+  )
+  return path

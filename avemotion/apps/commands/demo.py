@@ -1,0 +1,80 @@
+"""Serves a page to drop clips on, or to record them: their emotion over time.
+
+  pip install 'avemotion[demo]'
+  avemotion demo [--checkpoint=runs/latest/fold_0]
+
+Without --checkpoint the model that ships with the package listens to the clip.
+The page is for this machine alone unless --host names another address, and
+sends nothing anywhere; a clip is deleted as soon as it is answered. The
+examples are drawn and spoken on the spot, and are nobody's.
+"""
+
+import pathlib
+import signal
+import tempfile
+
+from absl import flags
+
+from avemotion.apps import page
+from avemotion.apps.commands.command_line import Command
+from avemotion.recognition.recognizer import Recognizer
+from avemotion.synthetic import corpus
+from avemotion.training import compilation
+
+_COMMAND = Command('demo', __doc__)
+_FLAGS = _COMMAND.flags
+_CHECKPOINT = _COMMAND.checkpoint_flag()
+_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_HOST = flags.DEFINE_string(
+  'host',
+  '127.0.0.1',
+  'address to listen at; 0.0.0.0: for whoever reaches this machine, without a'
+  ' password',
+  flag_values=_FLAGS,
+)
+_PORT = flags.DEFINE_integer(
+  'port', 7860, 'port to listen at', 1, 65535, flag_values=_FLAGS
+)
+_MAX_MEGABYTES = flags.DEFINE_integer(
+  'max_megabytes', 100, 'size of the largest clip', 1, flag_values=_FLAGS
+)
+_MAX_SECONDS = flags.DEFINE_float(
+  'max_seconds',
+  120.0,
+  'length of the longest clip, seconds',
+  0.0,
+  flag_values=_FLAGS,
+)
+_EXAMPLES = {
+  'an angry man': ('angry', 1),
+  'a happy woman': ('happy', 2),
+  'a sad man': ('sad', 3),
+  'a surprised woman': ('surprised', 4),
+}
+
+
+@_COMMAND.runs
+def main(_: list[str]) -> None:
+  """Draws the examples, and serves the page until it is interrupted."""
+  compilation.cache_on_disk()
+  limits = page.Limits(_MAX_MEGABYTES.value, _MAX_SECONDS.value)
+  model = Recognizer.from_checkpoint(
+    _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=True
+  )
+  # Ended in whichever way, it leaves no clip behind.
+  signal.signal(signal.SIGTERM, signal.default_int_handler)
+  with tempfile.TemporaryDirectory(prefix='avemotion_examples_') as folder:
+    page.serve(
+      model,
+      _draw(pathlib.Path(folder)),
+      host=_HOST.value,
+      port=_PORT.value,
+      limits=limits,
+    )
+
+
+def _draw(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+  examples = {name: folder / f'{name}.mp4' for name in _EXAMPLES}
+  for name, (emotion, actor) in _EXAMPLES.items():
+    corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
+  return examples

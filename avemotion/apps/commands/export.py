@@ -1,0 +1,53 @@
+r"""Takes a model elsewhere: programs and a model card, in one directory.
+
+  avemotion export --output=exported
+  avemotion export runs/latest/fold_0 --output=exported --onnx
+
+Without a checkpoint it is the model that ships. The directory has
+`classifier.stablehlo`, features to probabilities, which JAX alone loads on CPU,
+GPU or TPU; of a model that sees, `vgg16.stablehlo`, faces to features; and
+README.md, which says what to feed them, how to load them, and how good the
+model is. --onnx adds the same for other runtimes (pip install
+'avemotion[onnx]'). Each program is run beside the model before it is kept: the
+directory is written whole or not at all.
+"""
+
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.export import directory, origin
+
+_COMMAND = Command('export', __doc__, arguments=True)
+_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_OUTPUT = flags.DEFINE_string(
+  'output',
+  None,
+  'directory to write',
+  required=True,
+  flag_values=_COMMAND.flags,
+)
+_ONNX = flags.DEFINE_boolean(
+  'onnx', False, 'write ONNX, too', flag_values=_COMMAND.flags
+)
+_OVERWRITE = flags.DEFINE_boolean(
+  'overwrite',
+  False,
+  'replace an export that is there',
+  flag_values=_COMMAND.flags,
+)
+
+
+@_COMMAND.runs
+def main(arguments: list[str]) -> None:
+  """Exports one model."""
+  if len(arguments) > 1:
+    raise ValueError(f'name one checkpoint, or none; got {arguments}')
+  written = directory.write(
+    _OUTPUT.value,
+    origin.read(*arguments),
+    _VGG16_WEIGHTS.value,
+    onnx=_ONNX.value,
+    overwrite=_OVERWRITE.value,
+  )
+  print(*written, sep='\n')
+  print(f'{_OUTPUT.value}/{directory.CARD}: what to feed them')

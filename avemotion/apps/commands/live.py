@@ -1,0 +1,93 @@
+"""Recognises emotion live: of camera and microphone, or of a file.
+
+  avemotion live                     # camera 0 and the microphone
+  avemotion live --camera=-1         # the microphone alone
+  avemotion live CLIP                # a file, at its own speed
+  avemotion live CLIP --fast         # as fast as it goes
+
+A device that the model does not read is not opened: the model that ships needs
+no camera. Draws the probabilities of the last six seconds as bars in the
+terminal, until Ctrl-C or the end of the file; then those of the whole. Without
+--checkpoint the model that ships listens. The microphone needs PortAudio, of
+the system.
+"""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+import rich
+import rich.live
+from absl import flags
+
+from avemotion.apps import live
+from avemotion.apps.commands.command_line import Command
+from avemotion.recognition.recognizer import Recognizer
+from avemotion.recognition.streaming import Session
+from avemotion.training import compilation
+
+_DRAW_SECONDS = 0.2  # from one picture to the next
+
+_COMMAND = Command('live', __doc__, arguments=True)
+_FLAGS = _COMMAND.flags
+_CHECKPOINT = _COMMAND.checkpoint_flag()
+_CAMERA = flags.DEFINE_integer(
+  'camera', 0, 'number of the camera; -1: none', flag_values=_FLAGS
+)
+_MICROPHONE = flags.DEFINE_string(
+  'microphone',
+  '',
+  "number or name of the microphone; 'none': none",
+  flag_values=_FLAGS,
+)
+_FAST = flags.DEFINE_boolean(
+  'fast', False, 'do not wait for the file', flag_values=_FLAGS
+)
+
+
+@_COMMAND.runs
+def main(clips: list[str]) -> None:
+  """Streams until the end."""
+  if len(clips) > 1:
+    raise ValueError('name one clip, or none')
+  compilation.cache_on_disk()
+  model = Recognizer.from_checkpoint(_CHECKPOINT.value)
+  print(f'model: {model.describe()}', file=sys.stderr)
+  session = model.stream()
+  session.warm_up()
+  began = time.monotonic()
+  with _events(clips, model.modalities) as events:
+    if clips and not _FAST.value:
+      events = live.at_its_speed(events)
+    _draw(session, events)
+  end = session.finish()
+  worked = time.monotonic() - began
+  rich.print(live.bars(end))
+  print(f'{end.seconds:.1f} s in {worked:.1f} s: {end.seconds / worked:.1f} ×')
+
+
+def _events(
+  clips: list[str], modalities: tuple[str, ...]
+) -> contextlib.AbstractContextManager[Iterator[live.Event]]:
+  if clips:
+    return live.of_file(clips[0], modalities)
+  sees = 'video' in modalities and _CAMERA.value >= 0
+  listens = 'audio' in modalities and _MICROPHONE.value != 'none'
+  return live.of_devices(
+    _CAMERA.value if sees else None, _MICROPHONE.value if listens else None
+  )
+
+
+def _draw(session: Session, events: Iterator[live.Event]) -> None:
+  """Draws what is recognised until the end, or Ctrl-C."""
+  with (
+    contextlib.suppress(KeyboardInterrupt),
+    rich.live.Live(transient=True, auto_refresh=False) as screen,
+  ):
+    due = time.monotonic()
+    for event in events:
+      moment = live.push(session, event)
+      if moment and time.monotonic() >= due:
+        screen.update(live.bars(moment), refresh=True)
+        due = time.monotonic() + _DRAW_SECONDS

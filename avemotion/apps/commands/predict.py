@@ -1,0 +1,134 @@
+"""Recognises the emotion of clips.
+
+  avemotion CLIP… [--plot] [--explain]
+  avemotion CLIP --annotate=annotated.mp4
+  avemotion CLIP… --checkpoint=runs/latest/fold_0
+
+Without --checkpoint the model that ships with the package listens to the clip;
+it was trained on RAVDESS's actors, and its weights are CC BY-NC-SA 4.0. Prints
+a table for each clip, or with --json one JSON object a line, and the model on
+standard error. A clip that cannot be read is named there; the others go on, and
+the exit code is 1.
+"""
+
+import collections
+import json
+import pathlib
+import sys
+
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.features import media_writer
+from avemotion.recognition import annotation
+from avemotion.recognition.recognizer import Prediction, Recognizer
+from avemotion.training import compilation
+
+_COMMAND = Command('predict', __doc__, arguments=True)
+_FLAGS = _COMMAND.flags
+_CHECKPOINT = _COMMAND.checkpoint_flag()
+_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_JSON = flags.DEFINE_boolean(
+  'json', False, 'print JSON lines, not tables', flag_values=_FLAGS
+)
+_PLOT = flags.DEFINE_boolean(
+  'plot',
+  False,
+  'draw each clip over time into PLOT_DIR/CLIP.timeline.png',
+  flag_values=_FLAGS,
+)
+_PLOT_DIR = flags.DEFINE_string(
+  'plot_dir', '.', 'directory of the pictures', flag_values=_FLAGS
+)
+_EXPLAIN = flags.DEFINE_boolean(
+  'explain',
+  False,
+  'say when the clip showed it, and by sound or by picture; with --plot it is'
+  ' drawn, too',
+  flag_values=_FLAGS,
+)
+_ANNOTATE = flags.DEFINE_string(
+  'annotate',
+  None,
+  'write the one clip again as this .mp4, .mov or .mkv, with its face boxed and'
+  ' its probabilities beside it',
+  flag_values=_FLAGS,
+)
+_ENROL = flags.DEFINE_multi_string(
+  'enrol',
+  [],
+  'a clip of the same speaker, of whatever emotion; may be repeated; for models'
+  ' that were trained with --config.data.enrol',
+  flag_values=_FLAGS,
+)
+_FACE = flags.DEFINE_enum(
+  'face',
+  'largest',
+  ['largest', 'all'],
+  'whom to look at: the largest face, followed from frame to frame, or'
+  ' everyone, with a prediction each',
+  flag_values=_FLAGS,
+)
+
+
+@_COMMAND.runs
+def main(clips: list[str]) -> int:
+  """Predicts each clip named on the command line."""
+  if not clips:
+    raise ValueError('name at least one clip')
+  if _ANNOTATE.value:
+    if len(clips) > 1 or _FACE.value == 'all':
+      raise ValueError('--annotate is of one clip, and of the largest face')
+    media_writer.check_name(_ANNOTATE.value)
+  compilation.cache_on_disk()
+  model = Recognizer.from_checkpoint(
+    _CHECKPOINT.value,
+    _VGG16_WEIGHTS.value,
+    illustrate=_PLOT.value or bool(_ANNOTATE.value),
+  )
+  if _ENROL.value:
+    model.enrol(_ENROL.value)
+  print(f'model: {model.describe()}', file=sys.stderr)
+  failed = False
+  pictures: collections.Counter[str] = collections.Counter()
+  for clip in clips:
+    stem = pathlib.Path(clip).stem
+    try:
+      for prediction in _predict(model, clip):
+        pictures[stem] += 1
+        _show(model, prediction, pictures[stem])
+    except (ValueError, OSError) as error:
+      print(f'avemotion predict: {error}', file=sys.stderr)
+      failed = True
+  return int(failed)
+
+
+def _predict(model: Recognizer, clip: str) -> list[Prediction]:
+  if _FACE.value == 'all':
+    return model.predict_people(clip)
+  return [model.predict(clip)]
+
+
+def _show(model: Recognizer, prediction: Prediction, number: int) -> None:
+  """Shows a prediction in all the ways that are asked for."""
+  if _EXPLAIN.value:
+    prediction = model.explain(prediction)
+  print(
+    json.dumps(prediction.to_json()) if _JSON.value else prediction, flush=True
+  )
+  if _PLOT.value:
+    _draw(prediction, number)
+  if _ANNOTATE.value:
+    annotation.annotate(prediction, _ANNOTATE.value)
+    print(f'annotated: {_ANNOTATE.value}', file=sys.stderr)
+
+
+def _draw(prediction: Prediction, number: int) -> None:
+  """Draws the timeline; clips of one name in several folders are numbered."""
+  directory = pathlib.Path(_PLOT_DIR.value)
+  directory.mkdir(parents=True, exist_ok=True)
+  suffix = f'.{number}' if number > 1 else ''
+  stem = pathlib.Path(prediction.clip).stem
+  path = directory / f'{stem}.timeline{suffix}.png'
+  prediction.save_plot(path)
+  print(f'timeline: {path}', file=sys.stderr)

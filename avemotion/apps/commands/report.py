@@ -1,0 +1,87 @@
+r"""Puts the folds of runs together and reports them beside the paper.
+
+  avemotion report runs/audio
+  avemotion report runs/audio runs/fusion --output=runs/report
+
+A WORKDIR is what `avemotion train` wrote, or one that `avemotion sweep` did,
+which holds many runs. Folds of one configuration are merged, wherever they were
+trained; a missing one is named, and nothing is averaged without it. Writes
+report.md, report.html and pictures.
+
+--temperature_of=WORKDIR names a candidate of a search (`avemotion sweep`) of
+the same recipe, scored on validation clips: for each fold a temperature is
+fitted on its own, and one run's probabilities are scaled by them. That of all
+folds is printed, for `avemotion release --temperature`.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+import rich.console
+import rich.table
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.evaluation import calibration, report, runs, scores
+
+_COMMAND = Command('report', __doc__, arguments=True)
+_OUTPUT = flags.DEFINE_string(
+  'output',
+  None,
+  'directory of the report; default: WORKDIR/report where there is one WORKDIR',
+  flag_values=_COMMAND.flags,
+)
+_TEMPERATURE_OF = flags.DEFINE_string(
+  'temperature_of',
+  None,
+  'fit a temperature on this search, see above',
+  flag_values=_COMMAND.flags,
+)
+
+
+@_COMMAND.runs
+def main(arguments: list[str]) -> None:
+  """Reads, scores, prints and writes."""
+  workdirs = [pathlib.Path(name) for name in arguments]
+  if not workdirs:
+    raise ValueError('name at least one WORKDIR')
+  if len(workdirs) > 1 and not _OUTPUT.value:
+    raise ValueError('several WORKDIRs: say where to with --output=DIR')
+  found = runs.read_runs(workdirs)
+  if _TEMPERATURE_OF.value:
+    if len(found) > 1:
+      raise ValueError('--temperature_of is of one run')
+    found = [_with_temperatures(found[0], pathlib.Path(_TEMPERATURE_OF.value))]
+  scored = [scores.score(run) for run in found]
+  output = pathlib.Path(_OUTPUT.value or workdirs[0] / 'report')
+  written = report.write_report(scored, output)
+  _print_overview(scored)
+  print('\n'.join(map(str, written)))
+
+
+def _with_temperatures(
+  run: runs.CrossValidation, search: pathlib.Path
+) -> runs.CrossValidation:
+  """Gives a run the temperatures of a candidate; prints that of all folds."""
+  candidate = runs.candidate_of(search, run)
+  of_all = calibration.fit_temperature(
+    candidate.probabilities, candidate.labels
+  )
+  print(f'temperature {of_all:.3f}')
+  temperatures = (
+    calibration.fit_temperature(fold.probabilities, fold.labels)
+    for fold in candidate.folds
+  )
+  return dataclasses.replace(run, temperatures=tuple(temperatures))
+
+
+def _print_overview(scored: list[scores.RunScores]) -> None:
+  *narrow, wide = report.OVERVIEW_HEADER
+  columns = [rich.table.Column(header, no_wrap=True) for header in narrow]
+  table = rich.table.Table(*columns, wide)
+  for one in scored:
+    table.add_row(*report.overview_row(one))
+  # Nothing wraps in a file, where lines may be long.
+  width = None if sys.stdout.isatty() else 200
+  rich.console.Console(width=width).print(table)

@@ -1,0 +1,121 @@
+"""`avemotion CLIP…`."""
+
+import json
+
+import jax
+import pytest
+
+from avemotion.apps import commands
+from avemotion.apps.commands import predict
+from avemotion.emotions import EMOTIONS
+from avemotion.features import containers
+from avemotion.synthetic import corpus
+from avemotion.training import checkpoints, step
+from avemotion.training.config import Config, ModelConfig
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """An untrained audio model, a good clip, and a bad one."""
+  folder = tmp_path_factory.mktemp('predict')
+  config = Config(model=ModelConfig(modalities=('audio',), audio_features=8))
+  feature_dims = {'audio': 40}
+  classifier = step.make_classifier(config.model, 8)
+  variables = classifier.init(
+    jax.random.key(0), *step.sample_inputs(feature_dims)
+  )
+  checkpoints.save(
+    folder,
+    checkpoints.TrainedModel(variables, config, corpus.EMOTIONS, feature_dims),
+  )
+  corpus.make_clip(folder / 'good.mp4', 'calm', actor=1, seconds=1.0)
+  (folder / 'bad.mp4').write_bytes(b'')
+  return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(folder, monkeypatch):
+  monkeypatch.chdir(folder)
+
+
+def test_a_bad_clip_is_named_and_the_others_go_on(folder, capsys):
+  arguments = ['bad.mp4', 'good.mp4', '--checkpoint=.', '--json', '--plot']
+  assert predict.main(arguments) == 1
+  printed = capsys.readouterr()
+  (line,) = printed.out.splitlines()
+  assert json.loads(line)['clip'] == 'good.mp4'
+  assert 'avemotion predict: bad.mp4: the file is empty' in printed.err
+  assert (folder / 'good.timeline.png').exists()
+
+
+def test_clips_of_one_name_get_pictures_of_their_own(folder):
+  (folder / 'other').mkdir()
+  (folder / 'other' / 'good.mp4').write_bytes(
+    (folder / 'good.mp4').read_bytes()
+  )
+  clips = ['good.mp4', 'other/good.mp4']
+  drawn = ['--checkpoint=.', '--plot', '--plot_dir=drawn']
+  assert predict.main([*clips, *drawn]) == 0
+  assert sorted(path.name for path in (folder / 'drawn').iterdir()) == [
+    'good.timeline.2.png',
+    'good.timeline.png',
+  ]
+
+
+def test_good_clips_print_a_table_and_nothing_else(capsys):
+  assert predict.main(['good.mp4', '--checkpoint=.']) == 0
+  printed = capsys.readouterr()
+  lines = printed.out.splitlines()
+  assert len(lines) == 10
+  assert lines[-1].startswith('  uncertain: ')
+  assert '%' in printed.out
+  assert printed.err == (
+    'model: audio, trained on a fold of random10 in ravdess/speech\n'
+  )
+
+
+@pytest.mark.parametrize('word', [[], ['predict']])
+def test_without_a_checkpoint_the_model_that_ships_listens(word, capsys):
+  assert commands.main([*word, 'good.mp4', '--json']) == 0
+  printed = capsys.readouterr()
+  assert 'model: audio, trained on everyone in ravdess/bundled' in printed.err
+  prediction = json.loads(printed.out)
+  assert prediction['modalities'] == ['audio']
+  assert set(prediction['probabilities']) == set(EMOTIONS)
+
+
+def test_explained_on_demand_in_words_and_in_json(capsys):
+  explained = ['good.mp4', '--checkpoint=.', '--explain']
+  assert predict.main(explained) == 0
+  printed = capsys.readouterr()
+  assert '  why: audio ' in printed.out
+  assert 'adds up' not in printed.err
+  assert predict.main([*explained, '--json']) == 0
+  (line,) = capsys.readouterr().out.splitlines()
+  assert set(json.loads(line)['explanation']['modalities']) == {'audio'}
+
+
+def test_annotated_on_demand(folder, capsys):
+  wanted = ['good.mp4', '--checkpoint=.', '--annotate=annotated.mp4']
+  assert predict.main(wanted) == 0
+  assert 'annotated: annotated.mp4' in capsys.readouterr().err
+  assert containers.tracks(folder / 'annotated.mp4')[:2] == (True, True)
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['good.mp4', '--annotate=clip.gif'], 'ends in .mp4, .mov, .mkv'),
+    (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate is of one clip'),
+    (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
+    (['--checkpoint=.'], 'name at least one clip'),
+    (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
+    (['good.mp4', '--enrol=good.mp4'], 'was trained for '),
+    (['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'], 'good'),
+  ],
+)
+def test_bad_arguments_are_told(arguments, message, capsys):
+  assert predict.main(arguments) == 1
+  *_, line = capsys.readouterr().err.splitlines()
+  assert line.startswith('avemotion predict: ')
+  assert message in line

@@ -1,0 +1,82 @@
+"""`avemotion release`: a recipe becomes one file that recognises clips."""
+
+import json
+import shutil
+
+import pytest
+
+from avemotion.apps.commands import predict, release, report
+from avemotion.synthetic import corpus
+from avemotion.training import weights
+
+SMALL = [
+  '--config=audio',
+  '--config.data.dataset=features.npz',
+  '--config.epochs=2',
+  '--config.model.audio_features=8',
+  '--config.model.audio_layers=1',
+]
+
+
+@pytest.fixture(scope='module')
+def folder(features, tmp_path_factory):
+  """A few clips, and a small audio model that was trained on them."""
+  folder = tmp_path_factory.mktemp('release')
+  shutil.copy(features, folder)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.chdir(folder)
+    assert release.main(['--output=model.npz', *SMALL]) == 0
+  return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(folder, monkeypatch):
+  monkeypatch.chdir(folder)
+
+
+def test_everyone_is_trained_on_and_nobody_tested(folder, capsys):
+  assert release.main(['--output=model.npz', *SMALL]) == 0  # It is finished.
+  assert 'trained on 48 clips' in capsys.readouterr().out
+  result = folder / 'runs' / 'release' / 'fold_0' / 'result.json'
+  summary = json.loads(result.read_text())
+  assert summary['num_train'] == 48
+  assert summary['accuracy'] is None
+  assert not (result.parent / 'confusion.png').exists()
+  assert weights.load(folder / 'model.npz').config.data.protocol == 'everyone'
+  assert report.main(['runs/release']) == 1
+  assert 'nobody was left to test' in capsys.readouterr().err
+
+
+def test_predict_takes_the_file(capsys):
+  corpus.make_clip('clip.mp4', 'calm', actor=1, seconds=1.0)
+  assert predict.main(['clip.mp4', '--checkpoint=model.npz', '--json']) == 0
+  printed = capsys.readouterr()
+  assert 'model: audio, trained on everyone in features.npz' in printed.err
+  probabilities = json.loads(printed.out)['probabilities']
+  assert abs(sum(probabilities.values()) - 1) < 1e-4
+
+
+def test_a_temperature_is_the_models(folder):
+  cool = ['--output=cool.npz', '--temperature=0.5', *SMALL]
+  assert release.main(cool) == 0
+  assert weights.load(folder / 'cool.npz').temperature == 0.5
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['--temperature=0'], 'flag --temperature=0.0: not 0.05 to 20'),
+    (['--temperature=nan'], 'flag --temperature=nan: not 0.05 to 20'),
+    (['--config.data.protocol=actor5'], 'the protocol is everyone'),
+    (['--output=occupied/model.npz'], 'occupied'),
+  ],
+)
+def test_what_cannot_be_released_is_one_line(
+  folder, arguments, message, capsys
+):
+  (folder / 'occupied').write_text('a file')
+  assert release.main(['--output=other.npz', *SMALL, *arguments]) == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('avemotion release: ')
+  assert message in line
+  assert not (folder / 'other.npz').exists()
