@@ -1,13 +1,14 @@
 """Files of NumPy arrays by name, `.npz`: read with care, written whole."""
 
 import os
-import pathlib
 import zipfile
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from avemotion.data import files
 
 # What NumPy and zipfile raise at a damaged file.
 _DAMAGED = (
@@ -35,7 +36,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   """
   try:
     # Opened here: NumPy leaves a damaged file open.
-    with open(path, 'rb') as file:
+    with files.as_path(path).open('rb') as file:
       return dict(np.load(file, allow_pickle=False))
   except _DAMAGED as error:
     raise ValueError(f'{path}: not a readable .npz ({error})') from error
@@ -58,15 +59,8 @@ def write(
     ValueError: the name has another ending, by which such files are known.
     OSError: it cannot be written, as on a full disk.
   """
-  path = pathlib.Path(path)
-  if path.suffix != '.npz':
+  if not os.fspath(path).endswith('.npz'):
     raise ValueError(f'{path}: expected a name that ends in .npz')
   save = np.savez_compressed if compressed else np.savez
-  path.parent.mkdir(parents=True, exist_ok=True)
-  unfinished = path.with_name(f'{path.name}.part')
-  try:
-    with open(unfinished, 'wb') as file:
-      save(file, **arrays)
-    unfinished.replace(path)
-  finally:
-    unfinished.unlink(missing_ok=True)
+  with files.replacing(path) as unfinished, unfinished.open('wb') as file:
+    save(file, **arrays)

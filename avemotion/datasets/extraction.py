@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from etils import epath
 
 import avemotion
+from avemotion.data import files
 from avemotion.datasets.clips import Clip, DatasetError
 
 # Fields of each frame, beside its features or its crop.
@@ -190,13 +190,7 @@ class Extraction:
       _doubt=extracted.doubt,
       **extracted.features,
     )
-    path = self._path(clip)
-    unfinished = path.with_name(f'{path.name}.{os.getpid()}')
-    try:
-      unfinished.write_bytes(content.getvalue())
-      unfinished.replace(path)
-    finally:
-      unfinished.unlink(missing_ok=True)
+    files.write(self._path(clip), content.getvalue())
 
   def count(self) -> int:
     """Counts the clips in the folder."""

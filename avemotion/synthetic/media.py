@@ -9,6 +9,7 @@ import av
 import av.container
 import numpy as np
 
+from avemotion.data import files
 from avemotion.synthetic.voice import SAMPLE_RATE
 
 # FFmpeg's container, video codec and audio codec for each file name ending.
@@ -59,8 +60,7 @@ def write_media(
 ) -> None:
   """Writes the tracks that are not None; the name's ending chooses the codecs.
 
-  The file appears under its name only once it is whole; until then it is
-  `.NAME.part` beside it, and goes away if writing fails.
+  The file appears under its name only once it is whole.
 
   Args:
     path: where to; an existing file is replaced.
@@ -70,29 +70,26 @@ def write_media(
     samples: float32[samples], mono at 48 kHz, within -1 and 1.
   """
   file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
-  partial = path.with_name(f'.{path.name}.part')
-  try:
-    # Without bitexact, Matroska writes a random number into the file.
-    with av.open(
-      str(partial), 'w', format=file_format, options={'fflags': '+bitexact'}
-    ) as container:
-      encoders: list[tuple[Any, Iterable[Any]]] = []
-      if frames is not None and video_codec is not None:
-        video = _add_video(container, video_codec, size, fps)
-        encoders.append((video, map(_picture, frames)))
-      if samples is not None:
-        audio = container.add_stream(
-          audio_codec, rate=SAMPLE_RATE, layout='mono'
-        )
-        encoders.append((audio, [_sound(samples)]))
-      # A stream can be added only before the first packet is written.
-      for stream, media in encoders:
-        for frame in media:
-          container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    partial.replace(path)
-  finally:
-    partial.unlink(missing_ok=True)
+  # Without bitexact, Matroska writes a random number into the file.
+  options = {'fflags': '+bitexact'}
+  with (
+    files.replacing(path) as partial,
+    av.open(
+      str(partial), 'w', format=file_format, options=options
+    ) as container,
+  ):
+    encoders: list[tuple[Any, Iterable[Any]]] = []
+    if frames is not None and video_codec is not None:
+      video = _add_video(container, video_codec, size, fps)
+      encoders.append((video, map(_picture, frames)))
+    if samples is not None:
+      audio = container.add_stream(audio_codec, rate=SAMPLE_RATE, layout='mono')
+      encoders.append((audio, [_sound(samples)]))
+    # A stream can be added only before the first packet is written.
+    for stream, media in encoders:
+      for frame in media:
+        container.mux(stream.encode(frame))
+      container.mux(stream.encode(None))
 
 
 def _add_video(

@@ -9,6 +9,8 @@ import shlex
 import sys
 from importlib import metadata
 
+from avemotion.data import files
+
 RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 
 
@@ -34,9 +36,7 @@ def record(
     'date': datetime.date.today().isoformat(),
     'machine': machine(),
   }
-  temporary = path.with_suffix('.tmp')
-  temporary.write_text(json.dumps(figures, indent=2, sort_keys=True) + '\n')
-  temporary.replace(path)
+  files.write(path, json.dumps(figures, indent=2, sort_keys=True) + '\n')
   print(f'recorded {key} = {value:.4g} {unit} in docs/{path.name}')
 
 

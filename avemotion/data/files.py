@@ -1,0 +1,90 @@
+"""Paths on a disk or in a bucket; files that are written whole or not at all.
+
+`etils.epath` speaks to both. A bucket (`gs://BUCKET/…`) is Google Cloud
+Storage's: it needs `pip install 'avemotion[gcs]'`.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from etils import epath
+
+_BUCKET = 'gs://'
+
+
+def as_path(path: str | os.PathLike[str]) -> epath.Path:
+  """Takes a path as a user writes it.
+
+  Args:
+    path: relative, absolute, `~/…` or `gs://BUCKET/…`.
+
+  Returns:
+    The whole path.
+
+  Raises:
+    ValueError: it is of another scheme.
+  """
+  if isinstance(path, epath.Path):
+    return path
+  text = os.fspath(path)
+  scheme, mark, _ = text.partition('://')
+  if not mark:
+    return epath.Path(os.path.abspath(os.path.expanduser(text)))
+  if f'{scheme}{mark}' != _BUCKET:
+    raise ValueError(
+      f'{text}: expected a path on a disk, or {_BUCKET}BUCKET/DIRECTORY'
+    )
+  return epath.Path(text)
+
+
+def make_directory(path: epath.Path) -> None:
+  """Makes a directory, and shows that it can be reached.
+
+  Raises:
+    OSError: it cannot be made, or the bucket cannot be reached.
+  """
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    raise
+  except Exception as error:  # Each client of a bucket has errors of its own.
+    reason = (str(error) or repr(error)).splitlines()[0]
+    raise OSError(f'{path}: cannot be reached ({reason})') from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
+  """Names a new file that takes a path's place once it is complete.
+
+  Until then it is `.NAME.part` beside it; it is removed if writing fails.
+
+  Args:
+    path: its directory is made, an existing file is replaced.
+
+  Yields:
+    The path to write to.
+
+  Raises:
+    OSError: it cannot be written, as on a full disk.
+  """
+  path = as_path(path)
+  make_directory(path.parent)
+  unfinished = path.with_name(f'.{path.name}.part')
+  try:
+    yield unfinished
+    unfinished.replace(path)
+  finally:
+    unfinished.unlink(missing_ok=True)
+
+
+def write(path: str | os.PathLike[str], content: bytes | str) -> None:
+  """Writes a file, whole or not at all; text as UTF-8.
+
+  Raises:
+    OSError: it cannot be written, as on a full disk.
+  """
+  with replacing(path) as unfinished:
+    unfinished.write_bytes(
+      content.encode() if isinstance(content, str) else content
+    )
