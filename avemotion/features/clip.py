@@ -1,5 +1,6 @@
 """The whole chain of section III-B: a clip's path in, its features out."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -100,6 +101,10 @@ class Extractor:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
     self._illustrate = illustrate
+    self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
+    if 'audio' in modalities:
+      # Imports librosa, while this thread loads what the picture needs.
+      self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
     if 'video' in modalities or illustrate:
       self._crop_faces = faces.FaceCropper()
     self._encode = (
@@ -154,9 +159,9 @@ class Extractor:
         has_picture, has_sound, seconds = containers.tracks(path)
       except media.MediaError as error:
         raise ClipError(str(error)) from error
-      sound = self._sound(path) if has_sound else _missing('sound')
+      sound = self._sound_thread.submit(self._sound, path, has_sound)
       picture = look(frames if has_picture else None)
-    return picture, sound, seconds
+    return picture, sound.result(), seconds
 
   def _joined(
     self,
@@ -216,7 +221,9 @@ class Extractor:
       every_crop=self._every_crop,
     )
 
-  def _sound(self, path: media.Path) -> ClipTrack:
+  def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
+    if not has_sound:
+      return _missing('sound')
     wanted = 'audio' in self._modalities
     if not (wanted or self._illustrate):
       return ClipTrack()

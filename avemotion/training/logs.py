@@ -1,9 +1,7 @@
 """What a run says while it works: JSON lines and one line an epoch."""
 
-import atexit
 import json
 import logging
-import os
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
@@ -18,10 +16,8 @@ log = logging.getLogger('avemotion')
 def log_to_terminal() -> None:
   """Shows what avemotion logs, on standard error, with the time.
 
-  Libraries are heard from warnings up: orbax tells each file it writes. After
-  all else has ended nothing is heard: MediaPipe tells of its end as it unloads.
+  Libraries are heard from warnings up: orbax tells each file it writes.
   """
-  atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
   absl.logging.set_verbosity(absl.logging.WARNING)
   handler = logging.StreamHandler()
   handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))
