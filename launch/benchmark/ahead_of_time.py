@@ -3,12 +3,11 @@
 import collections
 import concurrent.futures
 import dataclasses
-import functools
 import math
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -37,57 +36,41 @@ _CALLED = re.compile(
 _COLLECTIVE = re.compile(
   r'\b(ragged-all-to-all|all-gather|all-reduce|all-to-all|reduce-scatter'
   r'|collective-broadcast|collective-permute)(?:-start)?\('
-  r'(?:.*\bchannel_id=)?(\d+|.*)'  # What has no channel is told by operands.
+  r'(?:.*\bchannel_id=)?(\d+|.*)'  # Without a channel, its operands name it.
 )
 
 
-class CompileError(RuntimeError):
+class CompileError(ValueError):
   """There is no compiler, no such topology, or a program does not compile."""
 
 
 @dataclasses.dataclass(frozen=True)
-class DataSize:
-  """Of a data set and of a fold's sides, what programs depend on.
-
-  Attributes:
-    shapes: for each modality the steps of a clip and the features of a step.
-    clips: of all sides.
-    train: clips to train on.
-    test: clips to evaluate.
-    classes: labels.
-  """
-
-  shapes: Mapping[str, tuple[int, int]]
-  clips: int
-  train: int
-  test: int
-  classes: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Program:
-  """What is compiled; the last two fields follow from the others.
+  """A program to compile.
 
   Attributes:
     name: for a table.
-    device_kind: of its devices.
-    mesh: lengths of the axes `fold` and `data`.
+    mesh: its devices, along the axes `fold` and `data`.
     takes_state: whether it consumes its first argument.
     function: made by `jax.jit`.
     arguments: for arrays their shapes, dtypes and shardings.
   """
 
   name: str
-  device_kind: str
-  mesh: tuple[int, ...]
+  mesh: Mesh
   takes_state: bool
-  function: Any = dataclasses.field(compare=False)
-  arguments: tuple[Any, ...] = dataclasses.field(compare=False)
+  function: Any
+  arguments: tuple[Any, ...]
+
+  @property
+  def device_memory(self) -> int:
+    """Bytes of one of its devices."""
+    return MEMORY[self.mesh.devices.flat[0].device_kind]
 
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """What the compiler says of a program; bytes and FLOPs are of one device.
+  """A compiled program; bytes and FLOPs are those of one device.
 
   Attributes:
     program: that was compiled.
@@ -107,7 +90,7 @@ class Compiled:
 
 
 def describe(topology: str) -> list[Any]:
-  """The devices of a TPU topology, which take programs but run none.
+  """Describes the devices of a TPU topology, which take programs but run none.
 
   Args:
     topology: such as 'v5e:2x4'.
@@ -126,80 +109,70 @@ def describe(topology: str) -> list[Any]:
       f"libtpu is missing; run: pip install 'jax[tpu]=={jax.__version__}'"
     ) from error
   devices: list[Any] = list(description.devices)
-  if devices[0].device_kind not in MEMORY:
-    raise CompileError(
-      f'{topology}: how much memory a {devices[0].device_kind} has is not known'
-      f' here; it is of {", ".join(MEMORY)}'
-    )
+  kind = devices[0].device_kind
+  if kind not in MEMORY:
+    raise CompileError(f'{topology}: expected {", ".join(MEMORY)}; got {kind}')
   return devices
 
 
 def fold_programs(
-  name: str, config: Config, size: DataSize, num_folds: int, mesh: Mesh
+  name: str,
+  config: Config,
+  clips: Clips,
+  sides: tuple[int, int],
+  num_classes: int,
+  num_folds: int,
+  mesh: Mesh,
 ) -> tuple[Program, Program]:
-  """An epoch and an evaluation of folds: those of `FoldProgram`.
+  """Makes the epoch and the evaluation of folds, as `FoldProgram` does.
 
   Args:
     name: of the programs.
     config: of the run.
-    size: of its data.
+    clips: arrays of the data set, or their shapes.
+    sides: clips that a fold trains on, and those that it evaluates.
+    num_classes: labels.
     num_folds: folds that train together.
     mesh: from `make_mesh`.
   """
-  batch = config.batch_size
-  steps, test_batches = size.train // batch, -(-size.test // batch)
-  shapes = {each: size.shapes[each] for each in config.model.modalities}
-  feature_dims = {each: shape[-1] for each, shape in shapes.items()}
-  functions = FoldFunctions(config, feature_dims, size.classes, steps, mesh)
+  train, test = sides
+  steps, test_batches = (
+    train // config.batch_size,
+    -(-test // config.batch_size),
+  )
+  feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
+  functions = FoldFunctions(config, feature_dims, num_classes, steps, mesh)
   slots = mesh_lib.num_slots(mesh, num_folds)
 
-  def statistics(key_data: jax.Array) -> Any:
-    rng = jax.random.wrap_key_data(key_data)
-    inputs = step.sample_inputs(feature_dims)
-    return functions.model.init(rng, *inputs)['statistics']
+  def initial(keys: jax.Array) -> Any:
+    def statistics(key_data: jax.Array) -> Any:
+      rng = jax.random.wrap_key_data(key_data)
+      inputs = step.sample_inputs(feature_dims)
+      return functions.model.init(rng, *inputs)['statistics']
+
+    return functions.init(jax.vmap(statistics)(keys), keys)
 
   keys = jax.ShapeDtypeStruct((slots, 2), jnp.uint32)
-  trained = jax.ShapeDtypeStruct((slots, steps, batch), jnp.int32)
-  tested = jax.ShapeDtypeStruct((slots, test_batches, batch), jnp.int32)
-  states = jax.eval_shape(
-    functions.init, jax.eval_shape(jax.vmap(statistics), keys), keys
-  )
-  clips = jax.eval_shape(
-    lambda: Clips(
-      features={m: jnp.zeros((size.clips, *shapes[m])) for m in shapes},
-      lengths={m: jnp.zeros(size.clips, jnp.int32) for m in shapes},
-      labels=jnp.zeros(size.clips, jnp.int32),
-      actors=jnp.zeros(size.clips, jnp.int32),
-    )
-  )
-  clips = abstract(clips, NamedSharding(mesh, PartitionSpec()))
   states, keys, trained, tested = abstract(
-    (states, keys, trained, tested),
+    (
+      jax.eval_shape(initial, keys),
+      keys,
+      jax.ShapeDtypeStruct((slots, steps, config.batch_size), jnp.int32),
+      jax.ShapeDtypeStruct((slots, test_batches, config.batch_size), jnp.int32),
+    ),
     NamedSharding(mesh, PartitionSpec(mesh_lib.FOLD)),
   )
-  program = functools.partial(
-    Program,
-    device_kind=mesh.devices.flat[0].device_kind,
-    mesh=mesh.devices.shape,
-  )
+  clips = abstract(clips, NamedSharding(mesh, PartitionSpec()))
+  epoch = states, clips, trained, keys
+  evaluation = states.variables, clips, tested
   return (
-    program(
-      f'{name}: epoch',
-      takes_state=True,
-      function=functions.train_epoch,
-      arguments=(states, clips, trained, keys),
-    ),
-    program(
-      f'{name}: evaluation',
-      takes_state=False,
-      function=functions.evaluate,
-      arguments=(states.variables, clips, tested),
-    ),
+    Program(f'{name}: epoch', mesh, True, functions.train_epoch, epoch),
+    Program(f'{name}: evaluation', mesh, False, functions.evaluate, evaluation),
   )
 
 
 def abstract(tree: Any, sharding: Sharding) -> Any:
-  """Arrays' shapes and dtypes, to be placed so."""
+  """Replaces arrays by their shapes and dtypes, to be placed so."""
   return jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
   )
@@ -215,7 +188,6 @@ def compile_all(programs: Iterable[Program]) -> list[Compiled]:
     return list(pool.map(_compile, programs))
 
 
-@functools.cache  # VGG16 is the same program on every topology of a kind.
 def _compile(program: Program) -> Compiled:
   traced = program.function.trace(*program.arguments)
   start = time.monotonic()
@@ -232,17 +204,17 @@ def _compile(program: Program) -> Compiled:
     + memory.temp_size_in_bytes
     - memory.alias_size_in_bytes,
     donated_bytes=memory.alias_size_in_bytes,
-    flops=count_flops(traced.jaxpr.jaxpr) // program.mesh[-1],
+    flops=count_flops(traced.jaxpr.jaxpr) // program.mesh.devices.shape[-1],
     collectives=count_collectives(compiled.as_text()),
     seconds=time.monotonic() - start,
   )
 
 
 def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
-  """Collectives by their kind and the loops that they lie in.
+  """Counts collectives by their kind and the loops that they lie in.
 
-  What a compiler splits, to overlap its parts with other work, is one by its
-  channel, and lies where its outermost part does.
+  A collective that the compiler split, to overlap its parts with other work,
+  is one by its channel, and lies where its outermost part does.
 
   Args:
     hlo: text of a compiled module.
@@ -270,7 +242,7 @@ def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
 
 
 def count_flops(jaxpr: Any) -> int:
-  """FLOPs of products and convolutions; XLA counts a loop's body only once."""
+  """Counts FLOPs of products; XLA itself counts a loop's body only once."""
   flops = 0
   for equation in jaxpr.eqns:
     params = equation.params
@@ -292,15 +264,14 @@ def count_flops(jaxpr: Any) -> int:
   return flops
 
 
-def problems(rows: Iterable[Compiled]) -> Iterator[str]:
-  """What is wrong with programs whose folds go together within a device."""
-  for row in rows:
-    name, memory = row.program.name, MEMORY[row.program.device_kind]
-    if row.num_bytes > memory:
-      yield f'{name}: {row.num_bytes} bytes do not fit into {memory}'
-    if row.collectives and row.program.mesh[-1] == 1:
-      yield f'{name}: communicates, yet there is no data axis'
-    if any(loops > 1 for _, loops in row.collectives):
-      yield f'{name}: communicates in a loop over time'
-    if row.program.takes_state and not row.donated_bytes:
-      yield f'{name}: the state is copied, not donated'
+def problems(row: Compiled) -> Iterator[str]:
+  """Yields a line for each fault of a program whose folds need no exchange."""
+  name, memory = row.program.name, row.program.device_memory
+  if row.num_bytes > memory:
+    yield f'{name}: {row.num_bytes} bytes do not fit into {memory}'
+  if row.collectives and row.program.mesh.devices.shape[-1] == 1:
+    yield f'{name}: communicates, yet there is no data axis'
+  if any(loops > 1 for _, loops in row.collectives):
+    yield f'{name}: communicates in a loop over time'
+  if row.program.takes_state and not row.donated_bytes:
+    yield f'{name}: the state is copied, not donated'

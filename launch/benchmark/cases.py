@@ -4,16 +4,20 @@ import dataclasses
 
 import numpy as np
 
-BATCH = 32
+from avemotion.training.config import Config
+
+CONFIG = Config()  # What the peers train, too.
+BATCH = CONFIG.batch_size
 STEPS = 4  # in a call that trains; ours has an epoch in one call
-LEARNING_RATE = 1e-3
 NUM_CLASSES = 8
 NUM_FOLDS = 10
-# Of the longest of RAVDESS's clips, to which the others are padded; the audio
-# branch reads the paper's 13 of 40 MFCC.
-SHAPES = {'video': (40, 512), 'audio': (122, 13)}
-VIDEO_FEATURES, AUDIO_FEATURES, AUDIO_LAYERS, DENSE = 512, 256, 3, 256
-DROPOUT_RATE, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM = 0.3, 0.1, 1e-2, 1.0
+# RAVDESS's longest clip, to which the others are padded, and features.
+SHAPES = {'video': (40, 512), 'audio': (122, CONFIG.model.audio_coefficients)}
+# Layers and their units.
+LAYERS = {
+  'video': (CONFIG.model.video_layers, CONFIG.model.video_features),
+  'audio': (CONFIG.model.audio_layers, CONFIG.model.audio_features),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +25,13 @@ class Recurrent:
   """Stacked recurrent layers and what they read.
 
   Attributes:
-    layers: of them.
+    layers: how many.
     features: units of each.
     time: steps.
     inputs: features of a step.
     batch: sequences; there are `STEPS` batches.
-    train: whether gradients of the mean of all squared states are followed, a
-      step for each batch; otherwise all states are made.
+    train: whether the gradient of the mean squared state is followed, a step
+      for each batch; otherwise all states are computed.
   """
 
   layers: int
@@ -46,7 +50,7 @@ class Recurrent:
 
   @property
   def flops(self) -> float:
-    """Of the products: three matrices of each kind; twice more to train."""
+    """FLOPs of the three products of a step and layer; to train, thrice."""
     widths = [self.inputs] + [self.features] * (self.layers - 1)
     weights = sum(3 * self.features * (w + self.features) for w in widths)
     forward = 2.0 * STEPS * self.time * self.batch * weights
@@ -67,7 +71,7 @@ TRAIN = tuple(Recurrent(*sizes, batch=BATCH, train=True) for sizes in _PAPERS)
 def clips(
   modalities: tuple[str, ...], number: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-  """Made-up float32[clips, time, features], and labels int32[clips]."""
+  """Random float32[clips, time, features] by modality, int32[clips] labels."""
   rng = np.random.default_rng(0)
   features = {
     name: rng.standard_normal((number, *SHAPES[name]), np.float32)
@@ -76,13 +80,9 @@ def clips(
   return features, np.arange(number, dtype=np.int32) % NUM_CLASSES
 
 
-def step_flops(modalities: tuple[str, ...]) -> float:
-  """Of the recurrent layers' products in one step of training."""
-  layers = {
-    'video': (1, VIDEO_FEATURES),
-    'audio': (AUDIO_LAYERS, AUDIO_FEATURES),
-  }
+def train_flops(modalities: tuple[str, ...]) -> float:
+  """FLOPs of the recurrent layers in `STEPS` steps of training."""
   return sum(
-    Recurrent(*layers[name], *SHAPES[name], BATCH, train=True).flops / STEPS
+    Recurrent(*LAYERS[name], *SHAPES[name], BATCH, train=True).flops
     for name in modalities
   )

@@ -12,51 +12,69 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib.figure
 import numpy as np
+from absl import flags
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avemotion.evaluation import markdown
+from launch.benchmark import figures
 
 OURS = 'ours'
-# Ours has the cores of a CPU as devices, and divides batches among them.
 WHOLE, DIVIDED = 'batch whole', 'batch divided'
 MATMUL = 'matrix product'
 _MATMUL_SIZE = 2048
+_REPEATS = 10
 _OUR_COLOUR, _THEIR_COLOUR = '#2f6690', '#d1743b'
-_Seconds = Mapping[str, Sequence[float]]  # by case
+
+_ROUNDS = flags.DEFINE_integer(
+  'rounds', 3, 'how often each contender is started', lower_bound=1
+)
+_CONTENDER = flags.DEFINE_string(
+  'contender', None, 'time this one in this process, and start no other'
+)
+_PICTURES = pathlib.Path(__file__).parents[2] / 'docs' / 'performance'
+
+Call = Callable[[], object]
 
 
 @dataclasses.dataclass(frozen=True)
 class Contest:
-  """Who took how long for what.
+  """How long each contender took.
 
   Attributes:
-    title: what was done.
-    seconds: of each case the median seconds of each contender, ours first.
-    flops: of each case, that its matrix products have by the equations; empty
-      where products are not all of it.
+    title: what they did.
+    seconds: medians by case and contender, ours first.
+    flops: of each case's matrix products by the equations; empty where
+      products are not all of it.
     limit: FLOP/s of a large matrix product in our process; None: not measured.
   """
 
   title: str
   seconds: Mapping[str, Mapping[str, float]]
-  flops: Mapping[str, float] = dataclasses.field(default_factory=dict)
-  limit: float | None = None
+  flops: Mapping[str, float]
+  limit: float | None
 
   def over(self, case: str, peer: str) -> float:
     """A peer's seconds divided by ours."""
     return self.seconds[case][peer] / self.seconds[case][OURS]
 
   def share(self, case: str, contender: str = OURS) -> float:
-    """Of the limit, that a contender reaches."""
-    if self.limit is None:
-      raise ValueError('the limit was not measured')
+    """A contender's rate as a share of the limit, which was measured."""
+    assert self.limit
     return self.flops[case] / self.seconds[case][contender] / self.limit
+
+  def record_over(self, key: str, case: str, peers: Mapping[str, str]) -> None:
+    """Writes KEY.over_NAME for the peers that took part, by such names."""
+    for name, peer in peers.items():
+      if peer in self.seconds[case]:
+        ratio = self.over(case, peer)
+        figures.record_speed(f'{key}.over_{name}', ratio, 'ratio of wall time')
 
   def __str__(self) -> str:
     """A Markdown table for each case."""
@@ -78,140 +96,139 @@ class Contest:
       rows.append(row)
     return markdown.table(head, rows)
 
-  def save(self, stem: pathlib.Path) -> None:
-    """Writes STEM.json, all medians, and STEM.png, a bar for each."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    path = stem.with_suffix('.json')
-    path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + '\n')
-    self._figure().savefig(stem.with_suffix('.png'), dpi=120)
-
-  def _figure(self) -> Any:
-    # Imported here: a dataset's workers import this file, and draw nothing.
-    import matplotlib.figure
-
-    rows = sum(len(seconds) + 1.5 for seconds in self.seconds.values())
+  def draw(self, path: pathlib.Path) -> None:
+    """Draws a bar for each median."""
+    heights = [len(seconds) + 1.5 for seconds in self.seconds.values()]
     figure = matplotlib.figure.Figure(
-      (8, 0.32 * rows + 0.6), layout='constrained'
+      (8, 0.32 * sum(heights) + 0.6), layout='constrained'
     )
     figure.suptitle(self.title)
-    several = figure.subplots(
-      len(self.seconds),
-      squeeze=False,
-      height_ratios=[len(seconds) + 1 for seconds in self.seconds.values()],
-    )
+    axes = figure.subplots(len(heights), squeeze=False, height_ratios=heights)
     for ax, (case, seconds) in zip(
-      several[:, 0], self.seconds.items(), strict=True
+      axes[:, 0], self.seconds.items(), strict=True
     ):
+      ours = [name.startswith(OURS) for name in seconds]
       bars = ax.barh(
         list(seconds),
         [1e3 * each for each in seconds.values()],
-        color=[
-          _OUR_COLOUR if name.startswith(OURS) else _THEIR_COLOUR
-          for name in seconds
-        ],
+        color=[_OUR_COLOUR if own else _THEIR_COLOUR for own in ours],
       )
-      ax.bar_label(
-        bars,
-        [
-          f'{1e3 * s:.0f} ms, {self.over(case, n):.2f} ×'
-          for n, s in seconds.items()
-        ],
-        padding=3,
-        fontsize=8,
-      )
+      ratios = [f'{self.over(case, name):.2f} ×' for name in seconds]
+      ax.bar_label(bars, ratios, padding=3, fontsize=8)
       if self.limit:
         ax.axvline(1e3 * self.flops[case] / self.limit, color='#8c939a', ls=':')
       ax.set_title(case, fontsize=9, loc='left')
-      ax.set_xlim(0, 1.25e3 * max(seconds.values()))
       ax.invert_yaxis()
       ax.tick_params(labelsize=8)
       ax.spines[['top', 'right']].set_visible(False)
     note = '; dotted: as fast as a large matrix product' if self.limit else ''
     ax.set_xlabel(f'ms{note}')
-    return figure
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def run(
+  name: str,
+  title: str,
+  contenders: Sequence[str],
+  calls: Callable[[str], Iterable[tuple[str, Call]]],
+  flops: Mapping[str, float] | None = None,
+) -> Contest | None:
+  """Holds a contest, prints it and draws it; or times one contender of it.
+
+  Args:
+    name: of the picture in docs/performance.
+    title: what they do.
+    contenders: ours first.
+    calls: of a contender, what to time by case.
+    flops: of each case's matrix products, where these are all of it.
+
+  Returns:
+    The medians; None in the process of one contender.
+
+  Raises:
+    RuntimeError: a contender fails.
+  """
+  if _CONTENDER.value:
+    seconds = {case: timed(call) for case, call in calls(_CONTENDER.value)}
+    if _CONTENDER.value == OURS and flops:
+      seconds[MATMUL] = timed(_matmul())
+    print(json.dumps(seconds))
+    return None
+  command = [sys.executable, str(pathlib.Path(__file__).parent), *sys.argv[1:]]
+  medians = hold(command, contenders, _ROUNDS.value)
+  products = medians.pop(MATMUL, {}).get(OURS)
+  limit = 2 * _MATMUL_SIZE**3 / products if products else None
+  held = Contest(title, medians, flops or {}, limit)
+  print(held)
+  held.draw(_PICTURES / f'{name}.png')
+  return held
 
 
 def hold(
-  title: str,
-  command: Sequence[str],
-  contenders: Sequence[str],
-  flops: Mapping[str, float],
-  rounds: int,
-) -> Contest:
+  command: Sequence[str], contenders: Sequence[str], rounds: int
+) -> dict[str, dict[str, float]]:
   """Has contenders measure themselves, in turn.
 
   Args:
-    title: what they do.
-    command: that, with `--contender=NAME`, prints seconds by case as JSON, as
-      `tell` does, on its last line.
-    contenders: ours first.
-    flops: of each case.
+    command: that, with `--contender=NAME`, prints seconds by case as JSON on
+      its last line.
+    contenders: their names.
     rounds: how often each is started.
 
   Returns:
-    The medians; a contender that is not installed is left out, and named.
+    Median seconds by case and contender; one that is not installed is left
+    out, and named.
 
   Raises:
     RuntimeError: one fails for another reason.
   """
   found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
-  for _ in range(rounds):
-    for name in contenders:
-      ran = subprocess.run(
-        [*command, f'--contender={name}'],
-        capture_output=True,
-        text=True,
-        check=False,
-      )
-      if ran.returncode:
-        (*_, reason) = ran.stderr.strip().splitlines() or ['no reason given']
-        if not reason.startswith('ModuleNotFoundError'):
-          raise RuntimeError(f'{name} failed: {reason}')
-        print(f'without {name}: {reason}', file=sys.stderr)
-        continue
-      for case, seconds in json.loads(ran.stdout.splitlines()[-1]).items():
-        found[case].setdefault(name, []).extend(seconds)
-  products = found.pop(MATMUL, {}).get(OURS)
-  return Contest(
-    title,
-    {
-      case: {name: statistics.median(each) for name, each in by_name.items()}
-      for case, by_name in found.items()
-    },
-    flops,
-    2 * _MATMUL_SIZE**3 / statistics.median(products) if products else None,
-  )
+  for name in [*contenders] * rounds:
+    ran = subprocess.run(
+      [*command, f'--contender={name}'],
+      capture_output=True,
+      text=True,
+      check=False,
+    )
+    if ran.returncode:
+      (*_, reason) = ran.stderr.strip().splitlines() or ['no reason given']
+      if not reason.startswith('ModuleNotFoundError'):
+        raise RuntimeError(f'{name} failed: {reason}')
+      print(f'without {name}: {reason}', file=sys.stderr)
+      continue
+    for case, seconds in json.loads(ran.stdout.splitlines()[-1]).items():
+      found[case].setdefault(name, []).extend(seconds)
+  return {
+    case: {name: statistics.median(each) for name, each in by_name.items()}
+    for case, by_name in found.items()
+  }
 
 
 def divides(contender: str) -> bool:
-  """Whether the cores of a CPU are devices of a contender."""
+  """Says whether a contender divides its batches among a CPU's cores."""
   ours = contender.startswith(OURS) and not contender.endswith(WHOLE)
   return ours or contender.endswith(DIVIDED)
 
 
-def tell(seconds: _Seconds) -> None:
-  """Prints a contender's seconds for `hold`."""
-  print(json.dumps(seconds))
-
-
-def timed(call: Callable[[], object], repeats: int) -> list[float]:
-  """Seconds of calls, after two that compile and warm up."""
-  call()
-  call()
+def timed(
+  call: Call, repeats: int = _REPEATS, warm_ups: int = 2
+) -> list[float]:
+  """Seconds of calls, after some that compile and warm up."""
   seconds = []
-  for _ in range(repeats):
+  for _ in range(warm_ups + repeats):
     start = time.perf_counter()
     call()
     seconds.append(time.perf_counter() - start)
-  return seconds
+  return seconds[warm_ups:]
 
 
-def matmul(repeats: int) -> list[float]:
-  """Seconds of a large float32 product, its rows divided among all devices."""
-  devices = jax.devices()[: math.gcd(jax.device_count(), _MATMUL_SIZE)]
-  mesh = Mesh(np.array(devices), ('rows',))
+def _matmul() -> Call:
+  """A large float32 product, its rows divided among all devices."""
+  own: list[Any] = jax.devices()[: math.gcd(jax.device_count(), _MATMUL_SIZE)]
+  mesh = Mesh(np.array(own), ('rows',))
   square = jnp.ones((_MATMUL_SIZE, _MATMUL_SIZE), jnp.float32)
   rows = jax.device_put(square, NamedSharding(mesh, PartitionSpec('rows')))
   whole = jax.device_put(square, NamedSharding(mesh, PartitionSpec()))
   product = jax.jit(jnp.matmul)
-  return timed(lambda: jax.block_until_ready(product(rows, whole)), repeats)
+  return lambda: jax.block_until_ready(product(rows, whole))

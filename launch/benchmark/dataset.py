@@ -1,102 +1,106 @@
 """What preparing a dataset takes, whole builds; and reading it."""
 
+import contextlib
 import functools
+import io
+import multiprocessing
 import pathlib
-import statistics
+import re
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow  # noqa: F401  # As prepare.py has, before it starts.
+import tensorflow_datasets as tfds
+from etils import epath
 
 from avemotion.data.clips import ClipSet
-from launch.benchmark import throughput
+from avemotion.datasets import folder_builder
+from avemotion.datasets.clips import Clip, Findings
+from launch.benchmark import contest, real_clips
 from launch.benchmark.figures import record
 from launch.benchmark.usual_chain import usual_chain
 from tfds_ravdess import BUNDLED_DIR
 
 _RAVDESS_CLIPS = 200  # of a build, copies of what is there
 
-_Clips = Sequence[tuple[pathlib.Path, pathlib.Path]]  # Pictures and sounds.
+# Files of the picture and of the sound of each clip.
+_Clips = Sequence[tuple[pathlib.Path, pathlib.Path]]
 
 
-def build(ravdess: _Clips, javanese: _Clips) -> float:
-  """Records builds; returns the seconds of a RAVDESS clip by two workers."""
-  copies = max(1, _RAVDESS_CLIPS // len(ravdess))
-  builds = {}
-  with tempfile.TemporaryDirectory() as folder:
-    # Fills the compilation cache, which the first build on a machine does.
-    throughput.build(ravdess, 1, 2, folder)
-  for name, files, times, workers in (
-    ('ravdess', ravdess, copies, 2),
-    ('ravdess', ravdess, copies, 1),
-    ('javanese', javanese, 1, 2),
-    ('javanese', javanese, 1, 1),
-  ):
-    with tempfile.TemporaryDirectory() as folder:
-      built = throughput.build(files, times, workers, folder)
-    builds[name, workers] = built
-    print(
-      f'{name}: {built.clips} clips, {workers} workers: {built.seconds:.1f} s,'
-      f' {built.start_seconds:.1f} s of them to the first clip,'
-      f' {built.clips / built.seconds:.2f} clips/s,'
-      f' {built.worker_bytes / 1e9:.2f} GB a worker'
-    )
-  for name in ('ravdess', 'javanese'):
-    built = builds[name, 2]
-    record(
-      f'dataset.{name}.clips_per_second',
-      built.clips / built.seconds,
-      'clips/s, two workers',
-    )
-  fast, slow = builds['ravdess', 2], builds['ravdess', 1]
-  record(
-    'dataset.scaling_1_to_2_workers',
-    slow.seconds / fast.seconds,
-    'ratio of wall time',
-  )
-  record(
-    'dataset.worker_resident_gigabytes',
-    max(built.worker_bytes for built in builds.values()) / 1e9,
-    'GB',
-  )
-  return fast.seconds / fast.clips
+def main(_: list[str]) -> None:
+  """Records builds by one worker and two, the usual chain, and reading."""
+  # As the builder of RAVDESS takes them: the sound from a file of its own.
+  ravdess = [(path, real_clips.sound_of(path)) for path in real_clips.ravdess()]
+  javanese = [(path, path) for path in real_clips.javanese()]
+  build(ravdess, 2)  # Fills the compilation cache.
+  many = [*ravdess] * max(1, _RAVDESS_CLIPS // len(ravdess))
+  fast, memory = build(many, 2)
+  slow, more = build(many, 1)
+  small, most = build(javanese, 2)
+  unit = 'clips/s, two workers'
+  record('dataset.ravdess.clips_per_second', len(many) / fast, unit)
+  record('dataset.javanese.clips_per_second', len(javanese) / small, unit)
+  record('dataset.scaling_1_to_2_workers', slow / fast, 'ratio of wall time')
+  most = max(memory, more, most)
+  record('dataset.worker_resident_gigabytes', most / 1e9, 'GB')
 
-
-def compare(ravdess: _Clips, ours: float) -> None:
-  """Records how much slower than `ours`, in seconds a clip, the usual is."""
-  for stride, frames in ((1, 'all faces'), (4, 'the same rows')):
-    extract = usual_chain(stride)
-    seconds = [
-      _seconds(functools.partial(extract, *clip)) for clip in [*ravdess] * 4
-    ][len(ravdess) :]  # The first of each sets things up.
-    usual = statistics.median(seconds)
-    print(
-      f'the usual chain, VGG16 of {frames}: {usual:.3f} s a clip, '
-      f'{usual / ours:.2f} × ours'
-    )
+  extract = usual_chain()
+  usual = [
+    contest.timed(functools.partial(extract, *clip), 3, 1) for clip in ravdess
+  ]
   record(
     'dataset.speedup_over_usual_chain',
-    usual / ours,
+    np.median(usual) * len(many) / fast,
     'ratio of wall time, two workers over one process, the same rows',
   )
+  size = sum(path.stat().st_size for path in BUNDLED_DIR.rglob('*.tfrecord*'))
+  record('dataset.bundled_megabytes', size / 1e6, 'MB')
+  read = functools.partial(ClipSet.from_tfds, 'ravdess/bundled')
+  seconds = contest.timed(read, 5, warm_ups=0)
+  record('dataset.read_seconds', np.median(seconds), 'seconds for 1440 clips')
 
 
-def read() -> None:
-  """Records the size of what is bundled, and how long it takes to read."""
-  record(
-    'dataset.bundled_megabytes',
-    sum(p.stat().st_size for p in BUNDLED_DIR.rglob('*.tfrecord*')) / 1e6,
-    'MB',
-  )
-  record(
-    'dataset.read_seconds',
-    statistics.median(
-      _seconds(lambda: ClipSet.from_tfds('ravdess/bundled')) for _ in range(5)
-    ),
-    'seconds for 1440 clips',
-  )
+def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
+  """Prepares a dataset of clips.
+
+  Args:
+    clips: files.
+    num_workers: processes that extract.
+
+  Returns:
+    Seconds of wall time from the first process's start to the last TFRecord,
+    and the most bytes that one of the workers held, as Linux has it.
+  """
+  numbered = [
+    Clip(
+      f'{number:03d}',
+      number,
+      {'video': epath.Path(picture), 'audio': epath.Path(sound)},
+      {'label': 'any', 'group': ''},
+    )
+    for number, (picture, sound) in enumerate(clips, start=1)
+  ]
+  most = [0]
+  with tempfile.TemporaryDirectory() as data_dir:
+    builder = folder_builder.FolderBuilder(
+      name='clips',
+      clips=Labelled(Findings(numbered, {}, {}), ('any',), {'': 1}, ()),
+      num_workers=num_workers,
+      data_dir=data_dir,
+      on_progress=lambda done, total: most.append(_most_resident()),
+    )
+    tfds.disable_progress_bar()
+    with contextlib.redirect_stdout(io.StringIO()):
+      (seconds,) = contest.timed(builder.download_and_prepare, 1, warm_ups=0)
+  return seconds, max(most)
 
 
-def _seconds(call: Callable[[], object]) -> float:
-  start = time.perf_counter()
-  call()
-  return time.perf_counter() - start
+def _most_resident() -> int:
+  """Bytes that the largest of this process's workers ever held."""
+  kilobytes = ['0']
+  for process in multiprocessing.active_children():
+    with contextlib.suppress(OSError):
+      status = pathlib.Path(f'/proc/{process.pid}/status').read_text()
+      kilobytes += re.findall(r'VmHWM:\s*(\d+) kB', status)
+  return 1024 * max(map(int, kilobytes))

@@ -1,51 +1,86 @@
-"""What extraction finds in real clips: faces, and MFCC of coded sound."""
+"""What extraction finds in real clips, and where its time goes."""
 
+import collections
+import concurrent.futures
+import multiprocessing
+import os
 import pathlib
+import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import jax
 import numpy as np
 
-from avemotion.features import acoustic, media
-from avemotion.features.clip import ClipFeatures
+from avemotion.datasets import workers
+from avemotion.features import acoustic, faces, media, vgg16_weights, visual
+from avemotion.features.clip import ClipFeatures, Extractor
+from launch.benchmark import real_clips, usual_chain
+from launch.benchmark.figures import record
 
 _COEFFICIENTS = 13  # The paper's.
+_STAGED_CLIPS, _STAGE_ROUNDS = 24, 2
+
+_Frames = list[tuple[float, np.ndarray]]
 
 
-def face_share(features: Sequence[ClipFeatures]) -> float:
-  """Of all sampled frames, those with a face."""
+def extract(_: list[str]) -> None:
+  """Records shares of faces, clips a second, and what AAC does to MFCC."""
+  extractor = Extractor()
+  clips = real_clips.ravdess()
+  features = [extractor(clip) for clip in clips]
+  rows = [len(clip.video) for clip in features if clip.video is not None]
+  print(f'RAVDESS: {len(rows)} clips of {min(rows)} to {max(rows)} video rows')
+  record('foundation.face_share.ravdess', _face_share(features), 'fraction')
+  record(
+    'foundation.mfcc_correlation_mp4_flac',
+    mfcc_correlation(
+      [
+        (path, real_clips.sound_of(path))
+        for path in clips
+        if path.name[1] == '1'
+      ]
+    ),
+    'correlation, mean over 13 coefficients',
+  )
+  clips = real_clips.javanese()
+  start = time.perf_counter()
+  features = [extractor(clip) for clip in clips]
+  rate = len(clips) / (time.perf_counter() - start)
+  whole = sum(len(clip.modalities) == 2 for clip in features)
+  print(f'Javanese: {whole} of {len(clips)} clips gave both modalities')
+  record('foundation.face_share.javanese', _face_share(features), 'fraction')
+  record('foundation.extract_clips_per_second.javanese', rate, 'clips/s')
+
+
+def _face_share(features: Sequence[ClipFeatures]) -> float:
+  """The share of sampled frames with a face."""
   found = [clip.face_found for clip in features if clip.face_found is not None]
   return float(np.mean(np.concatenate(found)))
 
 
 def mfcc_correlation(
-  clips: Sequence[pathlib.Path],
-  lossless: Callable[[pathlib.Path], pathlib.Path],
+  clips: Sequence[tuple[pathlib.Path, pathlib.Path]],
 ) -> float:
-  """Compares AAC's sound with the same recordings, packed losslessly.
+  """Correlates MFCC of coded sound with those of the same sound, lossless.
 
   Args:
-    clips: with AAC sound.
-    lossless: names the same recording's lossless file.
+    clips: files of AAC's sound, and the lossless ones.
 
   Returns:
-    The correlation over time, the mean over the paper's coefficients; prints
-    each one's.
+    The correlation over time, the mean over the paper's coefficients.
   """
-  one, other = [], []
-  for path in clips:
-    coded = media.read_waveform(path)
-    if not coded.any():  # RAVDESS's 02 files have a silent track.
-      continue
-    whole = media.read_waveform(lossless(path))
+  pairs = []
+  for path, lossless in clips:
+    coded, whole = map(media.read_waveform, (path, lossless))
     lag = _lag(coded, whole)
     print(f'{path.name}: its sound lags the WAV by {lag} samples')
     rows = acoustic.mfcc(coded[lag:]), acoustic.mfcc(whole)
     steps = min(map(len, rows))
-    one.append(rows[0][:steps])
-    other.append(rows[1][:steps])
+    pairs.append([each[:steps, :_COEFFICIENTS] for each in rows])
+  one, other = map(np.concatenate, zip(*pairs, strict=True))
   correlations = [
-    np.corrcoef(np.concatenate(one)[:, i], np.concatenate(other)[:, i])[0, 1]
-    for i in range(_COEFFICIENTS)
+    np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, other.T, strict=True)
   ]
   print('by coefficient:', ' '.join(f'{value:.4f}' for value in correlations))
   return float(np.mean(correlations))
@@ -56,3 +91,83 @@ def _lag(late: np.ndarray, early: np.ndarray) -> int:
   size = late.size + early.size
   spectrum = np.fft.rfft(late, size) * np.conj(np.fft.rfft(early, size))
   return int(np.fft.irfft(spectrum, size)[: late.size].argmax())
+
+
+def stages(_: list[str]) -> None:
+  """Prints the processor time of the chain's parts; records it over decoding's.
+
+  In a process like a worker's, for clips of RAVDESS and Javanese ones.
+  """
+  for name, clips in (
+    ('RAVDESS', real_clips.ravdess('01-*.mp4')),
+    ('Javanese', real_clips.javanese()[:_STAGED_CLIPS]),
+  ):
+    spawn = multiprocessing.get_context('spawn')
+    with (
+      concurrent.futures.ProcessPoolExecutor(1, spawn) as pool,
+      workers.one_thread_each(),
+    ):
+      seconds = pool.submit(stage_seconds, clips, _STAGE_ROUNDS).result()
+    whole = seconds['whole chain']
+    print(f'{name}: {whole:.3f} s a clip')
+    for part, value in seconds.items():
+      print(f'  {part:20s} {1e3 * value:6.1f} ms {value / whole:6.1%}')
+    if name == 'RAVDESS':
+      ratio = whole / seconds['decode every frame']
+      record('dataset.over_decode_only', ratio, 'ratio of processor time')
+
+
+def stage_seconds(
+  clips: Sequence[pathlib.Path], rounds: int
+) -> dict[str, float]:
+  """Processor time of the parts of the chain, for a clip, on one core.
+
+  This process, which must not have used JAX, keeps to that core.
+
+  Args:
+    clips: files with picture and sound.
+    rounds: how often each is taken, all parts in turn.
+
+  Returns:
+    Median seconds of 'decode every frame', 'VGG16, direct sum' and 'whole
+    chain', and of the parts of the latter.
+  """
+  if hasattr(os, 'sched_setaffinity'):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+  chain, crop_faces = Extractor(), faces.FaceCropper()
+  weights = vgg16_weights.load_vgg16_weights()
+  encode, params = visual.VisualEncoder(weights), jax.device_put(weights.params)
+  seconds = collections.defaultdict(list)
+
+  def timed(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    start = time.process_time()
+    value = function(*args)
+    seconds[name].append(time.process_time() - start)
+    return value
+
+  def crops_of(frames: _Frames) -> np.ndarray:
+    return faces.stack(list(crop_faces(frames))).crops
+
+  def encode_directly(crops: np.ndarray) -> None:
+    jax.block_until_ready(
+      visual.encode_crops(params, crops, weights.preprocessing)
+    )
+
+  for path in clips:  # Compiles.
+    chain(path)
+    encode_directly(crops_of(_frames(path)))
+  for path in list(clips) * rounds:
+    timed('decode every frame', usual_chain.decode_every_frame, path)
+    timed('whole chain', chain, path)
+    frames = timed('decoding', _frames, path)
+    crops = timed('detection, crops', crops_of, frames)
+    timed('VGG16', encode, crops)
+    timed('VGG16, direct sum', encode_directly, crops)
+    waveform = timed('decoding of sound', media.read_waveform, path)
+    timed('MFCC', acoustic.mfcc, waveform)
+  return {name: float(np.median(times)) for name, times in seconds.items()}
+
+
+def _frames(path: pathlib.Path) -> _Frames:
+  with media.read_frames(path) as frames:
+    return list(frames)

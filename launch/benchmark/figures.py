@@ -14,50 +14,44 @@ from avemotion.data import files
 RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 
 
-def record(
-  key: str,
-  value: float,
-  unit: str,
-  path: pathlib.Path = RESULTS,
-) -> None:
+def record(key: str, value: float, unit: str) -> None:
   """Writes a figure beside the command that this process was started with.
 
   Args:
-    key: such as 'foundation.quickstart_seconds'.
+    key: such as 'foundation.quickstart_seconds'; other keys are kept.
     value: shares and accuracies as fractions.
     unit: such as 'seconds', 'fraction', 'clips/s'.
-    path: the file; entries of other keys are kept.
   """
-  figures = json.loads(path.read_text()) if path.exists() else {}
+  figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   figures[key] = {
     'value': float(f'{value:.5g}'),
     'unit': unit,
-    'command': _command(),
+    'command': shlex.join(['python', 'launch/benchmark', *sys.argv[1:]]),
     'date': datetime.date.today().isoformat(),
-    'machine': machine(),
+    'machine': _machine(),
   }
-  files.write(path, json.dumps(figures, indent=2, sort_keys=True) + '\n')
-  print(f'recorded {key} = {value:.4g} {unit} in docs/{path.name}')
+  files.write(RESULTS, json.dumps(figures, indent=2, sort_keys=True) + '\n')
+  print(f'recorded {key} = {value:.4g} {unit} in docs/{RESULTS.name}')
 
 
-def machine() -> str:
+def record_speed(key: str, value: float, unit: str) -> None:
+  """Writes a figure of speed, under the accelerator's name if there is one."""
+  import jax
+
+  platform = jax.default_backend()
+  prefix = 'speed.' if platform == 'cpu' else f'speed.{platform}.'
+  record(prefix + key, value, unit)
+
+
+def _machine() -> str:
   """The machine in words: processor, cores, and the jax that ran on it."""
   model = platform.processor() or platform.machine()
   cpuinfo = pathlib.Path('/proc/cpuinfo')
   if cpuinfo.exists():
-    names = [
-      line.partition(':')[2].strip()
-      for line in cpuinfo.read_text().splitlines()
-      if line.startswith('model name')
-    ]
-    model = names[0] if names else model
+    for line in cpuinfo.read_text().splitlines():
+      if line.startswith('model name'):
+        model = line.partition(':')[2].strip()
   return (
     f'{os.cpu_count()} cores of {model}, Python'
     f' {platform.python_version()}, jax {metadata.version("jax")}'
   )
-
-
-def _command() -> str:
-  script = pathlib.Path(sys.argv[0])
-  shown = pathlib.Path(*script.parts[-2:])  # Less where the checkout lies.
-  return shlex.join(['python', str(shown), *sys.argv[1:]])

@@ -1,21 +1,26 @@
-"""The peers in PyTorch, which the extra `peers` brings; only here."""
+"""The peers in PyTorch, which the extra `peers` brings."""
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
+from torch import nn
 
 from launch.benchmark import cases
 
 _DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+_OPTIMIZER = cases.CONFIG.optimizer
+_DROPOUT, _DENSE = (
+  cases.CONFIG.model.dropout_rate,
+  cases.CONFIG.model.dense_features,
+)
 
 
 def recurrent(case: cases.Recurrent) -> Callable[[], object]:
   """A call that does a case once, by stacked `nn.GRU`."""
-  layers = torch.nn.GRU(case.inputs, case.features, case.layers, bias=False)
+  layers = nn.GRU(case.inputs, case.features, case.layers, bias=False)
   layers = layers.to(_DEVICE)
   samples = torch.from_numpy(case.samples()).to(_DEVICE)
-  optimizer = torch.optim.SGD(layers.parameters(), cases.LEARNING_RATE)
+  optimizer = torch.optim.SGD(layers.parameters(), _OPTIMIZER.learning_rate)
 
   def forward() -> None:
     with torch.inference_mode():
@@ -39,34 +44,32 @@ def training(
 ) -> Callable[[], object]:
   """A call that trains every fold for some steps, one fold after another."""
   features, labels = cases.clips(modalities, cases.STEPS * cases.BATCH)
-  steps = [
+  batches = {
+    name: torch.from_numpy(rows).split(cases.BATCH)
+    for name, rows in features.items()
+  }
+  targets = torch.from_numpy(labels).long().to(_DEVICE).split(cases.BATCH)
+  models = [_Classifier(modalities).to(_DEVICE) for _ in range(num_folds)]
+  folds = [
     (
-      {
-        name: torch.from_numpy(rows)
-        for name, rows in zip(features, own, strict=True)
-      },
-      torch.from_numpy(targets).long().to(_DEVICE),
+      model,
+      torch.optim.AdamW(
+        model.parameters(),
+        _OPTIMIZER.learning_rate,
+        weight_decay=_OPTIMIZER.weight_decay,
+      ),
     )
-    for *own, targets in zip(
-      *(np.split(rows, cases.STEPS) for rows in (*features.values(), labels)),
-      strict=True,
-    )
+    for model in models
   ]
-  folds = []
-  for _ in range(num_folds):
-    model = _Classifier(modalities).to(_DEVICE)
-    optimizer = torch.optim.AdamW(
-      model.parameters(), cases.LEARNING_RATE, weight_decay=cases.WEIGHT_DECAY
-    )
-    folds.append((model, optimizer))
-  loss = torch.nn.CrossEntropyLoss(label_smoothing=cases.LABEL_SMOOTHING)
+  loss = nn.CrossEntropyLoss(label_smoothing=_OPTIMIZER.label_smoothing)
 
   def train() -> None:
     for model, optimizer in folds:
-      for batch, targets in steps:
+      for step in range(cases.STEPS):
         optimizer.zero_grad()
-        loss(model(batch), targets).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), cases.CLIP_NORM)
+        batch = {name: rows[step].to(_DEVICE) for name, rows in batches.items()}
+        loss(model(batch), targets[step]).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), _OPTIMIZER.clip_norm)
         optimizer.step()
     _wait()
 
@@ -78,20 +81,20 @@ def _wait() -> None:
     torch.cuda.synchronize()
 
 
-class _TorchBranch(torch.nn.Module):
+class _Branch(nn.Module):
   """GRU layers, their last state, dense, batch norm."""
 
-  def __init__(self, inputs: int, features: int, layers: int) -> None:
+  def __init__(self, inputs: int, layers: int, units: int) -> None:
     super().__init__()
-    drop = cases.DROPOUT_RATE if layers > 1 else 0.0
-    self.gru = torch.nn.GRU(
-      inputs, features, layers, bias=False, batch_first=True, dropout=drop
+    drop = _DROPOUT if layers > 1 else 0.0
+    self.gru = nn.GRU(
+      inputs, units, layers, bias=False, batch_first=True, dropout=drop
     )
-    self.rest = torch.nn.Sequential(
-      torch.nn.Dropout(cases.DROPOUT_RATE),
-      torch.nn.Linear(features, cases.DENSE, bias=False),
-      torch.nn.BatchNorm1d(cases.DENSE),
-      torch.nn.Dropout(cases.DROPOUT_RATE),
+    self.rest = nn.Sequential(
+      nn.Dropout(_DROPOUT),
+      nn.Linear(units, _DENSE, bias=False),
+      nn.BatchNorm1d(_DENSE),
+      nn.Dropout(_DROPOUT),
     )
 
   def forward(self, rows: torch.Tensor) -> torch.Tensor:
@@ -100,24 +103,18 @@ class _TorchBranch(torch.nn.Module):
     return found
 
 
-class _Classifier(torch.nn.Module):
+class _Classifier(nn.Module):
   """As `avemotion.models.EmotionClassifier`."""
 
   def __init__(self, modalities: tuple[str, ...]) -> None:
     super().__init__()
-    sizes = {
-      'video': (cases.VIDEO_FEATURES, 1),
-      'audio': (cases.AUDIO_FEATURES, cases.AUDIO_LAYERS),
-    }
-    self.branches = torch.nn.ModuleDict(
+    self.branches = nn.ModuleDict(
       {
-        name: _TorchBranch(cases.SHAPES[name][1], *sizes[name])
+        name: _Branch(cases.SHAPES[name][1], *cases.LAYERS[name])
         for name in modalities
       }
     )
-    self.logits = torch.nn.Linear(
-      len(modalities) * cases.DENSE, cases.NUM_CLASSES
-    )
+    self.logits = nn.Linear(len(modalities) * _DENSE, cases.NUM_CLASSES)
 
   def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     found = [branch(batch[name]) for name, branch in self.branches.items()]

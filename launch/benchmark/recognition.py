@@ -1,178 +1,160 @@
-"""How long recognition takes: of models loaded, in a new process; imports."""
+"""How long recognition takes, and how much memory: clips, streams, a start."""
 
-import concurrent.futures
-import contextlib
-import dataclasses
 import functools
-import multiprocessing
+import json
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
-from launch.benchmark import contest
+from absl import app, flags
 
-_PREDICT = pathlib.Path(__file__).parents[2] / 'launch' / 'predict.py'
-_STRIDE = 4  # The usual chain predicts the rows that ours has.
-# Threads of who went before spin for a while, waiting for more.
-_PAUSE = 0.5  # seconds
-# ru_maxrss is in bytes on macOS, in KiB elsewhere.
-_MAXRSS_UNIT = 1 if sys.platform == 'darwin' else 1024
+from avemotion.apps import live
+from avemotion.recognition.recognizer import Recognizer
+from launch.benchmark import contest, real_clips, usual_chain
+from launch.benchmark.figures import record, record_speed
+
+_CHECKPOINT = flags.DEFINE_string(
+  'checkpoint', None, 'as for launch/predict.py; default: the model that ships'
+)
+_LAUNCH = pathlib.Path(__file__).parents[1]
+_CASE = 'a clip, models loaded'
+_DECODING = 'decoding every frame, no more, by one thread'
+_BY_ALL_THREADS = 'the same by all threads'
+_USUAL = 'the usual chain'
+_NEW_PROCESSES, _IMPORTS = 5, 9
 # In between, since a process counts what its parent held as its own.
 _MEASURED = """
-import resource, subprocess, sys, time
+import json, resource, subprocess, sys, time
 start = time.perf_counter()
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
 seconds = time.perf_counter() - start
-print(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([seconds, most if sys.platform == 'darwin' else 1024 * most]))
 """
 _IMPORT = (
   'import time; start = time.perf_counter(); import {};'
   'print(time.perf_counter() - start)'
 )
 
-CASE = 'a clip, models loaded'
-DECODING = 'decoding every frame, no more, by one thread'
-BY_ALL_THREADS = 'the same by all threads'
-USUAL_CHAIN = 'the usual chain'
 
-_Contender = Callable[[], object]
+def recognise(_: list[str]) -> None:
+  """Records a clip's seconds by ours and others, a new process's, imports'."""
+  held = contest.run(
+    'recognise',
+    'Recognition of a clip',
+    (contest.OURS, _DECODING, _BY_ALL_THREADS, _USUAL),
+    _calls,
+  )
+  if held is None:
+    return
+  ours = held.seconds[_CASE][contest.OURS]
+  record_speed('recognise.seconds', ours, 'seconds')
+  record_speed(
+    'recognise.over_decode_only',
+    1 / held.over(_CASE, _DECODING),
+    'ratio of wall time',
+  )
+  record_speed(
+    'recognise.speedup_over_usual_chain',
+    held.over(_CASE, _USUAL),
+    'ratio of wall time',
+  )
+  command = _predict(real_clips.ravdess('01-*.mp4')[0])
+  measured(command)  # Fills the caches.
+  runs = [measured(command) for _ in range(_NEW_PROCESSES)]
+  seconds, memory = map(statistics.median, zip(*runs, strict=True))
+  record_speed('recognise.new_process_seconds', seconds, 'seconds')
+  record_speed('recognise.resident_gigabytes', memory / 1e9, 'GB')
+  imported, flax = import_seconds('avemotion.models', 'flax.linen')
+  record('foundation.import_models_seconds', imported, 'seconds')
+  record_speed('import_over_flax', imported / flax, 'ratio of wall time')
 
 
-@dataclasses.dataclass(frozen=True)
-class NewProcess:
-  """Medians of `launch/predict.py`, its programs compiled before.
-
-  Attributes:
-    seconds: from its start to its end.
-    resident_bytes: the most memory that it held.
-  """
-
-  seconds: float
-  resident_bytes: float
+def memory(argv: list[str]) -> None:
+  """Records the most memory that a process holds which recognises a clip."""
+  _, most = measured(_predict(_clip(argv)))
+  record('recognise.hour_resident_gigabytes', most / 1e9, 'GB')
 
 
-def warm(
-  checkpoint: pathlib.Path,
-  clip: pathlib.Path,
-  sound: pathlib.Path,
-  rounds: int = 15,
-) -> contest.Contest:
-  """Times a clip in turn by ours and by others, each in its own process.
+def stream(argv: list[str]) -> None:
+  """Records a stream's speed, and how far its end is from the file's answer."""
+  clip = _clip(argv)
+  model = Recognizer.from_checkpoint(_CHECKPOINT.value)
+  session = model.stream()
+  session.warm_up()
+  start = time.monotonic()
+  with live.of_file(clip, model.modalities) as events:
+    for event in events:
+      live.push(session, event)
+  end = session.finish()
+  factor = end.seconds / (time.monotonic() - start)
+  unit = 'seconds of clip for a second of work'
+  record('recognise.stream_real_time_factor', factor, unit)
+  expected, found = model.predict(clip).probabilities, end.probabilities or {}
+  difference = max(abs(found[name] - p) for name, p in expected.items())
+  record('recognise.stream_max_difference', difference, 'probability')
 
-  Args:
-    checkpoint: that `launch/train.py` wrote, of a model of both modalities.
-    clip: with a face and a voice.
-    sound: a file of the voice that librosa reads; the usual chain's.
-    rounds: how often each is timed, after two that warm up.
 
-  Returns:
-    The medians of `Recognizer.predict`; of decoding every frame; and of OpenCV,
-    MediaPipe, Keras and librosa, up to the features.
-  """
-  makers = {
-    contest.OURS: functools.partial(_make_recognizer, checkpoint, clip),
-    DECODING: functools.partial(_make_decoding, clip, 'SLICE'),
-    BY_ALL_THREADS: functools.partial(_make_decoding, clip, 'AUTO'),
-    USUAL_CHAIN: functools.partial(_make_usual_chain, clip, sound),
-  }
-  spawn = multiprocessing.get_context('spawn')
-  with contextlib.ExitStack() as stack:
-    processes = [
-      stack.enter_context(
-        concurrent.futures.ProcessPoolExecutor(1, spawn, _load, (make,))
+def quickstart(_: list[str]) -> None:
+  """Records the seconds of the quick start, from nothing."""
+  with tempfile.TemporaryDirectory() as folder:
+    script = str(_LAUNCH / 'quickstart.py')
+    start = time.monotonic()
+    subprocess.run([sys.executable, script, f'--workdir={folder}'], check=True)
+    seconds = time.monotonic() - start
+  record('foundation.quickstart_seconds', seconds, 'seconds')
+
+
+def measured(command: Sequence[str]) -> tuple[float, float]:
+  """Runs a command: its seconds, and the most bytes that were resident."""
+  printed = subprocess.check_output([sys.executable, '-c', _MEASURED, *command])
+  seconds, most = json.loads(printed)
+  return seconds, most
+
+
+def import_seconds(*modules: str) -> list[float]:
+  """Median seconds of imports, each in processes of its own, in turn."""
+  rounds = [
+    [
+      float(
+        subprocess.check_output([sys.executable, '-c', _IMPORT.format(name)])
       )
-      for make in makers.values()
+      for name in modules
     ]
-    for process in processes * 2:
-      process.submit(_timed).result()
-    seconds: list[list[float]] = []
-    for _ in range(rounds):
-      seconds.append([])
-      for process in processes:
-        time.sleep(_PAUSE)
-        seconds[-1].append(process.submit(_timed).result())
-  medians = map(statistics.median, zip(*seconds, strict=True))
-  return contest.Contest(
-    'Recognition of a clip', {CASE: dict(zip(makers, medians, strict=True))}
-  )
+    for _ in range(_IMPORTS)
+  ]
+  return list(map(statistics.median, zip(*rounds, strict=True)))
 
 
-def new_process(
-  checkpoint: pathlib.Path, clip: pathlib.Path, rounds: int = 5
-) -> NewProcess:
-  """Times `launch/predict.py`, after a run of it that fills the caches.
-
-  Args:
-    checkpoint: that `launch/train.py` wrote.
-    clip: to be recognised.
-    rounds: how often it is started.
-
-  Returns:
-    The medians.
-  """
-  command = [sys.executable, str(_PREDICT), str(clip)]
-  command.append(f'--checkpoint={checkpoint}')
-  _run(command)
-  runs = [_run(command) for _ in range(rounds)]
-  return NewProcess(*map(statistics.median, zip(*runs, strict=True)))
+def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
+  clip = real_clips.ravdess('01-*.mp4')[0]
+  if contender == contest.OURS:
+    model = Recognizer.from_checkpoint(_CHECKPOINT.value)
+    if model.modalities != ('video', 'audio'):
+      raise ValueError('give the --checkpoint of a model of both modalities')
+    yield _CASE, functools.partial(model.predict, clip)
+  elif contender == _USUAL:
+    extract = usual_chain.usual_chain()
+    yield _CASE, functools.partial(extract, clip, real_clips.sound_of(clip))
+  else:
+    threads = 'SLICE' if contender == _DECODING else 'AUTO'
+    decode = usual_chain.decode_every_frame
+    yield _CASE, functools.partial(decode, clip, threads)
 
 
-def import_seconds(rounds: int = 9) -> tuple[float, float]:
-  """Median seconds of `import avemotion.models`, and of `import flax.linen`."""
-  modules = ('avemotion.models', 'flax.linen')
-  seconds = [[_import_seconds(name) for name in modules] for _ in range(rounds)]
-  ours, flax = map(statistics.median, zip(*seconds, strict=True))
-  return ours, flax
+def _predict(clip: pathlib.Path | str) -> list[str]:
+  """The command that recognises a clip."""
+  command = [sys.executable, str(_LAUNCH / 'predict.py'), str(clip)]
+  if _CHECKPOINT.value:
+    command.append(f'--checkpoint={_CHECKPOINT.value}')
+  return command
 
 
-def _make_recognizer(
-  checkpoint: pathlib.Path, clip: pathlib.Path
-) -> _Contender:
-  from avemotion.recognition import recognizer
-
-  loaded = recognizer.Recognizer.from_checkpoint(checkpoint)
-  return functools.partial(loaded.predict, clip)
-
-
-def _make_decoding(clip: pathlib.Path, threads: str) -> _Contender:
-  from launch.benchmark import usual_chain
-
-  return functools.partial(usual_chain.decode_every_frame, clip, threads)
-
-
-def _make_usual_chain(clip: pathlib.Path, sound: pathlib.Path) -> _Contender:
-  from launch.benchmark import usual_chain
-
-  return functools.partial(usual_chain.usual_chain(_STRIDE), clip, sound)
-
-
-_contender: _Contender | None = None  # Of this process.
-
-
-def _load(make: Callable[[], _Contender]) -> None:
-  global _contender
-  _contender = make()
-
-
-def _timed() -> float:
-  assert _contender is not None
-  start = time.perf_counter()
-  _contender()
-  return time.perf_counter() - start
-
-
-def _run(command: Sequence[str]) -> tuple[float, float]:
-  """Seconds, and the most bytes resident."""
-  told = subprocess.check_output(
-    [sys.executable, '-c', _MEASURED, *command], text=True
-  )
-  seconds, most = map(float, told.split())
-  return seconds, most * _MAXRSS_UNIT
-
-
-def _import_seconds(module: str) -> float:
-  command = [sys.executable, '-c', _IMPORT.format(module)]
-  return float(subprocess.check_output(command, text=True))
+def _clip(argv: list[str]) -> str:
+  if len(argv) != 1:
+    raise app.UsageError('name one clip')
+  return argv[0]

@@ -1,11 +1,11 @@
 """The loops over time in a TPU's own instructions: XLA's, and the kernels'.
 
-libtpu's compiler writes what it schedules. A bundle of instructions takes a
-cycle; what it estimates counts waiting for HBM too. Kernels are not estimated:
-theirs is the longer of the bundles, and of the transfers that go on meanwhile.
+libtpu's compiler writes its schedules. A bundle of instructions takes a cycle;
+the estimate of XLA's loop counts waiting for HBM too. Kernels are not
+estimated: theirs is the longer of the bundles, and of the transfers that go on
+meanwhile.
 """
 
-import dataclasses
 import os
 import pathlib
 import re
@@ -30,25 +30,6 @@ _SCHEDULE = re.compile(r'\d+-(.*)-\d+-schedule-analysis_final_bundles\.txt')
 _BODY = re.compile(r' while\(.*\bbody=%([\w.-]+)')
 
 
-@dataclasses.dataclass(frozen=True)
-class Loop:
-  """What a step of a loop takes.
-
-  Attributes:
-    name: the layer and the direction.
-    bundles: of XLA's loop.
-    cycles: as the compiler estimates XLA's loop.
-    kernel_bundles: of the kernel.
-    kernel_cycles: the longer of these and its transfers.
-  """
-
-  name: str
-  bundles: float
-  cycles: float
-  kernel_bundles: float
-  kernel_cycles: float
-
-
 def write_schedules(folder: pathlib.Path) -> None:
   """Has libtpu, which must not be loaded yet, write its schedules there."""
   os.environ['LIBTPU_INIT_ARGS'] += (
@@ -58,8 +39,8 @@ def write_schedules(folder: pathlib.Path) -> None:
 
 def compare(
   device: Any, size: int, time: int, batch: int, folder: pathlib.Path
-) -> list[Loop]:
-  """Compiles a layer's loops.
+) -> list[tuple[str, ...]]:
+  """Compiles a layer's loops, forward and backward in time.
 
   Args:
     device: from `ahead_of_time.describe`.
@@ -69,7 +50,11 @@ def compare(
     folder: see `write_schedules`.
 
   Returns:
-    The loop forward in time, and the one backward.
+    For each loop its name; bundles and cycles of a step, by XLA and by the
+    kernel; and the ratio of the cycles.
+
+  Raises:
+    CompileError: XLA makes no loop of a layer.
   """
 
   def shaped(*shape: int) -> Any:
@@ -81,33 +66,35 @@ def compare(
   kernels = Kernels(shaped(size, 2 * size), candidate)
   transposed = Kernels(shaped(2 * size, size), candidate)
   backward = states, states, Steps(states, states, states, states), transposed
-  loops = []
+  rows = []
   for name, moved, arguments in (
     ('forward', 3 + 4, (projected, kernels)),
     ('backward', 5 + 3, backward),
   ):
     arguments = ahead_of_time.abstract(arguments, SingleDeviceSharding(device))
-    scan = getattr(recurrence, f'scan_{name}')
-    hlo, bundles = _compile(scan, arguments, folder)
+    loop = getattr(recurrence, f'scan_{name}')
+    hlo, bundles = _compile(loop, arguments, folder)
     found = _BODY.search(hlo)
     if found is None:
       raise ahead_of_time.CompileError(f'there is no loop in {name}')
     text = hlo[hlo.index(f'\n%{found[1]} (') :]
     estimates = dict(_ESTIMATE.findall(text[: text.index('\n}')]))
+    cycles = sum(map(int, estimates.values()))
     kernel = getattr(recurrence_kernel, name)
     _, of_kernel = _compile(kernel, arguments, folder)
     own = max(of_kernel.values()) / recurrence_kernel.block_steps(batch, size)
-    transfers = moved * batch * size * 4 / _BYTES_IN_A_CYCLE
-    loops.append(
-      Loop(
+    own_cycles = max(own, moved * batch * size * 4 / _BYTES_IN_A_CYCLE)
+    rows.append(
+      (
         f'{size} units, {name}',
-        sum(bundles.get(each, 0) for each in estimates),
-        sum(map(int, estimates.values())),
-        own,
-        max(own, transfers),
+        f'{sum(bundles.get(each, 0) for each in estimates)}',
+        f'{cycles}',
+        f'{own:.0f}',
+        f'{own_cycles:.0f}',
+        f'{cycles / own_cycles:.1f} ×',
       )
     )
-  return loops
+  return rows
 
 
 def _compile(

@@ -1,7 +1,7 @@
 """Whole steps of training, and ten folds of them: ours, Keras, PyTorch."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Iterator
 from unittest import mock
 
 import jax
@@ -9,85 +9,91 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 from avemotion.training import config as config_lib
+from avemotion.training import devices
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.program import FoldProgram
 from launch.benchmark import cases, contest
+from launch.benchmark.figures import record
 
-STEP_CONTENDERS = (
-  contest.OURS,
-  f'{contest.OURS}, bfloat16',
-  'Keras on JAX',
-  'PyTorch',
-)
-VMAPPED, APART = 'ours, folds vmapped', 'ours, ten runs of one fold'
-CROSSVAL_CONTENDERS = (contest.OURS, VMAPPED, APART, 'PyTorch')
-FUSION, AUDIO = ('video', 'audio'), ('audio',)
-_REPEATS = 6
+_KERAS, _TORCH = 'Keras on JAX', 'PyTorch'
+_BFLOAT16 = f'{contest.OURS}, bfloat16'
+_VMAPPED = f'{contest.OURS}, folds vmapped'
+_APART = f'{contest.OURS}, ten runs of one fold'
+_MODELS = {
+  f'{name} model, batch {cases.BATCH}, {cases.STEPS} steps': modalities
+  for name, modalities in (
+    ('fusion', ('video', 'audio')),
+    ('audio', ('audio',)),
+  )
+}
+_FOLDS = f'{cases.NUM_FOLDS} folds, {cases.STEPS} steps of each'
 _CLIPS = 1440
 
 
-def measure_step(contender: str) -> dict[str, list[float]]:
-  """Seconds of some steps of the fusion model, and of the audio model."""
-  seconds = {}
-  for modalities in (FUSION, AUDIO):
-    if contender == 'PyTorch':
+def steps(_: list[str]) -> None:
+  """Records peers' seconds over ours for steps of the fusion model."""
+  held = contest.run(
+    'train',
+    'Steps of training',
+    (contest.OURS, _BFLOAT16, _KERAS, _TORCH),
+    _step_calls,
+    {case: cases.train_flops(of) for case, of in _MODELS.items()},
+  )
+  if held:
+    peers = {'torch': _TORCH, 'keras': _KERAS}
+    held.record_over('train_step', next(iter(_MODELS)), peers)
+
+
+def crossval(_: list[str]) -> None:
+  """Records ten folds in one program over ten runs, and over PyTorch."""
+  held = contest.run(
+    'crossval',
+    'Cross-validation, audio model',
+    (contest.OURS, _VMAPPED, _APART, _TORCH),
+    _fold_calls,
+    {_FOLDS: cases.NUM_FOLDS * cases.train_flops(('audio',))},
+  )
+  if held:
+    held.record_over('crossval_epoch', _FOLDS, {'torch': _TORCH})
+    share = 1 / held.over(_FOLDS, _APART)
+    record('crossval.ten_folds_over_ten_runs', share, 'ratio of wall time')
+
+
+def _step_calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
+  for case, modalities in _MODELS.items():
+    if contender == _TORCH:
       from launch.benchmark import peer_torch
 
-      call = peer_torch.training(modalities, num_folds=1)
-    elif contender == 'Keras on JAX':
+      yield case, peer_torch.training(modalities, num_folds=1)
+    elif contender == _KERAS:
       from launch.benchmark import peer_keras
 
-      call = peer_keras.training(modalities)
+      yield case, peer_keras.training(modalities)
     else:
-      dtype = 'bfloat16' if 'bfloat16' in contender else 'float32'
-      call = _program(modalities, 1, dtype)
-    seconds[step_case(modalities)] = contest.timed(call, _REPEATS)
-  if contender == contest.OURS:
-    seconds[contest.MATMUL] = contest.matmul(_REPEATS)
-  return seconds
+      dtype = 'bfloat16' if contender == _BFLOAT16 else 'float32'
+      yield case, _ours(modalities, 1, dtype)
 
 
-def measure_crossval(contender: str) -> dict[str, list[float]]:
-  """Seconds of some steps of every fold of the audio model."""
-  if contender == 'PyTorch':
+def _fold_calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
+  if contender == _TORCH:
     from launch.benchmark import peer_torch
 
-    call = peer_torch.training(AUDIO, cases.NUM_FOLDS)
-  elif contender == APART:
-    call = _repeated(_program(AUDIO, num_folds=1), cases.NUM_FOLDS)
+    yield _FOLDS, peer_torch.training(('audio',), cases.NUM_FOLDS)
+  elif contender == _APART:
+    one = _ours(('audio',), num_folds=1)
+    yield _FOLDS, lambda: [one() for _ in range(cases.NUM_FOLDS)]
   else:
-    vmapped = contender == VMAPPED
-    call = _program(AUDIO, cases.NUM_FOLDS, vmapped=vmapped)
-  seconds = {CROSSVAL_CASE: contest.timed(call, _REPEATS)}
-  if contender == contest.OURS:
-    seconds[contest.MATMUL] = contest.matmul(_REPEATS)
-  return seconds
+    vmapped = contender == _VMAPPED
+    yield _FOLDS, _ours(('audio',), cases.NUM_FOLDS, vmapped=vmapped)
 
 
-def _repeated(call: Callable[[], object], times: int) -> Callable[[], object]:
-  def repeat() -> None:
-    for _ in range(times):
-      call()
-
-  return repeat
-
-
-def step_case(modalities: tuple[str, ...]) -> str:
-  """The name of a case of `measure_step`."""
-  what = 'fusion' if len(modalities) > 1 else modalities[0]
-  return f'{what} model, batch {cases.BATCH}, {cases.STEPS} steps'
-
-
-CROSSVAL_CASE = f'{cases.NUM_FOLDS} folds, {cases.STEPS} steps of each'
-
-
-def _program(
+def _ours(
   modalities: tuple[str, ...],
   num_folds: int,
   dtype: str = 'float32',
   *,
   vmapped: bool = False,
-) -> Callable[[], object]:
+) -> contest.Call:
   """A call that trains folds for some steps, as `launch/train.py` does.
 
   Args:
@@ -97,9 +103,7 @@ def _program(
     vmapped: whether a CPU's folds are batched, as an accelerator's are, in
       place of one after another.
   """
-  config = config_lib.Config(
-    model=config_lib.ModelConfig(modalities=modalities, dtype=dtype)
-  )
+  devices.start()
   features, labels = cases.clips(modalities, _CLIPS)
   clips = ClipSet(
     features=features,
@@ -114,7 +118,9 @@ def _program(
   )
   make_program = functools.partial(
     FoldProgram,
-    config,
+    config_lib.Config(
+      model=config_lib.ModelConfig(modalities=modalities, dtype=dtype)
+    ),
     clips,
     num_folds=num_folds,
     batch_size=cases.BATCH,
@@ -122,10 +128,9 @@ def _program(
   )
   program = make_program()
   statistics = {}
-  for name, (_, width) in cases.SHAPES.items():
-    if name in modalities:
-      rows = np.zeros((num_folds, width), np.float32)
-      statistics[name] = {'standardize': {'mean': rows, 'std': rows + 1}}
+  for name, rows in features.items():
+    mean = np.zeros((num_folds, rows.shape[-1]), np.float32)
+    statistics[name] = {'standardize': {'mean': mean, 'std': mean + 1}}
   keys = np.stack([jax.random.key_data(jax.random.key(0))] * num_folds)
   state = program.init(statistics, keys)
   shape = num_folds, cases.STEPS, cases.BATCH

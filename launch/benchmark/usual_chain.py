@@ -1,4 +1,4 @@
-"""What a clip's features cost by the usual means, and decoding alone.
+"""A clip's features by the usual means, and decoding alone.
 
 OpenCV comes with MediaPipe, Keras with TensorFlow.
 """
@@ -7,9 +7,12 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import av
 import numpy as np
 
 from avemotion.features import acoustic, faces, tracking, visual
+
+_STRIDE = 4  # The paper's rows (III-B), which this package makes.
 
 
 def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
@@ -19,8 +22,6 @@ def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
     path: a clip.
     threads: 'SLICE': this one alone; 'AUTO': as many as FFmpeg likes.
   """
-  import av
-
   with av.open(str(path)) as container:
     stream = container.streams.video[0]
     stream.thread_type = threads
@@ -29,17 +30,11 @@ def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
       pass
 
 
-def usual_chain(
-  stride: int,
-) -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
-  """What is usually written to the same end, its models loaded.
+def usual_chain() -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
+  """Loads the models of what is usually written to the same end.
 
   OpenCV decodes every frame, MediaPipe looks for a face in each, Keras's VGG16
-  predicts their crops clip by clip, librosa reads the sound and makes 40 MFCC.
-
-  Args:
-    stride: 1: the crop of every frame is predicted; 4: of every fourth, which
-      are the rows that the paper has (III-B) and this package makes.
+  predicts every fourth crop, librosa reads the sound and makes 40 MFCC.
 
   Returns:
     A function of a clip and of its sound's file, that returns the MFCC.
@@ -48,14 +43,15 @@ def usual_chain(
   import keras
   import librosa
 
-  model = keras.applications.VGG16(
+  vgg16 = keras.applications.vgg16
+  model = vgg16.VGG16(
     include_top=False, weights=None, input_shape=visual.CROP_SHAPE
   )
   cropper = faces.FaceCropper()
 
   def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
     crops, box, largest = [], None, tracking.LargestFace()
-    for image in _opencv_frames(cv2, path):
+    for image in _frames(cv2, path):
       face = largest.push(cropper.detect(image))
       box = face[:4] if face else box
       if box is not None:
@@ -63,8 +59,8 @@ def usual_chain(
         crop = image[max(top, 0) : top + height, max(left, 0) : left + width]
         crops.append(cv2.resize(crop, visual.CROP_SHAPE[:2]))
     if crops:
-      rows = np.array(crops[::stride], np.float32)
-      model.predict(keras.applications.vgg16.preprocess_input(rows), verbose=0)
+      rows = np.array(crops[::_STRIDE], np.float32)
+      model.predict(vgg16.preprocess_input(rows), verbose=0)
     waveform, rate = librosa.load(sound, sr=acoustic.SAMPLE_RATE)
     return librosa.feature.mfcc(
       y=waveform,
@@ -77,7 +73,7 @@ def usual_chain(
   return extract
 
 
-def _opencv_frames(cv2: Any, path: pathlib.Path) -> Iterator[np.ndarray]:
+def _frames(cv2: Any, path: pathlib.Path) -> Iterator[np.ndarray]:
   capture = cv2.VideoCapture(str(path))
   while True:
     there, frame = capture.read()

@@ -14,6 +14,7 @@ import numpy as np
 from avemotion.data.clips import ClipSet
 from avemotion.training import devices, standardization
 from avemotion.training import mesh as mesh_lib
+from avemotion.training.batch import Clips
 from avemotion.training.config import Config, ModelConfig, OptimizerConfig
 from avemotion.training.program import FoldProgram
 from launch.benchmark import ahead_of_time
@@ -30,9 +31,6 @@ CONFIG = Config(
   optimizer=OptimizerConfig(learning_rate=1e-2, warmup_epochs=0),
   epochs=1,
   batch_size=16,
-)
-SIZE = ahead_of_time.DataSize(
-  {'audio': (7, 4)}, clips=CLIPS, train=CLIPS, test=CLIPS, classes=2
 )
 # Name, folds that train together, devices on the axes, whether the folds of a
 # device are vmapped, as on an accelerator.
@@ -97,8 +95,9 @@ def train(clips, folds, shape):
   place = folds.index(FOLD)
   predictions = program.probabilities(state.variables, order)[place].argmax(-1)
   params = program.to_host(state.params)
+  arrays = Clips(clips.features, clips.lengths, clips.labels, clips.actors)
   epoch, _ = ahead_of_time.fold_programs(
-    'audio', CONFIG, SIZE, len(folds), mesh
+    'audio', CONFIG, arrays, (CLIPS, CLIPS), 2, len(folds), mesh
   )
   (compiled,) = ahead_of_time.compile_all([epoch])
   return {

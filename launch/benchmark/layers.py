@@ -5,7 +5,7 @@ cells reset after the product, so that no product waits for another.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -15,64 +15,72 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avemotion.models import GRU
+from avemotion.training import devices
 from avemotion.training.mesh import make_mesh
 from launch.benchmark import cases, contest
+from launch.benchmark.figures import record_speed
 
-CONTENDERS = (
+_KERAS, _TORCH, _FLAX = 'Keras on JAX', 'PyTorch', 'Flax'
+_CONTENDERS = (
   contest.OURS,
   f'{contest.OURS}, {contest.WHOLE}',
-  f'Flax, {contest.DIVIDED}',
-  'Flax',
-  'Keras on JAX',
-  'Keras on TensorFlow',
-  'PyTorch',
+  f'{_FLAX}, {contest.DIVIDED}',
+  _FLAX,
+  _KERAS,
+  _TORCH,
 )
-_REPEATS = 10
 
 
-def measure(contender: str) -> dict[str, list[float]]:
-  """Seconds of every case, by its name; of ours, of a matrix product too."""
-  seconds = {}
+def main(_: list[str]) -> None:
+  """Records a share of the limit, and the peers' seconds over ours."""
+  flops = {str(case): case.flops for case in cases.FORWARD + cases.TRAIN}
+  held = contest.run('gru', 'Recurrent layers', _CONTENDERS, _calls, flops)
+  if held is None:
+    return
+  forward, train = str(cases.FORWARD[0]), str(cases.TRAIN[0])
+  record_speed('gru_forward.share_of_matmul', held.share(forward), 'fraction')
+  record_speed('gru_train.share_of_matmul', held.share(train), 'fraction')
+  peers = {'torch': _TORCH, 'keras': _KERAS, 'flax': _FLAX}
+  held.record_over('gru_train', train, peers)
+
+
+def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
+  if contest.divides(contender):
+    devices.start()
   for case in cases.FORWARD + cases.TRAIN:
-    seconds[str(case)] = contest.timed(_prepare(contender, case), _REPEATS)
-  if contender == contest.OURS:
-    seconds[contest.MATMUL] = contest.matmul(_REPEATS)
-  return seconds
+    yield str(case), _call(contender, case)
 
 
-def _prepare(contender: str, case: cases.Recurrent) -> Callable[[], object]:
-  if contender == 'PyTorch':
+def _call(contender: str, case: cases.Recurrent) -> contest.Call:
+  if contender == _TORCH:
     from launch.benchmark import peer_torch
 
     return peer_torch.recurrent(case)
-  if contender.startswith('Keras'):
+  if contender == _KERAS:
     from launch.benchmark import peer_keras
 
-    return peer_keras.recurrent(case, on_jax=contender.endswith('JAX'))
+    return _jax_call(*peer_keras.recurrent(case), case, jax.devices()[:1])
   ours = contender.startswith(contest.OURS)
   model = _Stack(case.layers, case.features, ours)
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
-  # Divided as a fold's batches are: among a CPU's cores too.
-  devices = list(make_mesh(1, case.batch).devices.flat)
-  return jax_call(model.apply, params, case, devices)
+  # Divided as a fold's batches are.
+  own = list(make_mesh(1, case.batch).devices.flat)
+  return _jax_call(model.apply, params, case, own)
 
 
-def jax_call(
+def _jax_call(
   apply: Callable[..., Any],
   params: Any,
   case: cases.Recurrent,
   devices: Sequence[Any],
-) -> Callable[[], object]:
-  """Compiles a case.
+) -> contest.Call:
+  """Makes a call that does a case once.
 
   Args:
     apply: from parameters and float32[time, batch, inputs] to all states.
-    params: of it.
+    params: its parameters.
     case: what is done.
     devices: that the batch is divided among.
-
-  Returns:
-    A call that does it once.
   """
   mesh = Mesh(np.array(devices), ('data',))
   samples = jax.device_put(
@@ -84,11 +92,9 @@ def jax_call(
     return jnp.mean(apply(params, batch) ** 2)
 
   def step(params: Any, batch: jax.Array) -> tuple[Any, None]:
+    rate = cases.CONFIG.optimizer.learning_rate
     gradients = jax.grad(loss)(params, batch)
-    followed = jax.tree.map(
-      lambda p, g: p - cases.LEARNING_RATE * g, params, gradients
-    )
-    return followed, None
+    return jax.tree.map(lambda p, g: p - rate * g, params, gradients), None
 
   def train(params: Any, samples: jax.Array) -> Any:
     return jax.lax.scan(step, params, samples)[0]
