@@ -15,8 +15,9 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from avemotion.data.clips import ClipSet
-from avemotion.datasets import folder_builder
 from avemotion.datasets.clips import Clip, Findings
+from avemotion.datasets.folder import FolderBuilder
+from avemotion.datasets.labelling import Labelled
 from launch.benchmark import contest, real_clips
 from launch.benchmark.figures import record
 from launch.benchmark.usual_chain import usual_chain
@@ -83,7 +84,7 @@ def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
   ]
   most = [0]
   with tempfile.TemporaryDirectory() as data_dir:
-    builder = folder_builder.FolderBuilder(
+    builder = FolderBuilder(
       name='clips',
       clips=Labelled(Findings(numbered, {}, {}), ('any',), {'': 1}, ()),
       num_workers=num_workers,

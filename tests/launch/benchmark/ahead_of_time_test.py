@@ -1,13 +1,17 @@
 """What is counted in compiled programs, and what is held against them."""
 
 import collections
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from avemotion.models.recurrence import recurrence
 from avemotion.training import mesh
+from avemotion.training.batch import Clips
 from avemotion.training.config import Config, ModelConfig
 from launch.benchmark import ahead_of_time
 
@@ -97,9 +101,9 @@ def test_flops_of_a_loop_count_as_often_as_it_runs():
 
 
 def problems(mesh_shape=(4, 1), takes_state=True, **measured):
-  program = ahead_of_time.Program(
-    'epoch', 'TPU v5 lite', mesh_shape, takes_state, None, ()
-  )
+  device = types.SimpleNamespace(device_kind='TPU v5 lite')
+  devices = types.SimpleNamespace(devices=np.full(mesh_shape, device))
+  program = ahead_of_time.Program('epoch', devices, takes_state, None, ())
   values = {
     'num_bytes': 16 * 10**9,
     'donated_bytes': 4,
@@ -108,7 +112,7 @@ def problems(mesh_shape=(4, 1), takes_state=True, **measured):
     'seconds': 1,
   }
   row = ahead_of_time.Compiled(program, **values | measured)
-  return list(ahead_of_time.problems([row]))
+  return list(ahead_of_time.problems(row))
 
 
 @pytest.mark.parametrize(
@@ -156,12 +160,13 @@ def test_an_epoch_reuses_its_state_and_an_evaluation_keeps_it():
     ),
     batch_size=2,
   )
-  size = ahead_of_time.DataSize(
-    {'audio': (5, 3)}, clips=8, train=6, test=3, classes=2
+  numbers = jnp.zeros(8, jnp.int32)
+  clips = Clips(
+    {'audio': jnp.zeros((8, 5, 3))}, {'audio': numbers}, numbers, numbers
   )
   one = mesh.make_mesh(1, 2, jax.devices()[:1])
   epoch, evaluation = ahead_of_time.compile_all(
-    ahead_of_time.fold_programs('audio', config, size, 1, one)
+    ahead_of_time.fold_programs('audio', config, clips, (6, 3), 2, 1, one)
   )
   states, _, order, _ = epoch.program.arguments
   leaves = [x for x in jax.tree.leaves(states) if x.size]
@@ -171,3 +176,12 @@ def test_an_epoch_reuses_its_state_and_an_evaluation_keeps_it():
   assert evaluation.donated_bytes == 0
   assert epoch.flops > evaluation.flops > 0
   assert epoch.collectives == evaluation.collectives == {}
+
+
+def test_a_missing_libtpu_is_told_with_what_to_install(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'libtpu', None)
+  with pytest.raises(
+    ahead_of_time.CompileError, match='libtpu is missing'
+  ) as e:
+    ahead_of_time.describe('v5e:2x4')
+  assert "pip install 'jax[tpu]==" in str(e.value)

@@ -5,30 +5,19 @@ import json
 from launch.benchmark import figures
 
 
-def test_a_figure_keeps_its_neighbours_and_says_how_it_was_made(
-  tmp_path, monkeypatch
-):
+def test_a_figure_keeps_its_neighbours_and_its_command(tmp_path, monkeypatch):
   path = tmp_path / 'results.json'
-  monkeypatch.setattr(
-    'sys.argv', ['/anywhere/launch/train.py', '--fold=0', '--x=a b']
-  )
-  figures.record('one.accuracy', 0.123456, 'fraction', path)
-  figures.record('two.seconds', 7, 'seconds', path)
-  figures.record('one.accuracy', 0.5, 'fraction', path)
-  figures.record('three.difference', 3.21987654e-5, 'probability', path)
+  monkeypatch.setattr(figures, 'RESULTS', path)
+  monkeypatch.setattr('sys.argv', ['/x/launch/benchmark', 'record', '--x=a b'])
+  figures.record('one.accuracy', 0.123456, 'fraction')
+  figures.record('two.seconds', 7, 'seconds')
+  figures.record('one.accuracy', 0.5, 'fraction')
+  figures.record('three.difference', 3.21987654e-5, 'probability')
   written = json.loads(path.read_text())
   assert list(written) == ['one.accuracy', 'three.difference', 'two.seconds']
   assert written['three.difference']['value'] == 3.2199e-5
-  assert written['one.accuracy']['value'] == 0.5
-  assert written['two.seconds']['unit'] == 'seconds'
-  assert written['one.accuracy']['command'] == (
-    "python launch/train.py --fold=0 '--x=a b'"
-  )
-  assert set(written['one.accuracy']) == {
-    'value',
-    'unit',
-    'command',
-    'date',
-    'machine',
-  }
-  assert 'cores' in written['one.accuracy']['machine']
+  one = written['one.accuracy']
+  assert set(one) == {'value', 'unit', 'command', 'date', 'machine'}
+  assert one['value'] == 0.5
+  assert one['command'] == "python launch/benchmark record '--x=a b'"
+  assert 'cores' in one['machine']
