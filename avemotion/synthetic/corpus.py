@@ -10,16 +10,13 @@ import functools
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from avemotion.emotions import EMOTIONS
-from avemotion.synthetic import actors as actors_lib
 from avemotion.synthetic import face as face_lib
-from avemotion.synthetic import media as media_lib
-from avemotion.synthetic import motion as motion_lib
-from avemotion.synthetic import voice as voice_lib
+from avemotion.synthetic import media, motion, voice
 
 _SMALLEST_PICTURE = 64
 
@@ -54,24 +51,27 @@ def make_corpus(
   Raises:
     ValueError: an actor, emotion, statement or repetition does not exist.
   """
-  takes = [
-    (emotion, actor, statement, repetition)
+  takes = {
+    pathlib.Path(root)
+    / f'Actor_{actor:02d}'
+    / clip_name(emotion, actor, statement, repetition): (
+      emotion,
+      actor,
+      statement,
+      repetition,
+    )
     for actor, emotion, statement, repetition in itertools.product(
       actors, emotions, statements, repetitions
     )
-  ]
-  paths = [
-    pathlib.Path(root) / f'Actor_{take[1]:02d}' / clip_name(*take)
-    for take in takes
-  ]
-  for path, take in zip(paths, takes, strict=True):
+  }
+  for path, take in takes.items():
     if path.exists():
       continue
     path.parent.mkdir(parents=True, exist_ok=True)
     make_clip(path, *take, seconds=seconds, seed=seed)
     if progress is not None:
       progress(path)
-  return paths
+  return list(takes)
 
 
 def clip_name(
@@ -82,7 +82,17 @@ def clip_name(
   Raises:
     ValueError: an actor, emotion, statement or repetition does not exist.
   """
-  _check_take(emotion, actor, statement, repetition)
+  if emotion not in EMOTIONS:
+    raise ValueError(
+      f'expected an emotion among {", ".join(EMOTIONS)}, got {emotion!r}'
+    )
+  for name, value, last in (
+    ('actor', actor, face_lib.ACTORS[-1]),
+    ('statement', statement, len(voice.STATEMENTS)),
+    ('repetition', repetition, 99),
+  ):
+    if not 1 <= value <= last:
+      raise ValueError(f'expected {name} to be 1 to {last}, got {value!r}')
   fields = (1, 1, EMOTIONS.index(emotion) + 1, 1, statement, repetition, actor)
   return '-'.join(f'{field:02d}' for field in fields) + '.mp4'
 
@@ -125,44 +135,7 @@ def make_clip(
     ValueError: an argument is outside the values named above.
   """
   path = pathlib.Path(path)
-  _check_take(emotion, actor, statement, repetition)
-  _check_recording(seconds, fps, size)
-  video = media_lib.check_format(path, video, audio)
-  take = [seed, EMOTIONS.index(emotion), actor, statement, repetition]
-  voice_rng, face_rng = map(np.random.default_rng, ([*take, 0], [*take, 1]))
-  speech = voice_lib.speak(emotion, actor, statement, seconds, voice_rng)
-  times = np.arange(max(1, round(seconds * fps))) / fps
-  opening = np.interp(times, speech.opening_seconds, speech.opening)
-  poses = motion_lib.act(emotion, times, opening, face_rng)
-  media_lib.write_media(
-    path,
-    _draw(poses, actor, size, face) if video else None,
-    size,
-    fps,
-    speech.samples if audio else None,
-  )
-
-
-def _check_take(
-  emotion: str, actor: int, statement: int, repetition: int
-) -> None:
-  numbers = (
-    ('actor', actor, actors_lib.ACTORS),
-    ('statement', statement, voice_lib.STATEMENTS),
-    ('repetition', repetition, range(1, 100)),
-  )
-  if emotion not in EMOTIONS:
-    raise ValueError(
-      f'expected an emotion among {", ".join(EMOTIONS)}, got {emotion!r}'
-    )
-  for name, value, known in numbers:
-    if value not in known:
-      raise ValueError(
-        f'expected {name} to be {min(known)} to {max(known)}, got {value!r}'
-      )
-
-
-def _check_recording(seconds: float, fps: float, size: tuple[int, int]) -> None:
+  clip_name(emotion, actor, statement, repetition)  # Raises.
   if seconds <= 0 or fps <= 0:
     raise ValueError(
       f'expected seconds and fps above 0, got {seconds} and {fps}'
@@ -172,23 +145,23 @@ def _check_recording(seconds: float, fps: float, size: tuple[int, int]) -> None:
       f'expected an even width and height of {_SMALLEST_PICTURE} pixels or '
       f'more, got {size[0]}x{size[1]}'
     )
-
-
-def _draw(
-  poses: list[face_lib.Pose],
-  actor: int,
-  size: tuple[int, int],
-  face: bool,
-) -> Iterator[np.ndarray]:
-  """Yields uint8[height, width, 3] for each pose."""
-  if face:
-    yield from map(_paint(actor, size).draw, poses)
-  else:
-    wall = np.asarray(actors_lib.paint_wall(size))
-    yield from itertools.repeat(wall, len(poses))
+  video = media.check_format(path, video, audio)
+  take = [seed, EMOTIONS.index(emotion), actor, statement, repetition]
+  voice_rng, face_rng = map(np.random.default_rng, ([*take, 0], [*take, 1]))
+  samples, opening = voice.speak(emotion, actor, statement, seconds, voice_rng)
+  frames: Iterable[np.ndarray] | None = None
+  if video:
+    times = np.arange(max(1, round(seconds * fps))) / fps
+    blocks = np.arange(len(opening)) / voice.BLOCKS_PER_SECOND
+    opening = np.interp(times, blocks, opening)
+    poses = motion.act(emotion, times, opening, face_rng)
+    frames = map(_head(actor, size).draw, poses)
+    if not face:
+      frames = [np.asarray(face_lib.paint_wall(size))] * len(times)
+  media.write_media(path, frames, size, fps, samples if audio else None)
 
 
 # An actor's clips follow one another in a corpus.
 @functools.lru_cache(maxsize=4)
-def _paint(actor: int, size: tuple[int, int]) -> face_lib.Face:
-  return face_lib.Face(actor, size)
+def _head(actor: int, size: tuple[int, int]) -> face_lib.TalkingHead:
+  return face_lib.TalkingHead(actor, size)

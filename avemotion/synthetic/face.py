@@ -1,35 +1,54 @@
 """A drawn talking head: an actor and a pose become one picture.
 
 Lengths are in units of half the head's height, measured from the middle of the
-face, x to the right and y down.
+face, x to the right and y down. The skin is shaded like a ball under a lamp:
+BlazeFace is less sure of flat colours.
 """
 
 import dataclasses
 import math
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
-from avemotion.synthetic import actors as actors_lib
-from avemotion.synthetic.actors import Looks, shade
+ACTORS = range(1, 25)
 
 _HEAD_HEIGHT = 0.56  # Of the picture's height.
-# The head is drawn this much larger than it is shown, to smooth its edges.
-_SUPERSAMPLING = 2
 _NECK = 1.0  # The head turns about a point this far down.
+# The head moves, so that it is painted on a layer of its own, which is larger
+# than it is shown, to smooth its edges.
+_HALF_WIDTH, _TOP, _BOTTOM = 1.15, -1.3, 1.5
+_SUPERSAMPLING = 2
 _EYE_X, _EYE_Y, _EYE_WIDTH, _EYE_HEIGHT = 0.31, -0.05, 0.15, 0.07
-_IRIS = 0.066
-_BROW_Y, _BROW_WIDTH = -0.25, 0.19
 _MOUTH_Y, _MOUTH_WIDTH, _LIP = 0.53, 0.25, 0.055
 
+_SKINS = '#ecbea2', '#cc9674', '#e0ac8a', '#9e6c50', '#f2ccb4', '#ba8462'
+_HAIRS = '#3a281e', '#181414', '#845830', '#221a18', '#bc985c', '#5c2e1c'
+_IRISES = '#563a24', '#466a86', '#3c281c', '#586e46', '#644a2c'
+_SHIRTS = '#282a34', '#3a3e4a', '#4a3436'
+# Places where the skin is darker or lighter than a ball's: x, y, spread in x
+# and in y, amount. The lamp stands to the left.
+_RELIEF = (
+  (-0.31, -0.09, 0.15, 0.09, -0.13),  # Eye sockets.
+  (0.31, -0.09, 0.15, 0.09, -0.15),
+  (-0.03, 0.08, 0.045, 0.22, 0.10),  # The nose's ridge, its side, its tip.
+  (0.09, 0.12, 0.045, 0.18, -0.10),
+  (-0.02, 0.25, 0.07, 0.05, 0.10),
+  (0.0, 0.34, 0.14, 0.035, -0.20),  # Below the nose, and below the lip.
+  (0.0, 0.68, 0.14, 0.04, -0.10),
+)
+
 _ALONG = np.linspace(-1, 1, 15)
-_TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 _ARCH = np.sqrt(1 - _ALONG**2)
+_TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+
+Colour = tuple[int, ...]
+_Outline = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Expression:
-  """What the muscles of a face do; all zeros is a face at rest.
+class Pose:
+  """One moment of a face; all zeros is a face at rest.
 
   Attributes:
     brow: brows raised by this much.
@@ -38,9 +57,10 @@ class Expression:
     smile: corners of the mouth raised; negative pulls them down.
     width: mouth wider, as a fraction.
     jaw: mouth open by this much.
-    sneer: nose wrinkled and upper lip raised, 0 to 1.
+    sneer: upper lip raised, 0 to 1.
     tilt: head turned clockwise, in degrees.
-    bow: head lowered.
+    x: head moved to the right.
+    y: head moved down.
   """
 
   brow: float = 0.0
@@ -51,27 +71,11 @@ class Expression:
   jaw: float = 0.0
   sneer: float = 0.0
   tilt: float = 0.0
-  bow: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Pose:
-  """One moment of a face.
-
-  Attributes:
-    expression: brows, eyes, mouth and how the head is held.
-    x: head moved to the right.
-    y: head moved down.
-    gaze: irises moved to the right.
-  """
-
-  expression: Expression
   x: float = 0.0
   y: float = 0.0
-  gaze: float = 0.0
 
 
-class Face:
+class TalkingHead:
   """An actor in front of a wall, ready to be drawn in any pose."""
 
   def __init__(self, actor: int, size: tuple[int, int]) -> None:
@@ -81,177 +85,193 @@ class Face:
       actor: 1 to 24; odd ones are men, even ones women.
       size: width and height of the picture in pixels.
     """
-    self._looks = actors_lib.looks_of(actor)
-    unit = _HEAD_HEIGHT / 2 * min(size)
-    self._fine_unit = round(_SUPERSAMPLING * unit)
-    self._unit = self._fine_unit / _SUPERSAMPLING
-    self._centre = (size[0] / 2, 0.48 * size[1])
-    wall = actors_lib.paint_wall(size)
-    self._scene = actors_lib.paint_body(
-      wall, self._looks, self._centre, self._unit
+    rng = np.random.default_rng([actor, 1618])
+    self._woman = actor % 2 == 0
+    self._skin, self._hair, self._iris, shirt = (
+      ImageColor.getrgb(colours[actor % len(colours)])
+      for colours in (_SKINS, _HAIRS, _IRISES, _SHIRTS)
     )
-    self._head, self._mask = actors_lib.paint_head(self._looks, self._fine_unit)
+    self._lips = _shade((178, 90, 90), 0.4 + 0.6 * sum(self._skin) / 588)
+    self._half_width = rng.uniform(0.67, 0.75)
+    self._chin = rng.uniform(0.2, 0.3) + 0.08 * self._woman
+    self._brow = rng.uniform(0.05, 0.062) - 0.015 * self._woman
+    self._centre = size[0] / 2, 0.48 * size[1]
+    self._layer_unit = round(_SUPERSAMPLING * _HEAD_HEIGHT / 2 * min(size))
+    self._unit = self._layer_unit / _SUPERSAMPLING
+    self._scene = self._paint_body(paint_wall(size), shirt)
+    self._head, self._mask = self._paint_head()
 
   def draw(self, pose: Pose) -> np.ndarray:
     """Returns uint8[height, width, 3], RGB."""
     head = self._head.copy()
-    brush = _Brush(head, self._fine_unit)
-    _draw_nose(brush, self._looks, pose.expression)
-    _draw_folds(brush, self._looks, pose.expression)
+    brush = _Brush(head, (_HALF_WIDTH, -_TOP), self._layer_unit)
     for side in (-1, 1):
-      _draw_eye(brush, self._looks, pose, side)
-      _draw_brow(brush, self._looks, pose.expression, side)
-    _draw_mouth(brush, self._looks, pose.expression)
+      nostril = _ellipse(0.065 * side, 0.305, 0.034, 0.017)
+      brush.fill(nostril, _shade(self._skin, 0.38))
+      self._draw_eye(brush, pose, side)
+      self._draw_brow(brush, pose, side)
+    self._draw_mouth(brush, pose)
     return self._place(head, pose)
+
+  def _paint_body(self, wall: Image.Image, shirt: Colour) -> Image.Image:
+    large = wall.resize([3 * side for side in wall.size])
+    origin = [side / self._unit for side in self._centre]
+    brush = _Brush(large, origin, 3 * self._unit)
+    brush.fill(_ellipse(0, 2.7, 1.75, 1.42), shirt)
+    neck = np.linspace(0.3, 1.4, 5)
+    width = 0.36 + 0.1 * neck**4 / 4
+    brush.fill(_between(neck, -width, width)[::-1], _shade(self._skin, 0.65))
+    return large.resize(wall.size, Image.Resampling.BOX)
+
+  def _paint_head(self) -> tuple[Image.Image, Image.Image]:
+    """Returns the layer with skin and hair, and where it covers the scene."""
+    unit = self._layer_unit
+    size = round(2 * _HALF_WIDTH * unit), round((_BOTTOM - _TOP) * unit)
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] / unit
+    x, y = x - _HALF_WIDTH, y + _TOP
+    # Lambert's law on a ball that is lit from the upper left.
+    round_x = x / self._half_width
+    outward = np.sqrt(np.clip(1 - 0.8 * round_x**2 - 0.7 * y**2, 0.02, 1))
+    light = 0.42 + 0.62 * (0.9 * outward - 0.3 * round_x - 0.3 * y)
+    for left, top, wide, tall, amount in _RELIEF:
+      away = ((x - left) / wide) ** 2 + ((y - top) / tall) ** 2
+      light += amount * np.exp(-away / 2)
+    down = np.cos(_TURN)
+    taper = 1 - self._chin * np.clip(down, 0, 1) ** 1.5
+    face = self._half_width * np.sin(_TURN) * taper, down
+    low = 1.25 if self._woman else 0.1
+    wide = self._half_width + (0.2 if self._woman else 0.05)
+    behind = wide * np.sin(_TURN), down * np.where(down < 0, 1.12, low)
+    hairline = 0.42 * _ALONG**4 - 0.64
+    fringe = _between(
+      (self._half_width + 0.04) * _ALONG, hairline, -1.14 * _ARCH - 0.05
+    )
+    layer = Image.new('RGB', size, self._hair)
+    mask = Image.new('L', size)
+    skin = _image(np.array(self._skin) * light[..., None])
+    layer.paste(skin, mask=_filled(size, unit, face))
+    brush = _Brush(layer, (_HALF_WIDTH, -_TOP), unit)
+    brush.fill(fringe, self._hair)
+    mask = _filled(size, unit, behind, face, fringe)
+    return layer, mask
+
+  def _draw_eye(self, brush: '_Brush', pose: Pose, side: int) -> None:
+    opening = max(0.06, 1 + pose.eye)
+    x = side * _EYE_X + _EYE_WIDTH * _ALONG
+    upper = _EYE_Y - _EYE_HEIGHT * opening * _ARCH
+    lower = _EYE_Y + 0.6 * _EYE_HEIGHT * opening * _ARCH
+    brush.fill(_between(x, upper, lower), (232, 226, 220))
+    for radius, colour in ((0.066, self._iris), (0.03, (14, 10, 10))):
+      across, down = _ellipse(side * _EYE_X, _EYE_Y - 0.01, radius, radius)
+      lids = np.interp(across, x, upper), np.interp(across, x, lower)
+      brush.fill((across, np.clip(down, *lids)), colour)
+    brush.line(x, upper, _shade(self._hair, 0.5), 0.028)
+    brush.line(x, lower, (*_shade(self._skin, 0.45), 150), 0.012)
+
+  def _draw_brow(self, brush: '_Brush', pose: Pose, side: int) -> None:
+    outward = (_ALONG + 1) / 2
+    x = side * (_EYE_X + 0.01 + 0.19 * _ALONG)
+    y = -0.26 - pose.brow - pose.inner_brow * (1 - outward)
+    y = y - 0.035 * _ARCH**2 + 0.05 * outward**2
+    thick = self._brow * (1 - 0.65 * outward**2)
+    brow = _between(x, y - thick, y + 0.3 * thick)
+    brush.fill(brow, _shade(self._hair, 0.75))
+
+  def _draw_mouth(self, brush: '_Brush', pose: Pose) -> None:
+    x = _MOUTH_WIDTH * (1 + pose.width) * _ALONG
+    middle = _MOUTH_Y + pose.smile * (0.4 - _ALONG**2)
+    gap = pose.jaw * _ARCH
+    upper = middle - 0.2 * gap - 0.05 * pose.sneer * _ARCH
+    lower = middle + 0.8 * gap
+    top, bottom = upper - 0.75 * _LIP * _ARCH, lower + 1.15 * _LIP * _ARCH
+    teeth = upper + np.minimum(0.055 * _ARCH, 0.4 * (lower - upper))
+    brush.fill(_between(x, top, upper), _shade(self._lips, 0.85))
+    brush.fill(_between(x, lower, bottom), self._lips)
+    brush.fill(_between(x, upper, lower), (64, 22, 26))
+    brush.fill(_between(x, upper, teeth), (228, 222, 212))
+    brush.line(x, upper, (*_shade(self._lips, 0.4), 200), 0.014)
 
   def _place(self, head: Image.Image, pose: Pose) -> np.ndarray:
     """Turns and moves the head, and puts it on the shoulders."""
     x = self._centre[0] + pose.x * self._unit
-    y = self._centre[1] + (pose.y + pose.expression.bow) * self._unit
-    corner = math.floor(x - 1.3 * self._unit), math.floor(y - 1.4 * self._unit)
-    extent = math.ceil(2.6 * self._unit) + 1, math.ceil(3.0 * self._unit) + 1
-    angle = math.radians(pose.expression.tilt)
-    cosine, sine = (
-      _SUPERSAMPLING * math.cos(angle),
-      _SUPERSAMPLING * math.sin(angle),
-    )
+    y = self._centre[1] + (pose.y + _NECK) * self._unit
     # Image.transform wants the way back, from the picture to the layer.
-    x, y = x - corner[0], y - corner[1] + _NECK * self._unit
-    pivot_x = actors_lib.HALF_WIDTH * self._fine_unit
-    pivot_y = (_NECK - actors_lib.TOP) * self._fine_unit
+    turn = math.radians(pose.tilt)
+    cosine, sine = (_SUPERSAMPLING * f(turn) for f in (math.cos, math.sin))
+    pivot_x, pivot_y = (
+      at * self._layer_unit for at in (_HALF_WIDTH, _NECK - _TOP)
+    )
     back = (
       *(cosine, sine, pivot_x - cosine * x - sine * y),
       *(-sine, cosine, pivot_y + sine * x - cosine * y),
     )
-    affine, smooth = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-    picture = self._scene.copy()
-    picture.paste(
-      head.transform(extent, affine, back, smooth),
-      corner,
-      self._mask.transform(extent, affine, back, smooth),
+    moved, mask = (
+      layer.transform(
+        self._scene.size,
+        Image.Transform.AFFINE,
+        back,
+        Image.Resampling.BILINEAR,
+      )
+      for layer in (head, self._mask)
     )
-    return np.asarray(picture)
+    return np.asarray(Image.composite(moved, self._scene, mask))
+
+
+def paint_wall(size: tuple[int, int]) -> Image.Image:
+  """Paints the background alone: RGB, `size` is (width, height)."""
+  width, height = size
+  y, x = np.mgrid[0:height, 0:width]
+  light = 226 - 34 * np.hypot(x / width - 0.42, y / height - 0.35)
+  return _image(light[..., None] + np.array([0, 1, 4]))
 
 
 class _Brush:
-  """Draws on a layer, in head units; a colour's fourth number is opacity."""
+  """Draws on an image in head units; a colour's fourth number is opacity."""
 
-  def __init__(self, layer: Image.Image, unit: int) -> None:
-    self._draw = ImageDraw.Draw(layer, 'RGBA')
+  def __init__(
+    self, image: Image.Image, origin: tuple[float, float], unit: float
+  ) -> None:
+    self._draw = ImageDraw.Draw(image, 'RGBA' if image.mode == 'RGB' else None)
+    self._origin = np.array(origin)
     self._unit = unit
 
-  def fill(self, x: np.ndarray, y: np.ndarray, colour: tuple[int, ...]) -> None:
-    self._draw.polygon(self._pixels(x, y), fill=colour)
+  def fill(self, outline: _Outline, colour: Colour | int) -> None:
+    self._draw.polygon(self._pixels(*outline), fill=colour)
 
   def line(
-    self, x: np.ndarray, y: np.ndarray, colour: tuple[int, ...], thick: float
+    self, x: np.ndarray, y: np.ndarray, colour: Colour, thick: float
   ) -> None:
     width = max(1, round(thick * self._unit))
     self._draw.line(self._pixels(x, y), fill=colour, width=width)
 
   def _pixels(self, x: np.ndarray, y: np.ndarray) -> list[float]:
-    pixels = np.empty((len(x), 2))
-    pixels[:, 0] = (x + actors_lib.HALF_WIDTH) * self._unit
-    pixels[:, 1] = (y - actors_lib.TOP) * self._unit
-    return pixels.ravel().tolist()
+    points = np.stack([x, y], axis=-1) + self._origin
+    return (points * self._unit).ravel().tolist()
 
 
-def _draw_eye(brush: _Brush, looks: Looks, pose: Pose, side: int) -> None:
-  opening = max(0.06, 1 + pose.expression.eye)
-  x = side * _EYE_X + _EYE_WIDTH * _ALONG
-  # Outer corners lie a little higher than inner ones.
-  middle = _EYE_Y - 0.018 * side * _ALONG
-  upper = middle - _EYE_HEIGHT * opening * _ARCH
-  lower = middle + 0.6 * _EYE_HEIGHT * opening * _ARCH
-  lash = shade(looks.hair, 0.5)
-  brush.fill(*_loop(x, upper, lower), (232, 226, 220))
-  for radius, colour in ((_IRIS, looks.iris), (0.45 * _IRIS, (14, 10, 10))):
-    across = side * _EYE_X + pose.gaze + radius * np.cos(_TURN)
-    down = _EYE_Y - 0.01 + radius * np.sin(_TURN)
-    lids = np.interp(across, x, upper), np.interp(across, x, lower)
-    brush.fill(across, np.clip(down, *lids), colour)
-  if opening > 0.5:
-    glint = side * _EYE_X + pose.gaze - 0.02 + 0.014 * np.cos(_TURN)
-    brush.fill(glint, _EYE_Y - 0.03 + 0.014 * np.sin(_TURN), (250, 250, 250))
-  brush.line(x, upper, lash, 0.028)
-  brush.line(x, lower, (*shade(looks.skin, 0.45), 150), 0.012)
-  brush.line(x, upper - 0.045, (*shade(looks.skin, 0.5), 110), 0.014)
+def _filled(
+  size: tuple[int, int], unit: int, *outlines: _Outline
+) -> Image.Image:
+  mask = Image.new('L', size)
+  brush = _Brush(mask, (_HALF_WIDTH, -_TOP), unit)
+  for outline in outlines:
+    brush.fill(outline, 255)
+  return mask
 
 
-def _draw_brow(
-  brush: _Brush, looks: Looks, expression: Expression, side: int
-) -> None:
-  outward = (_ALONG + 1) / 2
-  # A frown pulls the inner ends together as well as down.
-  squeeze = 0.4 * min(0.0, expression.inner_brow) * (1 - outward)
-  x = side * (_EYE_X + 0.01 + _BROW_WIDTH * _ALONG + squeeze)
-  y = _BROW_Y - expression.brow - expression.inner_brow * (1 - outward)
-  y = y - 0.035 * (1 - _ALONG**2) + 0.05 * outward**2
-  thick = looks.brow * (1 - 0.65 * outward**2)
-  brush.fill(*_loop(x, y - thick, y + 0.3 * thick), shade(looks.hair, 0.75))
+def _ellipse(x: float, y: float, across: float, down: float) -> _Outline:
+  return x + across * np.sin(_TURN), y + down * np.cos(_TURN)
 
 
-def _draw_mouth(brush: _Brush, looks: Looks, expression: Expression) -> None:
-  x = _MOUTH_WIDTH * (1 + expression.width) * _ALONG
-  middle = _MOUTH_Y + expression.smile * (0.4 - _ALONG**2)
-  gap = expression.jaw * _ARCH
-  upper = middle - 0.2 * gap - 0.05 * expression.sneer * _ARCH
-  lower = middle + 0.8 * gap
-  bow = 1 - 0.3 * np.exp(-((_ALONG / 0.16) ** 2))
-  top = upper - 0.85 * _LIP * _ARCH * bow
-  bottom = lower + 1.15 * _LIP * _ARCH
-  brush.fill(*_loop(x, top, upper), shade(looks.lips, 0.85))
-  brush.fill(*_loop(x, lower, bottom), looks.lips)
-  brush.fill(*_loop(x, upper, lower), (64, 22, 26))
-  teeth = upper + np.minimum(0.055 * _ARCH, 0.4 * (lower - upper))
-  brush.fill(*_loop(x[2:-2], upper[2:-2], teeth[2:-2]), (228, 222, 212))
-  brush.line(x, upper, (*shade(looks.lips, 0.4), 200), 0.014)
-  shine = slice(4, 11)
-  brush.line(x[shine], 0.5 * (lower + bottom)[shine], (255, 225, 220, 60), 0.02)
-
-
-def _draw_nose(brush: _Brush, looks: Looks, expression: Expression) -> None:
-  lift = -0.03 * expression.sneer
-  dark = shade(looks.skin, 0.38)
-  for side in (-1, 1):
-    x = side * 0.065 + 0.034 * np.cos(_TURN)
-    brush.fill(x, 0.305 + lift + 0.017 * np.sin(_TURN), dark)
-    wing = np.linspace(-0.9, 1.3, 9)
-    brush.line(
-      side * (0.1 + 0.05 * np.cos(wing)),
-      0.265 + lift + 0.055 * np.sin(wing),
-      (*dark, 110),
-      0.018,
-    )
-
-
-def _draw_folds(brush: _Brush, looks: Looks, expression: Expression) -> None:
-  """Draws the lines that a smile, a sneer, a frown and raised brows fold."""
-  shadow = shade(looks.skin, 0.5)
-  cheek = 25 + 500 * max(0.0, expression.smile) + 90 * expression.sneer
-  frown = 900 * max(0.0, -expression.inner_brow) + 80 * expression.sneer
-  raised = 700 * max(0.0, expression.brow)
-  along = np.linspace(0, 1, 7)
-  for side in (-1, 1):
-    fold = side * (0.17 + 0.17 * along + 0.05 * np.sin(np.pi * along))
-    brush.line(fold, 0.27 + 0.24 * along, (*shadow, _opacity(cheek)), 0.018)
-    crease = side * (0.05 - 0.012 * along)
-    brush.line(crease, 0.16 * along - 0.3, (*shadow, _opacity(frown)), 0.018)
-    wrinkle = side * (0.02 + 0.06 * along)
-    for y in (-0.02, 0.05):
-      opacity = _opacity(120 * expression.sneer)
-      brush.line(wrinkle, y + 0.03 * along, (*shadow, opacity), 0.014)
-  for y in (-0.44, -0.52):
-    bend = y + 0.03 * _ALONG**2
-    brush.line(0.3 * _ALONG, bend, (*shadow, _opacity(raised)), 0.014)
-
-
-def _opacity(value: float) -> int:
-  return round(min(value, 170.0))
-
-
-def _loop(
-  x: np.ndarray, above: np.ndarray, below: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _between(x: np.ndarray, above: np.ndarray, below: np.ndarray) -> _Outline:
   """Joins two lines from left to right into an outline."""
   return np.concatenate([x, x[::-1]]), np.concatenate([above, below[::-1]])
+
+
+def _image(values: np.ndarray) -> Image.Image:
+  return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def _shade(colour: Colour, factor: float) -> Colour:
+  """Makes a colour darker (below 1) or lighter."""
+  return tuple(min(255, round(factor * value)) for value in colour)

@@ -1,4 +1,4 @@
-"""Made-up pictures and sound become a media file, in real codecs."""
+"""Drawn pictures and sound become a media file, in real codecs."""
 
 import fractions
 import pathlib
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import av
-import av.container
 import numpy as np
 
 from avemotion.data import files
@@ -78,36 +77,29 @@ def write_media(
       str(partial), 'w', format=file_format, options=options
     ) as container,
   ):
-    encoders: list[tuple[Any, Iterable[Any]]] = []
+    tracks: list[tuple[Any, Iterable[Any]]] = []
     if frames is not None and video_codec is not None:
-      video = _add_video(container, video_codec, size, fps)
-      encoders.append((video, map(_picture, frames)))
+      stream = container.add_stream(
+        video_codec,
+        rate=_frame_rate(fps),
+        options=_CODEC_OPTIONS[video_codec],
+        width=size[0],
+        height=size[1],
+        pix_fmt='yuv420p',
+        # Encoders give other bytes with other numbers of threads.
+        thread_count=1,
+      )
+      tracks.append((stream, map(_picture, frames)))
     if samples is not None:
-      audio = container.add_stream(audio_codec, rate=SAMPLE_RATE, layout='mono')
-      encoders.append((audio, [_sound(samples)]))
+      stream = container.add_stream(
+        audio_codec, rate=SAMPLE_RATE, layout='mono'
+      )
+      tracks.append((stream, [_sound(samples)]))
     # A stream can be added only before the first packet is written.
-    for stream, media in encoders:
+    for stream, media in tracks:
       for frame in media:
         container.mux(stream.encode(frame))
       container.mux(stream.encode(None))
-
-
-def _add_video(
-  container: av.container.OutputContainer,
-  codec: str,
-  size: tuple[int, int],
-  fps: float,
-) -> Any:
-  return container.add_stream(
-    codec,
-    rate=_frame_rate(fps),
-    options=_CODEC_OPTIONS[codec],
-    width=size[0],
-    height=size[1],
-    pix_fmt='yuv420p',
-    # Encoders give other bytes with other numbers of threads.
-    thread_count=1,
-  )
 
 
 def _frame_rate(fps: float) -> fractions.Fraction:

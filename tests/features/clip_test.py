@@ -164,9 +164,7 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
 # Heads of women and men, of half a picture's height.
 WALL = np.full((240, 240, 3), 90, np.uint8)
 LEFT, RIGHT = (
-  drawn_face.Face(actor, (240, 240)).draw(
-    drawn_face.Pose(drawn_face.Expression())
-  )
+  drawn_face.TalkingHead(actor, (240, 240)).draw(drawn_face.Pose())
   for actor in (1, 2)
 )
 

@@ -13,7 +13,7 @@ from avemotion.features import faces, media
 from avemotion.synthetic import corpus
 from avemotion.synthetic import face as drawn_face
 
-POSE = drawn_face.Pose(drawn_face.Expression())
+POSE = drawn_face.Pose()
 
 
 @pytest.fixture(scope='module')
@@ -75,7 +75,7 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
 
 def drawn(actor, scale=1.0):
   """A picture of 240×240 with a head of half its height, or of less."""
-  picture = drawn_face.Face(actor, (240, 240)).draw(POSE)
+  picture = drawn_face.TalkingHead(actor, (240, 240)).draw(POSE)
   small = Image.fromarray(picture).resize([round(240 * scale)] * 2)
   whole = np.full((240, 240, 3), 90, np.uint8)
   whole[: small.height, : small.width] = small

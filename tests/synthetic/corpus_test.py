@@ -116,7 +116,7 @@ def test_failure_leaves_neither_clip_nor_part(tmp_path, monkeypatch):
   def fail(self, pose):
     raise RuntimeError('no paint')
 
-  monkeypatch.setattr(corpus.face_lib.Face, 'draw', fail)
+  monkeypatch.setattr(corpus.face_lib.TalkingHead, 'draw', fail)
   with pytest.raises(RuntimeError, match='no paint'):
     corpus.make_clip(tmp_path / 'a.mp4', 'sad', 1, seconds=0.2)
   assert list(tmp_path.iterdir()) == []

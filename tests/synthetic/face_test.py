@@ -7,8 +7,9 @@ import pytest
 
 import avemotion
 from avemotion.emotions import EMOTIONS
-from avemotion.synthetic import actors, motion
-from avemotion.synthetic.face import Expression, Face, Pose
+from avemotion.synthetic import face as face_lib
+from avemotion.synthetic import motion
+from avemotion.synthetic.face import Pose, TalkingHead
 
 SIZE = (320, 240)
 MODEL = 'features/blaze_face_short_range.tflite'
@@ -45,7 +46,7 @@ def act(emotion, seed=0):
 @pytest.mark.parametrize('actor', [1, 2, 3, 18])
 @pytest.mark.parametrize('emotion', EMOTIONS)
 def test_blazeface_is_sure_of_the_face(score, actor, emotion):
-  face = Face(actor, SIZE)
+  face = TalkingHead(actor, SIZE)
   for pose in act(emotion)[::12]:
     scores = score(face.draw(pose))
     assert len(scores) == 1
@@ -53,14 +54,16 @@ def test_blazeface_is_sure_of_the_face(score, actor, emotion):
 
 
 def test_blazeface_sees_nobody_on_a_bare_wall(score):
-  wall = np.array(actors.paint_wall(SIZE))
+  wall = np.array(face_lib.paint_wall(SIZE))
   assert wall.shape == (240, 320, 3)
   assert score(wall) == []
 
 
 def test_actors_look_different():
-  rest = Pose(Expression())
-  pictures = [Face(actor, SIZE).draw(rest).astype(int) for actor in range(1, 7)]
+  rest = Pose()
+  pictures = [
+    TalkingHead(actor, SIZE).draw(rest).astype(int) for actor in range(1, 7)
+  ]
   for index, one in enumerate(pictures):
     for other in pictures[:index]:
       assert np.abs(one - other).mean() > 3
@@ -79,18 +82,18 @@ def test_actors_look_different():
   ids=str,
 )
 def test_each_muscle_moves_its_part(muscles, moved, still):
-  face = Face(1, SIZE)
-  rest = face.draw(Pose(Expression())).astype(int)
-  moving = face.draw(Pose(Expression(**muscles))).astype(int)
+  face = TalkingHead(1, SIZE)
+  rest = face.draw(Pose()).astype(int)
+  moving = face.draw(Pose(**muscles)).astype(int)
   assert np.abs(moving - rest)[moved].max() > 40
   assert np.abs(moving - rest)[still].max() == 0
 
 
 def test_head_moves_by_half_heads():
-  face = Face(1, SIZE)
-  rest = face.draw(Pose(Expression()))
+  face = TalkingHead(1, SIZE)
+  rest = face.draw(Pose())
   # Half a head is 67 pixels at this size; the layer's grid gives 67 exactly.
-  moved = face.draw(Pose(Expression(), x=0.3, y=-0.15))
+  moved = face.draw(Pose(x=0.3, y=-0.15))
   eyes = rest[100:120, 120:200].astype(int)
   offsets = [(down, right) for down in range(-14, -5) for right in (18, 20, 22)]
   errors = {
@@ -103,9 +106,9 @@ def test_head_moves_by_half_heads():
 
 
 def test_tilt_is_clockwise():
-  face = Face(1, SIZE)
-  rest = face.draw(Pose(Expression())).astype(int)
-  tilted = face.draw(Pose(Expression(tilt=15))).astype(int)
+  face = TalkingHead(1, SIZE)
+  rest = face.draw(Pose()).astype(int)
+  tilted = face.draw(Pose(tilt=15)).astype(int)
   # The crown swings to the right of the picture, over what was wall.
   gone = np.argwhere(np.abs(tilted - rest).sum(-1)[45:60] > 150)
   assert tilted[45:60, 185:215].mean() < rest[45:60, 185:215].mean() - 20
@@ -113,9 +116,9 @@ def test_tilt_is_clockwise():
 
 
 def test_other_sizes_hold_the_same_picture():
-  pose = Pose(Expression(smile=0.1))
-  small = Face(2, SIZE).draw(pose)
-  large = Face(2, (640, 480)).draw(pose)
+  pose = Pose(smile=0.1)
+  small = TalkingHead(2, SIZE).draw(pose)
+  large = TalkingHead(2, (640, 480)).draw(pose)
   assert large.shape == (480, 640, 3)
   shrunk = large.reshape(240, 2, 320, 2, 3).mean((1, 3))
   assert np.abs(shrunk - small).mean() < 2
@@ -123,11 +126,7 @@ def test_other_sizes_hold_the_same_picture():
 
 def mean_expression(emotion, name):
   return np.mean(
-    [
-      getattr(pose.expression, name)
-      for seed in range(8)
-      for pose in act(emotion, seed)
-    ]
+    [getattr(pose, name) for seed in range(8) for pose in act(emotion, seed)]
   )
 
 
@@ -146,10 +145,10 @@ def test_mouth_follows_the_sound_and_eyes_blink():
   seconds = np.arange(300) / 30
   opening = (seconds % 1 > 0.5).astype(float)
   poses = motion.act('neutral', seconds, opening, np.random.default_rng(0))
-  jaw = np.array([pose.expression.jaw for pose in poses])
+  jaw = np.array([pose.jaw for pose in poses])
   assert jaw[opening == 1].min() > 0.09
   assert jaw[opening == 0].max() < 0.04
-  shut = np.array([pose.expression.eye for pose in poses]) < -0.5
+  shut = np.array([pose.eye for pose in poses]) < -0.5
   blinks = np.sum(np.diff(shut.astype(int)) == 1)
   assert 2 <= blinks <= 5
 
@@ -157,6 +156,6 @@ def test_mouth_follows_the_sound_and_eyes_blink():
 def test_takes_differ_and_repeat_with_their_seed():
   assert act('sad', 1) == act('sad', 1)
   first, second = act('sad', 1)[30], act('sad', 2)[30]
-  for field in dataclasses.fields(Expression):
-    mine = getattr(first.expression, field.name)
-    assert mine == 0 or mine != getattr(second.expression, field.name)
+  for field in dataclasses.fields(Pose):
+    mine = getattr(first, field.name)
+    assert mine == 0 or mine != getattr(second, field.name)
