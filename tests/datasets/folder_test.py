@@ -1,0 +1,105 @@
+"""Any folder of clips, from files to what is trained on."""
+
+import shutil
+
+import pytest
+import tensorflow_datasets as tfds
+
+from avemotion.data import clips as clips_lib
+from avemotion.datasets import folder as folder_lib
+from avemotion.datasets import labelling, name_patterns, prepare
+from avemotion.datasets.clips import DatasetError
+from avemotion.datasets.folder import FolderBuilder
+from avemotion.synthetic import corpus
+
+
+def _prepare(folder, data_dir, pattern, config='speech_audio', **options):
+  modalities = folder_lib.CONFIGS[config].modalities
+  builder = FolderBuilder(
+    name=folder_lib.dataset_name(folder),
+    clips=labelling.by_name(folder, pattern, modalities),
+    config=config,
+    data_dir=data_dir,
+  )
+  return prepare.prepare(builder, **options)
+
+
+def test_a_folder_becomes_a_data_set_to_train_on(tmp_path):
+  folder, data_dir = tmp_path / 'My voices', tmp_path / 'data'
+  for name, emotion, actor in (
+    ('DC/sa01', 'sad', 1),
+    ('DC/a02', 'angry', 1),
+    ('KL/n03', 'neutral', 2),
+  ):
+    path = (folder / name).with_suffix('.wav')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    corpus.make_clip(path, emotion, actor, seconds=0.5)
+  (folder / 'KL' / 'h01.wav').write_text('not sound')
+  builder = _prepare(folder, data_dir, name_patterns.KNOWN['savee'])
+  assert set(builder.info.metadata['skipped']) == {'KL/h01'}
+  clips = clips_lib.load('my_voices/speech_audio', data_dir)
+  assert clips.clip_ids.tolist() == ['DC/a02', 'DC/sa01', 'KL/n03']
+  assert clips.actors.tolist() == [1, 1, 2]
+  labels = [clips.label_names[label] for label in clips.labels]
+  assert labels == ['angry', 'sad', 'neutral']
+  (example,) = tfds.load(
+    'my_voices/speech_audio', data_dir=data_dir, split='actor_02'
+  ).as_numpy_iterator()
+  assert (example['group'], example['take']) == (b'KL', b'03')
+  corpus.make_clip(folder / 'DC' / 'a09.wav', 'angry', 1, seconds=0.5)
+  with pytest.raises(DatasetError, match=r'is prepared with clips.*overwrite'):
+    _prepare(folder, data_dir, name_patterns.KNOWN['savee'])
+
+
+def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
+  folder, data_dir = tmp_path / 'voices', tmp_path / 'data'
+  folder.mkdir()
+  corpus.make_clip(folder / 'x_1.wav', 'sad', 1, seconds=0.5)
+  before, after = (
+    name_patterns.named('{group}_{label}', label_map)
+    for label_map in ('1=sad', '1=blue,2=sad')
+  )
+  _prepare(folder, data_dir, before)
+  with pytest.raises(DatasetError, match='is prepared with clips'):
+    _prepare(folder, data_dir, after)
+  _prepare(folder, data_dir, after, overwrite=True)
+  clips = clips_lib.load('voices/speech_audio', data_dir)
+  assert clips.label_names == ('blue', 'sad')
+  assert clips.labels.tolist() == [0]
+
+
+@pytest.mark.parametrize('name', ['ravdess', 'My Clips', ''])
+def test_names_that_a_folder_cannot_have_are_told(tmp_path, name):
+  (tmp_path / 'x_sad.wav').touch()
+  pattern = name_patterns.named('{group}_{label}')
+  clips = labelling.by_name(tmp_path, pattern, ('audio',))
+  with pytest.raises(DatasetError, match='give another --name'):
+    FolderBuilder(name=name, clips=clips, data_dir=tmp_path)
+
+
+def test_a_folder_gives_its_data_set_a_name(tmp_path):
+  assert folder_lib.dataset_name(tmp_path / 'My clips-2') == 'my_clips_2'
+
+
+@pytest.mark.slow
+def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):
+  if not (shared / 'javanese').is_dir():
+    pytest.skip('no ../shared/javanese beside the repository')
+  folder = tmp_path / 'javanese'
+  folder.mkdir()
+  for name in ('01-01-03_01.mp4', '02-01-06_01.mp4', '02-02-01_01.mp4'):
+    shutil.copy(shared / 'javanese' / name, folder)
+  (folder / '03-01-01_01.mp4').write_bytes(b'')
+  pattern = name_patterns.named(
+    '{group}-{statement}-{label}_{take}.mp4',
+    '01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry',
+  )
+  builder = _prepare(folder, tmp_path / 'data', pattern, 'speech')
+  assert builder.info.metadata['skipped'] == {
+    '03-01-01_01': 'the file is empty'
+  }
+  clips = clips_lib.load('javanese/speech', tmp_path / 'data')
+  assert clips.feature_dims == {'video': 512, 'audio': 40}
+  assert clips.lengths['video'].min() > 5
+  assert clips.labels.tolist() == [2, 5, 0]
+  assert clips.actors.tolist() == [1, 2, 2]
