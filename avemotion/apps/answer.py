@@ -1,99 +1,108 @@
-"""A prediction as HTML: the emotion, its rivals, and what it was taken from."""
+"""The page's answer to a clip: recognised, put into words, and deleted."""
 
-import base64
-import html
 import os
 import pathlib
-import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from avemotion.emotions import COLOURS
-from avemotion.recognition import windows
+from avemotion.apps import uploads
+from avemotion.features import containers
+from avemotion.recognition import timeline, windows
 from avemotion.recognition.prediction import Prediction
+from avemotion.recognition.recognizer import Recognizer
 
-_GREY = '#8c8c8c'  # of a label that is no emotion of ours
-_TRACKS = {'audio': 'Sound', 'video': 'Picture'}
+# Probabilities by label, Matplotlib's picture of the timeline, and plain text:
+# values of Gradio's Label, Plot and Textbox. The text has the whole of it where
+# there is no answer, and says why.
+Answer = tuple[dict[str, float] | None, Any, str]
 
 
-def to_html(prediction: Prediction, reads: Collection[str]) -> str:
-  """Shows a prediction.
+def recognise(
+  recognizer: Recognizer, max_seconds: float, path: str | os.PathLike[str]
+) -> Answer:
+  """Answers a clip, which stays.
 
   Args:
-    prediction: of one clip; crops among its features are shown, whether or not
-      the model reads them.
+    recognizer: made with `illustrate`, so that faces are shown.
+    max_seconds: a longer clip is not decoded.
+    path: the clip.
+
+  Returns:
+    The answer, or the sentence that says why there is none.
+  """
+  try:
+    seconds = containers.length(path)
+    if seconds > max_seconds:
+      raise ValueError(
+        f'{path}: {seconds:.1f} s long; this page takes {max_seconds:g} s at'
+        ' most (--max_seconds)'
+      )
+    prediction = recognizer.predict(path)
+  except (ValueError, OSError) as error:
+    # Who dropped a clip knows its name, not where it lay.
+    reason = str(error).replace(os.fspath(path), os.path.basename(path))
+    return None, None, reason
+  return (
+    dict(prediction.probabilities),
+    timeline.draw(prediction),
+    describe(prediction, recognizer.modalities),
+  )
+
+
+def recognise_and_delete(
+  recognizer: Recognizer, max_seconds: float, upload: Mapping[str, Any] | None
+) -> tuple[Any, ...]:
+  """Answers a clip that was uploaded, and deletes it.
+
+  Args:
+    recognizer: as for `recognise`.
+    max_seconds: as for `recognise`.
+    upload: Gradio's `FileData`, whose 'path' is that of the clip, in a folder
+      that is named after its bytes; None: none came.
+
+  Returns:
+    None, which empties where it was dropped, and the answer.
+  """
+  if upload is None:
+    return None, None, None, 'No clip came: drop or record one.'
+  path = pathlib.Path(upload['path'])
+  if not path.is_file():  # The same bytes that come twice lie in one place.
+    reason = (
+      f'{path.name} is gone: it came twice at once, or waited too long; drop it'
+      ' again.'
+    )
+    return None, None, None, reason
+  try:
+    return None, *recognise(recognizer, max_seconds, path)
+  finally:
+    uploads.delete(path)
+
+
+def describe(prediction: Prediction, reads: Collection[str]) -> str:
+  """Says what a clip was taken for, and from what.
+
+  Args:
+    prediction: of the clip.
     reads: modalities of the model, 'video', 'audio' or both.
 
   Returns:
-    HTML that holds all it shows, the pictures too: no file stays behind.
+    Lines of plain text.
   """
-  label = html.escape(prediction.label)
-  doubt = ', uncertain' if prediction.uncertain else ''
-  return (
-    f'<section class="answer" data-label="{label}">'
-    f'<h2>Taken for <b style="border-color: {_colour(prediction.label)}">'
-    f'{label}</b>, at {prediction.confidence:.0%}{doubt}</h2>'
-    f'{_bars(prediction)}'
-    f'{_timeline(prediction)}'
-    f'<h3>What it was taken from</h3>{_evidence(prediction, reads)}'
-    '</section>'
-  )
-
-
-def failure_to_html(reason: str) -> str:
-  """Shows why a clip has no prediction.
-
-  Args:
-    reason: a sentence.
-
-  Returns:
-    HTML.
-  """
-  return f'<p class="failure" role="alert">{html.escape(reason)}</p>'
-
-
-def _bars(prediction: Prediction) -> str:
-  """A bar for each label, the likeliest first."""
-  ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-  return _list(
-    'bars',
-    (
-      f'<span class="name">{html.escape(name)}</span>'
-      f'<span class="track"><span class="bar" data-name="{html.escape(name)}"'
-      f' data-probability="{share}" style="width: {share:.1%};'
-      f' background: {_colour(name)}"></span></span>'
-      f'<span class="share">{share:.1%}</span>'
-      for name, share in ranked
-    ),
-  )
-
-
-def _timeline(prediction: Prediction) -> str:
-  """The picture of it, within the page."""
-  with tempfile.TemporaryDirectory(prefix='avemotion_timeline_') as folder:
-    path = pathlib.Path(folder, 'timeline.png')
-    prediction.save_plot(path)
-    encoded = base64.b64encode(path.read_bytes()).decode()
-  return (
-    f'<img class="timeline" src="data:image/png;base64,{encoded}"'
-    f' alt="{html.escape(os.path.basename(prediction.clip))}: probabilities'
-    ' over time, loudness, and faces">'
-  )
-
-
-def _evidence(prediction: Prediction, reads: Collection[str]) -> str:
-  """What was heard and seen, what of it was used, and what is doubtful."""
-  found = {'audio': _heard(prediction), 'video': _seen(prediction)}
-  lines = []
-  for modality, name in _TRACKS.items():
+  doubt = ', uncertain: more likely wrong than right' * prediction.uncertain
+  lines = [
+    f'Taken for {prediction.label}, at {prediction.confidence:.0%}{doubt}.'
+  ]
+  found = {'Sound': _heard(prediction), 'Picture': _seen(prediction)}
+  for modality, name in (('audio', 'Sound'), ('video', 'Picture')):
     if modality in prediction.modalities:
       use = 'used'
     elif modality in reads:
-      use = '<b>not used</b>, see the notes'
+      use = 'not used, see the notes'
     else:
       use = 'not used: this model does not read it'
-    lines.append(f'{name} {use}. {found[modality]}'.strip())
-  notes = (f'Note: {html.escape(note)}.' for note in prediction.warnings)
-  return _list('evidence', [*lines, *notes])
+    lines.append(f'{name} {use}. {found[name]}'.strip())
+  lines += [f'Note: {note}.' for note in prediction.warnings]
+  return '\n'.join(lines)
 
 
 def _heard(prediction: Prediction) -> str:
@@ -111,11 +120,3 @@ def _seen(prediction: Prediction) -> str:
   if prediction.face_share is None:
     return ''
   return f'A face in {prediction.face_share:.0%} of the frames.'
-
-
-def _list(name: str, items: Iterable[str]) -> str:
-  return f'<ul class="{name}"><li>{"</li><li>".join(items)}</li></ul>'
-
-
-def _colour(label: str) -> str:
-  return COLOURS.get(label, _GREY)

@@ -1,7 +1,7 @@
 """A page that recognises the clips dropped on it, by Gradio.
 
 Whoever is in a clip may not want it kept: a clip is deleted as soon as it is
-answered, and what else arrived minutes later. Nothing is told to anybody:
+answered, and what else arrived minutes later. Nothing is sent elsewhere:
 fonts and programs come from this machine, and Gradio's telemetry, its history
 of runs and its public links are off.
 """
@@ -9,38 +9,36 @@ of runs and its public links are off.
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from avemotion.apps import answer, uploads
-from avemotion.features import containers
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.training.logs import log
 
-_STYLE = pathlib.Path(__file__).parent / 'page.css'
 _MOST_WAITING = 8  # requests; who comes later is told that it is full
 _MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 
-_TITLE = 'Which emotion is acted here?'
-_DISCLAIMER = """\
+_HEAD = """\
+# Which emotion is acted here?
 **Guesses about acted speech; do not judge people by them.** The model learned
 how actors show an emotion when asked to. What somebody feels, it cannot know.
 """
 _PRIVACY = """\
 A clip stays on the machine that serves this page, and is deleted when it is
 answered.
+
+Or click on a drawn face with a made-up voice, no test of the model:
 """
 _LICENCE = """\
 Weights that were trained on RAVDESS, as those that ship are, have its licence:
 CC BY-NC-SA 4.0, not for commercial use.
 """
-_WAITING = '<p class="waiting">The answer appears here.</p>'
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-  """What a clip may be at most.
+  """Size and length of the largest clip that is answered.
 
   Attributes:
     megabytes: size of the file, of 2²⁰ bytes.
@@ -105,7 +103,6 @@ def serve(
       theme=gradio.themes.Base(
         primary_hue='slate', neutral_hue='slate', font=['system-ui']
       ),
-      css_paths=_STYLE,
       footer_links=[],
       run_history=False,
       enable_monitoring=False,
@@ -116,67 +113,6 @@ def serve(
     blocks.block_thread()
 
 
-def recognise(
-  recognizer: Recognizer, limits: Limits, path: str | os.PathLike[str]
-) -> str:
-  """Answers one clip.
-
-  Args:
-    recognizer: as for `serve`.
-    limits: as for `serve`.
-    path: the clip.
-
-  Returns:
-    HTML of the prediction, or of the sentence that says why there is none.
-  """
-  try:
-    _check_length(path, limits)
-    prediction = recognizer.predict(path)
-  except (ValueError, OSError) as error:
-    # Who dropped a clip knows its name, not where it lay.
-    reason = str(error).replace(os.fspath(path), os.path.basename(path))
-    return answer.failure_to_html(reason)
-  return answer.to_html(prediction, recognizer.modalities)
-
-
-def recognise_and_delete(
-  recognizer: Recognizer, limits: Limits, upload: Mapping[str, Any] | None
-) -> tuple[None, str]:
-  """Answers a clip that was uploaded, which is gone then.
-
-  Args:
-    recognizer: as for `serve`.
-    limits: as for `serve`.
-    upload: Gradio's `FileData`, whose 'path' is that of the clip, in a folder
-      that is named after its bytes; None: none came.
-
-  Returns:
-    None, which empties where it was dropped, and as `recognise`.
-  """
-  if upload is None:
-    return None, answer.failure_to_html('No clip came: drop or record one.')
-  path = pathlib.Path(upload['path'])
-  if not path.is_file():  # The same bytes that come twice lie in one place.
-    return None, answer.failure_to_html(
-      f'{path.name} is gone: it came twice at once, or waited too long; drop it'
-      ' again.'
-    )
-  try:
-    return None, recognise(recognizer, limits, path)
-  finally:
-    uploads.delete(path)
-
-
-def _check_length(path: str | os.PathLike[str], limits: Limits) -> None:
-  """Before any of it is decoded."""
-  seconds = containers.length(path)
-  if seconds > limits.seconds:
-    raise ValueError(
-      f'{path}: {seconds:.1f} s long; this page takes {limits.seconds:g} s at'
-      ' most (--max_seconds)'
-    )
-
-
 def _build(
   gradio: Any,
   recognizer: Recognizer,
@@ -185,14 +121,12 @@ def _build(
 ) -> Any:
   """Lays out the page: where clips go on the left, the answer on the right."""
   with gradio.Blocks(title='avemotion') as blocks:
-    gradio.Markdown(f'# {_TITLE}\n{_DISCLAIMER}')
+    gradio.Markdown(_HEAD)
     with gradio.Row():
       with gradio.Column(scale=2, min_width=320):
         inputs = _inputs(gradio)
         gradio.Markdown(
-          f'At most {limits.megabytes} MB and {limits.seconds:g} s.'
-          f' {_PRIVACY}\n\nOr click on a drawn face with a made-up voice, no'
-          ' test of the model:'
+          f'At most {limits.megabytes} MB and {limits.seconds:g} s. {_PRIVACY}'
         )
         with gradio.Row():
           buttons = {
@@ -200,24 +134,37 @@ def _build(
             for name in examples
           }
         gradio.Markdown(
-          f'The model that answers reads {recognizer.describe()}. {_LICENCE}',
-          elem_classes='model',
+          f'The model that answers reads {recognizer.describe()}. {_LICENCE}'
         )
       with gradio.Column(scale=3, min_width=320):
-        shown = gradio.HTML(_WAITING, elem_id='answer')
-    on_upload = functools.partial(recognise_and_delete, recognizer, limits)
+        # A text box, not Markdown: the name of a clip is text and no markup.
+        shown = [
+          gradio.Label(label='Emotion', elem_id='label'),
+          gradio.Plot(label='Over time', format='png', elem_id='timeline'),
+          gradio.Textbox(
+            label='What it was taken from',
+            placeholder='The answer appears here.',
+            lines=3,
+            max_lines=12,
+            interactive=False,
+            elem_id='words',
+          ),
+        ]
+    on_upload = functools.partial(
+      answer.recognise_and_delete, recognizer, limits.seconds
+    )
     for source, event in inputs:
-      _answer_one_at_a_time(event, on_upload, source, [source, shown])
+      _answer_one_at_a_time(event, on_upload, source, [source, *shown])
     for name, button in buttons.items():
       on_click = functools.partial(
-        recognise, recognizer, limits, examples[name]
+        answer.recognise, recognizer, limits.seconds, examples[name]
       )
       _answer_one_at_a_time(button.click, on_click, None, shown)
   return blocks
 
 
 def _inputs(gradio: Any) -> list[tuple[Any, Callable[..., Any]]]:
-  """Where clips are dropped or recorded, and the event of one that came."""
+  """Returns where clips are dropped or recorded, and the event of each."""
   with gradio.Tab('Drop a clip'):
     dropped = gradio.File(label='somebody speaks: a video, or sound alone')
   with gradio.Tab('Webcam'):

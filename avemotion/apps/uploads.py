@@ -1,4 +1,4 @@
-"""The folder of clips that were uploaded, in which none stays.
+"""The folder of clips that were uploaded, from which old ones are deleted.
 
 Gradio's own `delete_cache` is not used: it ends for good at the first thing
 that it cannot remove, such as a folder that a request passes off as a clip.
@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-# Of what was uploaded and never answered, as its page was closed meanwhile.
-_LONGEST_KEPT = 600.0  # seconds
+_LONGEST_KEPT = 600.0  # seconds, if its page was closed before the answer
 _BETWEEN_SWEEPS = 60.0  # seconds
 
 
 @contextlib.contextmanager
 def swept_folder() -> Iterator[str]:
-  """A new folder, from which old files go; at the end it goes itself.
+  """Makes a folder that is deleted at the end, and old files in it before.
 
   Yields:
     Path of the folder.

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from etils import epath
-from matplotlib import axes
+from matplotlib import axes, figure
 
 from avemotion.evaluation import plots
 
@@ -15,16 +14,18 @@ _FACES_IN_STRIP = 10  # so that each is about square
 Panel = tuple[float, Callable[[axes.Axes], None]]
 
 
-def save_panels(
-  path: epath.PathLike, panels: Sequence[Panel], duration: float, title: str
-) -> None:
+def draw_panels(
+  panels: Sequence[Panel], duration: float, title: str
+) -> figure.Figure:
   """Draws panels below one another, over the same time.
 
   Args:
-    path: the PNG.
     panels: from top to bottom.
     duration: of the clip, seconds.
     title: above them.
+
+  Returns:
+    The picture, as for `plots.save`.
   """
   heights = [height for height, _ in panels]
   drawn = plots.new_figure(10, 1.2 + sum(heights))
@@ -35,7 +36,7 @@ def save_panels(
     draw(ax)
   rows[0].set(title=title, xlim=(0, duration))
   rows[-1].set_xlabel('seconds')
-  plots.save(drawn, path)
+  return drawn
 
 
 def loudness_panel(seconds: np.ndarray, loudness: np.ndarray) -> Panel:

@@ -73,7 +73,7 @@ def save_example(
   if features.loudness is not None:
     seconds = hop * np.arange(len(features.loudness))
     panels.append(clip_plots.loudness_panel(seconds, features.loudness))
-  clip_plots.save_panels(path, panels, features.seconds, title)
+  plots.save(clip_plots.draw_panels(panels, features.seconds, title), path)
 
 
 def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:

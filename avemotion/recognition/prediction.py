@@ -129,9 +129,10 @@ class Prediction:
 
   def save_plot(self, path: str | os.PathLike[str]) -> None:
     """Draws probabilities over time, what they come from, and the clip."""
-    from avemotion.recognition import timeline  # Matplotlib.
+    from avemotion.evaluation import plots  # Matplotlib.
+    from avemotion.recognition import timeline
 
-    timeline.save(path, self)
+    plots.save(timeline.draw(self), path)
 
 
 def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:

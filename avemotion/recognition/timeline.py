@@ -4,8 +4,7 @@ import os
 from collections.abc import Mapping
 
 import numpy as np
-from etils import epath
-from matplotlib import axes
+from matplotlib import axes, figure
 
 from avemotion.emotions import colour_of
 from avemotion.evaluation import clip_plots
@@ -16,7 +15,7 @@ from avemotion.recognition.prediction import Prediction
 _AGAINST = '#3a444f'
 
 
-def save(path: epath.PathLike, prediction: Prediction) -> None:
+def draw(prediction: Prediction) -> figure.Figure:
   """Draws a clip's probabilities over time, what they come from, and the clip.
 
   Below the probabilities come, where there are some: each branch by itself, of
@@ -24,8 +23,10 @@ def save(path: epath.PathLike, prediction: Prediction) -> None:
   step adds to the label; loudness; and faces.
 
   Args:
-    path: the PNG.
     prediction: with crops among its features, if faces are to be shown.
+
+  Returns:
+    The picture, as for `avemotion.evaluation.plots.save`.
   """
   names = [*prediction.probabilities]
   ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
@@ -55,7 +56,7 @@ def save(path: epath.PathLike, prediction: Prediction) -> None:
     f'{os.path.basename(prediction.clip)}: {prediction.label}'
     f' ({", ".join(prediction.modalities)})'
   )
-  clip_plots.save_panels(path, panels, prediction.seconds, title)
+  return clip_plots.draw_panels(panels, prediction.seconds, title)
 
 
 def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:

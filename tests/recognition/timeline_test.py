@@ -7,7 +7,6 @@ import pytest
 
 from avemotion.emotions import COLOURS
 from avemotion.features.clip import ClipFeatures
-from avemotion.recognition import timeline
 from avemotion.recognition.explanation import Explanation
 from avemotion.recognition.prediction import Prediction
 
@@ -29,7 +28,7 @@ def save(path, probabilities, rows, features=None, **more):
     features=features or ClipFeatures(seconds=2.0),
     **more,
   )
-  timeline.save(path, prediction)
+  prediction.save_plot(path)
   return matplotlib.image.imread(path)[..., :3]
 
 
