@@ -1,4 +1,4 @@
-"""Runs what was written beside the model that it was written of."""
+"""Compares exported programs with the model that they were made of."""
 
 import functools
 import pathlib
@@ -25,7 +25,7 @@ _Arrays = Mapping[str, np.ndarray]
 
 
 class ExportError(ValueError):
-  """What was written does not give the model's numbers."""
+  """An exported program gives other numbers than the model."""
 
 
 def classifier(path: pathlib.Path, model: TrainedModel) -> float:
@@ -33,7 +33,7 @@ def classifier(path: pathlib.Path, model: TrainedModel) -> float:
 
   Args:
     path: `….stablehlo` or `….onnx`.
-    model: that it was written of.
+    model: the one that was exported.
 
   Returns:
     The largest difference.
@@ -57,7 +57,7 @@ def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
 
   Args:
     path: as for `classifier`.
-    weights: that it was written of.
+    weights: the ones that were exported.
 
   Returns:
     The largest difference, as a share of the largest feature.
@@ -77,7 +77,7 @@ def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
 
 
 def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
-  """Features like those of training, and lengths, of which some are zero."""
+  """Draws features like those of training, and lengths, some of them zero."""
   rng = np.random.default_rng(_SEED)
   for batch, time in _BATCHES:
     features, lengths = {}, {}
@@ -94,17 +94,15 @@ def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
 
 
 def _fed(features: _Arrays, lengths: _Arrays) -> dict[str, np.ndarray]:
-  """What the ONNX file calls them."""
-  return {
-    **features,
-    **{f'{modality}_lengths': steps for modality, steps in lengths.items()},
-  }
+  """Names the arguments as the ONNX file does."""
+  named = {f'{modality}_lengths': steps for modality, steps in lengths.items()}
+  return {**features, **named}
 
 
 def _run(
   path: pathlib.Path, arguments: tuple[Any, ...], fed: _Arrays
 ) -> np.ndarray:
-  """What a file makes of arguments (StableHLO), or what it is fed (ONNX)."""
+  """Runs a file on arguments (StableHLO), or on named inputs (ONNX)."""
   if path.suffix == '.stablehlo':
     program = export.deserialize(bytearray(path.read_bytes()))
     return np.asarray(program.call(*arguments))
@@ -117,7 +115,7 @@ def _run(
 def _difference(
   path: pathlib.Path, found: np.ndarray, expected: np.ndarray
 ) -> float:
-  """The largest, relative to the largest number where that is over one."""
+  """Returns the largest, relative to the largest number if that is over one."""
   largest = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
   difference = np.abs(found - expected) / largest
   known = np.isfinite(expected)

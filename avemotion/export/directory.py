@@ -2,11 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jax import export
 
 from avemotion.export import checks, model_card, programs
 from avemotion.export.origin import Origin
@@ -66,14 +70,14 @@ def write(
 
   Args:
     output: the directory, which is made; it may be there if it is empty.
-    origin: the model, and what is known of it.
+    origin: the model.
     vgg16_weights: the ones that the model was trained on; see
       `avemotion.features.vgg16_weights`.
-    onnx: whether ONNX is written too; it needs the extra `onnx`.
+    onnx: writes ONNX too; it needs the extra `onnx`.
     overwrite: replaces an export that is there.
 
   Returns:
-    What was written.
+    The programs.
 
   Raises:
     ExportError: a program does not give the model's numbers.
@@ -83,18 +87,22 @@ def write(
   """
   output = pathlib.Path(output)
   _check_free(output, overwrite)
-  if onnx:
-    _check_onnx()
+  missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
+  if onnx and missing:
+    raise ValueError(
+      f'ONNX needs what is not installed ({", ".join(missing)}): pip install'
+      " 'avemotion[onnx]'"
+    )
   model = origin.model
   sees = 'video' in model.config.model.modalities
   by_vgg16 = sees and model.feature_dims['video'] == visual.FEATURES
   weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   with _whole(output) as unfinished:
-    differences = _write_stablehlo(unfinished, model, weights)
-    if onnx:
-      differences |= _write_onnx(unfinished, model, weights)
-    names = tuple(differences)
-    card = model_card.text(origin, weights, names)
+    differences = {}
+    for name, write_to, difference_of in _programs(model, weights, onnx):
+      write_to(unfinished / name)
+      differences[name] = difference_of(unfinished / name)
+    card = model_card.text(origin, weights, tuple(differences))
     (unfinished / CARD).write_text(card, encoding='utf-8')
   return [
     Written(output / name, (output / name).stat().st_size, difference)
@@ -102,38 +110,33 @@ def write(
   ]
 
 
-def _write_stablehlo(
-  directory: pathlib.Path, model: TrainedModel, weights: Vgg16Weights | None
-) -> dict[str, float]:
-  """Differences of what was written, by name."""
-  classifier = directory / f'{CLASSIFIER}.stablehlo'
-  classifier.write_bytes(programs.classifier(model).serialize())
-  differences = {classifier.name: checks.classifier(classifier, model)}
+def _programs(
+  model: TrainedModel, weights: Vgg16Weights | None, onnx: bool
+) -> Iterator[tuple[str, Callable[..., Any], Callable[[pathlib.Path], float]]]:
+  """Yields a file's name, what writes it, and what compares its numbers."""
+  classifier = functools.partial(checks.classifier, model=model)
+  vgg16 = functools.partial(checks.vgg16, weights=weights)
+  name = f'{CLASSIFIER}.stablehlo'
+  yield name, lambda path: _save(path, programs.classifier(model)), classifier
   if weights:
-    vgg16 = directory / f'{VGG16}.stablehlo'
-    vgg16.write_bytes(programs.vgg16(weights).serialize())
-    differences[vgg16.name] = checks.vgg16(vgg16, weights)
-  return differences
-
-
-def _write_onnx(
-  directory: pathlib.Path, model: TrainedModel, weights: Vgg16Weights | None
-) -> dict[str, float]:
-  """Likewise."""
+    name = f'{VGG16}.stablehlo'
+    yield name, lambda path: _save(path, programs.vgg16(weights)), vgg16
+  if not onnx:
+    return
   from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
 
-  classifier = directory / f'{CLASSIFIER}.onnx'
-  onnx_classifier.write(classifier, model)
-  differences = {classifier.name: checks.classifier(classifier, model)}
+  name = f'{CLASSIFIER}.onnx'
+  yield name, lambda path: onnx_classifier.write(path, model), classifier
   if weights:
-    vgg16 = directory / f'{VGG16}.onnx'
-    onnx_vgg16.write(vgg16, weights)
-    differences[vgg16.name] = checks.vgg16(vgg16, weights)
-  return differences
+    yield f'{VGG16}.onnx', lambda path: onnx_vgg16.write(path, weights), vgg16
+
+
+def _save(path: pathlib.Path, program: export.Exported) -> None:
+  path.write_bytes(program.serialize())
 
 
 def _check_free(output: pathlib.Path, overwrite: bool) -> None:
-  """Nothing that export did not write is ever replaced."""
+  """Refuses a directory that holds anything but an export."""
   if not output.exists():
     return
   if not output.is_dir():
@@ -151,18 +154,9 @@ def _check_free(output: pathlib.Path, overwrite: bool) -> None:
     )
 
 
-def _check_onnx() -> None:
-  missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
-  if missing:
-    raise ValueError(
-      f'ONNX needs what is not installed ({", ".join(missing)}): pip install'
-      " 'avemotion[onnx]'"
-    )
-
-
 @contextlib.contextmanager
 def _whole(output: pathlib.Path) -> Iterator[pathlib.Path]:
-  """A directory beside, which takes the other's place once it is complete."""
+  """Yields a new directory, which takes the other's place once complete."""
   output = output.resolve()
   output.parent.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(

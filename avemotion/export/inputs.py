@@ -1,4 +1,4 @@
-"""What an exported model reads, in words: enough to make it elsewhere."""
+"""Describes the inputs of an exported model, so that others can make them."""
 
 from avemotion.data import silence
 from avemotion.evaluation import markdown
@@ -42,14 +42,14 @@ _ENROLLED = (
 
 
 def describe_inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
-  """What the model must be fed.
+  """Describes the model's inputs.
 
   Args:
-    origin: the model, and what is known of it.
+    origin: the model.
     weights: of VGG16, if the model sees with it.
 
   Returns:
-    Markdown: a list of its inputs, and what else holds of them.
+    Markdown: a list of its inputs, and notes on them.
   """
   model = origin.model
   data = model.config.data

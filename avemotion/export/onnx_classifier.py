@@ -1,14 +1,22 @@
-"""`EmotionClassifier` (Fig. 1) as an ONNX file; needs the extra `onnx`."""
+"""`EmotionClassifier` (Fig. 1) as an ONNX file; needs the extra `onnx`.
+
+It mirrors `avemotion.models`; `checks` compares the numbers.
+"""
 
 import functools
 import json
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from avemotion.export.onnx_branch import OnnxBranch, dense
-from avemotion.export.onnx_graph import Graph
+from avemotion.export.onnx_graph import FLOAT, INT32, INT64, Graph
+from avemotion.models import pooling
 from avemotion.training.checkpoints import TrainedModel
+
+_EPSILON = 1e-5  # flax.linen.BatchNorm's
+_LOWEST = np.finfo(np.float32).min
 
 
 def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
@@ -31,7 +39,7 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
     for modality in model.config.model.modalities
   ]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
-  logits = dense(graph, joined, model.variables['params']['logits'])
+  logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
   found = graph.add('Softmax', cooled, axis=-1)
   told = functools.reduce(
@@ -46,3 +54,173 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
     shape=('batch', len(labels)),
     told={'labels': json.dumps(labels)},
   )
+
+
+class OnnxBranch:
+  """One branch (Fig. 2, 5) as nodes of a graph.
+
+  Attributes:
+    there: bool[batch, 1], whether the clip has a step of the modality.
+    vector: float32[batch, dense_features], zero where it has none.
+  """
+
+  def __init__(self, graph: Graph, model: TrainedModel, modality: str) -> None:
+    """Adds the branch's inputs and nodes.
+
+    Args:
+      graph: to add them to.
+      model: whose branch it is.
+      modality: 'video' or 'audio'.
+    """
+    self._graph = graph
+    self._modality = modality
+    self._config = model.config.model
+    self._params = model.variables['params'][modality]
+    width = model.feature_dims[modality]
+    shape = ('batch', f'{modality}_time', width)
+    rows = graph.input(modality, FLOAT, shape)
+    self._lengths = graph.input(f'{modality}_lengths', INT32, ('batch',))
+    any_step = graph.add('Greater', self._lengths, graph.constant(0, np.int32))
+    self.there = self._column(any_step)
+    standardised = self._standardised(
+      rows, model.variables['statistics'][modality]['standardize']
+    )
+    x = graph.add('Transpose', standardised, perm=(1, 0, 2))  # T B D
+    self._mask = self._step_mask(x)
+    x = self._relative(x)
+    for layer in range(self._setting('layers')):
+      x, last = self._gru(x, self._params[f'gru_{layer}']['cell'])
+    pooled = [self._pooled(kind, x, last) for kind in self._config.pooling]
+    layers = self._params['dense']
+    if self._config.batch_norm:
+      layers = _normalised(
+        layers,
+        self._params['batch_norm'],
+        model.variables['batch_stats'][modality]['batch_norm'],
+      )
+    vector = _dense(graph, graph.add('Concat', *pooled, axis=-1), layers)
+    there = graph.add('Cast', self.there, to=FLOAT)
+    self.vector = graph.add('Mul', vector, there)
+
+  def _standardised(self, rows: str, statistics: Mapping[str, Any]) -> str:
+    """Takes the mean off the features that are read; divides by the std."""
+    mean, std = statistics['mean'], statistics['std']
+    read = self._between(rows, 0, len(mean), axis=2)
+    centred = self._graph.add('Sub', read, self._graph.constant(mean))
+    return self._graph.add('Div', centred, self._graph.constant(std))
+
+  def _step_mask(self, rows: str) -> str:
+    """Returns 1 where a step is valid, else 0: float32[time, batch, 1]."""
+    add, constant = self._graph.add, self._graph.constant
+    time = add('Gather', add('Shape', rows), constant(0, np.int64))
+    steps = add('Range', constant(0, np.int64), time, constant(1, np.int64))
+    lengths = add('Cast', self._lengths, to=INT64)
+    valid = add('Less', self._column(steps), lengths)
+    return add('Unsqueeze', add('Cast', valid, to=FLOAT), self._axes(2))
+
+  def _relative(self, x: str) -> str:
+    """Takes the clip's mean off, and adds deltas, where the branch does."""
+    if self._setting('cmn'):
+      x = self._graph.add('Sub', x, self._weighted_mean(x, self._mask))
+    # Of MFCC alone, see EmotionClassifier.
+    if self._modality == 'audio' and self._config.audio_deltas:
+      first, but_last = self._between(x, 0, 1), self._between(x, 0, -1)
+      before = self._graph.add('Concat', first, but_last, axis=0)
+      change = self._graph.add('Sub', x, before)
+      x = self._graph.add('Concat', x, change, axis=-1)
+    return x
+
+  def _gru(self, x: str, cell: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns states float32[time, batch, features], and the last valid one.
+
+    ONNX's GRU resets before the matrix product, as equation (3) does, but its z
+    keeps the old state: σ(-a) = 1 - σ(a), so that z's weights are negated.
+    """
+    kernel = np.asarray(cell['input']['kernel'])
+    recurrent = np.asarray(cell['recurrent_kernel'])
+    size = len(recurrent)
+    bias = np.zeros(6 * size, np.float32)  # The input's side, the state's.
+    bias[: 3 * size] = cell['input'].get('bias', 0)
+    signs = np.repeat([-1.0, 1.0, 1.0], size).astype(np.float32)
+    bias[: 3 * size] *= signs
+    states, last = self._graph.add_all(
+      'GRU',
+      [
+        x,
+        self._graph.constant((kernel * signs).T[None]),
+        self._graph.constant((recurrent * signs).T[None]),
+        self._graph.constant(bias[None]),
+        self._lengths,
+      ],
+      2,
+      hidden_size=size,
+      linear_before_reset=0,
+    )
+    return (
+      self._graph.add('Squeeze', states, self._axes(1)),
+      self._graph.add('Squeeze', last, self._axes(0)),
+    )
+
+  def _pooled(self, kind: str, states: str, last: str) -> str:
+    """Adds one of `pooling.POOLINGS`, float32[batch, features]."""
+    add, constant = self._graph.add, self._graph.constant
+    if kind == 'last':
+      return last
+    mean = self._weighted_mean(states, self._mask)
+    if kind == 'mean':
+      return mean
+    if kind == 'std':
+      squares = self._weighted_mean(add('Mul', states, states), self._mask)
+      variance = add('Sub', squares, add('Mul', mean, mean))
+      smallest = constant(pooling.SMALLEST_VARIANCE)
+      return add('Sqrt', add('Max', variance, smallest))
+    layers = self._params['pooling']
+    hidden = add('Tanh', _dense(self._graph, states, layers['hidden']))
+    scores = _dense(self._graph, hidden, layers['score'])
+    valid = add('Greater', self._mask, constant(0))
+    scores = add('Where', valid, scores, constant(_LOWEST))
+    return self._weighted_mean(states, add('Softmax', scores, axis=0))
+
+  def _weighted_mean(self, states: str, weights: str) -> str:
+    """Averages over time; zero where all weights are."""
+    add, over_time = self._graph.add, self._axes(0)
+    weighted = add('Mul', states, weights)
+    sums = add('ReduceSum', weighted, over_time, keepdims=0)
+    totals = add('ReduceSum', weights, over_time, keepdims=0)
+    return add('Div', sums, add('Max', totals, self._graph.constant(1)))
+
+  def _between(self, x: str, start: int, end: int, axis: int = 0) -> str:
+    """Slices an axis."""
+    bounds = [self._axes(start), self._axes(end), self._axes(axis)]
+    return self._graph.add('Slice', x, *bounds)
+
+  def _column(self, x: str) -> str:
+    """Turns [length] into [length, 1]."""
+    return self._graph.add('Unsqueeze', x, self._axes(1))
+
+  def _axes(self, axis: int) -> str:
+    return self._graph.constant([axis], np.int64)
+
+  def _setting(self, name: str) -> Any:
+    return getattr(self._config, f'{self._modality}_{name}')
+
+
+def _dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:
+  """Adds a dense layer, with a bias where it has one."""
+  product = graph.add('MatMul', x, graph.constant(layer['kernel']))
+  if 'bias' not in layer:
+    return product
+  return graph.add('Add', product, graph.constant(layer['bias']))
+
+
+def _normalised(
+  layer: Mapping[str, Any],
+  batch_norm: Mapping[str, Any],
+  stats: Mapping[str, Any],
+) -> dict[str, Any]:
+  """Merges batch normalisation into the dense layer before it."""
+  scale = batch_norm['scale'] / np.sqrt(stats['var'] + _EPSILON)
+  return {
+    'kernel': layer['kernel'] * scale,
+    'bias': batch_norm['bias'] - stats['mean'] * scale,
+  }

@@ -1,11 +1,8 @@
 """Writes ONNX graphs node by node; needs the extra `onnx`.
 
-By hand because jax2onnx 0.17 has no way with the whole network. It converts the
-recurrence; it does not convert a mean over an open time ("'_DynamicDimSentinel'
-object has no attribute 'rmax'"), and the network of fixed sizes that it writes
-onnxruntime refuses ("Type parameter (T) of Optype (Concat) bound to different
-types"). It asks for an orbax older than ours, too. ONNX has a GRU of its own,
-which runtimes know to run.
+By hand because jax2onnx 0.17 converts no mean over an open time, and of fixed
+sizes writes a file that onnxruntime refuses; it asks for an orbax older than
+ours, too. ONNX has a GRU of its own, which runtimes know to run.
 """
 
 import os
@@ -29,7 +26,7 @@ Shape = Sequence[int | str]
 
 
 class Graph:
-  """Grows by nodes; values are known by their names."""
+  """A graph that grows by nodes; values are known by their names."""
 
   def __init__(self) -> None:
     self._nodes: list[Any] = []
@@ -37,7 +34,7 @@ class Graph:
     self._inputs: list[Any] = []
 
   def input(self, name: str, kind: int, shape: Shape) -> str:
-    """Declares what the graph is given.
+    """Declares an input.
 
     Args:
       name: of the input.
@@ -51,7 +48,7 @@ class Graph:
     return name
 
   def constant(self, values: Any, dtype: Any = np.float32) -> str:
-    """A value that is known now; its name."""
+    """Adds a constant; returns its name."""
     name = f'constant_{len(self._constants)}'
     array = np.asarray(values, dtype)
     self._constants.append(numpy_helper.from_array(array, name))
@@ -73,7 +70,7 @@ class Graph:
   def add_all(
     self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any
   ) -> list[str]:
-    """Applies an operator of several outputs; their names."""
+    """Applies an operator of several outputs; returns their names."""
     number = len(self._nodes)
     names = [f'{operator.lower()}_{number}_{i}' for i in range(outputs)]
     self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
@@ -91,10 +88,10 @@ class Graph:
 
     Args:
       path: `….onnx`.
-      output: the value that it gives.
-      name: that the output goes by.
+      output: name of the value that is the output.
+      name: of the output in the file.
       shape: of the output, float32.
-      told: what the file says of itself, by key.
+      told: metadata of the file, by key.
 
     Raises:
       onnx.checker.ValidationError: it is not ONNX.

@@ -1,29 +1,28 @@
-"""Where a model comes from, and what is known of how good it is."""
+"""A model to export, with the name and the scores of its checkpoint."""
 
 import dataclasses
 import os
-import pathlib
 import re
 from collections.abc import Mapping
 
 import numpy as np
+from etils import epath
 
 from avemotion.data import clips, folds
-from avemotion.evaluation import fold_outputs, markdown, metrics
+from avemotion.evaluation import fold_outputs, markdown, metrics, run_section
 from avemotion.evaluation.fold_outputs import FoldOutputs
 from avemotion.features.clip import FEATURE_DIMS
 from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
 
-_CARD_OF_BUNDLED = weights.BUNDLED.with_name('README.md')
 _FIGURES = re.compile(r'^\*\*How good it is\*\*.*?(?=^\*\*)', re.M | re.S)
 _LINK_WITHIN = re.compile(r'\[([^\]]+)\]\(\.\.[^)]*\)')
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-  """A model, and what is known of it.
+  """A model, its name and its scores.
 
   Attributes:
     model: the model.
@@ -45,38 +44,36 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
     path: as for `weights.load_any`.
 
   Returns:
-    What is known.
+    The model with its name and scores.
 
   Raises:
     CheckpointError: there is none, or it is damaged.
   """
   model = weights.load_any(path)
-  sources = {
+  sources: Mapping[str, str] = {
     modality: clips.EXTRACTED_SOURCES[modality]
     if width == FEATURE_DIMS[modality]
     else 'features from elsewhere'
     for modality, width in model.feature_dims.items()
   }
-  if path is None or pathlib.Path(path).resolve() == weights.BUNDLED.resolve():
+  if path is None or epath.Path(path).resolve() == weights.BUNDLED.resolve():
     name = 'the model that ships with avemotion'
     return Origin(model, name, _figures_of_bundled(), sources)
-  path = pathlib.Path(path)
   try:
-    fold = _fold(path, model)
+    fold = _fold(epath.Path(path), model)
   except (config_lib.ConfigError, fold_outputs.ReportError) as error:
-    return Origin(model, f'`{path}`', _unknown(str(error)), sources)
-  if fold is None:
+    fold, figures = None, _unknown(str(error))
+  else:
     figures = _unknown('there are no results beside it')
-    return Origin(model, f'`{path}`', figures, sources)
-  return Origin(model, f'`{path}`', _figures(fold), fold.summary['sources'])
+  if fold is not None:
+    figures, sources = _figures(fold), fold.summary['sources']
+  return Origin(model, f'`{os.fspath(path)}`', figures, sources)
 
 
-def _fold(path: pathlib.Path, model: TrainedModel) -> FoldOutputs | None:
-  """What was trained with a checkpoint, `fold_K` or the one within."""
-  if not path.is_dir():
-    return None
-  for directory in (path.absolute(), path.absolute().parent):
-    if (directory / 'result.json').is_file():
+def _fold(path: epath.Path, model: TrainedModel) -> FoldOutputs | None:
+  """Reads the results of a checkpoint, `fold_K` or the one within."""
+  for directory in (path, path.parent):
+    if path.is_dir() and (directory / 'result.json').exists():
       fold = fold_outputs.read_fold(directory)
       if config_lib.from_dict(fold.summary['config']) != model.config:
         raise fold_outputs.ReportError(
@@ -87,10 +84,10 @@ def _fold(path: pathlib.Path, model: TrainedModel) -> FoldOutputs | None:
 
 
 def _figures_of_bundled() -> str:
-  """What its card says, less links to where the card lies."""
-  found = _FIGURES.search(_CARD_OF_BUNDLED.read_text(encoding='utf-8'))
-  if not found:
-    raise ValueError(f'{_CARD_OF_BUNDLED}: does not say how good the model is')
+  """Returns its card's section on scores, without links to other files."""
+  card = weights.BUNDLED.with_name('README.md').read_text(encoding='utf-8')
+  found = _FIGURES.search(card)
+  assert found, 'the card of the model that ships has no section on scores'
   return _LINK_WITHIN.sub(r'\1', found.group()).strip()
 
 
@@ -102,7 +99,7 @@ def _unknown(reason: str) -> str:
 
 
 def _figures(fold: FoldOutputs) -> str:
-  """Scores on the fold's test clips, and each label's recall."""
+  """Tabulates scores on the fold's test clips, and each label's recall."""
   confusion = fold.confusion
   intervals = metrics.bootstrap_over_actors(
     fold.labels,
@@ -116,32 +113,16 @@ def _figures(fold: FoldOutputs) -> str:
   scores = markdown.table(
     ('score', 'value', '95 % interval'),
     [
-      ('accuracy', f'{accuracy:.1%}', _interval(intervals.accuracy)),
-      ('UAR', f'{uar:.1%}', _interval(intervals.uar)),
+      ('accuracy', f'{accuracy:.1%}', markdown.interval(intervals.accuracy)),
+      ('UAR', f'{uar:.1%}', markdown.interval(intervals.uar)),
     ],
   )
-  recalls = markdown.table(
-    ('label', 'clips', 'recognised'),
-    [
-      (name, str(count), '–' if np.isnan(recall) else f'{recall:.1%}')
-      for name, count, recall in zip(
-        fold.label_names,
-        confusion.sum(axis=1),
-        metrics.recalls(confusion),
-        strict=True,
-      )
-    ],
-  )
-  protocol = folds.named(fold.protocol)
   text = markdown.wrap(
     f'On the {fold.labels.size} clips of {np.unique(fold.actors).size} actors'
     f' that fold {fold.number} of `{fold.protocol}` is tested on'
-    f' ({protocol.meaning}). The interval is by bootstrap over actors. Other'
-    ' folds have other figures; `launch/report.py` has all of a run.'
+    f' ({folds.named(fold.protocol).meaning}). The interval is by bootstrap'
+    ' over actors. Other folds have other figures; `launch/report.py` has all'
+    ' of a run.'
   )
+  recalls = run_section.recall_table(confusion, fold.label_names)
   return f'{text}\n\n{scores}\n\n{recalls}'
-
-
-def _interval(ends: tuple[float, float]) -> str:
-  low, high = ends
-  return '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'

@@ -1,9 +1,9 @@
-"""A model as StableHLO: programs that JAX alone loads, parameters inside.
+"""Exports models as StableHLO: programs that JAX alone loads.
 
 `jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
-left open. Inside is what any machine runs: no kernel of Pallas, no Winograd.
-A size that is left open is no int: where models ask for `x.shape[0]`, `len(x)`
-would fail here.
+left open, parameters inside. They use neither the kernel of Pallas nor
+Winograd's convolution. A size that is left open is no int: models ask for
+`x.shape[0]`, as `len(x)` would fail here.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ PLATFORMS = ('cpu', 'cuda', 'tpu')
 
 
 def in_float32(model: TrainedModel) -> TrainedModel:
-  """The same model, computing in float32 whatever it was trained in.
+  """Returns the same model, computing in float32 whatever it was trained in.
 
   Its parameters are float32 in any case, and bfloat16 is slow on most CPUs.
   """
@@ -34,7 +34,7 @@ def in_float32(model: TrainedModel) -> TrainedModel:
 
 
 def classifier(model: TrainedModel) -> export.Exported:
-  """Features to probabilities.
+  """Exports features to probabilities.
 
   Args:
     model: any; it computes in float32.
@@ -65,7 +65,7 @@ def answer(
   features: Mapping[str, Any],
   lengths: Mapping[str, Any],
 ) -> jax.Array:
-  """What the program of `classifier` computes, by the package itself.
+  """Computes what the program of `classifier` does, by the package itself.
 
   Args:
     model: with its own `dtype`.
@@ -81,7 +81,7 @@ def answer(
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:
-  """Faces to features.
+  """Exports faces to features.
 
   Args:
     weights: those that the model's features were made with.

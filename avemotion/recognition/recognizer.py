@@ -1,4 +1,4 @@
-"""A trained model and a clip in, the clip's emotion over time out."""
+"""Recognises the emotion of clips and streams by a trained model."""
 
 import dataclasses
 import os
@@ -14,8 +14,8 @@ from avemotion.features.clip import (
   Extractor,
 )
 from avemotion.features.media import FRAMES_PER_SECOND
-from avemotion.recognition import attribution, windows
-from avemotion.recognition.explanation import Explanation
+from avemotion.recognition import windows
+from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
 from avemotion.recognition.streaming import Session
 from avemotion.recognition.window_classifier import (
@@ -88,24 +88,20 @@ class Recognizer:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """What the model reads: 'video', 'audio' or both."""
+    """Modalities that the model reads: 'video', 'audio' or both."""
     return self._modalities
 
   def describe(self) -> str:
-    """What the model reads, and what it was trained on, in a line."""
-    config = self._model.config
-    trained = (
-      'everyone'
-      if config.data.protocol == 'everyone'
-      else f'a fold of {config.data.protocol}'
-    )
+    """Says what the model reads, and what it was trained on, in a line."""
+    data = self._model.config.data
+    one = '' if data.protocol == 'everyone' else 'a fold of '
     return (
-      f'{" and ".join(self._modalities)}, trained on {trained} in'
-      f' {config.data.dataset}'
+      f'{" and ".join(self._modalities)}, trained on {one}{data.protocol} in'
+      f' {data.dataset}'
     )
 
   def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Gets to know the speaker of the clips that follow.
+    """Learns the mean of the speaker of the clips that follow.
 
     Args:
       paths: clips of that speaker alone, of several emotions; no one need know
@@ -151,13 +147,10 @@ class Recognizer:
       ClipError: as of `predict`.
       ValueError: the model does not see.
     """
-    people = self._extract.people(path)
-    found = [self._predict(path, features) for features in people]
-    if len(found) == 1:
-      return found
+    people = [*self._extract.people(path)]
     return [
-      dataclasses.replace(each, person=number)
-      for number, each in enumerate(found, 1)
+      self._predict(path, features, number if len(people) > 1 else None)
+      for number, features in enumerate(people, 1)
     ]
 
   def predict_many(
@@ -182,7 +175,7 @@ class Recognizer:
     return Session(self._classify, self._extract.stream())
 
   def explain(self, prediction: Prediction) -> Prediction:
-    """Tells which time steps, of which modality, carried a clip's label.
+    """Finds which time steps, of which modality, carried a clip's label.
 
     Args:
       prediction: of this recogniser.
@@ -192,7 +185,7 @@ class Recognizer:
       one that speaks for the label most.
     """
     tracks = windows.tracks_of(prediction.features)
-    ends = windows.window_ends(windows.end_of(tracks))
+    ends = windows.window_ends(tracks)
     label = self._model.label_names.index(prediction.label)
     strongest = np.nanargmax(prediction.timeline[-len(ends) :, label])
     read = self._classify.read(windows.window(tracks, ends[strongest]))
@@ -200,15 +193,17 @@ class Recognizer:
     found = Explanation(
       prediction.label,
       {name: track.seconds for name, track in read.items()},
-      attribution.attribute(self._model, inputs, label),
+      attribute(self._model, inputs, label),
     )
     return dataclasses.replace(prediction, explanation=found)
 
   def _predict(
-    self, path: str | os.PathLike[str], features: ClipFeatures
+    self,
+    path: str | os.PathLike[str],
+    features: ClipFeatures,
+    person: int | None = None,
   ) -> Prediction:
     seconds, branches, answer = self._recognise(features)
-    timeline = branches.pop(JOINT)
     if np.isnan(answer).any():
       raise ClipError(
         f'{path}: nothing to recognise: nobody is heard (louder than'
@@ -223,7 +218,7 @@ class Recognizer:
       seconds=features.seconds,
       face_share=None if found is None else float(found.mean()),
       timeline_seconds=seconds.astype(np.float32),
-      timeline=timeline,
+      timeline=branches.pop(JOINT),
       warnings=features.warnings + self._warnings(features),
       features=features,
       branches={
@@ -231,43 +226,37 @@ class Recognizer:
         for name, rows in branches.items()
         if name in features.modalities
       },
+      person=person,
     )
 
   def _recognise(
     self, features: ClipFeatures
   ) -> tuple[np.ndarray, Answers, np.ndarray]:
-    """Seconds of the timeline, its answers, and that to the whole clip."""
+    """Returns seconds of the timeline, its answers, and that to the clip."""
     tracks = windows.tracks_of(features)
-    ends = windows.window_ends(windows.end_of(tracks))
-    # The first window over time, from the clip's start.
-    points = _timeline_points(features.seconds if len(ends) == 1 else ends[0])
+    ends = windows.window_ends(tracks)
+    # The first window over time: every 1/7.5 s from the clip's start on.
+    step = 1 / FRAMES_PER_SECOND
+    end = features.seconds if len(ends) == 1 else ends[0]
+    points = np.append(np.arange(step, end - step / 2, step), end)
     first = windows.window(tracks, ends[0])
     answers = self._classify.over_time(first, points)
     if len(ends) > 1:
       later = (windows.window(tracks, end) for end in ends[1:])
       answers = joined([answers, self._classify.whole(later)])
     of_windows = answers[JOINT][len(points) - 1 :]
-    return (
-      np.append(points, ends[1:]),
-      answers,
-      windows.mean_answer(of_windows),
-    )
+    known = of_windows[~np.isnan(of_windows).any(axis=-1)]
+    answer = known.mean(axis=0) if len(known) else of_windows[0]
+    return np.append(points, ends[1:]), answers, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    """What of the model's own expectations the clip does not meet."""
     missing = set(self._modalities) - set(features.modalities)
     warnings = [
       f'recognised without {name}, though the model was trained with it'
       for name in sorted(missing)
     ]
-    if self._classify.of_stranger:
+    if self._classify.lacks_speaker:
       warnings.insert(
         0, 'the model expects a speaker who is enrolled (--enrol)'
       )
     return tuple(warnings)
-
-
-def _timeline_points(end: float) -> np.ndarray:
-  """Every 1/7.5 s after the clip's start, and an end."""
-  step = 1 / FRAMES_PER_SECOND
-  return np.append(np.arange(step, end - step / 2, step), end)

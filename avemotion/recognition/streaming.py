@@ -12,20 +12,20 @@ from avemotion.recognition.prediction import named
 from avemotion.recognition.window_classifier import JOINT, WindowClassifier
 from avemotion.recognition.windows import Track, Tracks
 
-# One that is so far behind the other has stopped, and is waited for no longer.
+# A modality that is further behind the other is waited for no longer.
 _LONGEST_LAG = 5.0  # seconds
 # Frames wait to be encoded together, but not longer than ten of them take.
 _LONGEST_WAIT = 1.5  # seconds
 
 
 class Moment:
-  """What somebody's emotion is taken to be at a moment of a stream.
+  """The emotion that is recognised at a moment of a stream.
 
-  It is recognised when it is first asked for: who draws ten moments a second
-  need not wait for all of them.
+  It is recognised when it is first asked for, so that moments that are not
+  shown cost nothing.
 
   Attributes:
-    seconds: when the last row that it knows of was complete.
+    seconds: when its last row was complete.
   """
 
   def __init__(
@@ -77,12 +77,12 @@ class Session:
     self._finished = False
 
   def warm_up(self) -> None:
-    """Compiles what will be run, so that the first pieces do not wait."""
+    """Compiles the programs, so that the first pieces do not wait."""
     self._features.warm_up()
     self._classify.whole([self._tracks])
 
   def push_audio(self, samples: np.ndarray) -> Moment | None:
-    """Hears the next samples.
+    """Takes the next samples.
 
     Args:
       samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
@@ -106,7 +106,7 @@ class Session:
     return self._moment()
 
   def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
-    """Sees the next frame.
+    """Takes the next frame.
 
     Args:
       image: uint8[height, width, 3], RGB, upright.
@@ -142,15 +142,14 @@ class Session:
       self._join('audio', windows.audio_track(mfcc, loudness, first))
     self._take_frames()
     self._finished = True
-    end = windows.end_of(self._tracks)
-    for each in windows.window_ends(end):
-      if each >= self._next_end or each == end:
-        self._count_in(each)
+    *ends, end = windows.window_ends(self._tracks)
+    for each in [*(each for each in ends if each >= self._next_end), end]:
+      self._count_in(each)
     mean = self._sum / self._count if self._count else None
     return Moment(end, lambda: self._named(mean))
 
   def _moment(self) -> Moment:
-    """What is recognised now, by rows that are made if somebody asks."""
+    """Returns the moment of now, whose waiting frames are encoded on demand."""
     now = windows.end_of(self._tracks)
     waiting = self._features.frames
     if waiting:
@@ -164,7 +163,7 @@ class Session:
     tracks, frames = dict(self._tracks), len(waiting) if waiting else 0
 
     def recognise() -> dict[str, float] | None:
-      # By now there may be more frames; they are none of this moment's.
+      # Frames that came later are not part of this moment.
       known = tracks
       if waiting is not None and frames:
         known = _with_frames(tracks, waiting, frames)
@@ -173,10 +172,17 @@ class Session:
     return Moment(now, recognise)
 
   def _count_what_is_past(self, now: float) -> None:
+    """Adds windows that are complete to the sum, and drops their rows."""
     while self._is_past(self._next_end, now):
       self._count_in(self._next_end)
       self._next_end += windows.HOP_SECONDS
-    self._forget(min(self._next_end, now) - windows.WINDOW_SECONDS)
+    until = min(self._next_end, now) - windows.WINDOW_SECONDS
+    for modality, track in self._tracks.items():
+      later = track.between(until, np.inf)
+      # A modality's last row tells how far it has come.
+      self._tracks[modality] = (
+        later if len(later) else track.part(slice(-1, None))
+      )
 
   def _take_frames(self) -> None:
     """Encodes the frames that wait."""
@@ -188,20 +194,12 @@ class Session:
     self._tracks[modality] = self._tracks[modality].joined(track)
 
   def _is_past(self, end: float, now: float) -> bool:
-    """Whether all is known of a window that is not the last."""
+    """True if all is known of a window that is not the last."""
     return all(
       (last := track.seconds[-1] if len(track) else 0.0) > end
       or now > max(end, last + _LONGEST_LAG)
       for track in self._tracks.values()
     )
-
-  def _forget(self, until: float) -> None:
-    """Of the rows that no window will hold again, all but a modality's last."""
-    for modality, track in self._tracks.items():
-      later = track.between(until, np.inf)
-      self._tracks[modality] = (
-        later if len(later) else track.part(slice(-1, None))
-      )
 
   def _count_in(self, end: float) -> None:
     answer = self._answer(windows.window(self._tracks, end))
@@ -210,7 +208,7 @@ class Session:
       self._count += 1
 
   def _answer(self, window: Tracks) -> np.ndarray | None:
-    """None in a gap."""
+    """Returns the probabilities of a window; None in a gap."""
     (answer,) = self._classify.whole([window])[JOINT]
     return None if np.isnan(answer).any() else answer
 
@@ -226,6 +224,6 @@ class Session:
 def _with_frames(
   tracks: Tracks, batch: FrameBatch, frames: int
 ) -> dict[str, Track]:
-  """Tracks, and what is seen in the first frames of a later batch."""
+  """Returns tracks joined with the rows of a batch's first frames."""
   seen = windows.video_track(*batch.rows(frames))
   return {**tracks, 'video': tracks['video'].joined(seen)}

@@ -1,4 +1,4 @@
-"""A trained model's answers to windows of a clip."""
+"""Applies a trained model to windows of a clip."""
 
 import dataclasses
 import functools
@@ -25,15 +25,15 @@ _WINDOWS = 16
 # Whole windows have the steps of six seconds.
 _WINDOW_STEPS = {'video': 64, 'audio': 160}
 
-# Probabilities float32[…, labels] of all that the model reads under `JOINT`,
-# and of a model that reads two modalities of each by itself; nan where nobody
-# was heard or seen.
+# Probabilities float32[…, labels]: under `JOINT` by all that the model reads,
+# and under a modality's name, of a model of two, by that one alone; nan where
+# nobody was heard or seen.
 Answers = dict[str, np.ndarray]
 JOINT = 'joint'
 
 
 class WindowClassifier:
-  """A trained model, and what it knows of the speaker."""
+  """A trained model, and the means of the speaker who is enrolled."""
 
   def __init__(self, model: TrainedModel) -> None:
     self.model = model
@@ -41,16 +41,16 @@ class WindowClassifier:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """What the model reads."""
+    """Modalities that the model reads."""
     return self.model.config.model.modalities
 
   @property
-  def of_stranger(self) -> bool:
-    """Whether it expects to know the speaker, and does not."""
+  def lacks_speaker(self) -> bool:
+    """True if the model expects an enrolled speaker, and there is none."""
     return bool(self.model.config.data.enrol) and not self._speaker_means
 
   def enrol(self, clips: Iterable[Tracks]) -> None:
-    """Gets to know the speaker.
+    """Learns the speaker's means.
 
     Args:
       clips: of that speaker alone.
@@ -66,7 +66,7 @@ class WindowClassifier:
         ' is trained with --config.data.enrol=video,audio'
       )
     known = [*clips]
-    # As it is, not less the mean of who was enrolled before.
+    # Not less the mean of a speaker who was enrolled before.
     as_read = [WindowClassifier(self.model).read(tracks) for tracks in known]
     self._speaker_means = {
       modality: enrolment.speaker_mean(
@@ -76,7 +76,7 @@ class WindowClassifier:
     }
 
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
-    """The answers from a window's start to each of several points of time.
+    """Answers from a window's start to each of several points of time.
 
     Args:
       window: from `windows.window`.
@@ -99,7 +99,7 @@ class WindowClassifier:
     return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
   def whole(self, windows: Iterable[Tracks]) -> Answers:
-    """The answers to whole windows.
+    """Answers whole windows.
 
     Args:
       windows: from `windows.window`, one or more; taken as they are needed.
@@ -114,7 +114,7 @@ class WindowClassifier:
     return joined(answers)
 
   def _whole(self, windows: Sequence[Tracks]) -> Answers:
-    """Of up to 16 windows; a single one is a batch of one."""
+    """Answers up to 16 windows; a single one is a batch of one."""
     read = [self.read(window) for window in windows]
     inputs, lengths = {}, {}
     for modality in self.modalities:
@@ -127,7 +127,7 @@ class WindowClassifier:
     return {name: rows[: len(windows)] for name, rows in answers.items()}
 
   def read(self, window: Tracks) -> dict[str, Track]:
-    """What the model reads of a window.
+    """Returns the rows of a window that the model reads.
 
     Args:
       window: from `windows.window`.
@@ -162,7 +162,7 @@ class WindowClassifier:
 
 
 def joined(answers: Sequence[Answers]) -> Answers:
-  """The answers to later points of time after those to earlier ones."""
+  """Joins answers to earlier and to later points of time."""
   return {
     name: np.concatenate([each[name] for each in answers])
     for name in answers[0]

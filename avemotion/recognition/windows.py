@@ -1,4 +1,4 @@
-"""What a model reads of a clip, in time: rows with stamps, and windows of them.
+"""Rows of features with time stamps, and windows of them.
 
 Models learn from clips of some seconds. A longer one is recognised in windows
 that slide over it, as long as the last one each; where in a window nobody
@@ -16,8 +16,8 @@ from avemotion.features.clip import ClipFeatures
 
 WINDOW_SECONDS = 6.0  # RAVDESS's longest clip has 5.3
 HOP_SECONDS = 0.5
-# A step is of somebody's voice where it is louder. The quietest of RAVDESS's
-# recordings reaches −53.5 at its loudest; rooms are about −80.
+# Louder steps are taken for a voice. The quietest of RAVDESS's recordings
+# reaches −53.5 at its loudest; rooms are about −80.
 QUIETEST_VOICE_DB = -60.0
 _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
@@ -38,25 +38,25 @@ class Track:
 
   @classmethod
   def empty(cls, width: int) -> Self:
-    """No steps, of so many features."""
+    """Returns a track without steps, of so many features."""
     return cls(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0, bool))
 
   def __len__(self) -> int:
     return len(self.seconds)
 
   def between(self, begin: float, end: float) -> Self:
-    """The steps that become known after `begin`, by `end` (seconds)."""
+    """Returns the steps that become known after `begin`, by `end` (seconds)."""
     first, last = np.searchsorted(
       self.seconds, np.array([begin, end]) + _TOLERANCE, side='right'
     )
     return self.part(slice(first, last))
 
   def where_there_is_evidence(self) -> Self:
-    """All steps, or none where none shows anybody."""
+    """Returns all steps, or none where none shows anybody."""
     return self if self.evidence.any() else self.part(slice(0))
 
   def joined(self, later: Self) -> Self:
-    """These steps and later ones."""
+    """Returns these steps and later ones."""
     return type(self)(
       np.concatenate([self.rows, later.rows]),
       np.concatenate([self.seconds, later.seconds]),
@@ -64,7 +64,7 @@ class Track:
     )
 
   def part(self, steps: slice) -> Self:
-    """Some of the steps."""
+    """Returns some of the steps."""
     return type(self)(
       self.rows[steps], self.seconds[steps], self.evidence[steps]
     )
@@ -74,7 +74,7 @@ Tracks = Mapping[str, Track]
 
 
 def tracks_of(features: ClipFeatures) -> dict[str, Track]:
-  """The rows of a clip's modalities, those that it has.
+  """Makes the tracks of the modalities that a clip has.
 
   Args:
     features: of one clip.
@@ -95,7 +95,7 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
 def video_track(
   rows: np.ndarray, seconds: np.ndarray | None, found: np.ndarray | None
 ) -> Track:
-  """What is seen.
+  """Makes the track of video rows.
 
   Args:
     rows: float32[frames, 512].
@@ -118,7 +118,7 @@ def video_track(
 def audio_track(
   rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
 ) -> Track:
-  """What is heard.
+  """Makes the track of audio rows.
 
   Args:
     rows: float32[steps, 40], MFCC.
@@ -135,7 +135,7 @@ def audio_track(
 
 
 def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """When the last sample of each MFCC row has been heard, in seconds.
+  """Returns when the last sample of each MFCC row has been heard, in seconds.
 
   Args:
     steps: how many.
@@ -149,28 +149,29 @@ def step_ends(steps: int, first: int = 0) -> np.ndarray:
 
 
 def end_of(tracks: Tracks) -> float:
-  """When the last row of all is known, in seconds; 0 of no rows."""
+  """Returns when the last row of all is known, in seconds; 0 of no rows."""
   return max(
     (track.seconds[-1] for track in tracks.values() if len(track)), default=0.0
   )
 
 
-def window_ends(end: float) -> np.ndarray:
-  """Where the windows of a clip end.
+def window_ends(tracks: Tracks) -> np.ndarray:
+  """Returns where the windows of a clip end.
 
   Args:
-    end: when its last row is known, in seconds.
+    tracks: of the clip.
 
   Returns:
     float64[windows], seconds: of a clip no longer than a window its end;
     otherwise every half second from the first whole window on, and its end.
   """
+  end = end_of(tracks)
   whole = np.arange(WINDOW_SECONDS, end - _TOLERANCE, HOP_SECONDS)
   return np.append(whole, end)
 
 
 def window(tracks: Tracks, end: float) -> dict[str, Track]:
-  """The rows of the window that ends at some time.
+  """Returns the rows of the window that ends at some time.
 
   Args:
     tracks: of a clip.
@@ -185,16 +186,3 @@ def window(tracks: Tracks, end: float) -> dict[str, Track]:
     modality: track.between(begin, end).where_there_is_evidence()
     for modality, track in tracks.items()
   }
-
-
-def mean_answer(answers: np.ndarray) -> np.ndarray:
-  """The answer to a clip, of those to its windows.
-
-  Args:
-    answers: float32[windows, labels], probabilities; nan in a gap.
-
-  Returns:
-    float32[labels]; nan where all is a gap.
-  """
-  known = answers[~np.isnan(answers).any(axis=-1)]
-  return known.mean(axis=0) if len(known) else answers[0]

@@ -19,7 +19,7 @@ _MODALITIES = {
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-  """Something that happens to a clip.
+  """A change of a clip.
 
   Attributes:
     name: in tables and plots.
@@ -40,7 +40,7 @@ class Condition:
 
   @property
   def removes(self) -> bool:
-    """Whether it leaves nothing of its modality."""
+    """True if it leaves nothing of its modality."""
     return self in (NO_SOUND, NO_PICTURE)
 
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
@@ -66,16 +66,11 @@ def _noise(colour: str, exponent: int, snr_db: float) -> Condition:
   )
 
 
-def _sound(
-  name: str, change: Callable[..., np.ndarray], *how: float
+def _fixed(
+  name: str, level: str, change: Callable[..., np.ndarray], *how: float
 ) -> Condition:
-  return Condition(name, 'waveform', lambda x, _: change(x, *how))
-
-
-def _picture(
-  name: str, change: Callable[..., np.ndarray], *how: float
-) -> Condition:
-  return Condition(name, 'frames', lambda x, _: change(x, *how))
+  """Makes a condition that draws nothing at random."""
+  return Condition(name, level, lambda x, _: change(x, *how))
 
 
 NO_SOUND = Condition('no sound', 'mfcc', lambda rows, _: rows[:0])
@@ -86,23 +81,17 @@ NO_PICTURE = Condition('no picture', 'rows', lambda rows, _: rows[:0])
 CONDITIONS = (
   *(_noise('white', corruptions.WHITE, snr_db) for snr_db in (20, 10, 0)),
   *(_noise('pink', corruptions.PINK, snr_db) for snr_db in (20, 10, 0)),
-  _sound('telephone band', corruptions.telephone_band),
-  _sound('pitch +1 semitone', corruptions.change_pitch, 1),
-  _sound('pitch −1 semitone', corruptions.change_pitch, -1),
-  _sound('speed × 1.1', corruptions.change_speed, 1.1),
-  _sound('speed × 0.9', corruptions.change_speed, 0.9),
+  _fixed('telephone band', 'waveform', corruptions.telephone_band),
+  _fixed('pitch +1 semitone', 'waveform', corruptions.change_pitch, 1),
+  _fixed('pitch −1 semitone', 'waveform', corruptions.change_pitch, -1),
+  _fixed('speed × 1.1', 'waveform', corruptions.change_speed, 1.1),
+  _fixed('speed × 0.9', 'waveform', corruptions.change_speed, 0.9),
   Condition('half of the sound silent', 'waveform', corruptions.silence_half),
-  _picture('low light, −4 stops', corruptions.darken, 4),
-  _picture('blur, 1 % of the height', corruptions.blur, 0.01),
-  Condition(
-    'half of the frame rate',
-    'rows',
-    lambda x, _: corruptions.lower_frame_rate(x, 2),
-  ),
-  Condition(
-    'a quarter of the frame rate',
-    'rows',
-    lambda x, _: corruptions.lower_frame_rate(x, 4),
+  _fixed('low light, −4 stops', 'frames', corruptions.darken, 4),
+  _fixed('blur, 1 % of the height', 'frames', corruptions.blur, 0.01),
+  _fixed('half of the frame rate', 'rows', corruptions.lower_frame_rate, 2),
+  _fixed(
+    'a quarter of the frame rate', 'rows', corruptions.lower_frame_rate, 4
   ),
   Condition(
     '30 % of frames dropped',

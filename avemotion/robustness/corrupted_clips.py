@@ -1,4 +1,4 @@
-"""Features of clips as they are, and as they are under each condition."""
+"""Features of clips, clean and under each condition."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from avemotion.data.clips import ClipSet
 from avemotion.features import acoustic, faces, media, visual
 from avemotion.robustness.conditions import CLEAN, CONDITIONS, Condition
 
-_LANDMARKS = 'landmarks'  # in words that tell the source of such features
+_LANDMARKS = 'landmarks'  # in the name of a source of such features
 
 # By the names of conditions, float32[steps, features].
 Rows = dict[str, np.ndarray]
@@ -20,7 +20,7 @@ class CorruptedClips:
   """Reads clips one by one, each under every condition.
 
   Attributes:
-    conditions: that can be made of what there is.
+    conditions: those that can be made of what there is.
     feature_dims: features of a row of each modality.
   """
 
@@ -51,15 +51,14 @@ class CorruptedClips:
       levels += ('waveform', 'mfcc')
       self.feature_dims['audio'] = acoustic.NUM_COEFFICIENTS
     if 'video' in modalities:
-      source = _Pictures() if video is None else _Stored(video)
-      self._video = source
-      levels += source.levels
-      self.feature_dims['video'] = source.width
+      self._video = _Pictures() if video is None else _Stored(video)
+      levels += self._video.levels
+      self.feature_dims['video'] = self._video.width
     self.conditions = tuple(c for c in conditions if c.level in levels)
 
   def __contains__(self, clip_id: str) -> bool:
-    """Whether there is a file of this clip, and stored rows where needed."""
-    stored = not isinstance(self._video, _Stored) or clip_id in self._video
+    """True if there is a file of this clip, and stored rows where needed."""
+    stored = not isinstance(self._video, _Stored) or clip_id in self._video.rows
     return clip_id in self._files and stored
 
   def __call__(self, clip_id: str) -> dict[str, Rows]:
@@ -78,63 +77,49 @@ class CorruptedClips:
     path = os.fspath(self._files[clip_id])
     rows = {}
     if 'audio' in self.feature_dims:
-      rows['audio'] = self._hear(path, clip_id)
+      waveform = media.read_waveform(path)
+      heard = {CLEAN: acoustic.mfcc(waveform)}
+      for condition in self._of_level('waveform'):
+        heard[condition.name] = acoustic.mfcc(condition(waveform, clip_id))
+      for condition in self._of_level('mfcc'):
+        heard[condition.name] = condition(heard[CLEAN], clip_id)
+      rows['audio'] = heard
     if self._video is not None:
-      rows['video'] = self._see(self._video, path, clip_id)
+      seen = self._video(path, clip_id, self._of_level('frames'))
+      for condition in self._of_level('rows'):
+        changed = condition(seen[CLEAN], clip_id)
+        seen[condition.name] = self._video.again(changed)
+      rows['video'] = seen
     return rows
 
-  def _hear(self, path: str, clip_id: str) -> Rows:
-    waveform = media.read_waveform(path)
-    heard = {CLEAN: acoustic.mfcc(waveform)}
-    for condition in self.conditions:
-      if condition.level == 'waveform':
-        changed = condition(waveform, clip_id)
-        heard[condition.name] = acoustic.mfcc(changed)
-      elif condition.level == 'mfcc':
-        heard[condition.name] = condition(heard[CLEAN], clip_id)
-    return heard
-
-  def _see(self, video: '_Pictures | _Stored', path: str, clip_id: str) -> Rows:
-    seen = video(path, clip_id, self.conditions)
-    for condition in self.conditions:
-      if condition.level == 'rows':
-        changed = condition(seen[CLEAN], clip_id)
-        seen[condition.name] = video.again(changed)
-    return seen
+  def _of_level(self, level: str) -> list[Condition]:
+    return [each for each in self.conditions if each.level == level]
 
 
 class _Stored:
-  """Rows of a data set, which pixels no longer belong to."""
+  """Rows of a data set, whose pixels are not at hand."""
 
   levels = ('rows',)
 
   def __init__(self, clips: ClipSet) -> None:
     (name,) = clips.select(('video',)).features
     self.width = clips.feature_dims[name]
-    self._rows = {
+    columns = clips.clip_ids.tolist(), clips.features[name], clips.lengths[name]
+    self.rows = {
       clip_id: rows[:length]
-      for clip_id, rows, length in zip(
-        clips.clip_ids.tolist(),
-        clips.features[name],
-        clips.lengths[name],
-        strict=True,
-      )
+      for clip_id, rows, length in zip(*columns, strict=True)
     }
     self._has_changes = (
       _LANDMARKS in clips.sources[name] and self.width == 2 * GROUP
     )
 
-  def __contains__(self, clip_id: str) -> bool:
-    return clip_id in self._rows
-
   def __call__(
     self, path: str, clip_id: str, conditions: Sequence[Condition]
   ) -> Rows:
-    """The clip's rows; there is nothing that else could be changed."""
-    return {CLEAN: self._rows[clip_id]}
+    return {CLEAN: self.rows[clip_id]}
 
   def again(self, rows: np.ndarray) -> np.ndarray:
-    """Landmarks carry each number's change, which is zero where time stops."""
+    """Returns landmarks with the changes that follow from their positions."""
     if not self._has_changes:
       return rows
     still = rows[:, :GROUP]
@@ -154,22 +139,19 @@ class _Pictures:
   def __call__(
     self, path: str, clip_id: str, conditions: Sequence[Condition]
   ) -> Rows:
-    """The rows of a clip as it is, and of what its frames become."""
     with media.read_frames(path) as frames:
       decoded = list(frames)
     if not decoded:
       raise ValueError(f'{path}: none of its frames can be decoded')
     seconds = [time for time, _ in decoded]
     pictures = np.stack([image for _, image in decoded])
-    seen = {CLEAN: self._rows(seconds, pictures)}
-    for condition in conditions:
-      if condition.level == 'frames':
-        changed = condition(pictures, clip_id)
-        seen[condition.name] = self._rows(seconds, changed)
-    return seen
+    return {CLEAN: self._rows(seconds, pictures)} | {
+      condition.name: self._rows(seconds, condition(pictures, clip_id))
+      for condition in conditions
+    }
 
   def again(self, rows: np.ndarray) -> np.ndarray:
-    """A row of VGG16 is of one frame."""
+    """Returns the rows: one of VGG16 is of one frame."""
     return rows
 
   def _rows(self, seconds: Sequence[float], pictures: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
-"""What happens to clips outside a studio, as functions of arrays.
+"""Corruptions that clips meet outside a studio, as functions of arrays.
 
-Of sound float32[samples] at 48 kHz, of pictures uint8[frames, height, width, 3]
-and of rows float32[steps, features]. What is drawn at random comes from the
-generator that is passed in; nothing is changed in place.
+A `waveform` is float32[samples] at 48 kHz, `frames` are uint8[frames, height,
+width, 3] and `rows` are float32[steps, features]; each function returns an
+array of the same kind, and changes nothing in place. Random numbers come from
+the generator that is passed in.
 """
 
 import fractions
@@ -15,7 +16,7 @@ from avemotion.features.acoustic import SAMPLE_RATE
 WHITE = 0  # power the same at every frequency
 PINK = 1  # power as 1 / frequency: nearer to what rooms and streets sound like
 
-_LOWEST_NOISE = 20.0  # Hz; what is below is heard by nobody
+_LOWEST_NOISE = 20.0  # Hz, where hearing begins
 _BLOCK = SAMPLE_RATE // 50  # samples, 20 ms
 # Below a clip's loudest block. RAVDESS is silent for a third of a clip, and
 # noise 20 dB under a mean with silence in it would be fainter.
@@ -28,14 +29,10 @@ _VOCODER_HOP = _VOCODER_WINDOW // 4
 
 
 def speech_level(waveform: np.ndarray) -> float:
-  """Root mean square of a clip's speech, less the silence around it.
+  """Returns the root mean square of a clip's speech, less the silence around.
 
-  Args:
-    waveform: float32[samples].
-
-  Returns:
-    The level, of the blocks of 20 ms at most 20 dB under the loudest; a rest
-    shorter than a block is left out.
+  Speech is the blocks of 20 ms at most 20 dB under the loudest; a rest shorter
+  than a block is left out.
   """
   if waveform.size < _BLOCK:
     return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
@@ -51,16 +48,13 @@ def add_noise(
   rng: np.random.Generator,
   exponent: int = WHITE,
 ) -> np.ndarray:
-  """Adds noise, from 20 Hz up, to a clip.
+  """Adds noise from 20 Hz up; not clipped, so that it may leave [-1, 1].
 
   Args:
-    waveform: float32[samples].
+    waveform: of a clip.
     snr_db: level of the speech above that of the noise, in dB.
     rng: draws the noise.
-    exponent: `WHITE` or `PINK`: of the frequency that its power falls by.
-
-  Returns:
-    float32[samples]; not clipped, so that it may leave [-1, 1].
+    exponent: of the frequency that its power falls by, `WHITE` or `PINK`.
   """
   spectrum = np.fft.rfft(rng.standard_normal(waveform.size))
   hertz = np.fft.rfftfreq(waveform.size, 1 / SAMPLE_RATE)
@@ -76,14 +70,7 @@ def add_noise(
 
 
 def telephone_band(waveform: np.ndarray) -> np.ndarray:
-  """Keeps what a telephone does, 300 to 3400 Hz, less 6 dB at both ends.
-
-  Args:
-    waveform: float32[samples], 52 or more.
-
-  Returns:
-    float32[samples], not delayed.
-  """
+  """Keeps 300 to 3400 Hz, 6 dB down at both ends, of 52 samples or more."""
   sections = signal.butter(
     _FILTER_ORDER, TELEPHONE_BAND, 'bandpass', fs=SAMPLE_RATE, output='sos'
   )
@@ -94,7 +81,7 @@ def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
   """Plays a clip faster: tempo and pitch rise by the same factor.
 
   Args:
-    waveform: float32[samples].
+    waveform: of a clip.
     factor: above 1 faster, below 1 slower; taken as a fraction of at most 100.
 
   Returns:
@@ -112,11 +99,8 @@ def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
   leaves some of the vocoder's reverberation.
 
   Args:
-    waveform: float32[samples].
+    waveform: of a clip.
     semitones: a factor of 2^(1/12) each; below 0 lower.
-
-  Returns:
-    float32[samples], of the same length.
   """
   factor = 2 ** (semitones / 12)
   changed = change_speed(_stretch(waveform, factor), factor)[: waveform.size]
@@ -124,30 +108,14 @@ def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
 
 
 def silence_half(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """Silences the first or the second half of a clip, as a lost connection.
-
-  Args:
-    waveform: float32[samples].
-    rng: draws which half.
-
-  Returns:
-    float32[samples], zero in that half.
-  """
+  """Silences the first or the second half, as a lost connection does."""
   silenced = waveform.copy()
   silenced[_half(waveform.size, rng)] = 0
   return silenced
 
 
 def darken(frames: np.ndarray, stops: float) -> np.ndarray:
-  """Takes light away, as a shorter exposure, and rounds to 8 bits again.
-
-  Args:
-    frames: uint8[frames, height, width, 3], of a display's gamma, 2.2.
-    stops: halvings of the light.
-
-  Returns:
-    uint8[frames, height, width, 3].
-  """
+  """Halves the light so many times, as a shorter exposure; gamma is 2.2."""
   gain = 2 ** (-stops / _DISPLAY_GAMMA)
   levels = np.round(np.arange(256) * gain).astype(np.uint8)
   return levels[frames]
@@ -157,12 +125,9 @@ def blur(frames: np.ndarray, std: float) -> np.ndarray:
   """Puts the picture out of focus, by a Gaussian.
 
   Args:
-    frames: uint8[frames, height, width, 3].
+    frames: of a clip.
     std: of the Gaussian, as a share of the picture's height, so that it
       means the same at every resolution.
-
-  Returns:
-    uint8[frames, height, width, 3].
   """
   sigma = std * frames.shape[1]
   blurred = [
@@ -173,15 +138,7 @@ def blur(frames: np.ndarray, std: float) -> np.ndarray:
 
 
 def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
-  """Shows each of the rows that are kept until the next of them comes.
-
-  Args:
-    rows: float32[steps, features].
-    keep_every: 2: every other row is kept, from the first on.
-
-  Returns:
-    float32[steps, features].
-  """
+  """Keeps every second, third … row, each shown until the next one comes."""
   steps = np.arange(len(rows))
   return rows[steps - steps % keep_every]
 
@@ -189,16 +146,7 @@ def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
 def drop_frames(
   rows: np.ndarray, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-  """Drops single rows at random; the last that came is shown instead.
-
-  Args:
-    rows: float32[steps, features].
-    share: of the rows after the first, which is never dropped.
-    rng: draws which.
-
-  Returns:
-    float32[steps, features].
-  """
+  """Drops a share of the rows after the first; the last one stands still."""
   places = np.arange(len(rows))
   later = places[1:]
   dropped = rng.choice(later, round(share * later.size), replace=False)
@@ -211,13 +159,6 @@ def mask_half(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
   In the hidden half the row that is seen nearest to it stands still: the last
   one before it, as where a face is lost; or the first one after it.
-
-  Args:
-    rows: float32[steps, features].
-    rng: draws which half.
-
-  Returns:
-    float32[steps, features].
   """
   seen = np.ones(len(rows), bool)
   seen[_half(len(rows), rng)] = False
@@ -233,7 +174,7 @@ def _half(length: int, rng: np.random.Generator) -> slice:
 
 
 def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
-  """Phase vocoder (Flanagan & Golden 1966): longer, of the same pitch.
+  """Lengthens a clip at its pitch, by a phase vocoder (Flanagan & Golden 1966).
 
   Between two spectra each bin's phase goes on as fast as it went between those
   of the same place in the clip.

@@ -1,4 +1,4 @@
-"""How much of its accuracy a trained run keeps when clips are spoilt.
+"""Measures how much accuracy trained runs keep when clips are corrupted.
 
 Each fold's model is scored on the test clips of its own fold and on no others,
 so that the clean row is the run's own result.
@@ -6,13 +6,13 @@ so that the clean row is the run's own result.
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from avemotion.data import clips as clips_lib
 from avemotion.data import silence
@@ -53,7 +53,7 @@ class TrainedRun:
     return self.models[0].config.model.modalities
 
 
-def load(workdir: pathlib.Path) -> TrainedRun:
+def load(workdir: epath.PathLike) -> TrainedRun:
   """Reads a run.
 
   Args:
@@ -66,26 +66,22 @@ def load(workdir: pathlib.Path) -> TrainedRun:
     ReportError: there is not one whole run in it, or it scores validation
       clips.
     CheckpointError: a fold has no checkpoint, or a damaged one.
-    ValueError: a checkpoint is of another run, or for enrolled speakers.
+    ValueError: there are several runs, or models for enrolled speakers.
   """
-  found = runs_lib.read_runs([workdir])
-  if len(found) > 1:
-    names = ', '.join(run.name for run in found)
-    raise ValueError(f'{workdir}: holds {len(found)} runs, {names}; name one')
-  (run,) = found
-  models = tuple(checkpoints.load(fold.directory) for fold in run.folds)
-  for fold, model in zip(run.folds, models, strict=True):
-    if list(model.label_names) != fold.summary['label_names']:
-      raise ValueError(
-        f'{fold.directory}: the checkpoint knows {", ".join(model.label_names)}'
-        ', and result.json is of other labels'
-      )
-    if model.config.data.enrol:
-      raise ValueError(
-        f'{fold.directory}: is a model for speakers who are enrolled, which is'
-        ' not measured here'
-      )
-  return TrainedRun(run, models)
+  run, *others = runs_lib.read_runs([workdir])
+  if others:
+    names = ', '.join(each.name for each in (run, *others))
+    raise ValueError(
+      f'{workdir}: holds {len(others) + 1} runs, {names}; name one'
+    )
+  if run.enrolled:
+    raise ValueError(
+      f'{workdir}: has models for speakers who are enrolled, which are not'
+      ' measured here'
+    )
+  return TrainedRun(
+    run, tuple(checkpoints.load(fold.directory) for fold in run.folds)
+  )
 
 
 def measure(
@@ -136,17 +132,15 @@ def measure(
 def _check(
   runs: Mapping[str, TrainedRun], clips: CorruptedClips, tested: Sequence[str]
 ) -> None:
-  """Looks, before an hour of work, whether there is all that it needs."""
+  """Refuses, before an hour of work, clips that lack something."""
   for name, each in runs.items():
     for modality in each.modalities:
-      width, found = (
-        each.models[0].feature_dims[modality],
-        clips.feature_dims[modality],
-      )
-      if width != found:
+      width = each.models[0].feature_dims[modality]
+      if width != clips.feature_dims[modality]:
         raise ValueError(
           f'{name} reads {width} {modality} features a row, and these clips'
-          f' have {found}: it was trained on features from elsewhere'
+          f' have {clips.feature_dims[modality]}: it was trained on features'
+          ' from elsewhere'
         )
   missing = [clip for clip in tested if clip not in clips]
   if missing:
@@ -163,15 +157,15 @@ def _score_all(
   features: Features,
   conditions: Sequence[Condition],
 ) -> dict[str, ConditionScore]:
-  """A run's scores, clean and under what changes something that it reads."""
-  heeded = [
+  """Scores a run, clean and under what changes something that it reads."""
+  felt = [
     c.name
     for c in conditions
     if c.modality in trained.modalities
     and not (c.removes and len(trained.modalities) == 1)
   ]
   scores = {}
-  for condition in (CLEAN, *heeded):
+  for condition in (CLEAN, *felt):
     scores[condition] = _score(trained, features, condition)
     log.info('%s, %s: %.3f', name, condition, scores[condition].accuracy)
   return scores
@@ -192,7 +186,7 @@ def _score(
 def _own_score(
   run: runs_lib.CrossValidation, features: Features
 ) -> ConditionScore:
-  predictions = [f.predictions[_read(f, features)] for f in run.folds]
+  predictions = [fold.predictions[_read(fold, features)] for fold in run.folds]
   return _mean_over_folds(run, features, predictions)
 
 
@@ -225,7 +219,7 @@ def _predict(
   clips: Sequence[Mapping[str, Rows]],
   condition: str,
 ) -> np.ndarray:
-  """Labels int[clips], in the model's own order."""
+  """Returns labels int[clips], in the model's own order."""
   predictions = [np.zeros(0, np.int64)]
   for start in range(0, len(clips), _BATCH):
     batch = clips[start : start + _BATCH]
@@ -255,7 +249,7 @@ def _apply(
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:
-  """The protocol, and what its models read."""
+  """Names the protocol, and the features that its models read."""
   folds = len(run.folds)
   sources = ' and '.join(run.sources.values())
   return f'{run.protocol}, {folds} fold{"s" * (folds > 1)}, {sources}'

@@ -1,17 +1,17 @@
-"""The picture of what runs keep of their accuracy when clips are spoilt."""
+"""Draws the accuracy that runs keep when clips are corrupted."""
 
-import os
 from collections.abc import Mapping
 
-import matplotlib.figure
+from etils import epath
 
+from avemotion.evaluation import plots
 from avemotion.robustness.conditions import CLEAN
 
 _COLOURS = ('#2f6690', '#d1743b', '#4b7f52', '#8a5aa8')
 
 
 def save_robustness(
-  path: str | os.PathLike[str],
+  path: epath.PathLike,
   scores: Mapping[str, Mapping[str, float]],
   xlabel: str = 'accuracy on test clips',
 ) -> None:
@@ -28,10 +28,8 @@ def save_robustness(
     for name in dict.fromkeys(name for each in scores.values() for name in each)
     if name != CLEAN
   ]
-  figure = matplotlib.figure.Figure(
-    (8, 1.8 + 0.36 * len(conditions)), layout='constrained'
-  )
-  ax = figure.subplots()
+  drawn = plots.new_figure(8, 1.8 + 0.36 * len(conditions))
+  ax = drawn.subplots()
   for number, (name, found) in enumerate(scores.items()):
     colour = _COLOURS[number % len(_COLOURS)]
     # Beside each other, so that equal scores are both seen.
@@ -53,7 +51,6 @@ def save_robustness(
   ax.set_xlim(0, None)
   ax.xaxis.set_major_formatter(lambda value, _: f'{value:.0%}')
   ax.set_xlabel(xlabel)
-  ax.grid(axis='x', color='#e5e5e5')
-  ax.spines[['top', 'right']].set_visible(False)
-  figure.legend(loc='outside lower center', ncols=2, frameon=False)
-  figure.savefig(path, dpi=120)
+  plots.bare(ax, 'x')
+  drawn.legend(loc='outside lower center', ncols=2, frameon=False)
+  plots.save(drawn, path)

@@ -1,4 +1,4 @@
-"""What runs keep of their accuracy when clips are spoilt, as a table."""
+"""Tabulates the accuracy that runs keep when clips are corrupted."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ class ConditionScore:
 
 @dataclasses.dataclass(frozen=True)
 class Robustness:
-  """What was measured.
+  """Scores of runs under conditions.
 
   Attributes:
     scores: by the names of runs and of conditions, `CLEAN` the first of them.
-    own: what each run said of the same clips when it was trained.
+    own: of the same clips, by the predictions that each run wrote.
     descriptions: of each run: its protocol, and what it reads.
     num_clips: that were read.
     left_out: why clips could not be read, by their ids.
@@ -35,7 +35,7 @@ class Robustness:
 
 
 def to_markdown(result: Robustness, command: str) -> str:
-  """A table of conditions × runs, and what must be known to read it.
+  """Writes a table of conditions × runs, with notes on how to read it.
 
   Args:
     result: from `measure`.
@@ -81,7 +81,7 @@ def to_markdown(result: Robustness, command: str) -> str:
 def _cells(
   scores: Mapping[str, ConditionScore], condition: str
 ) -> tuple[str, str, str]:
-  """Accuracy, its change from clean in points, UAR."""
+  """Formats accuracy, its change from clean in points, and UAR."""
   if condition not in scores:
     return '', '', ''
   score, clean = scores[condition], scores[CLEAN]
