@@ -140,7 +140,7 @@ def _build(
         # A text box, not Markdown: the name of a clip is text and no markup.
         shown = [
           gradio.Label(label='Emotion', elem_id='label'),
-          gradio.Plot(label='Over time', format='png', elem_id='timeline'),
+          gradio.Plot(show_label=False, format='png', elem_id='timeline'),
           gradio.Textbox(
             label='What it was taken from',
             placeholder='The answer appears here.',

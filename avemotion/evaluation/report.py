@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from avemotion.evaluation import markdown, paper, plots, run_section
-from avemotion.evaluation.runs import CrossValidation
+from avemotion.evaluation import markdown, plots, run_section
 from avemotion.evaluation.scores import RunScores
 
 _WARNING = (
@@ -74,46 +73,6 @@ def overview_row(scores: RunScores) -> tuple[str, ...]:
     run_section.cells(scores.uar)[0],
     ', '.join([*reported, *scores.differences]),
   )
-
-
-def record_keys(key: str, runs: Sequence[CrossValidation]) -> list[str]:
-  """Where the figures of runs go in docs/results.json.
-
-  Args:
-    key: such as 'crossval.table2'.
-    runs: one, or the rows of a sweep over a table of the paper.
-
-  Returns:
-    For one run the key itself; for each of several 'KEY.ROW.PROTOCOL', where
-    ROW is the name of the run's directory and of the row.
-
-  Raises:
-    ValueError: several runs are not rows of one table, each by its model and
-      its name, or two would go to the same place.
-  """
-  if len(runs) == 1:
-    return [key]
-  if not any(
-    all(_is_named_row(run, rows) for run in runs)
-    for rows in paper.TABLES.values()
-  ):
-    raise ValueError(
-      "--record takes one run, or rows of one of the paper's tables, by model"
-      ' and by name of directory, as launch/sweep.py makes them; got'
-      f' {", ".join(run.name for run in runs)}'
-    )
-  keys = [f'{key}.{run.name}.{run.protocol}' for run in runs]
-  twice = [name for name, n in collections.Counter(keys).items() if n > 1]
-  if twice:
-    raise ValueError(
-      f'--record: two runs are {", ".join(twice)}; record one at a time'
-    )
-  return keys
-
-
-def _is_named_row(run: CrossValidation, rows: Sequence[paper.Row]) -> bool:
-  model = run.config['model']
-  return any(run.name == row.name and paper.is_row(model, row) for row in rows)
 
 
 def _stems(scores: Sequence[RunScores]) -> list[str]:

@@ -1,7 +1,5 @@
 """Several runs make one report; launch/report_test.py has the usual name."""
 
-import pytest
-
 from avemotion.evaluation import report, runs, scores
 
 
@@ -51,40 +49,3 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   page = written[1].read_text()
   assert page.count('data:image/png;base64,') == 13
   assert 'http' not in page
-
-
-def test_figures_of_one_run_are_recorded_under_the_key_itself(
-  tmp_path, write_run
-):
-  found = runs.read_runs([write_run(tmp_path / 'any', protocol='random80')])
-  assert report.record_keys('a.b', found) == ['a.b']
-
-
-def test_figures_of_a_sweep_are_recorded_by_row_and_protocol(
-  tmp_path, write_run
-):
-  write_run(tmp_path / '1x256_bn', audio_layers=1, protocol='random80')
-  write_run(tmp_path / '3x256_no_bn', batch_norm=False, protocol='random80')
-  found = runs.read_runs([tmp_path])
-  assert report.record_keys('crossval.table2', found) == [
-    'crossval.table2.1x256_bn.random80',
-    'crossval.table2.3x256_no_bn.random80',
-  ]
-
-
-@pytest.mark.parametrize(
-  ('name', 'message'),
-  [
-    ('mine', 'got 3x256_bn, mine'),
-    ('3x256_no_bn', 'got 3x256_bn, 3x256_no_bn'),  # Its model is another's.
-    ('audio', 'got 3x256_bn, audio'),  # A row of another table.
-    ('more/3x256_bn', 'two runs are k.3x256_bn.random80'),
-  ],
-)
-def test_figures_that_have_no_place_are_refused(
-  tmp_path, write_run, name, message
-):
-  one = write_run(tmp_path / '3x256_bn', protocol='random80')
-  other = write_run(tmp_path / name, protocol='random80', epochs=3)
-  with pytest.raises(ValueError, match=message):
-    report.record_keys('k', runs.read_runs([one, other]))

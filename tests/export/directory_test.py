@@ -1,11 +1,12 @@
 """A directory that is written whole or not at all."""
 
+import dataclasses
 import importlib.util
 import pathlib
 
 import pytest
 
-from avemotion.export import directory, programs
+from avemotion.export import checks, directory, programs
 from avemotion.export.origin import Origin
 
 
@@ -14,6 +15,18 @@ def origin(make_model):
   return Origin(
     make_model(modalities=('audio',)), 'a test', 'Not known.', {'audio': 'MFCC'}
   )
+
+
+@pytest.fixture(scope='module')
+def program(origin):
+  return programs.classifier(origin.model)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, program):
+  """One program for all tests, compared for one size."""
+  monkeypatch.setattr(programs, 'classifier', lambda model: program)
+  monkeypatch.setattr(checks, '_BATCHES', ((2, 3),))
 
 
 def names(path):
@@ -82,11 +95,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, origin, monkeypatch):
   assert (out / 'classifier.stablehlo').read_bytes() == before
 
 
-def test_a_program_of_other_numbers_is_not_kept(
-  tmp_path, origin, make_model, monkeypatch
-):
-  other = programs.classifier(make_model(modalities=('audio',), use_bias=True))
-  monkeypatch.setattr(programs, 'classifier', lambda model: other)
+def test_a_program_of_other_numbers_is_not_kept(tmp_path, origin, make_model):
+  other = make_model(modalities=('audio',), use_bias=True)
+  origin = dataclasses.replace(origin, model=other)
   with pytest.raises(ValueError, match='other numbers than the model'):
     directory.write(tmp_path / 'out', origin)
   assert not names(tmp_path)
@@ -101,6 +112,7 @@ def test_a_missing_extra_is_told_before_anything_is_made(
   assert not names(tmp_path)
 
 
+@pytest.mark.slow
 def test_onnx_is_written_beside(tmp_path, onnxruntime, origin):
   written = directory.write(tmp_path / 'out', origin, onnx=True)
   assert [each.path.name for each in written] == [

@@ -24,9 +24,8 @@ def flat(text):
   return ' '.join(text.split())
 
 
-@pytest.mark.parametrize('modalities', [('audio',), ('video', 'audio')])
-def test_its_snippet_runs(tmp_path, make_model, monkeypatch, modalities):
-  model = make_model(modalities=modalities)
+def test_its_snippet_runs(tmp_path, make_model, monkeypatch):
+  model = make_model()
   (tmp_path / 'classifier.stablehlo').write_bytes(
     programs.classifier(model).serialize()
   )
@@ -39,6 +38,7 @@ def test_its_snippet_runs(tmp_path, make_model, monkeypatch, modalities):
   np.testing.assert_allclose(names['probabilities'], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_its_onnx_snippet_runs(tmp_path, onnxruntime, make_model, monkeypatch):
   from avemotion.export import onnx_classifier
 

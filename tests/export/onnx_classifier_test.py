@@ -7,6 +7,8 @@ import pytest
 
 from avemotion.export import programs
 
+pytestmark = pytest.mark.slow
+
 
 def run(onnxruntime, path, features, lengths):
   session = onnxruntime.InferenceSession(path)

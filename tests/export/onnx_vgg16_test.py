@@ -9,6 +9,8 @@ from avemotion.features import visual
 from avemotion.features.vgg16_weights import KERAS, TORCHVISION, Vgg16Weights
 from avemotion.models import VGG16
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('preprocessing', [KERAS, TORCHVISION])
 def test_onnxruntime_gives_the_encoders_features(

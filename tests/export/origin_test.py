@@ -35,7 +35,7 @@ def test_damaged_results_are_told_in_their_place(tmp_path, make_model):
   checkpoints.save(tmp_path / 'fold_0', make_model(modalities=('audio',)))
   (tmp_path / 'fold_0' / 'result.json').write_text('{')
   known = origin.read(tmp_path / 'fold_0')
-  assert 'is damaged' in ' '.join(known.figures.split())
+  assert 'cannot be read' in ' '.join(known.figures.split())
 
 
 def test_nobody_tested_is_told(tmp_path, make_model):

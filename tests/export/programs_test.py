@@ -41,6 +41,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('settings', [{}, EVERYTHING, {'batch_norm': False}])
 def test_jax_alone_gives_the_models_probabilities(
   tmp_path, make_model, make_inputs, settings
@@ -65,6 +66,20 @@ def test_jax_alone_gives_the_models_probabilities(
     logits = model.classifier.apply(model.variables, features, lengths)
     np.testing.assert_allclose(
       np.load(tmp_path / f'{number}.npy'),
+      jax.nn.softmax(logits / model.temperature),
+      atol=1e-5,
+    )
+
+
+def test_sizes_are_open(make_model, make_inputs):
+  model = make_model(**EVERYTHING)
+  program = programs.classifier(model)
+  apply = jax.jit(model.classifier.apply)
+  for batch, time in ((1, 1), (2, 9)):
+    inputs = make_inputs(model, batch, time)
+    logits = apply(model.variables, *inputs)
+    np.testing.assert_allclose(
+      program.call(*inputs),
       jax.nn.softmax(logits / model.temperature),
       atol=1e-5,
     )
@@ -109,13 +124,14 @@ def test_other_shapes_are_refused(make_model, make_inputs):
     program.call({'audio': features['audio'][:, :0]}, lengths)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def keras_weights():
   """Of VGG16, at random, for pictures in BGR."""
   params = VGG16().init(jax.random.key(0), jnp.zeros((1, 48, 48, 3)))['params']
   return Vgg16Weights(jax.tree.map(np.asarray, params), KERAS, 'random')
 
 
+@pytest.mark.slow
 def test_vgg16_takes_any_number_of_crops(keras_weights):
   data = programs.vgg16(keras_weights).serialize()
   encode = export.deserialize(data).call

@@ -125,6 +125,7 @@ def cued(seed, clips):
   }, labels
 
 
+@pytest.mark.slow
 def test_what_carried_it_is_the_cue_and_nothing_else(trained):
   features, labels = cued(1000, 16)
   positive = np.zeros(STEPS['audio'])
@@ -141,6 +142,7 @@ def test_what_carried_it_is_the_cue_and_nothing_else(trained):
   assert positive[CUE].sum() > 0.7 * positive.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('label', range(len(LABELS)))
 def test_parts_add_up_to_what_the_clip_adds_to_the_baseline(trained, label):
   inputs = {name: rows[0] for name, rows in cued(7, 1)[0].items()}

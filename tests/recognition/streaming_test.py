@@ -45,7 +45,10 @@ def stream(recognizer, pieces):
   return session, moments
 
 
-@pytest.mark.parametrize(('seconds', 'seed'), [(1.5, 0), (1.5, 1), (7.8, 2)])
+@pytest.mark.parametrize(
+  ('seconds', 'seed'),
+  [(1.5, 0), pytest.param(7.8, 2, marks=pytest.mark.slow)],
+)
 def test_it_ends_at_the_probabilities_of_the_file(
   recognizer, folder, seconds, seed
 ):
@@ -64,6 +67,7 @@ def test_it_ends_at_the_probabilities_of_the_file(
   assert (np.diff([each.seconds for each in known]) >= 0).all()
 
 
+@pytest.mark.slow
 def test_a_moment_is_the_same_whenever_it_is_asked_for(recognizer, folder):
   pieces = events(make_clip(folder / 'asked.mp4', seconds=7.8), seed=3)
   _, late = stream(recognizer, pieces)

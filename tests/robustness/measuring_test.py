@@ -23,6 +23,7 @@ from avemotion.training.config import (
 
 # Not in the paper's order, in which results are read.
 LABELS = ('happy', 'angry', 'calm')
+pytestmark = pytest.mark.slow  # It trains ten folds.
 WIDTHS = {'video': 5, 'audio': 13}
 
 

@@ -15,12 +15,12 @@ folds is printed, for `avemotion release --temperature`.
 """
 
 import dataclasses
-import pathlib
 import sys
 
 import rich.console
 import rich.table
 from absl import flags
+from etils import epath
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.evaluation import calibration, report, runs, scores
@@ -43,7 +43,7 @@ _TEMPERATURE_OF = flags.DEFINE_string(
 @_COMMAND.runs
 def main(arguments: list[str]) -> None:
   """Reads, scores, prints and writes."""
-  workdirs = [pathlib.Path(name) for name in arguments]
+  workdirs = [epath.Path(name) for name in arguments]
   if not workdirs:
     raise ValueError('name at least one WORKDIR')
   if len(workdirs) > 1 and not _OUTPUT.value:
@@ -52,16 +52,16 @@ def main(arguments: list[str]) -> None:
   if _TEMPERATURE_OF.value:
     if len(found) > 1:
       raise ValueError('--temperature_of is of one run')
-    found = [_with_temperatures(found[0], pathlib.Path(_TEMPERATURE_OF.value))]
+    found = [_with_temperatures(found[0], epath.Path(_TEMPERATURE_OF.value))]
   scored = [scores.score(run) for run in found]
-  output = pathlib.Path(_OUTPUT.value or workdirs[0] / 'report')
+  output = epath.Path(_OUTPUT.value or workdirs[0] / 'report')
   written = report.write_report(scored, output)
   _print_overview(scored)
   print('\n'.join(map(str, written)))
 
 
 def _with_temperatures(
-  run: runs.CrossValidation, search: pathlib.Path
+  run: runs.CrossValidation, search: epath.Path
 ) -> runs.CrossValidation:
   """Gives a run the temperatures of a candidate; prints that of all folds."""
   candidate = runs.candidate_of(search, run)
