@@ -35,7 +35,7 @@ _PLACES = {'dataset', 'data_dir'}
 _NOT_WANTED = {
   'test': 'scores validation clips, to choose a recipe by: not a result',
   'validation': 'scores test clips, which nothing may be chosen or fitted by;'
-  ' name a candidate of launch/search.py',
+  ' name a candidate of avemotion sweep',
 }
 
 
@@ -119,7 +119,7 @@ def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
 
   Args:
     directory: `fold_K`, which holds `result.json`; local, or as gs://….
-    scored: 'test', or 'validation' of a candidate of `launch/search.py`: the
+    scored: 'test', or 'validation' of a candidate of a sweep: the
       clips that it must have been scored on.
 
   Returns:

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,8 +101,8 @@ def read_runs(
   """Reads work directories, and merges the folds of each configuration.
 
   Args:
-    workdirs: of `launch/train.py`, or of a sweep, whose sub-directories are
-      such; local, or as gs://….
+    workdirs: of `avemotion train`, or of a sweep, which hold several runs;
+      local, or as gs://….
     scored: as for `fold_outputs.read_fold`.
 
   Returns:
@@ -142,7 +143,7 @@ def candidate_of(
   on; the same recipe, as a candidate of the search that chose it, has.
 
   Args:
-    search: work directory of a candidate of `launch/search.py`.
+    search: work directory of a candidate of a sweep.
     run: of the same recipe and data, as it was trained for good.
 
   Returns:
@@ -191,19 +192,21 @@ def _absolute(path: epath.Path) -> epath.Path:
 
 
 def _find(workdir: epath.Path) -> list[epath.Path]:
-  """Returns the directory if it holds folds, or those below it that do."""
+  """Returns the directory if it holds folds, or those below it that do.
+
+  A sweep's are in ROW/PROTOCOL/seed_S.
+  """
   if not workdir.is_dir():
     raise ReportError(f'{workdir}: no such directory')
-  if _fold_directories(workdir):
-    return [workdir]
-  below = sorted(path for path in workdir.iterdir() if path.is_dir())
-  runs = [path for path in below if _fold_directories(path)]
-  if not runs:
-    raise ReportError(
-      f'{workdir}: holds no fold_K, nor does a directory in it; name what was'
-      ' --workdir of launch/train.py or launch/sweep.py'
-    )
-  return runs
+  for below in ('', '*/', '*/*/', '*/*/*/'):
+    found = workdir.glob(f'{below}fold_*')
+    directories = {path.parent for path in found if path.is_dir()}
+    if directories:
+      return sorted(directories)
+  raise ReportError(
+    f'{workdir}: holds no fold_K, nor does a directory in it; name what was'
+    ' --workdir of avemotion train or sweep'
+  )
 
 
 def _fold_directories(workdir: epath.Path) -> list[epath.Path]:
@@ -218,8 +221,8 @@ def _read_directory(directory: epath.Path, scored: str) -> list[FoldOutputs]:
   ]
   if not finished:
     raise ReportError(
-      f'{directory}: no fold of it is finished; go on with python'
-      f' launch/train.py --workdir={directory}'
+      f'{directory}: no fold of it is finished; go on with avemotion train'
+      f' --workdir={directory}'
     )
   return finished
 
@@ -236,9 +239,18 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
       )
   ordered = tuple(by_number[number] for number in sorted(by_number))
   _check_whole(ordered)
-  names = sorted({_absolute(fold.workdir).name for fold in ordered})
+  names = sorted({_name(fold) for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''
   return CrossValidation(names[0] + more, ordered)
+
+
+def _name(fold: FoldOutputs) -> str:
+  """Returns the name of the run's directory; of ROW/PROTOCOL/seed_S the row."""
+  path = _absolute(fold.workdir)
+  if not re.fullmatch(r'seed_\d+', path.name):
+    return path.name
+  row = path.parent.parent.name
+  return row if path.name == 'seed_0' else f'{row}, {path.name}'
 
 
 def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
@@ -248,7 +260,7 @@ def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
   if missing:
     workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
     commands = (
-      f'python launch/train.py --fold={number} --workdir={workdirs[0]} …'
+      f'avemotion train --fold={number} --workdir={workdirs[0]} …'
       for number in missing
     )
     raise ReportError(

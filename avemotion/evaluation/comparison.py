@@ -1,12 +1,15 @@
-"""What each part of a recipe is worth: rows × protocols, over seeds."""
+"""Rows of a sweep beside each other: rows × protocols, over seeds."""
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from etils import epath
 
 from avemotion.data import folds
-from avemotion.evaluation import markdown, metrics
+from avemotion.evaluation import markdown, metrics, plots, runs
 from avemotion.evaluation.runs import CrossValidation
 
 
@@ -32,6 +35,42 @@ class Cell:
 
 
 Table = Mapping[str, Mapping[str, Cell]]
+
+
+def write(
+  directory: epath.Path, workdirs: Iterable[tuple[str, str, epath.PathLike]]
+) -> str:
+  """Compares runs: comparison.md, comparison.png, confusion_ROW_PROTOCOL.png.
+
+  Args:
+    directory: to write into.
+    workdirs: of finished runs, each behind its row and its protocol; those that
+      have both alike are seeds.
+
+  Returns:
+    The table, in Markdown.
+
+  Raises:
+    ReportError: a run cannot be read.
+    OSError: a file cannot be written.
+  """
+  seeds = collections.defaultdict(list)
+  for row, protocol, workdir in workdirs:
+    seeds[row, protocol] += runs.read_runs([workdir])
+  table: dict[str, dict[str, Cell]] = {}
+  for (row, protocol), found in seeds.items():
+    cell = table.setdefault(row, {})[protocol] = pool_seeds(found)
+    name = re.sub(r'\W+', '_', f'confusion {row} {protocol}')
+    plots.save_confusion(
+      directory / f'{name}.png',
+      cell.confusion,
+      cell.label_names,
+      f'{row}, {protocol}: UAR {cell.uar:.1%}',
+    )
+  save_table(directory / 'comparison.png', table)
+  text = to_markdown(table)
+  (directory / 'comparison.md').write_text(text)
+  return text
 
 
 def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
@@ -110,3 +149,32 @@ def _texts(cell: Cell | None) -> tuple[str, str, str]:
 
 def _range(interval: tuple[float, float]) -> str:
   return f'{interval[0]:.1%}–{interval[1]:.1%}'
+
+
+def save_table(path: epath.PathLike, table: Table) -> None:
+  """Draws each row's UAR with its interval, a colour for each protocol.
+
+  Args:
+    path: the PNG.
+    table: by row and protocol, from top to bottom.
+  """
+  drawn = plots.new_figure(9, 1.8 + 0.5 * len(table))
+  ax = drawn.subplots()
+  protocols = list(dict.fromkeys(p for cells in table.values() for p in cells))
+  for number, protocol in enumerate(protocols):
+    # Beside each other, so that intervals are told apart.
+    shift = 0.16 * (number - (len(protocols) - 1) / 2)
+    for row, cells in enumerate(table.values()):
+      place = row + shift
+      if protocol in cells:
+        uar, (low, high) = cells[protocol].uar, cells[protocol].intervals.uar
+        ax.plot([low, high], [place, place], f'C{number}|-')
+        ax.plot(uar, place, f'C{number}o')
+        ax.text(uar, place - 0.1, f'{uar:.1%}', ha='center', fontsize=9)
+    ax.plot([], [], f'C{number}|-', label=f'{protocol}, 95 % interval')
+  ax.set_yticks(range(len(table)), list(table))
+  ax.invert_yaxis()
+  ax.set(xlabel='UAR', xlim=(None, 0.995), title='UAR on test clips')
+  plots.bare(ax, 'x')
+  drawn.legend(loc='outside lower center', ncols=3, frameon=False)
+  plots.save(drawn, path)

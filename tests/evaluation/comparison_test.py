@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from avemotion.evaluation import ablation, ablation_plot, metrics, runs
+from avemotion.evaluation import comparison, metrics, runs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def seeds(tmp_path, write_run):
 
 
 def test_scores_are_means_over_seeds_of_means_over_folds(seeds):
-  cell = ablation.pool_seeds(seeds)
+  cell = comparison.pool_seeds(seeds)
   uars = [
     np.mean([metrics.unweighted_average_recall(f.confusion) for f in run.folds])
     for run in seeds
@@ -35,18 +35,18 @@ def test_scores_are_means_over_seeds_of_means_over_folds(seeds):
 
 
 def test_more_seeds_do_not_narrow_what_other_actors_would_do(seeds):
-  one = ablation.pool_seeds(seeds[:1]).intervals.accuracy
-  thrice = ablation.pool_seeds([seeds[0]] * 3).intervals.accuracy
+  one = comparison.pool_seeds(seeds[:1]).intervals.accuracy
+  thrice = comparison.pool_seeds([seeds[0]] * 3).intervals.accuracy
   np.testing.assert_allclose(one, thrice, atol=1e-9)
 
 
 def test_the_table_has_a_row_each_and_says_what_protocols_mean(seeds):
-  cell = ablation.pool_seeds(seeds)
+  cell = comparison.pool_seeds(seeds)
   table = {
     'paper': {'actor5': cell},
     'ours': {'actor5': cell, 'random10': cell},
   }
-  text = ablation.to_markdown(table)
+  text = comparison.to_markdown(table)
   rows = [line for line in text.splitlines() if line.startswith('| ')]
   assert rows[0].count('|') == rows[-1].count('|')
   assert f'{cell.uar:.1%}' in text
@@ -55,10 +55,10 @@ def test_the_table_has_a_row_each_and_says_what_protocols_mean(seeds):
 
 
 def test_the_picture_is_a_png(seeds, tmp_path):
-  cell = ablation.pool_seeds(seeds)
-  path = tmp_path / 'ablation.png'
-  ablation_plot.save_ablation(
-    path, {'paper': {'actor5': cell}, 'ours': {'random10': cell}}, 'UAR'
+  cell = comparison.pool_seeds(seeds)
+  path = tmp_path / 'comparison.png'
+  comparison.save_table(
+    path, {'paper': {'actor5': cell}, 'ours': {'random10': cell}}
   )
   assert path.read_bytes().startswith(b'\x89PNG')
 

@@ -1,0 +1,221 @@
+r"""Trains rows under protocols and seeds: a table, an ablation or a search.
+
+  avemotion sweep --table=2
+  avemotion sweep --rows=ablation_audio --protocols=random10,actor5 --seeds=3
+  avemotion sweep --config=audio_best --protocols=actor5 \
+    '' 'model.audio.cmn=false' 'augment.mixup=0.2 epochs=90'
+
+Rows of a table or of a file are scored on test clips, and compared:
+WORKDIR/comparison.md, comparison.png and confusion_ROW_PROTOCOL.png. Arguments
+are candidates to choose a recipe among: what each changes in the configuration,
+as KEY=VALUE separated by spaces ('' changes nothing). They are scored on
+validation clips alone, printed best first, and each adds a line to --log: mean
+accuracy and UAR of the folds, and all of its configuration. (Random protocols
+need --config.data.validation_share.)
+
+Each run is in WORKDIR/ROW/PROTOCOL/seed_S; `avemotion report WORKDIR` reports
+them all. A sweep that was stopped goes on by the same command; a run that fails
+is told, the others go on, and the exit code is 1.
+"""
+
+import dataclasses
+import pathlib
+import sys
+from typing import Any
+
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.data import clips as clips_lib
+from avemotion.data.clips import ClipSet
+from avemotion.evaluation import comparison, markdown, paper
+from avemotion.training import (
+  compilation,
+  config_files,
+  crossval,
+  devices,
+  sweep,
+)
+from avemotion.training.config import Config
+from avemotion.training.sweep import Trial
+
+_COMMAND = Command('sweep', __doc__, arguments=True)
+_FLAGS = _COMMAND.flags
+_CONFIG = _COMMAND.config_flag(
+  None,
+  '; default: audio for table 2, fusion for the others, audio_best for'
+  ' candidates',
+)
+_TABLE = flags.DEFINE_enum(
+  'table',
+  None,
+  [str(number) for number in paper.TABLES],
+  "the paper's: 1 video, 2 audio, 3 either and both",
+  flag_values=_FLAGS,
+)
+_ROWS = flags.DEFINE_string(
+  'rows',
+  None,
+  'file that defines get_rows(), or the name of one that ships',
+  flag_values=_FLAGS,
+)
+_ONLY = flags.DEFINE_multi_string(
+  'only',
+  [],
+  'a row to train; may be repeated; default: all',
+  flag_values=_FLAGS,
+)
+_PROTOCOLS = flags.DEFINE_list(
+  'protocols',
+  [],
+  "of avemotion.data.folds; default: each row's own, of a table the paper's",
+  flag_values=_FLAGS,
+)
+_SEEDS = flags.DEFINE_integer(
+  'seeds',
+  1,
+  'seeds of protocols that keep speakers apart; random ones have one',
+  lower_bound=1,
+  flag_values=_FLAGS,
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir',
+  None,
+  'directory of the runs; default: runs/tableN, runs/ROWS or runs/search',
+  flag_values=_FLAGS,
+)
+_LOG = flags.DEFINE_string(
+  'log',
+  None,
+  'file that candidates are added to; default: WORKDIR/log.jsonl',
+  flag_values=_FLAGS,
+)
+_FINISHED_ONLY = flags.DEFINE_boolean(
+  'finished_only',
+  False,
+  'train nothing, and compare what is finished, as of runs that several'
+  ' machines trained',
+  flag_values=_FLAGS,
+)
+
+
+@_COMMAND.runs
+def main(candidates: list[str]) -> int:
+  """Trains what is not trained yet, and compares it."""
+  name, rows = _rows(candidates)
+  workdir = pathlib.Path(_WORKDIR.value or f'runs/{name}')
+  trials = sweep.plan(rows, workdir, _PROTOCOLS.value, _SEEDS.value)
+  devices.start()
+  compilation.cache_on_disk()
+  clips = clips_lib.load_one(
+    (trial.config.data.dataset, trial.config.data.data_dir) for trial in trials
+  )
+  finished, failed = _train(trials, clips)
+  if finished and candidates:
+    log = pathlib.Path(_LOG.value or workdir / 'log.jsonl')
+    _print_candidates([sweep.log(log, *each) for each in finished])
+  elif finished:
+    runs = ((each.row, each.protocol, each.workdir) for each, _ in finished)
+    print(comparison.write(workdir, runs))
+    print(f'for the report: avemotion report {workdir}')
+  elif not failed:
+    raise ValueError(f'{workdir}: no run of these rows is finished')
+  if failed:
+    names = ', '.join(str(trial.workdir) for trial in failed)
+    print(f'avemotion sweep: not trained: {names}', file=sys.stderr)
+  return int(bool(failed))
+
+
+def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
+  """The sweep's name, and its rows by theirs."""
+  if bool(candidates) + bool(_TABLE.value) + bool(_ROWS.value) != 1:
+    raise ValueError(
+      "name a --table, --rows, or candidates ('' is the configuration itself)"
+    )
+  overrides = _COMMAND.overrides
+  if 'data.validation' in overrides:
+    raise ValueError(
+      'data.validation: candidates are scored on validation clips, and rows on'
+      ' test clips'
+    )
+  if candidates:
+    return 'search', {each: _candidate(each) for each in candidates}
+  if _TABLE.value:
+    table = int(_TABLE.value)
+    default = 'audio' if table == 2 else 'fusion'
+    config = config_files.load_config(_CONFIG.value or default, overrides)
+    rows = {row.name: _with_row(config, row) for row in paper.TABLES[table]}
+    return f'table{table}', _chosen(rows)
+  if _CONFIG.value:
+    raise ValueError('--rows has configurations of its own; leave out --config')
+  name = pathlib.Path(_ROWS.value or '').stem
+  return name, _chosen(config_files.load_rows(_ROWS.value or '', overrides))
+
+
+def _candidate(changes: str) -> Config:
+  overrides = dict(_COMMAND.overrides)
+  for change in changes.split():
+    key, equals, value = change.partition('=')
+    if not equals or key == 'data.validation':
+      raise ValueError(
+        f'candidate {changes!r}: expected KEY=VALUE, and no data.validation;'
+        f' got {change!r}'
+      )
+    overrides[key] = value
+  return config_files.load_config(
+    _CONFIG.value or 'audio_best', overrides | {'data.validation': 'scored'}
+  )
+
+
+def _with_row(config: Config, row: paper.Row) -> Config:
+  return dataclasses.replace(
+    config,
+    model=dataclasses.replace(config.model, **row.model),
+    data=dataclasses.replace(config.data, protocol=row.protocol),
+  )
+
+
+def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
+  unknown = set(_ONLY.value) - rows.keys()
+  if unknown:
+    raise ValueError(
+      f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
+    )
+  return {name: rows[name] for name in rows if name in (_ONLY.value or rows)}
+
+
+def _train(
+  trials: list[Trial], clips: ClipSet
+) -> tuple[list[tuple[Trial, list[dict[str, Any]]]], list[Trial]]:
+  """Trains each run: those finished, with their folds' results; the others."""
+  finished, failed = [], []
+  for trial in trials:
+    print(f'{trial.workdir}: {trial.row or "as configured"}', flush=True)
+    try:
+      if _FINISHED_ONLY.value and not crossval.is_finished(
+        trial.config, clips, trial.workdir
+      ):
+        print(f'{trial.workdir}: not finished')
+        continue
+      summaries = crossval.train(trial.config, clips, trial.workdir)
+      finished.append((trial, summaries))
+    except (ValueError, crossval.TrainingError) as error:
+      print(f'avemotion sweep: {trial.workdir}: {error}', file=sys.stderr)
+      failed.append(trial)
+  return finished, failed
+
+
+def _print_candidates(scored: list[dict[str, Any]]) -> None:
+  """Prints candidates' lines of the log, best first."""
+  header = ('candidate', 'protocol', 'validation accuracy', 'UAR', 'seconds')
+  rows = [
+    (
+      line['candidate'] or '(as configured)',
+      line['settings']['data']['protocol'],
+      f'{line["accuracy"]:.3f}',
+      f'{line["uar"]:.3f}',
+      f'{line["seconds"]:.0f}',
+    )
+    for line in sorted(scored, key=lambda line: -line['uar'])
+  ]
+  print(markdown.table(header, rows))
