@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
-from avemotion.evaluation import ablation, calibration, runs, scores
+from avemotion.evaluation import calibration, comparison, runs, scores
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.robustness import measuring
 from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
@@ -76,7 +76,7 @@ def record(argv: list[str]) -> None:
       figures.record(key, _calibration_error(seeds), 'fraction')
       continue
     print(f'{protocol}: {len(seeds)} of the seeds')
-    pooled = ablation.pool_seeds(seeds)
+    pooled = comparison.pool_seeds(seeds)
     figures.record(f'{key}.accuracy', pooled.accuracy, 'fraction')
     figures.record(f'{key}.uar', pooled.uar, 'fraction')
 
