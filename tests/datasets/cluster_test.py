@@ -14,7 +14,10 @@ from tfds_ravdess import performances
 pytest.importorskip(
   'apache_beam', reason="Apache Beam is not installed: pip install '.[beam]'"
 )
-pytestmark = pytest.mark.filterwarnings('ignore')  # Beam has its own.
+pytestmark = [
+  pytest.mark.slow,
+  pytest.mark.filterwarnings('ignore'),  # Beam has its own.
+]
 
 RECIPE = Recipe(('video', 'audio'), False, None, '1.0.0')
 

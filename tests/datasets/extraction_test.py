@@ -129,6 +129,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(
   assert Extraction(RECIPE, folder).load(clips[0]) is not None
 
 
+@pytest.mark.slow
 def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
   one = Extraction(RECIPE, folder)
   one.run(clips, by(1))
@@ -148,12 +149,14 @@ def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
   assert not (tmp_path / 'two').exists()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
   monkeypatch.setattr(workers, '_work', _die)
   with pytest.raises(DatasetError, match='ended before its time'):
     Extraction(RECIPE, folder).run(clips, by(2))
 
 
+@pytest.mark.slow
 def test_workers_go_on_after_one_was_killed(clips, folder, monkeypatch):
   extraction = Extraction(RECIPE, folder)
   folder.mkdir()
@@ -170,6 +173,7 @@ def _die(clip):
   os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_used_are_told_by_workers(
   clips, folder, tmp_path
 ):
@@ -210,6 +214,7 @@ def _wait_until(holds, seconds=60):
     time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
   manual, killed, whole = (tmp_path / n for n in ('manual', 'killed', 'whole'))
   emotions = ('happy', 'sad', 'angry', 'fearful')

@@ -85,6 +85,7 @@ def _published_by_actor_4():
   return [f'03-{name}.wav' for name in published('speech') if name[-2:] == '04']
 
 
+@pytest.mark.slow
 def test_what_is_fetched_is_prepared_and_kept(zenodo, tmp_path, recording):
   archive = zenodo / 'Audio_Speech_Actors_01-24.zip'
   names = [f'Actor_04/{name}' for name in _published_by_actor_4()]
@@ -100,6 +101,7 @@ def test_what_is_fetched_is_prepared_and_kept(zenodo, tmp_path, recording):
   assert again.info.splits['actor_04'].num_examples == 60
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_not_whole_is_told(zenodo, tmp_path, recording):
   names = _published_by_actor_4()[1:]
   _zip(zenodo / 'Audio_Speech_Actors_01-24.zip', recording, names)

@@ -38,6 +38,7 @@ def test_it_is_small_and_says_its_licence():
   assert builder.info.redistribution_info.license == 'CC BY-NC-SA 4.0'
 
 
+@pytest.mark.slow
 def test_tfds_loads_it_in_a_fresh_python(tmp_path):
   code = (
     'import tensorflow_datasets as tfds\n'
@@ -52,6 +53,7 @@ def test_tfds_loads_it_in_a_fresh_python(tmp_path):
   assert printed.split() == ['120', 'float16', '40']
 
 
+@pytest.mark.slow
 def test_the_recordings_of_two_actors_give_it_again(bundled, shared, tmp_path):
   manual = tmp_path / 'manual'
   manual.mkdir()

@@ -17,6 +17,7 @@ from avemotion.synthetic import corpus
 from tfds_ravdess.ravdess_dataset_builder import Builder
 
 
+@pytest.mark.slow
 class RavdessTest(tfds.testing.DatasetBuilderTestCase):
   """TFDS's own checks, on all configs."""
 
@@ -74,6 +75,7 @@ def manual(tmp_path):
   return root
 
 
+@pytest.mark.slow
 def test_an_example_is_what_the_extractor_gives(clips, manual, tmp_path):
   names = '02-01-05-02-02-01-04.mp4', '03-01-05-02-02-01-04.wav'
   _copy(clips, manual, *names)
@@ -94,6 +96,7 @@ def test_an_example_is_what_the_extractor_gives(clips, manual, tmp_path):
   assert example['clip_id'] == b'02-01-05-02-02-01-04'
 
 
+@pytest.mark.slow
 def test_faces_are_stored_as_pixels_for_other_backbones(
   clips, manual, tmp_path
 ):
@@ -238,6 +241,7 @@ def test_a_song_is_prepared_beside_speech(clips, manual, tmp_path):
   assert len(builder.info.metadata['missing']) == 22 + 43
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_used_stop_the_build(clips, manual, tmp_path):
   _copy(clips, manual, '01-01-05-01-01-01-04.mp4')
   weights = tmp_path / 'vgg16.h5'
@@ -249,6 +253,7 @@ def test_weights_that_cannot_be_used_stop_the_build(clips, manual, tmp_path):
     builder.check(manual)
 
 
+@pytest.mark.slow
 def test_reading_needs_nothing_that_extracts():
   code = (
     'import sys, tfds_ravdess.ravdess_dataset_builder\n'
@@ -258,6 +263,7 @@ def test_reading_needs_nothing_that_extracts():
   subprocess.run([sys.executable, '-c', code], check=True)
 
 
+@pytest.mark.slow
 def test_real_recordings_give_their_length_and_labels(shared, manual, tmp_path):
   names = (
     '03-01-01-01-01-01-01.flac',
