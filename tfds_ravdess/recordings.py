@@ -7,7 +7,6 @@ differ in the modality only: 01 with picture and sound, 02 picture only, 03
 sound only.
 """
 
-import collections
 import dataclasses
 import itertools
 import os
@@ -157,7 +156,7 @@ def find_recordings(
   """
   recordings: dict[str, Recording] = {}
   unused: dict[str, str] = {}
-  counts: collections.Counter[str] = collections.Counter()
+  num_files = 0
   single = isinstance(roots, str | os.PathLike)
   for root in [roots] if single else roots:
     folder = epath.Path(root).expanduser()
@@ -167,7 +166,7 @@ def find_recordings(
         f'such as {EXAMPLE_NAME}, at any depth'
       )
     for path in files_below(folder, SUFFIXES):
-      counts[path.suffix.lower()] += 1
+      num_files += 1
       if path.suffix.lower() not in SUFFIXES:
         continue
       below = str(path.relative_to(folder))
@@ -183,7 +182,7 @@ def find_recordings(
       else:
         recordings[recording.clip_id] = recording
   if not recordings:
-    raise DatasetError(_nothing_found(roots, channel, counts, unused))
+    raise DatasetError(_nothing_found(roots, channel, num_files, unused))
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
 
@@ -191,19 +190,14 @@ def find_recordings(
 def _nothing_found(
   roots: epath.PathLike | Sequence[epath.PathLike],
   channel: str,
-  counts: collections.Counter[str],
+  num_files: int,
   unused: dict[str, str],
 ) -> str:
-  seen = ', '.join(
-    f'{n} {suffix or "without suffix"}' for suffix, n in counts.most_common(4)
-  )
   message = (
     f'{roots} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME}'
     f' ({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any'
-    f' depth, saw {counts.total()} files' + (f' ({seen})' if seen else '')
+    f' depth, saw {num_files} files'
   )
   if unused:
     message += ', for example {}: {}'.format(*next(iter(unused.items())))
-  if '.zip' in counts:
-    message += '; unzip the archives first'
-  return message
+  return f'{message}; unzip the archives first, if there are any'

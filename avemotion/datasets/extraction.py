@@ -4,6 +4,7 @@ Each clip's features go into a file of their own as soon as they are computed.
 """
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -80,10 +81,9 @@ class ClipExtractor:
 
     self._unusable = clip.ClipError
     self._crops = recipe.crops
-    self._cpu = jax.local_devices(backend='cpu')[0]
-    self._on_device = jax.default_device
+    self._on_cpu = functools.partial(jax.default_device, 'cpu')
     try:
-      with self._on_device(self._cpu):
+      with self._on_cpu():
         self._extractors = {
           modality: clip.Extractor(
             (modality,), recipe.vgg16_weights, encode=not recipe.crops
@@ -99,7 +99,7 @@ class ClipExtractor:
     warnings: list[str] = []
     for modality, path in clip.files.items():
       try:
-        with self._on_device(self._cpu):
+        with self._on_cpu():
           found = self._extractors[modality](path)
       except self._unusable as error:
         return Extracted({}, problem=_without_folders(str(error), clip))

@@ -64,39 +64,6 @@ class NamePattern:
     return [_compile(one, self.label_map) for one in self.patterns]
 
 
-# Data sets by name.
-KNOWN = {
-  # Cao et al. 2014: actor, sentence, emotion, level, as 1001_DFA_ANG_XX.
-  'crema_d': NamePattern(
-    ('{group:[0-9]+}_{statement}_{label}_{intensity}',),
-    {
-      'NEU': 'neutral',
-      'HAP': 'happy',
-      'SAD': 'sad',
-      'ANG': 'angry',
-      'FEA': 'fearful',
-      'DIS': 'disgust',
-    },
-  ),
-  # Haq & Jackson 2009: as DC/sa01; mirrors have it in one folder, as DC_sa01.
-  'savee': NamePattern(
-    (
-      '{group:DC|JE|JK|KL}/{label}{take:[0-9]+}',
-      '{group:DC|JE|JK|KL}_{label}{take:[0-9]+}',
-    ),
-    {
-      'n': 'neutral',
-      'h': 'happy',
-      'sa': 'sad',
-      'a': 'angry',
-      'f': 'fearful',
-      'd': 'disgust',
-      'su': 'surprised',
-    },
-  ),
-}
-
-
 def named(pattern: str, label_map: str = '') -> NamePattern:
   """Makes a pattern from flags.
 
@@ -108,17 +75,22 @@ def named(pattern: str, label_map: str = '') -> NamePattern:
     DatasetError: the pattern or the map cannot be used.
   """
   known = KNOWN.get(pattern, NamePattern((pattern,), {}))
-  pairs = [pair.split('=') for pair in label_map.split(',') if label_map]
-  if not all(len(pair) == 2 and all(pair) for pair in pairs):
-    raise DatasetError(
-      f'expected a label map such as 01=neutral,02=sad, got {label_map!r}'
-    )
-  labels = {text.strip(): label.strip() for text, label in pairs}
-  if len(labels) < len(pairs):
-    raise DatasetError(f'the label map {label_map!r} says something twice')
-  mine = NamePattern(known.patterns, labels or known.label_map)
+  labels = _read_map(label_map) if label_map else known.label_map
+  mine = NamePattern(known.patterns, labels)
   mine.read('')  # Raises where the pattern cannot be used.
   return mine
+
+
+def _read_map(text: str) -> dict[str, str]:
+  pairs = [pair.split('=') for pair in text.split(',')]
+  if not all(len(pair) == 2 and all(pair) for pair in pairs):
+    raise DatasetError(
+      f'expected a label map such as 01=neutral,02=sad, got {text!r}'
+    )
+  labels = {code.strip(): label.strip() for code, label in pairs}
+  if len(labels) < len(pairs):
+    raise DatasetError(f'the label map {text!r} says something twice')
+  return labels
 
 
 def _compile(
@@ -151,3 +123,25 @@ def _compile(
     raise DatasetError(
       f'the pattern {pattern!r} cannot be used: {error}'
     ) from error
+
+
+# Data sets by name.
+KNOWN = {
+  # Cao et al. 2014: actor, sentence, emotion, level, as 1001_DFA_ANG_XX.
+  'crema_d': NamePattern(
+    ('{group:[0-9]+}_{statement}_{label}_{intensity}',),
+    _read_map(
+      'NEU=neutral,HAP=happy,SAD=sad,ANG=angry,FEA=fearful,DIS=disgust'
+    ),
+  ),
+  # Haq & Jackson 2009: as DC/sa01; mirrors have it in one folder, as DC_sa01.
+  'savee': NamePattern(
+    (
+      '{group:DC|JE|JK|KL}/{label}{take:[0-9]+}',
+      '{group:DC|JE|JK|KL}_{label}{take:[0-9]+}',
+    ),
+    _read_map(
+      'n=neutral,h=happy,sa=sad,a=angry,f=fearful,d=disgust,su=surprised'
+    ),
+  ),
+}

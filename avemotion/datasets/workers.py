@@ -97,16 +97,14 @@ _environment_lock = threading.Lock()
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
   """Has processes that are started here compute in one thread on the CPU."""
-  before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+  before = dict(os.environ)
   os.environ |= _ENVIRONMENT
   try:
     yield
   finally:
-    for name, value in before.items():
-      if value is None:
-        os.environ.pop(name, None)
-      else:
-        os.environ[name] = value
+    for name in _ENVIRONMENT:
+      del os.environ[name]
+    os.environ |= before
 
 
 # A worker's extraction, and its extractor or the error in making it.
@@ -146,18 +144,12 @@ def _free_core() -> int:
   cores = sorted(os.sched_getaffinity(0))
   for core in cores:
     path = pathlib.Path(tempfile.gettempdir(), f'avemotion_core_{core}.lock')
-    try:
+    with contextlib.suppress(OSError):
       # Held as long as the process. Another user's can be read only.
       lock = open(path, 'rb' if path.exists() else 'ab')  # noqa: SIM115
-    except OSError:
-      continue
-    try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-      lock.close()
-      continue
-    _lock_of_core = lock
-    return core
+      _lock_of_core = lock
+      return core
   return cores[os.getpid() % len(cores)]
 
 

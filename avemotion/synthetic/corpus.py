@@ -145,20 +145,19 @@ def make_clip(
       f'expected an even width and height of {_SMALLEST_PICTURE} pixels or '
       f'more, got {size[0]}x{size[1]}'
     )
-  video = media.check_format(path, video, audio)
   take = [seed, EMOTIONS.index(emotion), actor, statement, repetition]
   voice_rng, face_rng = map(np.random.default_rng, ([*take, 0], [*take, 1]))
   samples, opening = voice.speak(emotion, actor, statement, seconds, voice_rng)
-  frames: Iterable[np.ndarray] | None = None
-  if video:
-    times = np.arange(max(1, round(seconds * fps))) / fps
-    blocks = np.arange(len(opening)) / voice.BLOCKS_PER_SECOND
-    opening = np.interp(times, blocks, opening)
-    poses = motion.act(emotion, times, opening, face_rng)
-    frames = map(_head(actor, size).draw, poses)
-    if not face:
-      frames = [np.asarray(face_lib.paint_wall(size))] * len(times)
-  media.write_media(path, frames, size, fps, samples if audio else None)
+  times = np.arange(max(1, round(seconds * fps))) / fps
+  blocks = np.arange(len(opening)) / voice.BLOCKS_PER_SECOND
+  opening = np.interp(times, blocks, opening)
+  poses = motion.act(emotion, times, opening, face_rng)
+  frames: Iterable[np.ndarray] = map(_head(actor, size).draw, poses)
+  if not face:
+    frames = [np.asarray(face_lib.paint_wall(size))] * len(times)
+  media.write_media(
+    path, frames if video else None, size, fps, samples if audio else None
+  )
 
 
 # An actor's clips follow one another in a corpus.

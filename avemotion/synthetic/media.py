@@ -28,28 +28,6 @@ _CODEC_OPTIONS = {
 }
 
 
-def check_format(path: pathlib.Path, video: bool, audio: bool) -> bool:
-  """Checks that a file of this name can hold one of the wanted tracks.
-
-  Returns:
-    Whether there will be a video track: a .wav file has none in any case.
-
-  Raises:
-    ValueError: the ending is unknown, or no track would be left.
-  """
-  if path.suffix.lower() not in _FORMATS:
-    raise ValueError(
-      f'expected a file name ending in {", ".join(_FORMATS)}, got {path.name}'
-    )
-  video = video and _FORMATS[path.suffix.lower()][1] is not None
-  if not (video or audio):
-    raise ValueError(
-      f'expected a clip with video or audio, got neither for {path.name}; '
-      'leave video or audio True (a .wav can hold audio only)'
-    )
-  return video
-
-
 def write_media(
   path: pathlib.Path,
   frames: Iterable[np.ndarray] | None,
@@ -63,12 +41,24 @@ def write_media(
 
   Args:
     path: where to; an existing file is replaced.
-    frames: uint8[height, width, 3] each, RGB.
+    frames: uint8[height, width, 3] each, RGB; left out of a .wav.
     size: width and height of the frames.
     fps: frames per second.
     samples: float32[samples], mono at 48 kHz, within -1 and 1.
+
+  Raises:
+    ValueError: the ending is unknown, or no track is left.
   """
+  if path.suffix.lower() not in _FORMATS:
+    raise ValueError(
+      f'expected a file name ending in {", ".join(_FORMATS)}, got {path.name}'
+    )
   file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
+  if samples is None and (frames is None or video_codec is None):
+    raise ValueError(
+      f'expected a clip with video or audio, got neither for {path.name}; '
+      'leave video or audio True (a .wav can hold audio only)'
+    )
   # Without bitexact, Matroska writes a random number into the file.
   options = {'fflags': '+bitexact'}
   with (

@@ -7,7 +7,7 @@ the emotion, in the directions that Scherer (2003), "Vocal communication of
 emotion", table 2, reports.
 """
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 from scipy import signal
@@ -36,8 +36,7 @@ STATEMENTS = {1: 'iaoiaeo', 2: 'oaiiaeo'}
 _STRESSES = (1.0, 0.6, 1.0, 0.6, 0.7, 0.5, 0.9)
 
 
-@dataclasses.dataclass(frozen=True)
-class Voice:
+class Voice(NamedTuple):
   """The sound of an emotion.
 
   Attributes:
@@ -48,7 +47,6 @@ class Voice:
     loudness: dB against neutral.
     brightness: corner of the source's low-pass in Hz; tense voices are bright.
     breath: noise in the source, as a fraction of the pulses.
-    tremor: pitch wobble at 7 Hz, in semitones.
   """
 
   pitch: float
@@ -58,22 +56,23 @@ class Voice:
   loudness: float
   brightness: float
   breath: float
-  tremor: float
 
 
 # fmt: off
 VOICES = {
-  #                    pitch span   end rate  loud  bright breath tremor
-  'neutral':   Voice(1.00, 2.0, -2.0, 4.7,  0.0, 1300.0, 0.04, 0.0),
-  'calm':      Voice(0.95, 1.8, -2.5, 4.2, -3.0, 1000.0, 0.10, 0.0),
-  'happy':     Voice(1.35, 5.5,  1.0, 5.2,  5.0, 2200.0, 0.05, 0.0),
-  'sad':       Voice(0.93, 1.4, -4.0, 3.9, -7.0,  700.0, 0.16, 0.2),
-  'angry':     Voice(1.42, 4.5, -5.0, 5.4, 10.0, 3600.0, 0.03, 0.0),
-  'fearful':   Voice(1.62, 3.0,  1.5, 5.9,  3.0, 2000.0, 0.14, 0.8),
-  'disgust':   Voice(1.00, 3.5, -5.0, 4.3,  1.5, 1700.0, 0.08, 0.0),
-  'surprised': Voice(1.48, 6.5,  6.0, 5.3,  4.0, 2100.0, 0.07, 0.0),
+  #                    pitch span   end rate  loud  bright breath
+  'neutral':   Voice(1.00, 2.0, -2.0, 4.7,  0.0, 1300.0, 0.04),
+  'calm':      Voice(0.95, 1.8, -2.5, 4.2, -3.0, 1000.0, 0.10),
+  'happy':     Voice(1.35, 5.5,  1.0, 5.2,  5.0, 2200.0, 0.05),
+  'sad':       Voice(0.93, 1.4, -4.0, 3.9, -7.0,  700.0, 0.16),
+  'angry':     Voice(1.42, 4.5, -5.0, 5.4, 10.0, 3600.0, 0.03),
+  'fearful':   Voice(1.62, 3.0,  1.5, 5.9,  3.0, 2000.0, 0.14),
+  'disgust':   Voice(1.00, 3.5, -5.0, 4.3,  1.5, 1700.0, 0.08),
+  'surprised': Voice(1.48, 6.5,  6.0, 5.3,  4.0, 2100.0, 0.07),
 }
 # fmt: on
+# The spread of the logarithms of these among takes.
+_SPREAD = Voice(0.06, 0.2, 0.0, 0.06, 0.15, 0.15, 0.25)
 
 
 def speak(
@@ -96,24 +95,24 @@ def speak(
     float32[seconds * 48000], mono within -1 and 1; and float[blocks], how far
     the mouth is open every 10 ms, 0 to about 1.
   """
-  voice = _vary(VOICES[emotion], rng)
+  spread = np.exp(np.array(_SPREAD) * rng.normal(size=len(_SPREAD)))
+  voice = Voice(*(np.array(VOICES[emotion]) * spread))
   score = _write_score(STATEMENTS[statement], voice, seconds, rng)
   at = np.arange(round(seconds * SAMPLE_RATE)) / _BLOCK
-  amplitude, semitones, consonant = (
+  amplitude, semitones = (
     np.interp(at, np.arange(len(track)), track)
-    for track in (score.amplitude, score.semitones, score.consonant)
+    for track in (score.amplitude, score.semitones)
   )
   pitch = voice_pitch(actor) * voice.pitch * 2 ** (semitones / 12)
   source = _glottis(pitch, voice, rng) * amplitude
-  voiced = _vocal_tract(source, score.formants * _tract_factor(actor))
+  # Women's vocal tracts are shorter, so that their formants are higher.
+  tract = (1.0 if actor % 2 else 1.16) * (0.95 + 0.1 * (actor * 7 % 13) / 12)
+  voiced = _vocal_tract(source, score.formants * tract)
   spoken = voiced[amplitude > 0.1]
   power = np.sqrt(np.mean(spoken**2)) if len(spoken) else 1.0
-  # The noise of consonants lies above 3 kHz.
-  corner = signal.butter(2, 3000, 'highpass', fs=SAMPLE_RATE)
-  hiss = consonant * signal.lfilter(*corner, rng.normal(size=len(at)))
   gain = 10 ** ((_NEUTRAL_DBFS + voice.loudness) / 20)
   room = 10 ** (_ROOM_DBFS / 20) * rng.normal(size=len(at))
-  samples = np.clip(gain * (voiced / power + 0.08 * hiss) + room, -1, 1)
+  samples = np.clip(gain * voiced / power + room, -1, 1)
   opening = score.amplitude * np.clip(score.formants[:, 0] / 650, 0.5, 1.1)
   return samples.astype(np.float32), opening
 
@@ -124,31 +123,11 @@ def voice_pitch(actor: int) -> float:
   return 98 + 30 * step if actor % 2 else 180 + 56 * step
 
 
-def _tract_factor(actor: int) -> float:
-  """Women's vocal tracts are shorter, so that their formants are higher."""
-  return (1.0 if actor % 2 else 1.16) * (0.95 + 0.1 * (actor * 7 % 13) / 12)
-
-
-def _vary(voice: Voice, rng: np.random.Generator) -> Voice:
-  """Makes a take unlike the others."""
-  return dataclasses.replace(
-    voice,
-    pitch=voice.pitch * 2 ** (rng.normal() / 12),
-    span=voice.span * np.exp(0.2 * rng.normal()),
-    rate=voice.rate * np.exp(0.06 * rng.normal()),
-    loudness=voice.loudness + 1.5 * rng.normal(),
-    brightness=voice.brightness * np.exp(0.15 * rng.normal()),
-    breath=voice.breath * np.exp(0.25 * rng.normal()),
-  )
-
-
-@dataclasses.dataclass
-class _Score:
+class _Score(NamedTuple):
   """The voice's movements, block by block; `formants` is [blocks, 4] in Hz."""
 
   amplitude: np.ndarray
   semitones: np.ndarray
-  consonant: np.ndarray
   formants: np.ndarray
 
 
@@ -156,31 +135,28 @@ def _write_score(
   statement: str, voice: Voice, seconds: float, rng: np.random.Generator
 ) -> _Score:
   """Lays the statement's syllables out in time."""
-  blocks = int(np.ceil(seconds * SAMPLE_RATE / _BLOCK)) + 1
-  times = np.arange(blocks) * _BLOCK / SAMPLE_RATE
+  times = np.arange(np.ceil(seconds * BLOCKS_PER_SECOND) + 1)
+  times = times / BLOCKS_PER_SECOND
   # A slow speaker still gets to the end of the statement in a short clip.
   rate = max(voice.rate, len(statement) / max(seconds - 0.15, 0.1))
   starts = _syllable_starts(len(statement), rate, seconds, rng)
-  vowels = statement * (len(starts) // len(statement))
-  targets = np.array([_VOWELS[vowel] for vowel in vowels]).T
-  at = starts + 0.5 / rate
-  score = _Score(
-    amplitude=np.zeros(blocks),
-    semitones=voice.tremor * np.sin(2 * np.pi * (7 * times + rng.uniform())),
-    consonant=np.zeros(blocks),
-    formants=np.stack([np.interp(times, at, hz) for hz in targets], axis=1),
-  )
+  amplitude, semitones, targets = np.zeros_like(times), np.zeros_like(times), []
   for index, start in enumerate(starts):
     place = index % len(statement)
+    targets.append(_VOWELS[statement[place]])
     stress = _STRESSES[place]
     last = place == len(statement) - 1
     accent = voice.ending if last else voice.span * (stress - 0.7)
-    since = (times - start) * rate
+    # A syllable rises and falls smoothly.
+    since = np.clip((times - start) * rate, 0, 1)
+    bump = np.sqrt(np.sin(np.pi * since))
     loudness = stress * np.exp(0.12 * rng.normal())
-    score.amplitude = np.maximum(score.amplitude, loudness * _bump(since))
-    score.semitones += (accent + 0.4 * rng.normal()) * _bump(since)
-    score.consonant += rng.uniform(0.3, 1.0) * _bump(4 * (since + 0.12))
-  return score
+    amplitude = np.maximum(amplitude, loudness * bump)
+    semitones += (accent + 0.4 * rng.normal()) * bump
+  formants = [
+    np.interp(times, starts + 0.5 / rate, hz) for hz in np.transpose(targets)
+  ]
+  return _Score(amplitude, semitones, np.stack(formants, axis=1))
 
 
 def _syllable_starts(
@@ -194,11 +170,6 @@ def _syllable_starts(
   return np.ravel(
     first + period * np.arange(times)[:, None] + np.arange(count) / rate
   )
-
-
-def _bump(since: np.ndarray) -> np.ndarray:
-  """A syllable's rise and fall: 0 outside 0..1, 1 in the middle, smooth."""
-  return np.sqrt(np.sin(np.pi * np.clip(since, 0, 1)))
 
 
 def _glottis(

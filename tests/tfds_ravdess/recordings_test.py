@@ -143,8 +143,8 @@ def test_an_absent_folder_is_told():
   ('names', 'told'),
   [
     ([], 'saw 0 files'),
-    (['Audio_Speech_Actors_01-24.zip'], r'1 \.zip.*unzip'),
-    (['a.wav', 'b.wav', 'c.txt'], r'saw 3 files \(2 \.wav, 1 \.txt\).*a\.wav'),
+    (['Audio_Speech_Actors_01-24.zip'], 'saw 1 files; unzip'),
+    (['a.wav', 'b.wav', 'c.txt'], r'saw 3 files, for example a\.wav'),
     (['03-02-05-01-01-01-01.wav'], 'second number 01'),
   ],
 )
