@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class ClipError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-  """What a clip says to the model; a missing modality is None.
+  """The features of a clip; those of a missing modality are None.
 
   Attributes:
     seconds: length of the clip.
@@ -67,7 +66,7 @@ class ClipFeatures:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """Which of 'video' and 'audio' the clip has."""
+    """Those of 'video' and 'audio' that the clip has."""
     present = {'video': self.video, 'audio': self.audio}
     return tuple(name for name, rows in present.items() if rows is not None)
 
@@ -100,19 +99,19 @@ class Extractor:
     if unknown or not modalities:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
-    self._illustrate = illustrate
-    self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
-    if 'audio' in modalities:
-      # Imports librosa, while this thread loads what the picture needs.
-      self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
-    if 'video' in modalities or illustrate:
+    sees, hears = 'video' in modalities, 'audio' in modalities
+    self._looks, self._listens = sees or illustrate, hears or illustrate
+    if self._looks:
       self._crop_faces = faces.FaceCropper()
+    self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
+    if self._listens:
+      # Imports librosa while this thread loads VGG16, and both their programs.
+      # After MediaPipe: two threads that import only wait for each other.
+      self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
     self._encode = (
-      visual.VisualEncoder(vgg16_weights)
-      if encode and 'video' in modalities
-      else None
+      visual.VisualEncoder(vgg16_weights) if encode and sees else None
     )
-    self._every_crop = 'video' in modalities and not encode
+    self._every_crop = sees and not encode
 
   def __call__(self, path: media.Path) -> ClipFeatures:
     """Extracts the features of one clip.
@@ -126,8 +125,8 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
-    picture, sound, seconds = self._tracks(path, self._picture)
-    return self._joined(path, picture, sound, seconds)
+    (features,) = self._extract(path, self._largest_face)
+    return features
 
   def people(self, path: media.Path) -> list[ClipFeatures]:
     """Extracts the features of everybody who is seen in a clip.
@@ -146,22 +145,46 @@ class Extractor:
     """
     if 'video' not in self._modalities:
       raise ValueError('a model that does not see cannot tell people apart')
-    pictures, sound, seconds = self._tracks(path, self._people)
-    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+    return self._extract(path, self._everybody)
 
-  def _tracks(
-    self, path: media.Path, look: Callable[[_Frames | None], Any]
-  ) -> tuple[Any, ClipTrack, float]:
-    """What is seen, what is heard, and the seconds that the container tells."""
-    with self._frames(path) as frames:
+  def stream(self) -> FeatureStream:
+    """Starts the features of frames and samples that come one by one."""
+    sees = 'video' in self._modalities
+    return FeatureStream(self._crop_faces if sees else None, self._encode)
+
+  def _extract(
+    self, path: media.Path, look: Callable[[_Frames], list[ClipTrack]]
+  ) -> list[ClipFeatures]:
+    """Features of those whom `look` gives a track of the picture."""
+    frames_of = media.read_frames if self._looks else contextlib.nullcontext
+    with frames_of(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
         has_picture, has_sound, seconds = containers.tracks(path)
       except media.MediaError as error:
         raise ClipError(str(error)) from error
-      sound = self._sound_thread.submit(self._sound, path, has_sound)
-      picture = look(frames if has_picture else None)
-    return picture, sound.result(), seconds
+      heard = self._sound_thread.submit(self._sound, path, has_sound)
+      if not has_picture:
+        pictures = [ClipTrack(['no picture in the clip'])]
+      else:
+        pictures = look(frames) if self._looks else [ClipTrack()]
+    sound = heard.result()
+    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+
+  def _largest_face(self, frames: _Frames) -> list[ClipTrack]:
+    seen = self._crop_faces(frames)
+    return [picture_of(seen, self._encode, every_crop=self._every_crop)]
+
+  def _everybody(self, frames: _Frames) -> list[ClipTrack]:
+    seen = self._crop_faces.everybody(frames)
+    return people_of(seen, self._encode, every_crop=self._every_crop)
+
+  def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
+    if not has_sound:
+      return ClipTrack(['no sound in the clip'])
+    if not self._listens:
+      return ClipTrack()
+    return sound_of(path, with_mfcc='audio' in self._modalities)
 
   def _joined(
     self,
@@ -170,11 +193,13 @@ class Extractor:
     sound: ClipTrack,
     seconds: float,
   ) -> ClipFeatures:
-    tracks = {'picture': picture, 'sound': sound}
     # What a browser records does not say how long it is.
-    seconds = seconds or max(track.end for track in tracks.values())
-    warnings = []
-    for (name, track), modality in zip(tracks.items(), MODALITIES, strict=True):
+    seconds = seconds or max(picture.end, sound.end)
+    warnings: list[str] = []
+    for modality, name, track in (
+      ('video', 'picture', picture),
+      ('audio', 'sound', sound),
+    ):
       if modality in self._modalities:
         warnings += track.warnings
         if track.end and track.end < seconds - _LONGEST_SHORTFALL:
@@ -182,56 +207,12 @@ class Extractor:
             f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
           )
     features = ClipFeatures(
-      seconds,
-      tuple(warnings),
-      **picture.arrays,
-      **sound.arrays,
+      seconds, tuple(warnings), **picture.arrays, **sound.arrays
     )
     seen = features.crops is not None and 'video' in self._modalities
     if features.audio is None and not seen:
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
-
-  def stream(self) -> FeatureStream:
-    """Starts the features of frames and samples that come one by one."""
-    seen = 'video' in self._modalities
-    return FeatureStream(self._crop_faces if seen else None, self._encode)
-
-  def _frames(
-    self, path: media.Path
-  ) -> contextlib.AbstractContextManager[_Frames | None]:
-    wanted = 'video' in self._modalities or self._illustrate
-    return media.read_frames(path) if wanted else contextlib.nullcontext()
-
-  def _picture(self, frames: _Frames | None) -> ClipTrack:
-    if frames is None:
-      wanted = 'video' in self._modalities
-      return _missing('picture') if wanted else ClipTrack()
-    return picture_of(
-      self._crop_faces(frames), self._encode, every_crop=self._every_crop
-    )
-
-  def _people(self, frames: _Frames | None) -> list[ClipTrack]:
-    """Of everybody; of nobody, one that tells so."""
-    if frames is None:
-      return [_missing('picture')]
-    return people_of(
-      self._crop_faces.everybody(frames),
-      self._encode,
-      every_crop=self._every_crop,
-    )
-
-  def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
-    if not has_sound:
-      return _missing('sound')
-    wanted = 'audio' in self._modalities
-    if not (wanted or self._illustrate):
-      return ClipTrack()
-    return sound_of(path, with_mfcc=wanted)
-
-
-def _missing(name: str) -> ClipTrack:
-  return ClipTrack([f'no {name} in the clip'])
 
 
 def extract(
@@ -252,6 +233,4 @@ def extract(
   return _extractor(tuple(modalities))(path)
 
 
-@functools.cache
-def _extractor(modalities: tuple[str, ...]) -> Extractor:
-  return Extractor(modalities)
+_extractor = functools.cache(Extractor)

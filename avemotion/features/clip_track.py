@@ -1,6 +1,7 @@
 """A clip's picture and its sound: fields of `ClipFeatures`, and doubts."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def picture_of(
   *,
   every_crop: bool,
 ) -> ClipTrack:
-  """What is seen of one person, as the frames come.
+  """Encodes the face of one person, as the frames come.
 
   Args:
     seen: the face of each frame.
@@ -62,7 +63,7 @@ def people_of(
   *,
   every_crop: bool,
 ) -> list[ClipTrack]:
-  """What is seen of everybody, as the frames come.
+  """Encodes the face of everybody, as the frames come.
 
   Args:
     seen: from `FaceCropper.everybody`.
@@ -71,7 +72,7 @@ def people_of(
 
   Returns:
     The track of each person who is seen for half a second, in the order that
-    they appeared; one that tells so, where there is nobody.
+    they appeared; one with a warning, where there is nobody.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -89,7 +90,7 @@ def people_of(
 
 
 def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
-  """What is heard.
+  """Computes the MFCC and loudness of a clip.
 
   Args:
     path: of the clip.
@@ -116,57 +117,6 @@ def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
   return ClipTrack([], samples / acoustic.SAMPLE_RATE, arrays)
 
 
-class _Crops:
-  """Crops of a clip; where there are too many, every second of them."""
-
-  def __init__(self, most: int | None) -> None:
-    self._most = most
-    self._kept: list[tuple[np.ndarray, np.ndarray]] = []
-    self._every = 1
-    self._frames = 0
-
-  def add(self, found: faces.Faces) -> None:
-    """Keeps some of the next frames' crops."""
-    for crop, seconds in zip(found.crops, found.seconds, strict=True):
-      if self._frames % self._every == 0:
-        self._kept.append((crop.copy(), seconds))
-      self._frames += 1
-      if self._most and len(self._kept) > self._most:
-        self._kept = self._kept[::2]
-        self._every *= 2
-
-  def arrays(self) -> dict[str, np.ndarray]:
-    """As `ClipFeatures` has them."""
-    crops, seconds = zip(*self._kept, strict=True)
-    return {'crops': np.stack(crops), 'crop_seconds': np.array(seconds)}
-
-
-class _Rows:
-  """Rows that come in pieces, held once: joined at the end, it would be twice.
-
-  Of an hour they are 55 MB.
-  """
-
-  def __init__(self) -> None:
-    self._buffer = np.zeros((0, visual.FEATURES), np.float32)
-    self._count = 0
-
-  def add(self, rows: np.ndarray) -> None:
-    """Takes float32[rows, 512]."""
-    end = self._count + len(rows)
-    if end > len(self._buffer):
-      # What is not written yet takes no memory.
-      grown = np.empty((max(end, 2 * self._count), visual.FEATURES), np.float32)
-      grown[: self._count] = self.array()
-      self._buffer = grown
-    self._buffer[self._count : end] = rows
-    self._count = end
-
-  def array(self) -> np.ndarray:
-    """All of them."""
-    return self._buffer[: self._count]
-
-
 class _Picture:
   """A person's faces, encoded as they come; VGG16 waits for no clip's end."""
 
@@ -174,69 +124,76 @@ class _Picture:
     self, encode: visual.VisualEncoder | None, every_crop: bool
   ) -> None:
     self._encode = encode
-    self._crops = _Crops(None if every_crop else _MOST_CROPS)
-    self._waiting: list[faces.FaceOfFrame] = []
-    self._pieces: list[faces.Faces] = []
-    self._video = _Rows()
-    self._last_row = np.zeros((1, visual.FEATURES), np.float32)
+    self._most = math.inf if every_crop else _MOST_CROPS
+    self._kept: list[tuple[np.ndarray, float]] = []  # crops, and when
+    self._step = 1  # frames from one that is kept to the next
+    self._waiting: list[np.ndarray] = []  # crops
+    self._rows: list[np.ndarray] = []  # float32[crops, 512]
+    # Of each frame: found, seconds, score, box.
+    self._frames: list[tuple[float, ...]] = []
     self.found = 0  # Frames that show a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
     """Takes the face of the next frame."""
+    # A frame without a face repeats the last crop, and so its row.
+    if face.found or not self._frames:
+      self._waiting.append(face.crop)
+      if len(self._waiting) == visual.LARGEST_PIECE:
+        self._encode_waiting()
+    if len(self._frames) % self._step == 0:
+      self._kept.append((face.crop, face.seconds))
+      if len(self._kept) > self._most:
+        self._kept = self._kept[::2]
+        self._step *= 2
+    score = face.face.score if face.found else 0
+    self._frames.append((face.found, face.seconds, score, *face.face[:4]))
     self.found += face.found
-    self._waiting.append(face)
-    if len(self._waiting) == visual.LARGEST_PIECE:
-      self._take()
 
-  def _take(self) -> None:
-    piece = faces.stack(self._waiting)
+  def _encode_waiting(self) -> None:
+    if self._encode and self._waiting:
+      self._rows.append(self._encode(np.stack(self._waiting)))
     self._waiting = []
-    if self._encode:
-      # A frame without a face repeats the last crop, and so its row.
-      fresh = piece.found.copy()
-      fresh[0] |= not self._pieces
-      rows = [self._last_row, self._encode(piece.crops[fresh])]
-      self._video.add(np.concatenate(rows)[np.cumsum(fresh)])
-      self._last_row = self._video.array()[-1:]
-    self._crops.add(piece)
-    # A view of no crops would hold them all.
-    without = dataclasses.replace(piece, crops=piece.crops[:0].copy())
-    self._pieces.append(without)
 
   def track(self, end: float | None = None) -> ClipTrack:
-    """All that was seen.
+    """Joins all that was seen.
 
     Args:
       end: time stamp of the clip's last frame, in seconds; None: the last of
         this picture.
     """
-    if self._waiting:
-      self._take()
-    if not self._pieces:
-      return ClipTrack(['no face in any of 0 frames'])
-    found, boxes, scores, seconds = (
-      np.concatenate([getattr(piece, name) for piece in self._pieces])
-      for name in ('found', 'boxes', 'scores', 'seconds')
-    )
+    self._encode_waiting()
+    frames = np.array(self._frames, np.float32).reshape(-1, 7)
+    found = frames[:, 0] > 0
     if not self.found:
       warning = f'no face in any of {len(found)} frames'
-      return ClipTrack([warning], arrays={'face_found': found})
+      arrays = {'face_found': found} if len(found) else {}
+      return ClipTrack([warning], arrays=arrays)
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
+    crops, crop_seconds = zip(*self._kept, strict=True)
     arrays = {
-      'video': self._video.array() if self._encode else None,
-      **self._crops.arrays(),
+      'video': self._video(found) if self._encode else None,
+      'crops': np.stack(crops),
+      'crop_seconds': np.array(crop_seconds, np.float32),
       'face_found': found,
-      'face_box': boxes,
-      'face_score': scores,
-      'frame_seconds': seconds,
+      'face_box': frames[:, 3:],
+      'face_score': frames[:, 2],
+      'frame_seconds': frames[:, 1],
     }
-    last = float(seconds[-1]) if end is None else end
+    last = float(frames[-1, 1]) if end is None else end
     return ClipTrack(doubt, last + 1 / media.FRAMES_PER_SECOND, arrays)
+
+  def _video(self, found: np.ndarray) -> np.ndarray:
+    rows = np.concatenate(self._rows)
+    if len(rows) == len(found):
+      return rows
+    fresh = found.copy()
+    fresh[0] = True
+    return rows[np.cumsum(fresh) - 1]
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-  """Pieces of sound joined to ten seconds and more, and the rest."""
+  """Joins pieces of sound to ten seconds and more, and the rest."""
   waiting: list[np.ndarray] = []
   for piece in pieces:
     waiting.append(piece)

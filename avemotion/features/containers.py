@@ -1,7 +1,4 @@
-"""What a clip's container holds, opened by FFmpeg.
-
-Like `media.py` and `media_writer.py` it knows PyAV; no other file does.
-"""
+"""A clip's container, opened by FFmpeg through PyAV."""
 
 import contextlib
 import os
@@ -24,12 +21,8 @@ class MediaError(ValueError):
   """A file cannot be decoded; the message names it and the reason."""
 
 
-class NoTimeStamp(ValueError):
-  """A packet or a frame does not say when it is shown."""
-
-
 def tracks(path: Path) -> tuple[bool, bool, float]:
-  """What a clip holds, without decoding it.
+  """Reads what a clip holds, without decoding it.
 
   Args:
     path: anything that FFmpeg opens.
@@ -48,7 +41,7 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
 
 
 def length(path: Path) -> float:
-  """How long a clip of a stranger is, without decoding any of it.
+  """Measures how long a clip of a stranger is, without decoding any of it.
 
   No header is believed: what counts is when the last packet is shown. Only
   containers are read that say so, and that have FFmpeg open no other file.
@@ -131,10 +124,10 @@ def start_of(container: 'av.container.InputContainer') -> float:
 
 def seconds_of(
   of: 'av.Packet | av.VideoFrame | av.AudioFrame', start: float
-) -> float:
-  """When it is shown, since the clip's start; or raises `NoTimeStamp`."""
+) -> float | None:
+  """When it is shown, since the clip's start; None: it does not say."""
   if of.pts is None or of.time_base is None:
-    raise NoTimeStamp
+    return None
   return float(of.pts * of.time_base) - start
 
 

@@ -3,18 +3,17 @@
 The only file that knows MediaPipe. The detector is BlazeFace, short range
 (Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
 carry it.
+
+Where TensorFlow is installed MediaPipe imports it, to mark its documentation:
+3.5 s and 0.5 GB of each process that looks at faces. Without, it does not.
 """
 
 import contextlib
-import dataclasses
 import os
 import pathlib
-import sys
-import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,12 +28,8 @@ MIN_SCORE = 0.5
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
 
 
-_NO_FACE = Face(0, 0, 0, 0, 0)
-_NOTHING = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-
-
 class FaceOfFrame(NamedTuple):
-  """What a frame of a clip says of the face.
+  """The face in a frame of a clip.
 
   Attributes:
     crop: uint8[48, 48, 3], RGB. A frame without a face repeats the last crop;
@@ -51,36 +46,16 @@ class FaceOfFrame(NamedTuple):
   seconds: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Faces:
-  """The face of each frame of a clip.
-
-  Attributes:
-    crops: uint8[frames, 48, 48, 3], RGB.
-    found: bool[frames], whether the frame itself shows a face.
-    boxes: float32[frames, 4], left, top, width, height in pixels of the face
-      that the crop is of; zeros before the first.
-    scores: float32[frames], 0 to 1, of the detector; 0 where nothing was found.
-    seconds: float32[frames], time stamps.
-  """
-
-  crops: np.ndarray
-  found: np.ndarray
-  boxes: np.ndarray
-  scores: np.ndarray
-  seconds: np.ndarray
+_NONE_YET = FaceOfFrame(
+  np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8), Face(0, 0, 0, 0, 0), False, 0.0
+)
 
 
 class FaceCropper:
-  """Keeps the detector loaded.
-
-  It is freed by `close()`, by leaving a `with` block, or with the object.
-  """
+  """Keeps the detector loaded; `close()` frees it, or the object's end."""
 
   def __init__(self) -> None:
     with _quiet():
-      # Imported here: MediaPipe is heavy, and its C++ prints as it loads.
-      _stand_in_for_documentation_tools()
       import mediapipe
       from mediapipe.tasks import python as tasks
       from mediapipe.tasks.python import vision
@@ -96,7 +71,7 @@ class FaceCropper:
       )
       self.close = weakref.finalize(self, _free, self._detector)
       # The first frame sets up the inference engine, which prints too.
-      self._detector.detect(self._image(np.zeros((128, 128, 3), np.uint8)))
+      self.detect(np.zeros((128, 128, 3), np.uint8))
 
   def __call__(
     self, frames: Iterable[tuple[float, np.ndarray]]
@@ -115,7 +90,7 @@ class FaceCropper:
 
   def stream(self) -> 'FaceStream':
     """Starts a stream of frames, of which one face is followed."""
-    return FaceStream(self.detect)
+    return FaceStream(self)
 
   def everybody(
     self, frames: Iterable[tuple[float, np.ndarray]]
@@ -141,7 +116,7 @@ class FaceCropper:
         if face is None:
           continue
         if person == len(last):
-          last.append((index - 1, FaceOfFrame(_NOTHING, _NO_FACE, False, 0)))
+          last.append((index - 1, _NONE_YET))
         before, seen = last[person]
         known += [
           (person, seen._replace(found=False, seconds=missed))
@@ -153,7 +128,7 @@ class FaceCropper:
       yield seconds, known
 
   def detect(self, image: np.ndarray) -> list[Face]:
-    """All faces of an image.
+    """Finds all faces of an image.
 
     Args:
       image: uint8[height, width, 3], RGB.
@@ -165,25 +140,14 @@ class FaceCropper:
       for box, score in [(found.bounding_box, found.categories[0].score)]
     ]
 
-  def __enter__(self) -> Self:
-    return self
-
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
-    self.close()
-
 
 class FaceStream:
   """The face of a stream's frames, one by one; from `FaceCropper.stream`."""
 
-  def __init__(self, detect: Callable[[np.ndarray], list[Face]]) -> None:
-    self._detect = detect
+  def __init__(self, cropper: FaceCropper) -> None:
+    self._detect = cropper.detect
     self._followed = tracking.LargestFace()
-    self._last = FaceOfFrame(_NOTHING, _NO_FACE, False, 0.0)
+    self._last = _NONE_YET
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Looks for the face in the next frame.
@@ -202,16 +166,6 @@ class FaceStream:
       else FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
     )
     return self._last
-
-
-def _free(detector: Any) -> None:
-  """Closes MediaPipe's detector, at the interpreter's end too.
-
-  Its own destructor fails there, because its thread is gone already.
-  """
-  with _quiet(), contextlib.suppress(RuntimeError):
-    detector.close()
-  detector._handle = None  # Its destructor closes what has one.
 
 
 def crop_square(
@@ -243,37 +197,23 @@ def crop_square(
   return np.asarray(square)
 
 
-def stack(faces: Sequence[FaceOfFrame]) -> Faces:
-  """The frames of a clip, or of a part of it, as arrays."""
-  found = np.array([each.found for each in faces], bool)
-  boxes = np.array([each.face for each in faces], np.float32)
-  boxes = boxes.reshape(-1, len(_NO_FACE))
-  crops = np.array([each.crop for each in faces], np.uint8)
-  return Faces(
-    crops.reshape(-1, CROP_SIZE, CROP_SIZE, 3),
-    found,
-    boxes[:, :4],
-    np.where(found, boxes[:, 4], np.float32(0)),
-    np.array([each.seconds for each in faces], np.float32),
-  )
+def _free(detector: Any) -> None:
+  """Closes MediaPipe's detector, at the interpreter's end too.
 
-
-def _stand_in_for_documentation_tools() -> None:
-  """Spares MediaPipe an import of TensorFlow: 3 s and 0.6 GB of each process.
-
-  This module of MediaPipe's imports it, where it is installed, for a decorator
-  that marks what the published documentation leaves out.
+  Its own destructor fails there, because its thread is gone already.
   """
-  module = types.ModuleType('mediapipe.tasks.python.core.optional_dependencies')
-  module.doc_controls = types.SimpleNamespace(  # type: ignore[attr-defined]
-    do_not_generate_docs=lambda function: function
-  )
-  sys.modules.setdefault(module.__name__, module)
+  with _quiet(), contextlib.suppress(RuntimeError):
+    detector.close()
+  detector._handle = None  # Its destructor closes what has one.
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-  """Keeps C++ libraries, which ignore sys.stderr, from printing."""
+  """Drops what is written to standard error.
+
+  LiteRT writes seven lines as a detector loads and one as it is freed, to a
+  user who asked for an emotion; its logger cannot be set from Python.
+  """
   saved = os.dup(2)
   try:
     with open(os.devnull, 'w') as devnull:

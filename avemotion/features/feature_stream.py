@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from avemotion.features import faces
 from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.faces import FaceCropper, FaceOfFrame
 from avemotion.features.media import FrameSampler
 from avemotion.features.visual import (
   CROP_SHAPE,
@@ -24,7 +24,7 @@ class FrameBatch:
 
   def __init__(self, encode: VisualEncoder) -> None:
     self._encode = encode
-    self._faces: list[faces.Faces] = []
+    self._faces: list[FaceOfFrame] = []
     self._times: list[int] = []
     self._encoded = np.zeros((0, FEATURES), np.float32)
 
@@ -39,10 +39,9 @@ class FrameBatch:
   @property
   def span(self) -> tuple[float, float]:
     """When the first and the last frame are shown, in seconds."""
-    first, last = self._faces[0], self._faces[-1]
-    return float(first.seconds[0]), float(last.seconds[0])
+    return self._faces[0].seconds, self._faces[-1].seconds
 
-  def add(self, face: faces.Faces, times: int) -> None:
+  def add(self, face: FaceOfFrame, times: int) -> None:
     """Takes the next frame, which is so many rows."""
     self._faces.append(face)
     self._times.append(times)
@@ -59,13 +58,11 @@ class FrameBatch:
     """
     fresh = self._faces[len(self._encoded) :]
     if fresh:
-      crops = np.concatenate([face.crops for face in fresh])
-      self._encoded = np.concatenate([self._encoded, self._encode(crops)])
-    times = self._times[:frames]
-    seconds, found = (
-      np.concatenate([getattr(face, name) for face in self._faces[:frames]])
-      for name in ('seconds', 'found')
-    )
+      rows = self._encode(np.stack([face.crop for face in fresh]))
+      self._encoded = np.concatenate([self._encoded, rows])
+    faces, times = self._faces[:frames], self._times[:frames]
+    seconds = np.array([face.seconds for face in faces], np.float32)
+    found = np.array([face.found for face in faces], bool)
     return (
       np.repeat(self._encoded[:frames], times, axis=0),
       np.repeat(seconds, times),
@@ -82,9 +79,7 @@ class FeatureStream:
   """
 
   def __init__(
-    self,
-    crop_faces: faces.FaceCropper | None,
-    encode: VisualEncoder | None,
+    self, crop_faces: FaceCropper | None, encode: VisualEncoder | None
   ) -> None:
     """Starts a stream.
 
@@ -123,11 +118,16 @@ class FeatureStream:
       Whether it is one of the 7.5 a second that are looked at.
 
     Raises:
-      ValueError: the image or its time is not as above.
+      ValueError: the image or its time is not as above, or the stream is not
+        looked at.
     """
     if self._faces is None or self.frames is None:
       raise ValueError('this stream is not looked at')
-    _check(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+      raise ValueError(
+        'expected an image uint8[height, width, 3], got'
+        f' {image.dtype}{list(image.shape)}'
+      )
     if not seconds > self._last_seconds:
       raise ValueError(
         'a frame must be later than the one before, at'
@@ -136,15 +136,13 @@ class FeatureStream:
     self._last_seconds = seconds
     times = self._sampler.push(seconds)
     if times:
-      face = faces.stack([self._faces.push(seconds, image)])
-      self.frames.add(face, times)
+      self.frames.add(self._faces.push(seconds, image), times)
     return times > 0
 
-  def take_frames(self) -> FrameBatch:
+  def take_frames(self) -> FrameBatch | None:
     """The frames so far; later ones are others."""
-    if self.frames is None or self._encode is None:
-      raise ValueError('this stream is not looked at')
-    taken, self.frames = self.frames, FrameBatch(self._encode)
+    taken = self.frames
+    self.frames = FrameBatch(self._encode) if self._encode else None
     return taken
 
   def warm_up(self) -> None:
@@ -152,11 +150,3 @@ class FeatureStream:
     if self._encode is not None:
       for size in PADDED_FRAMES:
         self._encode(np.zeros((size, *CROP_SHAPE), np.uint8))
-
-
-def _check(image: np.ndarray) -> None:
-  if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-    raise ValueError(
-      'expected an image uint8[height, width, 3], got'
-      f' {image.dtype}{list(image.shape)}'
-    )

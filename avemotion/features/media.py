@@ -12,7 +12,6 @@ from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.ahead import ahead
 from avemotion.features.containers import (
   MediaError,
-  NoTimeStamp,
   Path,
   decoded,
   opened,
@@ -58,17 +57,7 @@ def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
     a frame, it raises `MediaError`.
   """
   with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
-    yield _images(frames)
-
-
-def _images(
-  frames: Iterable[tuple[float, 'av.VideoFrame']],
-) -> Iterator[tuple[float, np.ndarray]]:
-  shown: av.VideoFrame | None = None
-  for seconds, frame in frames:
-    if frame is not shown:
-      shown, image = frame, _upright(frame)
-    yield seconds, image
+    yield ((seconds, _upright(frame)) for seconds, frame in frames)
 
 
 def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
@@ -89,15 +78,18 @@ def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
 
 def _expected_seconds(path: Path) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
-  seconds: list[float] = []
+  seconds = []
   with opened(path) as container:
     stream = picture_stream(path, container)
     start = start_of(container)
     try:
       for packet in container.demux(stream):
         if packet.size and not packet.is_discard:
-          seconds.append(seconds_of(packet, start))
-    except (NoTimeStamp, av.error.FFmpegError, OSError):
+          time = seconds_of(packet, start)
+          if time is None:
+            return []
+          seconds.append(time)
+    except (av.error.FFmpegError, OSError):
       return []
   return [
     time for time, _ in _sampled((time, None) for time in sorted(seconds))
@@ -165,9 +157,8 @@ def _frames(
         yield packet
 
     for index, frame in enumerate(decoded(path, stream, packets())):
-      try:
-        seconds = seconds_of(frame, start)
-      except NoTimeStamp:
+      seconds = seconds_of(frame, start)
+      if seconds is None:
         seconds = index / float(stream.average_rate or 30)
       yield seconds, frame
 
@@ -226,7 +217,9 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
   """
   known = 0
   for seconds, chunk in _resampled(path):
-    missing = _missing_samples(seconds, known)
+    hole = 0.0 if seconds is None else seconds - known / SAMPLE_RATE
+    is_hole = _SHORTEST_HOLE < hole < _LONGEST_HOLE
+    missing = round(hole * SAMPLE_RATE) if is_hole else 0
     # A hole may be of minutes, and is not held as a whole either.
     for begin in range(0, missing, SAMPLE_RATE):
       yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
@@ -264,20 +257,7 @@ def _resampled(
     frames = decoded(path, stream, container.demux(stream))
     for frame in itertools.chain(frames, [None]):
       for chunk in resampler.resample(frame):
-        try:
-          seconds = seconds_of(chunk, start)
-        except NoTimeStamp:
-          seconds = None
-        yield seconds, chunk.to_ndarray()
-
-
-def _missing_samples(seconds: float | None, known: int) -> int:
-  """Samples between those that are known and the next, if it is a real hole."""
-  if seconds is None:
-    return 0
-  hole = seconds - known / SAMPLE_RATE
-  is_hole = _SHORTEST_HOLE < hole < _LONGEST_HOLE
-  return round(hole * SAMPLE_RATE) if is_hole else 0
+        yield seconds_of(chunk, start), chunk.to_ndarray()
 
 
 def _upright(frame: 'av.VideoFrame') -> np.ndarray:

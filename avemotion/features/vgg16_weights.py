@@ -3,13 +3,12 @@
 import collections
 import dataclasses
 import hashlib
-import importlib
 import importlib.metadata
 import os
 import pathlib
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -26,8 +25,7 @@ LPIPS_SHA256 = (
 )
 
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
-_ZIP_MAGIC = b'PK'
-_PICKLE_MAGIC = b'\x80'
+_ZIP_MAGIC, _PICKLE_MAGIC = b'PK', b'\x80'
 
 # NumPy 2 calls the module of _reconstruct numpy._core.
 _PICKLE_NAMES = {
@@ -51,7 +49,7 @@ class WeightsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-  """What weights want of a picture: `(pixels * scale - mean) / std`.
+  """A picture's preprocessing, `(pixels * scale - mean) / std`.
 
   Attributes:
     channels: 'RGB' or 'BGR', the order of the weights, `mean` and `std`.
@@ -122,29 +120,32 @@ def load_vgg16_weights(
     convolutions, preprocessing = _read_torch(path), TORCHVISION
     kind = 'torchvision'
   else:
-    raise WeightsError(
-      f'{path}: expected Keras weights (HDF5) or a torch state dict (zip or '
-      f'pickle), got a file that begins with {magic!r}. {_SAVE}'
+    raise _error(
+      path,
+      'Keras weights (HDF5) or a torch state dict (zip or pickle)',
+      f'a file that begins with {magic!r}',
     )
   params = _to_params(convolutions, path)
   return Vgg16Weights(params, preprocessing, f'{kind} weights, {path.name}')
+
+
+def _error(
+  path: str | os.PathLike[str], expected: str, got: object, advice: str = _SAVE
+) -> WeightsError:
+  return WeightsError(f'{path}: expected {expected}, got {got}. {advice}')
 
 
 def _installed_path() -> pathlib.Path:
   try:
     distribution = importlib.metadata.distribution(LPIPS_PACKAGE)
   except importlib.metadata.PackageNotFoundError as error:
-    raise WeightsError(
-      f'{LPIPS_FILE}: expected the package {LPIPS_PACKAGE}, which carries '
-      f'the ImageNet weights, got none installed. {_REINSTALL}'
-    ) from error
+    expected = f'the package {LPIPS_PACKAGE}, which carries ImageNet weights'
+    raise _error(LPIPS_FILE, expected, 'none installed', _REINSTALL) from error
   path = pathlib.Path(str(distribution.locate_file(LPIPS_FILE)))
   _read_magic(path)
   if (digest := _sha256(path)) != LPIPS_SHA256:
-    raise WeightsError(
-      f'{path}: expected sha256 {LPIPS_SHA256}, got {digest}: the file is '
-      f'damaged or of another version of {LPIPS_PACKAGE}. {_REINSTALL}'
-    )
+    got = f'{digest}: the file is damaged or of another version'
+    raise _error(path, f'sha256 {LPIPS_SHA256}', got, _REINSTALL)
   return path
 
 
@@ -153,15 +154,9 @@ def _read_magic(path: pathlib.Path) -> bytes:
     with path.open('rb') as file:
       magic = file.read(len(_HDF5_MAGIC))
   except OSError as error:
-    raise WeightsError(
-      f'{path}: expected a weights file, got: {error.strerror}. Check the '
-      f'path. {_SAVE}'
-    ) from error
+    raise _error(path, 'a weights file', error.strerror) from error
   if not magic:
-    raise WeightsError(
-      f'{path}: expected a weights file, got zero bytes. Copy or download it '
-      'again.'
-    )
+    raise _error(path, 'a weights file', 'zero bytes')
   return magic
 
 
@@ -184,37 +179,23 @@ def _read_lpips(path: pathlib.Path) -> _Convolutions:
     with path.open('rb') as file:
       layers = _ArrayUnpickler(file).load()['VGG16_0']
   except pickle.UnpicklingError as error:
-    raise WeightsError(
-      f'{path}: expected a pickle of NumPy arrays, got: {error}. Do not use '
-      f'this file. {_REINSTALL}'
-    ) from error
-  names = [f'Conv_{index}' for index in range(len(vgg16.convolution_names()))]
-  return {name: layers[name] for name in names}
+    raise _error(path, 'a pickle of arrays', error, _REINSTALL) from error
+  return dict(sorted(layers.items(), key=_natural_order))
 
 
 def _read_keras(path: pathlib.Path) -> _Convolutions:
   try:
     import h5py  # Only Keras's files need it.
   except ImportError as error:
-    raise WeightsError(
-      f'{path}: expected h5py, to read a Keras file, got none installed. Run: '
-      "pip install 'avemotion[data]'"
-    ) from error
+    advice = "Run: pip install 'avemotion[data]'"
+    expected = 'h5py, to read a Keras file'
+    raise _error(path, expected, 'none installed', advice) from error
   try:
     with h5py.File(path) as file:
-      convolutions = _find_keras_convolutions(file)
+      return _find_keras_convolutions(file)
   except (OSError, RuntimeError, KeyError) as error:
-    raise WeightsError(
-      f'{path}: expected Keras weights, got an HDF5 file that cannot be read: '
-      f'{error}. Copy or download it again.'
-    ) from error
-  expected = len(vgg16.convolution_names())
-  if len(convolutions) != expected:
-    raise WeightsError(
-      f'{path}: expected the {expected} convolutions of VGG16, got '
-      f'{len(convolutions)}: {", ".join(convolutions) or "none"}. {_SAVE}'
-    )
-  return convolutions
+    got = f'an HDF5 file that cannot be read: {error}'
+    raise _error(path, 'Keras weights', got, 'Copy it again.') from error
 
 
 def _find_keras_convolutions(file: Any) -> _Convolutions:
@@ -247,70 +228,59 @@ def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
 
 
 def _read_torch(path: pathlib.Path) -> _Convolutions:
-  state = _load_torch_state(path)
-  convolutions: _Convolutions = {}
-  for index in _torchvision_indices():
-    layer = convolutions[f'features.{index}'] = {}
-    if (weight := state.get(f'features.{index}.weight')) is not None:
+  """Reads the layers 'features.0', 'features.2', ….
+
+  The names in between are ReLUs and poolings, which have no weights.
+  """
+  layers: _Convolutions = collections.defaultdict(dict)
+  for name, value in _load_torch_state(path).items():
+    layer, _, part = name.rpartition('.')
+    if layer.startswith('features.') and part == 'weight' and value.ndim == 4:
       # Torch's kernels are [out, in, height, width].
-      layer['kernel'] = weight.float().permute(2, 3, 1, 0).numpy()
-    if (bias := state.get(f'features.{index}.bias')) is not None:
-      layer['bias'] = bias.float().numpy()
-  return convolutions
+      layers[layer]['kernel'] = value.float().permute(2, 3, 1, 0).numpy()
+    elif layer.startswith('features.') and part == 'bias':
+      layers[layer]['bias'] = value.float().numpy()
+  return dict(sorted(layers.items(), key=_natural_order))
 
 
 def _load_torch_state(path: pathlib.Path) -> Mapping[str, Any]:
   try:
-    torch = importlib.import_module('torch')
+    import torch
   except ImportError as error:
-    raise WeightsError(
-      f'{path}: expected torch, to read what looks like a torch file, got none '
-      "installed. Run: pip install 'avemotion[torch]'"
-    ) from error
+    advice = "Run: pip install 'avemotion[torch]'"
+    expected = 'torch, to read what looks like a torch file'
+    raise _error(path, expected, 'none installed', advice) from error
   try:
     state = torch.load(path, map_location='cpu', weights_only=True)
   # Torch raises errors of many kinds at a damaged or hostile file.
   except Exception as error:
-    raise WeightsError(
-      f'{path}: expected a torch state dict, got a file that torch refuses to '
-      f'read as tensors only ({type(error).__name__}). {_SAVE}'
-    ) from error
+    kind = type(error).__name__
+    got = f'a file that torch refuses to read as tensors only ({kind})'
+    raise _error(path, 'a torch state dict', got) from error
   if not isinstance(state, Mapping):
-    raise WeightsError(
-      f'{path}: expected a torch state dict, got a {type(state).__name__}. '
-      f'{_SAVE}'
-    )
+    raise _error(path, 'a torch state dict', f'a {type(state).__name__}')
   return {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
-
-
-def _torchvision_indices() -> Iterator[int]:
-  """Places of the convolutions among ReLUs and poolings in `features`."""
-  index = 0
-  for convolutions, _ in vgg16.BLOCKS:
-    for _ in range(convolutions):
-      yield index
-      index += 2
-    index += 1
 
 
 def _to_params(
   convolutions: _Convolutions, path: pathlib.Path
 ) -> dict[str, dict[str, np.ndarray]]:
   """Renames layers to VGG16's submodules once their shapes agree."""
+  names = vgg16.convolution_names()
+  if len(convolutions) != len(names):
+    found = ', '.join(convolutions) or 'none'
+    expected = f'the {len(names)} convolutions of VGG16'
+    raise _error(path, expected, f'{len(convolutions)}: {found}')
   side = vgg16.SMALLEST_SIDE
   shapes = jax.eval_shape(
     vgg16.VGG16().init, jax.random.key(0), jnp.zeros((1, side, side, 3))
   )['params']
   params: dict[str, dict[str, np.ndarray]] = {}
-  for name, (found, layer) in zip(
-    vgg16.convolution_names(), convolutions.items(), strict=True
-  ):
+  for name, (found, layer) in zip(names, convolutions.items(), strict=True):
     for part, wanted in shapes[name].items():
-      if part not in layer or layer[part].shape != wanted.shape:
-        got = layer[part].shape if part in layer else 'nothing'
-        raise WeightsError(
-          f'{path}: expected the {part} of {name} with shape {wanted.shape}, '
-          f'got {got} at {found}: not the weights of VGG16. {_SAVE}'
-        )
+      got = layer[part].shape if part in layer else 'nothing'
+      if got != wanted.shape:
+        expected = f'the {part} of {name} with shape {wanted.shape}'
+        raise _error(path, expected, f'{got} at {found}')
     params[name] = {k: np.asarray(layer[k], np.float32) for k in shapes[name]}
   return params

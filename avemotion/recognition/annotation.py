@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from avemotion.emotions import COLOURS
-from avemotion.features import containers, media, media_writer
+from avemotion.features import containers, media
+from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.windows import step_ends
 

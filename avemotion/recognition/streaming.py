@@ -186,8 +186,8 @@ class Session:
 
   def _take_frames(self) -> None:
     """Encodes the frames that wait."""
-    if self._features.frames:
-      taken = self._features.take_frames()
+    taken = self._features.take_frames()
+    if taken:
       self._tracks = _with_frames(self._tracks, taken, len(taken))
 
   def _join(self, modality: str, track: Track) -> None:

@@ -155,9 +155,7 @@ class _Pictures:
     return rows
 
   def _rows(self, seconds: Sequence[float], pictures: np.ndarray) -> np.ndarray:
-    found = faces.stack(
-      list(self._crop_faces(zip(seconds, pictures, strict=True)))
-    )
-    if not found.found.any():  # As `features.clip`: nobody is seen.
+    seen = [*self._crop_faces(zip(seconds, pictures, strict=True))]
+    if not any(face.found for face in seen):  # As `features.clip`: nobody.
       return np.zeros((0, self.width), np.float32)
-    return self._encode(found.crops)
+    return self._encode(np.stack([face.crop for face in seen]))

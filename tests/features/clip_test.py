@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from avemotion.features import acoustic, containers, media, media_writer
+from avemotion.features import acoustic, containers, media
 from avemotion.features import clip as clip_lib
+from avemotion.recognition import media_writer
 from avemotion.synthetic import corpus
 from avemotion.synthetic import face as drawn_face
 

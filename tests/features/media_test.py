@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from avemotion.features import containers, media, media_writer
+from avemotion.features import containers, media
+from avemotion.recognition import media_writer
 from avemotion.synthetic import corpus
 
 

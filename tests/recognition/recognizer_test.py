@@ -12,8 +12,8 @@ from small_model import LABELS, make_clip, make_model
 from avemotion.data import silence
 from avemotion.features import media
 from avemotion.features.clip import ClipError, extract
-from avemotion.features.media_writer import write_clip
 from avemotion.recognition import windows
+from avemotion.recognition.media_writer import write_clip
 from avemotion.recognition.prediction import ClipFailure
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.training import checkpoints

@@ -19,8 +19,7 @@ import sys
 from absl import flags
 
 from avemotion.apps.commands.command_line import Command
-from avemotion.features import media_writer
-from avemotion.recognition import annotation
+from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
 from avemotion.training import compilation
 

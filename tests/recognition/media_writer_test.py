@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from avemotion.features import containers, media, media_writer
+from avemotion.features import containers, media
+from avemotion.recognition import media_writer
 
 
 def frames(seconds, size=(64, 48)):
@@ -117,7 +118,8 @@ def test_what_fails_midway_leaves_the_file_before_and_no_half(tmp_path):
 _ON_A_SMALL_DISK = """
 import resource, sys
 import numpy as np
-from avemotion.features import media, media_writer
+from avemotion.features import media
+from avemotion.recognition import media_writer
 
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit))

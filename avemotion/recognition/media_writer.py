@@ -1,6 +1,6 @@
 """Encode a clip: frames as they are shown, and sound.
 
-Like `containers.py` and `media.py` it knows PyAV; no other file does.
+Like `features/containers.py` and `features/media.py` it knows PyAV.
 """
 
 import itertools
@@ -70,23 +70,18 @@ def write_clip(
     with av.open(
       str(partial), 'w', format=_CONTAINERS[path.suffix.lower()]
     ) as container:
-      _encode(container, _pictures(frames), _sounds(sound))
+      _encode(path, container, _pictures(frames), _sounds(sound))
     partial.replace(path)
   except (av.error.FFmpegError, OSError) as error:
     raise MediaError(
       f'{path}: cannot be written ({error.strerror or error})'
     ) from error
-  except _NothingToWrite as error:
-    raise MediaError(f'{path}: there is no frame to write') from error
   finally:
     partial.unlink(missing_ok=True)
 
 
-class _NothingToWrite(ValueError):
-  """There is no frame."""
-
-
 def _encode(
+  path: pathlib.Path,
   container: 'av.container.OutputContainer',
   pictures: Iterator['av.VideoFrame'],
   sounds: Iterator['av.AudioFrame'],
@@ -94,7 +89,7 @@ def _encode(
   """Adds the streams that the first frames ask for, and encodes all."""
   picture, sound = next(pictures, None), next(sounds, None)
   if picture is None:
-    raise _NothingToWrite
+    raise MediaError(f'{path}: there is no frame to write')
   tracks: list[tuple[Any, Iterator[Any]]] = [
     (
       _picture_stream(container, picture),
