@@ -146,7 +146,7 @@ def stage_seconds(
     return value
 
   def crops_of(frames: _Frames) -> np.ndarray:
-    return faces.stack(list(crop_faces(frames))).crops
+    return np.stack([face.crop for face in crop_faces(frames)])
 
   def encode_directly(crops: np.ndarray) -> None:
     jax.block_until_ready(
