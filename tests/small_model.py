@@ -4,7 +4,12 @@ import jax
 
 from avemotion.synthetic import corpus
 from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import (
+  AudioConfig,
+  Config,
+  ModelConfig,
+  VideoConfig,
+)
 
 LABELS = ('calm', 'happy', 'angry')
 WIDTHS = {'video': 512, 'audio': 40}
@@ -14,9 +19,8 @@ def make_model(modalities=('video', 'audio'), feature_dims=None):
   config = Config(
     model=ModelConfig(
       modalities=modalities,
-      video_features=8,
-      audio_features=8,
-      audio_layers=2,
+      video=VideoConfig(features=8),
+      audio=AudioConfig(features=8, num_layers=2),
       dense_features=8,
     )
   )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from avemotion.evaluation import metrics, paper
+from avemotion.evaluation import metrics, old_config, paper
 
 # Keys of result.json, and the type of each.
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -134,6 +134,7 @@ def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   path = directory / 'result.json'
   summary = _read(path, json.loads)
   _check_summary(path, summary, scored)
+  summary['config'] = old_config.translated(summary['config'])
   label_names = paper.class_order(summary['label_names'])
   fold = FoldOutputs(
     directory,

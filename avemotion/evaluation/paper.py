@@ -82,8 +82,10 @@ class Row:
     values: dict[str, Any] = {'modalities': self.modalities}
     for name in self.modalities:
       branch = getattr(self, name)
-      values[f'{name}_layers'] = branch.layers
-      values[f'{name}_features'] = branch.features
+      values[name] = {
+        'num_layers': branch.layers,
+        'features': branch.features,
+      }
     return values | {
       'dense_features': _DENSE_FEATURES,
       'batch_norm': self.batch_norm,
@@ -162,7 +164,16 @@ def table_of(models: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
 def is_row(model: Mapping[str, Any], row: Row) -> bool:
   """Whether a model's configuration is that of a row."""
   given = {**model, 'modalities': tuple(model['modalities'])}
-  return all(given.get(key) == value for key, value in row.model.items())
+  return _holds(given, row.model)
+
+
+def _holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+  return all(
+    _holds(given.get(key, {}), value)
+    if isinstance(value, Mapping)
+    else given.get(key) == value
+    for key, value in wanted.items()
+  )
 
 
 def differences(
@@ -188,7 +199,7 @@ def differences(
     sources[name].startswith(_SOURCES[name]) for name in row.modalities
   )
   if 'audio' in row.modalities:
-    features &= model.get('audio_coefficients') == _COEFFICIENTS
+    features &= model['audio'].get('num_inputs') == _COEFFICIENTS
   same = {
     'other features': features,
     'other protocol': protocol == row.protocol,
@@ -213,7 +224,7 @@ def describe_model(model: Mapping[str, Any]) -> str:
   What every model of the paper has alike is said only where it is otherwise.
   """
   branches = {
-    name: str(GRULayers(model[f'{name}_layers'], model[f'{name}_features']))
+    name: str(GRULayers(model[name]['num_layers'], model[name]['features']))
     for name in model['modalities']
   }
   if len(branches) > 1:

@@ -76,7 +76,7 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
       ' was trained on; avemotion makes none like them of a clip'
     )
   if modality == 'audio':
-    used = origin.model.config.model.audio_coefficients
+    used = origin.model.config.model.audio.num_inputs
     first = f', of which it uses the first {used}' if used else ''
     return f'{shape}: {_MFCC}{first}'
   seen = _VGG16.format(

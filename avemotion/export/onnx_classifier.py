@@ -73,8 +73,8 @@ class OnnxBranch:
       modality: 'video' or 'audio'.
     """
     self._graph = graph
-    self._modality = modality
     self._config = model.config.model
+    self._own = getattr(self._config, modality)
     self._params = model.variables['params'][modality]
     width = model.feature_dims[modality]
     shape = ('batch', f'{modality}_time', width)
@@ -88,7 +88,7 @@ class OnnxBranch:
     x = graph.add('Transpose', standardised, perm=(1, 0, 2))  # T B D
     self._mask = self._step_mask(x)
     x = self._relative(x)
-    for layer in range(self._setting('layers')):
+    for layer in range(self._own.num_layers):
       x, last = self._gru(x, self._params[f'gru_{layer}']['cell'])
     pooled = [self._pooled(kind, x, last) for kind in self._config.pooling]
     layers = self._params['dense']
@@ -120,10 +120,9 @@ class OnnxBranch:
 
   def _relative(self, x: str) -> str:
     """Takes the clip's mean off, and adds deltas, where the branch does."""
-    if self._setting('cmn'):
+    if self._own.cmn:
       x = self._graph.add('Sub', x, self._weighted_mean(x, self._mask))
-    # Of MFCC alone, see EmotionClassifier.
-    if self._modality == 'audio' and self._config.audio_deltas:
+    if self._own.deltas:
       first, but_last = self._between(x, 0, 1), self._between(x, 0, -1)
       before = self._graph.add('Concat', first, but_last, axis=0)
       change = self._graph.add('Sub', x, before)
@@ -200,9 +199,6 @@ class OnnxBranch:
 
   def _axes(self, axis: int) -> str:
     return self._graph.constant([axis], np.int64)
-
-  def _setting(self, name: str) -> Any:
-    return getattr(self._config, f'{self._modality}_{name}')
 
 
 def _dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:

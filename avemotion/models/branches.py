@@ -2,7 +2,7 @@
 
 Both are stacked GRU layers, whose last state goes through a dense layer and
 batch normalisation (equations 5–8); they differ in sizes and in what they read.
-What a branch may do beyond the paper is off unless it is asked for.
+Options that the paper does not have are off by default.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from avemotion.models.pooling import Pooling, mean_over_time
 
 
 class Standardize(nn.Module):
-  """Takes off a mean and divides by a standard deviation for each feature.
+  """Subtracts a mean from each feature and divides by a standard deviation.
 
-  The two live in the variable collection `statistics`, which is not trained:
-  they are measured on a fold's training clips and travel in the checkpoint.
-  Until they are set the module is the identity.
+  Both are in the variable collection `statistics`, which is not trained: they
+  are measured on a fold's training clips, and saved in its checkpoint. Until
+  they are set the module is the identity.
   """
 
   @nn.compact
@@ -41,7 +41,8 @@ class _Branch(nn.Module):
     num_layers: GRU layers.
     num_inputs: reads the first so many input features only, such as the
       paper's 13 of the 40 MFCC that are stored; None: all.
-    cmn: whether the clip's own mean is taken off each feature.
+    cmn: whether the clip's own mean is taken off each feature (cepstral mean
+      normalisation).
     deltas: whether each step's change is read beside it.
     pooling: what is kept of the last layer's states, see
       `avemotion.models.pooling.Pooling`; the paper keeps the last one.
@@ -50,8 +51,8 @@ class _Branch(nn.Module):
     dropout_rate: share of units dropped between layers while training.
     use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
     dtype: of the computation, such as jnp.bfloat16; parameters are float32.
-    pallas: whether the GRU layers loop in a kernel for TPUs, see
-      `avemotion.models.recurrence`.
+    recurrence: how the GRU layers loop over time, see
+      `avemotion.models.gru.GRU.implementation`.
   """
 
   features: int
@@ -65,7 +66,7 @@ class _Branch(nn.Module):
   dropout_rate: float = 0.0
   use_bias: bool = False
   dtype: Any = None
-  pallas: bool = False
+  recurrence: str = 'fused'
 
   @nn.compact
   def __call__(
@@ -75,13 +76,13 @@ class _Branch(nn.Module):
     *,
     train: bool = False,
   ) -> jax.Array:
-    """Sequences to one vector each.
+    """Encodes each sequence as one vector.
 
     Args:
       inputs: float32[batch, time, features], as extracted.
-      lengths: int32[batch], valid steps, or int32[batch, points] to know the
-        branch's answer after each of several numbers of steps (a mean that is
-        taken off is of all that is valid at any of them). None: all.
+      lengths: int32[batch], valid steps, or int32[batch, points] for a vector
+        after each of several numbers of steps (`cmn` takes off the mean of the
+        largest). None: all.
       train: drops units out, and normalises by the batch's own statistics.
 
     Returns:
@@ -109,13 +110,13 @@ class _Branch(nn.Module):
     for layer in range(self.num_layers):
       gru = GRU(
         self.features,
-        self.use_bias,
-        self.dtype,
+        self.recurrence,
         time_major=True,
-        pallas=self.pallas,
+        use_bias=self.use_bias,
+        dtype=self.dtype,
         name=f'gru_{layer}',
       )
-      states, _ = gru(x)
+      states = gru(x)
       x = drop(states)
     x = drop(Pooling(self.pooling, name='pooling')(states, lengths))
     # Batch normalisation takes a constant out again, and adds its own.

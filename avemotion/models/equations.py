@@ -1,22 +1,24 @@
-"""One step of equations (1)–(4), and its gradient, for loops over time.
+"""One step of equations (1)–(4), and its gradient.
 
-Arrays are those of one step, [batch, features]. The state is carried in
-float32, whatever the products are computed in.
+`GRUCell`, the fused loop and the Pallas kernel all call these two functions, on
+the arrays of one step, [batch, features]. The products are computed in the
+dtype of the kernels, and summed, like all else, in float32 (or wider).
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 
 class Kernels(NamedTuple):
-  """The recurrent kernel in the two products that a step makes of it.
+  """The recurrent kernel, divided by the two products of a step.
 
   Attributes:
     gates: float[features, 2 * features], U_z and U_r side by side; for the
       gradient its transpose.
-    candidate: float[features, features], U; likewise.
+    candidate: float[features, features], U; for the gradient its transpose.
   """
 
   gates: jax.Array
@@ -29,18 +31,18 @@ class Kernels(NamedTuple):
     return cls(kernel[:, : 2 * size], kernel[:, 2 * size :])
 
   def transposed(self) -> 'Kernels':
-    """For the gradient."""
+    """Transposes both, for the gradient."""
     return Kernels(self.gates.T, self.candidate.T)
 
 
 class Steps(NamedTuple):
-  """What a step computes, or all steps with a leading axis of time.
+  """The values of a step, or of all steps with a leading axis of time.
 
   Attributes:
     state: float[..., batch, features], h of equation (4).
-    z: likewise, equation (1).
-    r: likewise, equation (2).
-    candidate: likewise, h̃ of equation (3).
+    z: the update gate, equation (1), of the same shape.
+    r: the reset gate, equation (2).
+    candidate: h̃ of equation (3).
   """
 
   state: jax.Array
@@ -49,12 +51,17 @@ class Steps(NamedTuple):
   candidate: jax.Array
 
 
+def state_dtype(dtype: DTypeLike) -> jnp.dtype:
+  """The dtype that a state is carried in where products are in `dtype`."""
+  return jnp.promote_types(dtype, jnp.float32)
+
+
 def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
-  """Equations (1)–(4).
+  """Computes equations (1)–(4).
 
   Args:
-    before: float32[batch, features], h₋.
-    projected: float[batch, 3 * features], W_z x, W_r x, W x.
+    before: float32[..., features], h₋.
+    projected: float[..., 3 * features], W_z x, W_r x, W x.
     kernels: U_z, U_r, U.
 
   Returns:
@@ -62,11 +69,11 @@ def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
   """
   size = before.shape[-1]
   gates = jax.nn.sigmoid(
-    projected[:, : 2 * size] + _product(before, kernels.gates)
+    projected[..., : 2 * size] + _product(before, kernels.gates)
   )
-  z, r = gates[:, :size], gates[:, size:]  # (1), (2)
+  z, r = gates[..., :size], gates[..., size:]  # (1), (2)
   candidate = jnp.tanh(
-    projected[:, 2 * size :] + _product(r * before, kernels.candidate)
+    projected[..., 2 * size :] + _product(r * before, kernels.candidate)
   )  # (3)
   return Steps((1 - z) * before + z * candidate, z, r, candidate)  # (4)
 
@@ -74,17 +81,17 @@ def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
 def backward(
   gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
 ) -> tuple[jax.Array, jax.Array]:
-  """The gradient of `forward`, less the kernels'.
+  """The gradient of `forward`, less that of the kernels.
 
   Args:
     gradient: float32[batch, features], of the step's state.
-    before: float[batch, features], the state that the step began with.
-    step: what it computed, its `state` apart.
+    before: float[batch, features], h₋.
+    step: the step's values; its `state` is not read.
     transposed: the kernels, transposed.
 
   Returns:
-    float32[batch, features], the gradient of `before`, and
-    float32[batch, 3 * features], of what was projected.
+    The gradients of `before`, float32[batch, features], and of `projected`,
+    float32[batch, 3 * features].
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)
@@ -100,5 +107,7 @@ def backward(
 
 def _product(rows: jax.Array, kernel: jax.Array) -> jax.Array:
   return jnp.dot(
-    rows.astype(kernel.dtype), kernel, preferred_element_type=jnp.float32
+    rows.astype(kernel.dtype),
+    kernel,
+    preferred_element_type=state_dtype(kernel.dtype),
   )

@@ -1,13 +1,11 @@
 """The whole network (Fig. 1): either branch, or both joined."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-
-from avemotion.models.branches import AudioBranch, VideoBranch
 
 MODALITIES = ('video', 'audio')
 
@@ -15,84 +13,43 @@ MODALITIES = ('video', 'audio')
 class EmotionClassifier(nn.Module):
   """Branches, concatenation, dense layer; softmax (equation 9) is the loss's.
 
-  Every row of the paper's Tables I–III is a choice of these attributes.
+  The paper's network is `EmotionClassifier(8, VideoBranch(), AudioBranch())`;
+  every row of its Tables I–III is a choice of the branches and their
+  attributes. Any Flax module will do as a branch that is called as
+
+      branch(inputs, lengths, train=train)
+
+  with float32[batch, time, features], and int32[batch] or int32[batch, points],
+  and returns float[batch, units] or float[batch, points, units].
 
   Attributes:
     num_classes: emotions; 8 in RAVDESS.
-    modalities: 'video', 'audio' or both: the branches that there are.
-    video_features: GRU units of the video branch.
-    video_layers: GRU layers of the video branch.
-    audio_features: GRU units of the audio branch.
-    audio_layers: GRU layers of the audio branch.
-    audio_coefficients: leading MFCC that the audio branch reads; None: all.
-    video_cmn: whether the clip's own mean is taken off what is seen.
-    audio_cmn: whether the clip's own mean is taken off its MFCC.
-    audio_deltas: whether the change of each MFCC is read beside it.
-    pooling: what each branch keeps of its states, see `Pooling`; the paper
-      keeps the last one.
-    dense_features: units of each branch's dense layer.
-    batch_norm: whether batch normalisation stands before the concatenation.
-    dropout_rate: share of units dropped between layers while training.
+    video: the video branch; None: there is none.
+    audio: the audio branch; None: there is none.
     modality_dropout: share of a training batch's clips that lose one branch, so
-      that each is learnt to be done without.
-    use_bias: whether the GRU's gates have biases.
-    dtype: of the computation; parameters and logits are float32.
-    pallas: whether the GRU layers loop in a kernel for TPUs, see
-      `avemotion.models.recurrence`.
+      that the network learns to do without either.
+    dtype: of the last layer's product; parameters and logits are float32.
   """
 
   num_classes: int = 8
-  modalities: tuple[str, ...] = MODALITIES
-  video_features: int = 512
-  video_layers: int = 1
-  audio_features: int = 256
-  audio_layers: int = 3
-  audio_coefficients: int | None = None
-  video_cmn: bool = False
-  audio_cmn: bool = False
-  audio_deltas: bool = False
-  pooling: Sequence[str] = ('last',)
-  dense_features: int = 256
-  batch_norm: bool = True
-  dropout_rate: float = 0.0
+  video: nn.Module | None = None
+  audio: nn.Module | None = None
   modality_dropout: float = 0.0
-  use_bias: bool = False
   dtype: Any = None
-  pallas: bool = False
 
   def setup(self) -> None:
-    """Makes the branches that there are."""
-    unknown = set(self.modalities) - set(MODALITIES)
-    if unknown or not self.modalities:
+    """Makes the last layer."""
+    if not self.modalities:
       raise ValueError(
-        f"modalities are 'video', 'audio' or both, got {self.modalities}"
-      )
-    shared = {
-      'pooling': self.pooling,
-      'dense_features': self.dense_features,
-      'batch_norm': self.batch_norm,
-      'dropout_rate': self.dropout_rate,
-      'use_bias': self.use_bias,
-      'dtype': self.dtype,
-      'pallas': self.pallas,
-    }
-    if 'video' in self.modalities:
-      self.video = VideoBranch(
-        self.video_features,
-        self.video_layers,
-        cmn=self.video_cmn,
-        **shared,
-      )
-    if 'audio' in self.modalities:
-      self.audio = AudioBranch(
-        self.audio_features,
-        self.audio_layers,
-        num_inputs=self.audio_coefficients,
-        cmn=self.audio_cmn,
-        deltas=self.audio_deltas,
-        **shared,
+        'the classifier has no branch: give it video=VideoBranch(),'
+        ' audio=AudioBranch(), or both'
       )
     self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
+
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """'video', 'audio' or both: the branches that there are."""
+    return tuple(name for name in MODALITIES if getattr(self, name) is not None)
 
   def __call__(
     self,
@@ -101,13 +58,13 @@ class EmotionClassifier(nn.Module):
     *,
     train: bool = False,
   ) -> jax.Array:
-    """Logits of clips, or of their beginnings.
+    """Computes logits of clips, or of their beginnings.
 
     Args:
       features: for each modality float32[batch, time, features].
-      lengths: for each modality int32[batch], valid steps (0: the modality is
-        missing from the clip, and its branch says nothing); or int32[batch,
-        points], to know the answer after each of several numbers of steps.
+      lengths: for each modality int32[batch], valid steps (0: the clip lacks
+        the modality, and its branch contributes nothing); or int32[batch,
+        points], for the logits after each of several numbers of steps.
       train: drops units out, and normalises by the batch's own statistics.
 
     Returns:
@@ -125,11 +82,10 @@ class EmotionClassifier(nn.Module):
     *,
     train: bool = False,
   ) -> dict[str, jax.Array]:
-    """Logits of all branches together, and of each by itself.
+    """Computes the logits of all branches together, and of each by itself.
 
-    The last layer is linear: a branch by itself is what is left of it where the
-    other's vector is zero, as that of a missing modality is. (One learnt in its
-    place would add a constant to the logits, and no more.)
+    The last layer is linear: the logits of one branch are those with the
+    other's vector at zero, as it is for a missing modality.
 
     Args:
       features: as for `__call__`.
@@ -137,7 +93,8 @@ class EmotionClassifier(nn.Module):
       train: as for `__call__`.
 
     Returns:
-      As of `__call__`, under 'joint'; and of two branches each, by modality.
+      The value of `__call__` under 'joint'; where there are two branches, the
+      logits of each under its modality.
 
     Raises:
       ValueError: as `__call__`.
@@ -149,37 +106,37 @@ class EmotionClassifier(nn.Module):
           f'the model reads {self.modalities}, got features of'
           f' {tuple(features)} and lengths of {tuple(lengths)}'
         )
-      branch = self.video if modality == 'video' else self.audio
+      branch: Any = getattr(self, modality)
       vector = branch(features[modality], lengths[modality], train=train)
-      vectors[modality] = vector * _there(lengths[modality] > 0, vector)
+      vectors[modality] = _keep(lengths[modality] > 0, vector)
     kept = vectors
     if train and self.modality_dropout and len(vectors) > 1:
-      kept = self._drop_a_branch(vectors)
-    logits = {'joint': self._logits_of(kept, set(kept))}
+      kept = self._drop_branches(vectors)
+    logits = {'joint': self._logits_of(kept, kept)}
     if len(vectors) > 1:
       logits |= {name: self._logits_of(vectors, {name}) for name in vectors}
     return logits
 
-  def _drop_a_branch(
+  def _drop_branches(
     self, vectors: Mapping[str, jax.Array]
   ) -> dict[str, jax.Array]:
-    """Of some clips one branch is zero, whichever."""
+    """Sets one branch's vector to zero in a random share of the clips."""
     batch = next(iter(vectors.values())).shape[0]
     whether, which = jax.random.split(self.make_rng('dropout'))
     dropped = jnp.where(
       jax.random.bernoulli(whether, self.modality_dropout, (batch,)),
       jax.random.randint(which, (batch,), 0, len(vectors)),
-      len(vectors),  # None of them.
+      len(vectors),  # No branch has this number.
     )
     return {
-      name: vector * _there(dropped != number, vector)
+      name: _keep(dropped != number, vector)
       for number, (name, vector) in enumerate(vectors.items())
     }
 
   def _logits_of(
-    self, vectors: Mapping[str, jax.Array], kept: set[str]
+    self, vectors: Mapping[str, jax.Array], kept: Container[str]
   ) -> jax.Array:
-    """The last layer, on the branches that are kept; zero for the others."""
+    """The last layer, on the branches that are kept and zero for the others."""
     shown = [
       vector if name in kept else jnp.zeros_like(vector)
       for name, vector in vectors.items()
@@ -188,7 +145,8 @@ class EmotionClassifier(nn.Module):
     return logits.astype(jnp.float32)
 
 
-def _there(flags: jax.Array, vectors: jax.Array) -> jax.Array:
-  """Flags of clips, or of their points, as factors of their vectors."""
+def _keep(flags: jax.Array, vectors: jax.Array) -> jax.Array:
+  """Vectors where flags of clips, or of their points, are true; else zero."""
   missing = vectors.ndim - flags.ndim
-  return flags.reshape(*flags.shape, *[1] * missing).astype(vectors.dtype)
+  factors = flags.reshape(*flags.shape, *[1] * missing)
+  return vectors * factors.astype(vectors.dtype)

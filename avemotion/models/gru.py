@@ -4,21 +4,28 @@ Not `flax.linen.GRUCell`: that one resets after the matrix product and lets z
 keep the old state; the paper resets before it and lets z write the new one.
 """
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen.initializers import lecun_normal, orthogonal
+from flax.linen.initializers import lecun_normal, orthogonal, zeros_init
+from flax.linen.recurrent import flip_sequences
 
+from avemotion.models import equations
+from avemotion.models.equations import Kernels
 from avemotion.models.recurrence import recurrence
+
+IMPLEMENTATIONS = ('scan', 'fused', 'pallas')
 
 Initializer = Callable[..., jax.Array]
 
 
-def _orthogonal_per_gate(rng: jax.Array, shape: Any, dtype: Any) -> jax.Array:
-  """One orthogonal matrix for each of the three gates."""
+def orthogonal_per_gate(rng: jax.Array, shape: Any, dtype: Any) -> jax.Array:
+  """Initialises U_z, U_r, U, each an orthogonal matrix, side by side."""
   size = shape[0]
   gates = [
     orthogonal()(key, (size, size), dtype) for key in jax.random.split(rng, 3)
@@ -37,23 +44,30 @@ class GRUCell(nn.RNNCellBase):
   ```
 
   The three matrices of a kind lie side by side in one kernel, in the order
-  z, r, h̃: `input/kernel` float32[inputs, 3 * features] holds W_z, W_r, W, and
-  `recurrent_kernel` float32[features, 3 * features] holds U_z, U_r, U.
+  z, r, h̃: `input/kernel` [inputs, 3 * features] holds W_z, W_r, W, and
+  `recurrent_kernel` [features, 3 * features] holds U_z, U_r, U.
 
   Attributes:
     features: number of units.
     use_bias: adds one bias to each gate, on the input's side. The paper's
       equations have none.
-    dtype: of the computation; parameters are float32. None: the input's.
     kernel_init: initialiser of `input/kernel`.
     recurrent_kernel_init: initialiser of `recurrent_kernel`.
+    bias_init: initialiser of `input/bias`.
+    dtype: of the products and the output; the carry keeps its own. None: that
+      of the inputs and parameters.
+    param_dtype: of the parameters and the initial carry.
+    carry_init: initialiser of the carry.
   """
 
   features: int
   use_bias: bool = False
-  dtype: Any = None
   kernel_init: Initializer = lecun_normal()
-  recurrent_kernel_init: Initializer = _orthogonal_per_gate
+  recurrent_kernel_init: Initializer = orthogonal_per_gate
+  bias_init: Initializer = zeros_init()
+  dtype: Any = None
+  param_dtype: Any = jnp.float32
+  carry_init: Initializer = zeros_init()
 
   def setup(self) -> None:
     """Makes the two kernels."""
@@ -61,13 +75,15 @@ class GRUCell(nn.RNNCellBase):
       3 * self.features,
       use_bias=self.use_bias,
       dtype=self.dtype,
+      param_dtype=self.param_dtype,
       kernel_init=self.kernel_init,
+      bias_init=self.bias_init,
     )
     self.recurrent_kernel = self.param(
       'recurrent_kernel',
       self.recurrent_kernel_init,
       (self.features, 3 * self.features),
-      jnp.float32,
+      self.param_dtype,
     )
 
   def __call__(
@@ -80,7 +96,7 @@ class GRUCell(nn.RNNCellBase):
       inputs: float[..., inputs], x.
 
     Returns:
-      The new state twice: as the carry, and as the output.
+      The new state, as the carry and as the output.
     """
     return self.step(carry, self.project(inputs))
 
@@ -98,99 +114,213 @@ class GRUCell(nn.RNNCellBase):
   def step(
     self, carry: jax.Array, projected: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    """One step from projected inputs: what has to happen in time's order.
+    """One step from projected inputs.
 
     Args:
       carry: float[..., features], the state h₋.
       projected: float[..., 3 * features], from `project`.
 
     Returns:
-      The new state twice: as the carry, and as the output.
+      The new state, as the carry and as the output.
     """
-    size = self.features
     kernel = self.recurrent_kernel.astype(projected.dtype)
-    gates = nn.sigmoid(
-      projected[..., : 2 * size] + carry @ kernel[:, : 2 * size]
-    )
-    z, r = jnp.split(gates, 2, axis=-1)  # (1), (2)
-    candidate = nn.tanh(
-      projected[..., 2 * size :] + (r * carry) @ kernel[:, 2 * size :]
-    )  # (3)
-    state = (1 - z) * carry + z * candidate  # (4)
-    return state, state
+    state = equations.forward(carry, projected, Kernels.of(kernel)).state
+    return state.astype(carry.dtype), state.astype(projected.dtype)
 
   @nn.nowrap
   def initialize_carry(
     self, rng: jax.Array, input_shape: tuple[int, ...]
   ) -> jax.Array:
-    """The zero state, [..., features], for inputs of `input_shape`."""
-    del rng  # The state starts at zero.
-    dtype = self.dtype or jnp.float32
-    return jnp.zeros((*input_shape[:-1], self.features), dtype)
+    """The carry before the first step.
+
+    Args:
+      rng: key of `carry_init`.
+      input_shape: of one step's inputs, [..., inputs].
+
+    Returns:
+      param_dtype[..., features].
+    """
+    shape = (*input_shape[:-1], self.features)
+    return self.carry_init(rng, shape, self.param_dtype)
 
   @property
   def num_feature_axes(self) -> int:
-    """One: as `flax.linen.RNNCellBase` asks."""
+    """One, as `flax.linen.RNNCellBase` asks."""
     return 1
 
 
 class GRU(nn.Module):
-  """A layer of `GRUCell` over time; its cell's parameters are under `cell`.
+  """A layer of `GRUCell` over time, a drop-in for `nn.RNN(GRUCell(...))`.
 
-  The same function as `flax.linen.RNN(GRUCell(...))`, a plain `nn.scan` of the
-  cell, whose parameters fit: the input projection of all steps and gates is one
-  matrix product, and the backward pass is that of `recurrence` (there is no
-  forward mode: for `jax.jvp` take `flax.linen.RNN`).
+  It takes the arguments of `flax.linen.RNN`, returns the same values, and has
+  the same parameters, under `cell`.
 
   Attributes:
     features: number of units.
-    use_bias: as in `GRUCell`.
-    dtype: as in `GRUCell`.
-    time_major: inputs and states are [time, batch, …], as the loop runs over
-      them: layers that follow each other need not transpose.
-    pallas: loops in a kernel for TPUs, see `recurrence`.
+    implementation: 'scan' is `nn.scan` of the cell. 'fused' computes the input
+      projection of all steps in one matrix product and has a backward pass of
+      its own, see `recurrence`: several times faster to train, but it cannot be
+      differentiated in forward mode (`jax.jvp`). 'pallas' is 'fused' with its
+      loops in a kernel for TPUs.
+    time_major: as in `flax.linen.RNN`: inputs and outputs are [time, …].
+    return_carry: as in `flax.linen.RNN`.
+    reverse: as in `flax.linen.RNN`.
+    keep_order: as in `flax.linen.RNN`.
+    use_bias: of the cell, see `GRUCell`, like those that follow.
+    kernel_init: initialiser of W_z, W_r, W.
+    recurrent_kernel_init: initialiser of U_z, U_r, U.
+    bias_init: initialiser of the biases.
+    dtype: of the computation.
+    param_dtype: of the parameters and the initial carry.
+    carry_init: initialiser of the carry.
   """
 
   features: int
-  use_bias: bool = False
-  dtype: Any = None
+  implementation: str = 'scan'
   time_major: bool = False
-  pallas: bool = False
+  return_carry: bool = False
+  reverse: bool = False
+  keep_order: bool = False
+  use_bias: bool = False
+  kernel_init: Initializer = lecun_normal()
+  recurrent_kernel_init: Initializer = orthogonal_per_gate
+  bias_init: Initializer = zeros_init()
+  dtype: Any = None
+  param_dtype: Any = jnp.float32
+  carry_init: Initializer = zeros_init()
 
   def setup(self) -> None:
     """Makes the cell."""
-    self.cell = GRUCell(self.features, use_bias=self.use_bias, dtype=self.dtype)
+    if self.implementation not in IMPLEMENTATIONS:
+      raise ValueError(
+        f'implementation must be one of {", ".join(IMPLEMENTATIONS)}, got'
+        f' {self.implementation!r}'
+      )
+    self.cell = GRUCell(
+      self.features,
+      use_bias=self.use_bias,
+      kernel_init=self.kernel_init,
+      recurrent_kernel_init=self.recurrent_kernel_init,
+      bias_init=self.bias_init,
+      dtype=self.dtype,
+      param_dtype=self.param_dtype,
+      carry_init=self.carry_init,
+    )
 
   def __call__(
-    self, inputs: jax.Array, lengths: jax.Array | None = None
-  ) -> tuple[jax.Array, jax.Array]:
-    """Runs the cell over time from the zero state.
+    self,
+    inputs: jax.Array,
+    *,
+    initial_carry: jax.Array | None = None,
+    init_key: jax.Array | None = None,
+    seq_lengths: jax.Array | None = None,
+    return_carry: bool | None = None,
+    time_major: bool | None = None,
+    reverse: bool | None = None,
+    keep_order: bool | None = None,
+  ) -> jax.Array | tuple[jax.Array, jax.Array]:
+    """Runs the cell over time.
 
     Args:
-      inputs: float[batch, time, inputs].
-      lengths: int32[batch], valid steps of each sequence; int32[batch, points]
-        to read the state at several points of time; None: all steps.
+      inputs: float[..., time, inputs], or float[time, ..., inputs].
+      initial_carry: float[..., features], the state before the first step;
+        None: from `carry_init`.
+      init_key: key of `carry_init`; None: `jax.random.key(0)`.
+      seq_lengths: int32[...], valid steps of each sequence; None: all. Outputs
+        past them are those of the padding.
+      return_carry: whether the state after the last valid step is returned too
+        (after no steps, the initial one); None: the attribute.
+      time_major: whether time is the first axis; None: the attribute.
+      reverse: whether sequences are read from their last valid step to the
+        first; None: the attribute.
+      keep_order: whether outputs of `reverse` are in the order of the inputs,
+        not in that of the computation; None: the attribute.
 
     Returns:
-      All states, float[batch, time, features] (past a sequence's length they
-      are those of the padding: read them under a mask), and the state after
-      `lengths` steps, float[batch, features] or float[batch, points, features];
-      after no steps it is zero.
+      Outputs float[..., time, features], or float[time, ..., features]; with
+      `return_carry` the carry float[..., features] and the outputs.
 
     Raises:
       ValueError: a shape is not as above.
     """
-    if inputs.ndim != 3:
+    if inputs.ndim < 2:
       raise ValueError(
-        f'expected inputs [batch, time, features], got shape {inputs.shape}'
+        f'expected inputs [..., time, inputs], got shape {inputs.shape}'
       )
-    if not self.time_major:
-      inputs = inputs.swapaxes(0, 1)
-    projected = self.cell.project(inputs)
-    kernel = self.cell.recurrent_kernel.astype(projected.dtype)
-    states = recurrence(projected, kernel, self.pallas)
-    last = states[-1] if lengths is None else states_after(states, lengths)
-    return states if self.time_major else states.swapaxes(0, 1), last
+    time_major = _chosen(time_major, self.time_major)
+    reverse = _chosen(reverse, self.reverse)
+    if not time_major:
+      inputs = jnp.moveaxis(inputs, -2, 0)
+    batch = inputs.shape[1:-1]
+    if seq_lengths is not None and seq_lengths.shape != batch:
+      raise ValueError(
+        f'expected seq_lengths of shape {batch}, got {seq_lengths.shape}'
+      )
+    flip = functools.partial(
+      flip_sequences,
+      seq_lengths=seq_lengths,
+      num_batch_dims=len(batch),
+      time_major=True,
+    )
+    if reverse:
+      inputs = flip(inputs)
+    if initial_carry is None:
+      key = jax.random.key(0) if init_key is None else init_key
+      initial_carry = self.cell.initialize_carry(key, inputs.shape[1:])
+    carry, states = self._loop(initial_carry, inputs)
+    if seq_lengths is not None:
+      carry = _carry_after(states, seq_lengths, initial_carry)
+    if reverse and _chosen(keep_order, self.keep_order):
+      states = flip(states)
+    if not time_major:
+      states = jnp.moveaxis(states, 0, -2)
+    return (
+      (carry, states) if _chosen(return_carry, self.return_carry) else states
+    )
+
+  def _loop(
+    self, carry: jax.Array, inputs: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """The last carry and all states of float[time, ..., inputs]."""
+    if self.implementation == 'scan':
+      scan = nn.scan(
+        lambda cell, carry, row: cell(carry, row),
+        variable_broadcast='params',
+        split_rngs={'params': False},
+      )
+      last, states = scan(self.cell, carry, inputs)
+      return last, states
+    time, *batch, width = inputs.shape
+    sequences = math.prod(batch)
+    projected = self.cell.project(inputs.reshape(time, sequences, width))
+    start = carry.reshape(sequences, self.features)
+    last, states = recurrence(
+      projected,
+      self.cell.recurrent_kernel.astype(projected.dtype),
+      start.astype(equations.state_dtype(projected.dtype)),
+      self.implementation == 'pallas',
+    )
+    return (
+      last.astype(carry.dtype).reshape(carry.shape),
+      states.reshape(time, *batch, self.features),
+    )
+
+
+def _chosen(argument: bool | None, attribute: bool) -> bool:
+  return attribute if argument is None else argument
+
+
+def _carry_after(
+  states: jax.Array, lengths: jax.Array, initial: jax.Array
+) -> jax.Array:
+  """The carry after int32[...] steps of float[time, ..., features]."""
+  time, *batch, size = states.shape
+  sequences = math.prod(batch)
+  chosen = states_after(
+    states.reshape(time, sequences, size), lengths.reshape(sequences)
+  )
+  chosen = chosen.reshape(initial.shape).astype(initial.dtype)
+  return jnp.where(lengths[..., None] > 0, chosen, initial)
 
 
 def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:

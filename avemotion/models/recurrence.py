@@ -7,106 +7,131 @@ alone; the kernel's is one matrix product over all steps afterwards.
 """
 
 import functools
-from collections.abc import Callable
+import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from avemotion.models import equations as recurrence_step
+from avemotion.models import equations
 from avemotion.models.equations import Kernels, Steps
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def recurrence(
-  projected: jax.Array, kernel: jax.Array, pallas: bool = False
-) -> jax.Array:
-  """All states of a GRU from the zero state.
+  projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
+) -> tuple[jax.Array, jax.Array]:
+  """The last state and all states of a GRU, as `jax.lax.scan` returns them.
 
-  The same function as a scan of `avemotion.models.gru.GRUCell.step`, but that
-  it can be differentiated in reverse mode only.
+  The same function as a scan of `avemotion.models.gru.GRUCell.step`, except
+  that it can be differentiated in reverse mode only.
 
   Args:
     projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
     kernel: float[features, 3 * features], U_z, U_r, U; of the same dtype.
+    start: float32[batch, features], the state before the first step.
     pallas: loops in a kernel for TPUs where `recurrence_kernel.fits`. The
       compiler cannot divide its batch among devices; `jax.shard_map` can.
 
   Returns:
-    float[time, batch, features].
+    float32[batch, features] and float[time, batch, features].
   """
-  return _forward(projected, kernel, pallas)[0]
+  return _forward(projected, kernel, start, pallas)[0]
 
 
 def _forward(
-  projected: jax.Array, kernel: jax.Array, pallas: bool
-) -> tuple[jax.Array, tuple[Steps, jax.Array]]:
-  """States, and what the backward pass needs."""
-  forward, _ = _loops(projected.shape, pallas)
-  steps = forward(projected, Kernels.of(kernel))
-  return steps.state, (steps, kernel)
+  projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
+) -> tuple[tuple[jax.Array, jax.Array], Any]:
+  """What `recurrence` returns, and what the backward pass needs."""
+  loops = _loops(start.shape, pallas)
+  last, steps = loops.forward(projected, Kernels.of(kernel), start)
+  return (last, steps.state), (steps, kernel, start)
 
 
 def _backward(
-  pallas: bool, saved: tuple[Steps, jax.Array], gradients: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  """Gradients of what is projected and of the kernel, from those of states."""
-  steps, kernel = saved
-  before = jnp.concatenate([jnp.zeros_like(steps.state[:1]), steps.state[:-1]])
-  transposed = Kernels.of(kernel).transposed()
-  time, batch, size = before.shape
-  _, backward = _loops((time, batch, 3 * size), pallas)
-  d_projected = backward(gradients, before, steps, transposed)
+  pallas: bool, saved: Any, gradients: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Gradients of the arguments, from those of the last state and all states."""
+  steps, kernel, start = saved
+  d_last, d_states = gradients
+  first = start[None].astype(steps.state.dtype)
+  before = jnp.concatenate([first, steps.state[:-1]])
+  d_start, d_projected = _loops(start.shape, pallas).backward(
+    d_states, before, steps, Kernels.of(kernel).transposed(), d_last
+  )
   d_gates, d_candidate = jnp.split(d_projected, [2 * kernel.shape[0]], axis=-1)
   d_kernels = (
     jnp.einsum('tbh,tbg->hg', before, d_gates),
     jnp.einsum('tbh,tbg->hg', steps.r * before, d_candidate),
   )
-  return d_projected, jnp.concatenate(d_kernels, axis=-1)
+  return d_projected, jnp.concatenate(d_kernels, axis=-1), d_start
 
 
 recurrence.defvjp(_forward, _backward)
 
 
-def _loops(
-  shape: tuple[int, ...], pallas: bool
-) -> tuple[Callable[..., Steps], Callable[..., jax.Array]]:
-  """Forward and backward in time, for what is projected of some shape."""
+def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
+  """`forward` and `backward` in time, for states [batch, features]."""
   if pallas:
     # Imported here: Pallas is slow to import, and for TPUs alone.
     from avemotion.models import recurrence_kernel
 
-    if recurrence_kernel.fits(shape):
-      return recurrence_kernel.forward, recurrence_kernel.backward
-  return scan_forward, scan_backward
+    if recurrence_kernel.fits(*shape):
+      return recurrence_kernel
+  return types.SimpleNamespace(forward=scan_forward, backward=scan_backward)
 
 
-def scan_forward(projected: jax.Array, kernels: Kernels) -> Steps:
-  """Every step, forward in time."""
+def scan_forward(
+  projected: jax.Array, kernels: Kernels, start: jax.Array
+) -> tuple[jax.Array, Steps]:
+  """Every step, forward in time.
+
+  Args:
+    projected: float[time, batch, 3 * features].
+    kernels: U_z, U_r, U.
+    start: float32[batch, features], the state before the first step.
+
+  Returns:
+    The last state, and the steps in the dtype of `projected`.
+  """
 
   def one(state: jax.Array, row: jax.Array) -> tuple[jax.Array, Steps]:
-    found = recurrence_step.forward(state, row, kernels)
-    saved = jax.tree.map(lambda leaf: leaf.astype(row.dtype), found)
-    return found.state, saved
+    step = equations.forward(state, row, kernels)
+    return step.state, jax.tree.map(lambda leaf: leaf.astype(row.dtype), step)
 
-  batch, size = projected.shape[1], kernels.candidate.shape[0]
-  start = jnp.zeros((batch, size), jnp.float32)
-  return jax.lax.scan(one, start, projected)[1]
+  return jax.lax.scan(one, start, projected)
 
 
 def scan_backward(
-  gradients: jax.Array, before: jax.Array, steps: Steps, transposed: Kernels
-) -> jax.Array:
-  """Every step's gradient of what was projected, backward in time."""
+  gradients: jax.Array,
+  before: jax.Array,
+  steps: Steps,
+  transposed: Kernels,
+  last: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Every step's gradient, backward in time.
+
+  Args:
+    gradients: float[time, batch, features], of the states.
+    before: float[time, batch, features], the state before each step.
+    steps: from `scan_forward`.
+    transposed: the kernels, transposed.
+    last: float32[batch, features], gradient of the last state beside that in
+      `gradients`.
+
+  Returns:
+    The gradients of the state before the first step, float32[batch, features],
+    and of `projected`, float[time, batch, 3 * features].
+  """
 
   def one(
     carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
   ) -> tuple[jax.Array, jax.Array]:
     gradient, state, step = saved
-    d_state, d_projected = recurrence_step.backward(
+    d_state, d_projected = equations.backward(
       carried + gradient, state, step, transposed
     )
     return d_state, d_projected.astype(state.dtype)
 
-  start = jnp.zeros(gradients.shape[1:], jnp.float32)
   saved = gradients, before, steps
-  return jax.lax.scan(one, start, saved, reverse=True)[1]
+  return jax.lax.scan(one, last, saved, reverse=True)

@@ -12,9 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import tpu as pltpu
 
-from avemotion.models import equations as recurrence_step
+from avemotion.models import equations
 from avemotion.models.equations import Kernels, Steps
 
 _SUBLANES, _LANES = 8, 128  # of a TPU's registers
@@ -22,68 +21,56 @@ _VMEM = 14 * 2**20  # bytes that a kernel may use, of 16 MiB
 _STEPS = (8, 4, 2, 1)  # in a block
 
 
-def fits(shape: tuple[int, ...]) -> bool:
-  """Whether the kernels take what is projected.
+def fits(batch: int, features: int) -> bool:
+  """Whether the kernels take a layer.
 
   Args:
-    shape: (time, batch, 3 * features).
+    batch: sequences.
+    features: units.
 
   Returns:
-    Whether the batch fills sublanes, the features fill lanes, and the kernel
-    and two blocks of rows lie in VMEM.
+    Whether the batch fills sublanes, the features fill lanes, and the recurrent
+    kernel and two blocks of rows lie in VMEM.
   """
-  _, batch, width = shape
-  size = width // 3
-  aligned = batch % _SUBLANES == 0 and size % _LANES == 0
-  return aligned and block_steps(batch, size) > 0
+  aligned = batch % _SUBLANES == 0 and features % _LANES == 0
+  return aligned and block_steps(batch, features) > 0
 
 
-def forward(projected: jax.Array, kernels: Kernels) -> Steps:
-  """Every step, forward in time.
-
-  Args:
-    projected: float[time, batch, 3 * features].
-    kernels: U_z, U_r, U.
-
-  Returns:
-    The steps, in the dtype of `projected`.
-  """
+def forward(
+  projected: jax.Array, kernels: Kernels, start: jax.Array
+) -> tuple[jax.Array, Steps]:
+  """Every step, forward in time; as `recurrence.scan_forward`."""
   time, batch, width = projected.shape
   rows = jax.ShapeDtypeStruct((time, batch, width // 3), projected.dtype)
-  return Steps(
-    *_over_time(_forward_block, [projected], kernels, [rows] * 4, reverse=False)
+  last, *found = _over_time(
+    _forward_block, [projected], kernels, start, [rows] * 4, reverse=False
   )
+  return last, Steps(*found)
 
 
 def backward(
-  gradients: jax.Array, before: jax.Array, steps: Steps, transposed: Kernels
-) -> jax.Array:
-  """Every step's gradient of what was projected, backward in time.
-
-  Args:
-    gradients: float[time, batch, features], of the states.
-    before: likewise, the states that the steps began with.
-    steps: from `forward`.
-    transposed: the kernels, transposed.
-
-  Returns:
-    float[time, batch, 3 * features].
-  """
+  gradients: jax.Array,
+  before: jax.Array,
+  steps: Steps,
+  transposed: Kernels,
+  last: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Every step's gradient, backward in time; as `recurrence.scan_backward`."""
   time, batch, size = before.shape
   found = jax.ShapeDtypeStruct((time, batch, 3 * size), before.dtype)
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
-  (d_projected,) = _over_time(
-    _backward_block, rows, transposed, [found], reverse=True
+  d_start, d_projected = _over_time(
+    _backward_block, rows, transposed, last, [found], reverse=True
   )
-  return d_projected
+  return d_start, d_projected
 
 
-def block_steps(batch: int, size: int) -> int:
+def block_steps(batch: int, features: int) -> int:
   """Steps of a block, of which two are in VMEM; 0: there is no room for one."""
-  kernel = 2 * 3 * size * size * 4  # Itself, and as the products load it.
-  rows = size * batch * 4
+  kernel = 2 * 3 * features**2 * 4  # Itself, and as the products load it.
+  rows = features * batch * 4
   step = 8 * rows  # That the wider loop, backward, fetches and writes.
-  values = 10 * rows  # Of a step under way, and the state.
+  values = 13 * rows  # Of a step under way, and the state, first and carried.
   for steps in _STEPS:
     if kernel + values + 2 * steps * step <= _VMEM:
       return steps
@@ -94,65 +81,82 @@ def _over_time(
   block: Any,
   rows: list[jax.Array],
   kernels: Kernels,
+  start: jax.Array,
   found: list[jax.ShapeDtypeStruct],
   *,
   reverse: bool,
 ) -> list[jax.Array]:
-  """Runs a kernel on blocks of steps, the state carried in VMEM."""
+  """Runs a kernel on blocks of steps.
+
+  Args:
+    block: the kernel. Its arguments are references to `start`, a block of
+      `rows`, `kernels`, what is carried from block to block, and a block of
+      `found`.
+    rows: float[time, batch, …], what each step reads.
+    kernels: as each step reads them.
+    start: float32[batch, features], carried into the first block.
+    found: shapes of what each step writes.
+    reverse: whether the last step comes first.
+
+  Returns:
+    What is carried out of the last block, and what was found.
+  """
   time, batch, _ = rows[0].shape
-  size = kernels.candidate.shape[0]
+  size = start.shape[-1]
   steps = block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
-  moved: list[Any] = [*rows, *kernels, *found]
+  inputs = [start, *rows, *kernels]
+  outputs = [jax.ShapeDtypeStruct(start.shape, start.dtype), *found]
 
-  def of_rows(array: Any) -> pl.BlockSpec:
+  def spec(array: Any, whole: pl.Buffered | None = None) -> pl.BlockSpec:
+    if array.ndim == 2:
+      return pl.BlockSpec(array.shape, lambda i: (0, 0), pipeline_mode=whole)
     return pl.BlockSpec(
       (steps, *array.shape[1:]),
       lambda i: (blocks - 1 - i if reverse else i, 0, 0),
     )
 
-  def whole(array: jax.Array) -> pl.BlockSpec:
-    return pl.BlockSpec(
-      array.shape, lambda i: (0, 0), pipeline_mode=pl.Buffered(1)
-    )
-
   return pl.pallas_call(
     functools.partial(block, time=time, steps=steps),
     grid=(blocks,),
-    in_specs=[*map(of_rows, rows), *map(whole, kernels)],
-    out_specs=[*map(of_rows, found)],
-    out_shape=found,
-    scratch_shapes=[pltpu.VMEM((batch, size), jnp.float32)],
+    in_specs=[spec(array, pl.Buffered(1)) for array in inputs],
+    out_specs=[*map(spec, outputs)],
+    out_shape=outputs,
     cost_estimate=pl.CostEstimate(
       flops=2 * time * batch * 3 * size**2,
       transcendentals=0 if reverse else 3 * time * batch * size,
-      bytes_accessed=sum(array.size * array.dtype.itemsize for array in moved),
+      bytes_accessed=sum(
+        array.size * array.dtype.itemsize for array in [*inputs, *outputs]
+      ),
     ),
-  )(*rows, *kernels)
+  )(*inputs)
 
 
 def _forward_block(
+  start: Any,
   projected: Any,
   gates: Any,
   candidate: Any,
-  *found_and_state: Any,
+  carried: Any,
+  *found: Any,
   time: int,
   steps: int,
 ) -> None:
-  """The steps of a block; past the last one they go nowhere."""
-  del time
-  *found, carried = found_and_state
+  """The steps of a block."""
   kernels = Kernels(gates[...], candidate[...])
-  state = _carried(carried)
+  first = pl.program_id(0) * steps
+  state = _carried_or(start, carried)
   for i in range(steps):
-    step = recurrence_step.forward(state, projected[i], kernels)
-    state = step.state
+    step = equations.forward(state, projected[i], kernels)
+    # The last block's rows past the last step hold anything.
+    state = jnp.where(first + i < time, step.state, state)
     for of_all, own in zip(found, step, strict=True):
       of_all[i] = own.astype(of_all.dtype)
   carried[...] = state
 
 
 def _backward_block(
+  last: Any,
   gradients: Any,
   before: Any,
   z: Any,
@@ -160,8 +164,8 @@ def _backward_block(
   candidates: Any,
   gates: Any,
   candidate: Any,
-  d_projected: Any,
   carried: Any,
+  d_projected: Any,
   *,
   time: int,
   steps: int,
@@ -169,24 +173,24 @@ def _backward_block(
   """The steps of a block, the last one first."""
   transposed = Kernels(gates[...], candidate[...])
   first = (pl.num_programs(0) - 1 - pl.program_id(0)) * steps
-  gradient = _carried(carried)
+  gradient = _carried_or(last, carried)
   for i in reversed(range(steps)):
     step = Steps(before[i], z[i], r[i], candidates[i])
-    d_before, found = recurrence_step.backward(
+    d_before, found = equations.backward(
       gradient + gradients[i], before[i], step, transposed
     )
     # The last block's rows past the last step hold anything.
-    gradient = jnp.where(first + i < time, d_before, 0)
+    gradient = jnp.where(first + i < time, d_before, gradient)
     d_projected[i] = found.astype(d_projected.dtype)
   carried[...] = gradient
 
 
-def _carried(carried: Any) -> jax.Array:
-  """What the last block left in VMEM; zero before the first."""
+def _carried_or(start: Any, carried: Any) -> jax.Array:
+  """What the last block left in VMEM; `start` in the first block."""
 
   @pl.when(pl.program_id(0) == 0)
   def _() -> None:
-    carried[...] = jnp.zeros_like(carried)
+    carried[...] = start[...]
 
   value: jax.Array = carried[...]
   return value

@@ -186,7 +186,7 @@ def baseline(
   """
   if not len(rows):
     return rows
-  if getattr(model.config.model, f'{modality}_cmn'):
+  if getattr(model.config.model, modality).cmn:
     return np.broadcast_to(rows.mean(axis=0), rows.shape)
   nothing = rows.copy()
   mean = model.variables['statistics'][modality]['standardize']['mean']

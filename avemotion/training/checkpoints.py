@@ -131,7 +131,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     path = path / _DIRECTORY
   try:
     metadata = _metadata(path)
-    config = config_lib.from_dict(legacy.config(metadata['config']))
+    config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     feature_dims = {
       name: int(size) for name, size in metadata['feature_dims'].items()

@@ -3,10 +3,14 @@
 import dataclasses
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from avemotion.evaluation import old_config
 from avemotion.models.fusion import MODALITIES
+from avemotion.models.gru import IMPLEMENTATIONS
 from avemotion.models.pooling import POOLINGS
+
+_Dataclass = TypeVar('_Dataclass')
 
 
 class ConfigError(ValueError):
@@ -60,18 +64,73 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class BranchConfig:
+  """The attributes of a branch that are its own, see `models.branches`.
+
+  Attributes:
+    features: GRU units of each layer.
+    num_layers: GRU layers.
+    num_inputs: leading input features that the branch reads; None: all.
+    cmn: whether the clip's own mean is taken off each feature.
+    deltas: whether each step's change is read beside it.
+  """
+
+  features: int
+  num_layers: int
+  num_inputs: int | None = None
+  cmn: bool = False
+  deltas: bool = False
+
+  def __post_init__(self) -> None:
+    for name in ('features', 'num_layers'):
+      _require(getattr(self, name) >= 1, name, '1 or more')
+    _require(
+      self.num_inputs is None or self.num_inputs >= 1,
+      'num_inputs',
+      'none, or 1 or more',
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoConfig(BranchConfig):
+  """The video branch; by default the paper's best, 1 × 512 (Table I)."""
+
+  features: int = 512
+  num_layers: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioConfig(BranchConfig):
+  """The audio branch; by default the paper's best, 3 × 256 on 13 MFCC."""
+
+  features: int = 256
+  num_layers: int = 3
+  num_inputs: int | None = 13
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """Attributes of `avemotion.models.EmotionClassifier`, by the same names."""
+  """The network, `avemotion.models.EmotionClassifier`.
+
+  Attributes:
+    modalities: the branches that there are, 'video', 'audio' or both.
+    video: the video branch, where there is one.
+    audio: the audio branch, where there is one.
+    pooling: what each branch keeps of its states, see `models.pooling`.
+    dense_features: units of each branch's dense layer.
+    batch_norm: whether each branch ends in batch normalisation.
+    dropout_rate: share of units dropped between layers while training.
+    modality_dropout: share of a training batch's clips that lose one branch.
+    use_bias: whether the GRU's gates have biases; the paper's have none.
+    dtype: of the computation, 'float32' or 'bfloat16'.
+    recurrence: how the GRU layers loop over time, 'scan', 'fused' or 'pallas',
+      see `models.gru.GRU`; 'auto' takes the Pallas kernel where it passes
+      `training.kernel_check`, else 'fused'.
+  """
 
   modalities: tuple[str, ...] = MODALITIES
-  video_features: int = 512
-  video_layers: int = 1
-  audio_features: int = 256
-  audio_layers: int = 3
-  audio_coefficients: int | None = 13
-  video_cmn: bool = False
-  audio_cmn: bool = False
-  audio_deltas: bool = False
+  video: VideoConfig = VideoConfig()
+  audio: AudioConfig = AudioConfig()
   pooling: tuple[str, ...] = ('last',)
   dense_features: int = 256
   batch_norm: bool = True
@@ -79,20 +138,9 @@ class ModelConfig:
   modality_dropout: float = 0.0
   use_bias: bool = False
   dtype: str = 'float32'
+  recurrence: str = 'auto'
 
   def __post_init__(self) -> None:
-    for name in ('features', 'layers'):
-      _require(
-        getattr(self, f'video_{name}') >= 1, f'video_{name}', '1 or more'
-      )
-      _require(
-        getattr(self, f'audio_{name}') >= 1, f'audio_{name}', '1 or more'
-      )
-    _require(
-      self.audio_coefficients is None or self.audio_coefficients >= 1,
-      'audio_coefficients',
-      'none, or 1 or more',
-    )
     _require(self.dense_features >= 1, 'dense_features', '1 or more')
     _require(
       bool(self.pooling) and set(self.pooling) <= set(POOLINGS),
@@ -108,6 +156,11 @@ class ModelConfig:
     )
     _require(
       self.dtype in ('float32', 'bfloat16'), 'dtype', 'float32 or bfloat16'
+    )
+    _require(
+      self.recurrence in (*IMPLEMENTATIONS, 'auto'),
+      'recurrence',
+      f'{", ".join(IMPLEMENTATIONS)} or auto',
     )
 
 
@@ -259,12 +312,34 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-  """The configuration that `to_dict` wrote.
+  """The configuration that `to_dict` wrote, of this version or an earlier one.
 
   Raises:
-    ConfigError: a key is unknown, as in a checkpoint of another version.
+    ConfigError: a key is unknown, as in a checkpoint of a later version.
   """
-  return _build(Config, values)
+  return _build(Config, old_config.translated(values))
+
+
+def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
+  """A copy of a configuration, or of a part of it, with some values changed.
+
+  Args:
+    config: any of the classes above.
+    values: by key; those of a part are a mapping in turn, as
+      `{'audio': {'features': 128}}` of a `ModelConfig`.
+
+  Returns:
+    The changed copy.
+  """
+  return dataclasses.replace(
+    config,
+    **{
+      name: update(getattr(config, name), value)
+      if isinstance(value, Mapping)
+      else value
+      for name, value in values.items()
+    },
+  )
 
 
 def _build(kind: type, values: Mapping[str, Any]) -> Any:

@@ -53,10 +53,10 @@ def model_statistics(
   Returns:
     Variables of `avemotion.models.branches.Standardize`, by modality.
   """
-  statistics = fit_statistics(clips, train)
-  width = config.audio_coefficients
-  if 'audio' in statistics:
-    statistics['audio'] = {
-      name: values[:width] for name, values in statistics['audio'].items()
+  found = {}
+  for modality, statistics in fit_statistics(clips, train).items():
+    read = slice(getattr(config, modality).num_inputs)
+    found[modality] = {
+      'standardize': {name: values[read] for name, values in statistics.items()}
     }
-  return {name: {'standardize': values} for name, values in statistics.items()}
+  return found

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,10 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from avemotion.models import EmotionClassifier
+from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
+from avemotion.training import kernel_check
 from avemotion.training.batch import Clips
 from avemotion.training.config import ModelConfig, OptimizerConfig
-from avemotion.training.mesh import takes_kernels
 
 Variables = Mapping[str, Any]
 Metrics = dict[str, jax.Array]
@@ -54,17 +55,38 @@ def make_classifier(
   """The network that a configuration describes.
 
   Args:
-    config: its attributes.
+    config: of the network.
     num_classes: labels.
-    mesh: the devices of its programs, from `make_mesh`; None: any.
+    mesh: the devices that it is to be trained on, from `make_mesh`; None: any,
+      where a Pallas kernel may not run, and is not taken.
 
   Returns:
-    The network; on TPUs its GRU layers loop in a kernel, unless the compiler is
-    to divide batches, which it cannot do in a kernel.
+    The network.
+
+  Raises:
+    ConfigError: `config.recurrence` is 'pallas', which the mesh cannot run.
   """
-  attributes = dataclasses.asdict(config) | {'dtype': jnp.dtype(config.dtype)}
-  pallas = mesh is not None and takes_kernels(mesh)
-  return EmotionClassifier(num_classes, **attributes, pallas=pallas)
+  dtype = jnp.dtype(config.dtype)
+  shared = {
+    'pooling': config.pooling,
+    'dense_features': config.dense_features,
+    'batch_norm': config.batch_norm,
+    'dropout_rate': config.dropout_rate,
+    'use_bias': config.use_bias,
+    'dtype': dtype,
+    'recurrence': kernel_check.choose(config, mesh),
+  }
+  branches: dict[str, nn.Module] = {}
+  for name, make in (('video', VideoBranch), ('audio', AudioBranch)):
+    if name in config.modalities:
+      own = dataclasses.asdict(getattr(config, name))
+      branches[name] = make(**own, **shared)
+  return EmotionClassifier(
+    num_classes,
+    **branches,
+    modality_dropout=config.modality_dropout,
+    dtype=dtype,
+  )
 
 
 def sample_inputs(

@@ -87,7 +87,7 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
     arrays = npz.read(path)
     metadata = _metadata(arrays)
     arrays.pop(_TRAINED_ON)
-    config = config_lib.from_dict(legacy.config(metadata['config']))
+    config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
     feature_dims = {
       name: int(size) for name, size in metadata['feature_dims'].items()

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 from avemotion.training import mesh as mesh_lib
 from avemotion.training import step
 from avemotion.training.batch import Clips
-from avemotion.training.config import Config
+from avemotion.training.config import Config, update
 from avemotion.training.program import FoldFunctions
 
 # Bytes of a device, by its kind.
@@ -141,6 +141,9 @@ def fold_programs(
     -(-test // config.batch_size),
   )
   feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
+  if mesh_lib.takes_kernels(mesh):
+    # 'auto' runs a check, and these devices are only described.
+    config = update(config, {'model': {'recurrence': 'pallas'}})
   functions = FoldFunctions(config, feature_dims, num_classes, steps, mesh)
   slots = mesh_lib.num_slots(mesh, num_folds)
 

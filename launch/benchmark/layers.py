@@ -117,7 +117,7 @@ class _Stack(nn.Module):
   def __call__(self, x: Any) -> Any:
     for i in range(self.layers):
       if self.ours:
-        x, _ = GRU(self.features, time_major=True)(x)
+        x = GRU(self.features, 'fused', time_major=True)(x)
       else:
         cell = nn.GRUCell(self.features, name=f'cell_{i}')
         x = nn.RNN(cell, time_major=True)(x)

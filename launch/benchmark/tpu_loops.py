@@ -65,10 +65,12 @@ def compare(
   candidate = shaped(size, size)
   kernels = Kernels(shaped(size, 2 * size), candidate)
   transposed = Kernels(shaped(2 * size, size), candidate)
-  backward = states, states, Steps(states, states, states, states), transposed
+  carried = shaped(batch, size)
+  steps = Steps(states, states, states, states)
+  backward = states, states, steps, transposed, carried
   rows = []
   for name, moved, arguments in (
-    ('forward', 3 + 4, (projected, kernels)),
+    ('forward', 3 + 4, (projected, kernels, carried)),
     ('backward', 5 + 3, backward),
   ):
     arguments = ahead_of_time.abstract(arguments, SingleDeviceSharding(device))

@@ -23,8 +23,8 @@ def get_rows() -> dict[str, Config]:
   return {
     'paper': config_files.load_config(str(_CONFIGS / 'audio.py'), {}),
     'ours': ours({}),
-    'ours, 13 MFCC': ours({'model.audio_coefficients': '13'}),
-    'ours, clip mean kept': ours({'model.audio_cmn': 'false'}),
+    'ours, 13 MFCC': ours({'model.audio.num_inputs': '13'}),
+    'ours, clip mean kept': ours({'model.audio.cmn': 'false'}),
     'ours, silence kept': ours({'data.trim_silence': 'false'}),
     'ours, last state only': ours({'model.pooling': 'last'}),
     'ours, no warp or stretch': ours(

@@ -8,14 +8,15 @@ by launch/search.py, among widths, 60 to 400 epochs and stronger augmentation
 are trained on too.
 
 Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two
-hours, half an hour with --config.model.audio_features=128, which is as good for
+hours, half an hour with --config.model.audio.features=128, which is as good for
 speakers never heard.
-Expect: 86 % in random10 (90 % with --config.model.audio_cmn=false, which
+Expect: 86 % in random10 (90 % with --config.model.audio.cmn=false, which
 suits speakers who are known), 62 % for speakers never heard (docs/results.md).
 """
 
 from avemotion.training.config import (
   AudioAugmentation,
+  AudioConfig,
   AugmentConfig,
   Config,
   DataConfig,
@@ -32,9 +33,7 @@ def get_config() -> Config:
     ),
     model=ModelConfig(
       modalities=('audio',),
-      audio_features=256,
-      audio_coefficients=None,
-      audio_cmn=True,
+      audio=AudioConfig(features=256, num_inputs=None, cmn=True),
       pooling=('last', 'mean'),
       dropout_rate=0.2,
     ),

@@ -16,7 +16,11 @@ import dataclasses
 import pathlib
 
 from avemotion.training import config_files
-from avemotion.training.config import Config, VideoAugmentation
+from avemotion.training.config import (
+  Config,
+  VideoAugmentation,
+  VideoConfig,
+)
 
 
 def get_config() -> Config:
@@ -28,7 +32,9 @@ def get_config() -> Config:
     audio,
     data=dataclasses.replace(audio.data, dataset='ravdess/speech'),
     model=dataclasses.replace(
-      audio.model, modalities=('video', 'audio'), video_features=256
+      audio.model,
+      modalities=('video', 'audio'),
+      video=VideoConfig(features=256),
     ),
     augment=dataclasses.replace(
       audio.augment,

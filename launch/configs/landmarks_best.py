@@ -7,8 +7,8 @@ Landmarks are mirrored, turned and scaled besides. Chosen on validation actors
 by launch/search.py, with 60 to 200 epochs (docs/search.jsonl).
 
 Cost: three minutes of a GPU for the five folds of actor5; on one CPU core some
-four hours. With --config.model.audio_features=128
---config.model.video_features=128 --config.epochs=100 it is half an hour, and as
+four hours. With --config.model.audio.features=128
+--config.model.video.features=128 --config.epochs=100 it is half an hour, and as
 good (two seeds of an earlier session, docs/results.md).
 Expect: 78 % for speakers never seen or heard, 97 % in random10
 (docs/results.md).

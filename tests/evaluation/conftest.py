@@ -2,6 +2,7 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def write_run(
   together=True,
   enrol=(),
   scored='test',
-  **model,
+  audio=types.MappingProxyType({}),
+  batch_norm=True,
 ):
   """Writes `fold_K` for some folds (None: all of them) of one configuration."""
   config = {
@@ -42,15 +44,11 @@ def write_run(
     },
     'model': {
       'modalities': list(modalities),
-      'video_layers': 1,
-      'video_features': 512,
-      'audio_layers': 3,
-      'audio_features': 256,
-      'audio_coefficients': 13,
+      'video': {'num_layers': 1, 'features': 512, 'num_inputs': None},
+      'audio': {'num_layers': 3, 'features': 256, 'num_inputs': 13} | audio,
       'dense_features': 256,
-      'batch_norm': True,
+      'batch_norm': batch_norm,
       'use_bias': False,
-      **model,
     },
     'epochs': epochs,
   }

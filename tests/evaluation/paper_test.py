@@ -6,7 +6,7 @@ import pytest
 
 from avemotion.emotions import EMOTIONS
 from avemotion.evaluation import paper
-from avemotion.training.config import ModelConfig
+from avemotion.training.config import AudioConfig, ModelConfig, update
 
 
 def percents(table):
@@ -45,7 +45,7 @@ def test_the_bold_row_is_the_best(table):
 
 def test_rows_are_configurations_of_the_model():
   for row in (row for table in paper.TABLES.values() for row in table):
-    config = dataclasses.replace(ModelConfig(), **row.model)
+    config = update(ModelConfig(), row.model)
     found = paper.find_row(dataclasses.asdict(config))
     assert (found.model, found.accuracy) == (row.model, row.accuracy)
 
@@ -60,7 +60,7 @@ def test_rows_read_as_in_print():
 
 
 def test_a_model_that_the_paper_has_not_is_no_row():
-  config = ModelConfig(modalities=('audio',), audio_features=128)
+  config = ModelConfig(modalities=('audio',), audio=AudioConfig(features=128))
   assert paper.find_row(dataclasses.asdict(config)) is None
 
 
@@ -100,7 +100,9 @@ def test_what_is_not_the_papers_is_said(
   source, coefficients, protocol, label_names, expected
 ):
   row = paper.TABLES[3][2]
-  model = {**row.model, 'audio_coefficients': coefficients}
+  model = row.model | {
+    'audio': {**row.model['audio'], 'num_inputs': coefficients}
+  }
   sources = {'video': source, 'audio': 'MFCC'}
   given = (row, model, sources, protocol, label_names)
   assert paper.differences(*given) == expected

@@ -34,7 +34,7 @@ def test_folds_trained_apart_give_the_run_trained_together(tmp_path, write_run):
 
 
 def test_a_sweep_is_many_runs_by_name(tmp_path, write_run):
-  write_run(tmp_path / 'wide', protocol='random80', audio_features=512)
+  write_run(tmp_path / 'wide', protocol='random80', audio={'features': 512})
   write_run(tmp_path / 'deep', protocol='random80')
   write_run(tmp_path / 'apart', protocol='actor5')
   (tmp_path / 'report').mkdir()
@@ -44,15 +44,19 @@ def test_a_sweep_is_many_runs_by_name(tmp_path, write_run):
 
 
 def test_a_sweep_is_in_the_order_of_the_papers_table(tmp_path, write_run):
-  sweep = {'protocol': 'random80', 'audio_layers': 1}
-  write_run(tmp_path / '1x512_bn', audio_features=512, **sweep)
+  sweep = {'protocol': 'random80', 'audio': {'num_layers': 1}}
+  write_run(
+    tmp_path / '1x512_bn',
+    audio={'num_layers': 1, 'features': 512},
+    protocol='random80',
+  )
   write_run(tmp_path / '1x256_bn', **sweep)
   write_run(tmp_path / '1x256_no_bn', batch_norm=False, **sweep)
   write_run(tmp_path / '3x256_bn', protocol='random80')
   names = [run.name for run in runs.read_runs([tmp_path])]
   assert names == ['1x256_no_bn', '1x256_bn', '3x256_bn', '1x512_bn']
   # With a run that the table has not, they are in the order of names.
-  write_run(tmp_path / '2x256_bn', protocol='random80', audio_layers=2)
+  write_run(tmp_path / '2x256_bn', protocol='random80', audio={'num_layers': 2})
   names = [run.name for run in runs.read_runs([tmp_path])]
   assert names == sorted(names)
 
@@ -108,14 +112,14 @@ def test_the_same_fold_with_other_results_is_refused(tmp_path, write_run):
 
 def test_folds_of_two_configurations_are_not_averaged(tmp_path, write_run):
   write_run(tmp_path / 'a', folds=range(5))
-  write_run(tmp_path / 'a', folds=range(5, 10), audio_layers=1)
+  write_run(tmp_path / 'a', folds=range(5, 10), audio={'num_layers': 1})
   with pytest.raises(ReportError, match='5, 6, 7, 8, 9 missing'):
     runs.read_runs([tmp_path])
 
 
 def test_two_runs_that_lack_the_same_folds_are_two_runs(tmp_path, write_run):
   write_run(tmp_path / 'a', folds=range(5))
-  write_run(tmp_path / 'b', folds=range(4), audio_layers=1)
+  write_run(tmp_path / 'b', folds=range(4), audio={'num_layers': 1})
   with pytest.raises(ReportError, match='a: of the 10 folds'):
     runs.read_runs([tmp_path])
 
@@ -151,8 +155,8 @@ def test_a_candidate_of_a_search_is_that_of_the_same_recipe(
   ('changes', 'message'),
   [
     (
-      {'audio_features': 64},
-      r'another recipe or data: model\.audio_features: 64 and 256',
+      {'audio': {'features': 64}},
+      r'another recipe or data: model\.audio\.features: 64 and 256',
     ),
     ({'data_digest': 'other'}, 'data_digest: other and 5ba3e1'),
     ({'folds': [0, 1]}, 'missing or not finished'),

@@ -68,13 +68,13 @@ def test_landmarks_do_not_pass_for_vgg16(tmp_path, write_run):
 
 
 def test_a_model_of_our_own_is_beside_no_row(tmp_path, write_run):
-  one = score(write_run(tmp_path / 'run', audio_features=99))
+  one = score(write_run(tmp_path / 'run', audio={'features': 99}))
   assert one.papers_row is None
   assert one.differences == ()
 
 
-@pytest.mark.parametrize('audio_features', [256, 99])
-def test_enrolled_speakers_are_told_of(tmp_path, write_run, audio_features):
-  changes = {'audio_features': audio_features, 'protocol': 'random80'}
+@pytest.mark.parametrize('features', [256, 99])
+def test_enrolled_speakers_are_told_of(tmp_path, write_run, features):
+  changes = {'audio': {'features': features}, 'protocol': 'random80'}
   one = score(write_run(tmp_path / 'run', enrol=('audio',), **changes))
   assert one.differences == ('enrolled speakers',)

@@ -29,8 +29,12 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   tmp_path, write_run
 ):
   a = write_run(tmp_path / 'a' / 'run', protocol='random80')
-  b = write_run(tmp_path / 'b' / 'run', protocol='random80', audio_features=512)
-  c = write_run(tmp_path / 'c' / 'other', protocol='actor5', audio_features=1)
+  b = write_run(
+    tmp_path / 'b' / 'run', protocol='random80', audio={'features': 512}
+  )
+  c = write_run(
+    tmp_path / 'c' / 'other', protocol='actor5', audio={'features': 1}
+  )
   written = report.write_report(read(a, b, c), tmp_path / 'report')
   names = [path.name for path in written]
   assert len(set(names)) == len(names) == 3 + 3 * 4

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, DataConfig, ModelConfig
+from avemotion.training.config import Config, DataConfig, ModelConfig, update
 
 LABELS = ('calm', 'happy', 'angry')
 
@@ -14,15 +14,12 @@ def make_model(
   modalities=('video', 'audio'), data=None, feature_dims=None, **model
 ):
   sizes = {
-    'video_features': 8,
-    'audio_features': 8,
-    'audio_layers': 2,
+    'video': {'features': 8},
+    'audio': {'features': 8, 'num_layers': 2},
     'dense_features': 8,
   }
-  config = Config(
-    data=DataConfig(**(data or {})),
-    model=ModelConfig(modalities=modalities, **(sizes | model)),
-  )
+  small = update(ModelConfig(modalities=modalities), sizes)
+  config = Config(DataConfig(**(data or {})), update(small, model))
   known = {'video': 12, 'audio': 40} | (feature_dims or {})
   feature_dims = {name: known[name] for name in modalities}
   variables = step.expected_variables(config.model, LABELS, feature_dims)

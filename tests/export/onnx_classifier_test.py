@@ -21,11 +21,11 @@ def run(onnxruntime, path, features, lengths):
   [
     {},
     {'modalities': ('video',)},
-    {'modalities': ('audio',), 'audio_coefficients': 13},
-    {'pooling': ('mean', 'attention'), 'audio_coefficients': None},
+    {'modalities': ('audio',), 'audio': {'num_inputs': 13}},
+    {'pooling': ('mean', 'attention'), 'audio': {'num_inputs': None}},
     {'pooling': ('std', 'last'), 'use_bias': True},
-    {'video_cmn': True, 'audio_cmn': True, 'audio_deltas': True},
-    {'batch_norm': False, 'dtype': 'bfloat16', 'video_layers': 3},
+    {'video': {'cmn': True, 'deltas': True}, 'audio': {'cmn': True}},
+    {'batch_norm': False, 'dtype': 'bfloat16', 'video': {'num_layers': 3}},
   ],
 )
 def test_onnxruntime_gives_the_models_probabilities(

@@ -34,9 +34,8 @@ for number in sys.argv[1:]:
 
 EVERYTHING = {
   'pooling': ('last', 'mean', 'std', 'attention'),
-  'video_cmn': True,
-  'audio_cmn': True,
-  'audio_deltas': True,
+  'video': {'cmn': True},
+  'audio': {'cmn': True, 'deltas': True},
   'use_bias': True,
 }
 

@@ -18,9 +18,9 @@ from avemotion.training import checkpoints, config_files, crossval
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = str(ROOT / 'launch' / 'configs' / 'audio.py')
 SMALL = {
-  'model.audio_features': '4',
-  'model.audio_layers': '1',
-  'model.audio_coefficients': 'none',
+  'model.audio.features': '4',
+  'model.audio.num_layers': '1',
+  'model.audio.num_inputs': 'none',
   'model.dense_features': '4',
   'data.protocol': 'actor5',
   'epochs': '6',

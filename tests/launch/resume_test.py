@@ -19,9 +19,9 @@ from avemotion.training import config as config_lib
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = str(ROOT / 'launch' / 'configs' / 'audio.py')
 SMALL = {
-  'model.audio_features': '4',
-  'model.audio_layers': '1',
-  'model.audio_coefficients': 'none',
+  'model.audio.features': '4',
+  'model.audio.num_layers': '1',
+  'model.audio.num_inputs': 'none',
   'model.dense_features': '4',
   'data.protocol': 'actor5',
   'epochs': '12',
@@ -247,10 +247,10 @@ def test_another_configuration_is_refused_with_the_difference(
   directory, finished
 ):
   before = {p: p.stat().st_mtime_ns for p in finished.rglob('*')}
-  ran = train(directory, finished, seed='1', model__audio_features='6')
+  ran = train(directory, finished, seed='1', model__audio__features='6')
   assert ran.returncode == 1
   assert 'seed: 0 there, 1 now' in ran.stderr
-  assert 'audio_features: 4 there, 6 now' in ran.stderr
+  assert 'audio.features: 4 there, 6 now' in ran.stderr
   assert 'epochs' not in ran.stderr
   assert 'Traceback' not in ran.stderr
   assert {p: p.stat().st_mtime_ns for p in finished.rglob('*')} == before

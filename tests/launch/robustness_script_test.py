@@ -12,7 +12,13 @@ from avemotion.features.acoustic import mfcc
 from avemotion.features.media import read_waveform
 from avemotion.synthetic import corpus
 from avemotion.training import crossval
-from avemotion.training.config import Config, DataConfig, ModelConfig
+from avemotion.training.config import (
+  AudioConfig,
+  Config,
+  DataConfig,
+  ModelConfig,
+  VideoConfig,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 LABELS = ('calm', 'angry')
@@ -24,9 +30,8 @@ def train(workdir, clips):
     data=DataConfig(protocol='random80'),
     model=ModelConfig(
       modalities=tuple(clips.features),
-      video_features=4,
-      audio_features=4,
-      audio_layers=1,
+      video=VideoConfig(features=4),
+      audio=AudioConfig(features=4, num_layers=1),
       dense_features=8,
     ),
     epochs=2,

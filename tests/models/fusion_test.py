@@ -1,14 +1,19 @@
 """Branches and the whole network: every row of Tables I–III can be built."""
 
+import functools
 import subprocess
 import sys
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
+from avemotion.training import step
+from avemotion.training.batch import Clips
+from avemotion.training.config import OptimizerConfig
 
 LENGTHS = {
   'video': jnp.array([9, 4, 1], jnp.int32),
@@ -24,9 +29,18 @@ def make_features(video=20, audio=13):
   }
 
 
-def small(**changes):
+def small(
+  modalities=('video', 'audio'), audio=None, modality_dropout=0.0, **shared
+):
+  branches = {
+    'video': VideoBranch(8, dense_features=4, **shared),
+    'audio': AudioBranch(6, dense_features=4, **(audio or {}), **shared),
+  }
   return EmotionClassifier(
-    video_features=8, audio_features=6, dense_features=4, **changes
+    8,
+    **{name: branches[name] for name in modalities},
+    modality_dropout=modality_dropout,
+    dtype=shared.get('dtype'),
   )
 
 
@@ -54,7 +68,7 @@ def test_table_rows_have_the_parameters_that_the_paper_implies(
 
 
 def test_fusion_joins_both_branches_of_512_units():
-  model = EmotionClassifier()
+  model = EmotionClassifier(8, VideoBranch(), AudioBranch())
   variables = jax.eval_shape(
     model.init, jax.random.key(0), make_features(512, 13), LENGTHS
   )
@@ -80,7 +94,7 @@ def test_has_the_branches_asked_for_and_reads_only_them(modalities):
 
 
 def test_reads_the_leading_coefficients_only():
-  model = small(modalities=('audio',), audio_coefficients=13)
+  model = small(modalities=('audio',), audio={'num_inputs': 13})
   features = make_features(audio=40)
   variables = model.init(jax.random.key(0), features, LENGTHS)
   changed = {'audio': features['audio'].at[..., 13:].set(7.0)}
@@ -157,8 +171,8 @@ def test_bfloat16_gives_float32_logits_near_the_exact_ones():
 
 def test_wrong_modalities_are_told():
   features = make_features()
-  with pytest.raises(ValueError, match='smell'):
-    small(modalities=('smell',)).init(jax.random.key(0), features, LENGTHS)
+  with pytest.raises(ValueError, match='the classifier has no branch'):
+    small(modalities=()).init(jax.random.key(0), features, LENGTHS)
   with pytest.raises(ValueError, match='got features of'):
     small().init(jax.random.key(0), {'video': features['video']}, LENGTHS)
 
@@ -200,7 +214,7 @@ def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
   assert set(alone) == {'joint'}
 
 
-def test_a_missing_modality_says_nothing():
+def test_a_missing_modality_contributes_nothing():
   model = small()
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
@@ -247,19 +261,19 @@ def test_some_clips_of_a_batch_lose_one_branch_in_training_only():
   np.testing.assert_allclose(logits['video'], exact['video'], atol=1e-5)
 
 
-def test_a_centred_branch_does_not_hear_a_constant():
+def test_a_branch_that_takes_off_the_mean_ignores_a_constant():
   features = make_features()
   moved = {**features, 'audio': features['audio'] + 7.0}
-  for centre in (False, True):
-    model = small(modalities=('audio',), audio_cmn=centre)
+  for cmn in (False, True):
+    model = small(modalities=('audio',), audio={'cmn': cmn})
     variables = model.init(jax.random.key(0), features, LENGTHS)
     plain = model.apply(variables, features, LENGTHS)
     other = model.apply(variables, moved, LENGTHS)
-    assert np.allclose(plain, other, atol=1e-4) == centre
+    assert np.allclose(plain, other, atol=1e-4) == cmn
 
 
 def test_the_mean_that_is_taken_off_is_of_valid_steps():
-  model = small(modalities=('audio',), audio_cmn=True)
+  model = small(modalities=('audio',), audio={'cmn': True})
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
   padded = {'audio': features['audio'].at[2, 2:].set(1e3)}
@@ -280,7 +294,7 @@ def test_the_mean_that_is_taken_off_is_of_valid_steps():
 
 
 def test_differences_are_read_beside_what_they_are_of():
-  model = small(modalities=('audio',), audio_deltas=True)
+  model = small(modalities=('audio',), audio={'deltas': True})
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
   kernel = variables['params']['audio']['gru_0']['cell']['input']['kernel']
@@ -303,3 +317,35 @@ def test_differences_are_read_beside_what_they_are_of():
     model.apply(variables, features, LENGTHS),
     atol=1e-6,
   )
+
+
+class MeanBranch(nn.Module):
+  """A user's own branch: a dense layer on the mean of the valid steps."""
+
+  @nn.compact
+  def __call__(self, inputs, lengths, *, train):
+    valid = jnp.arange(inputs.shape[1]) < lengths[:, None]
+    mean = (inputs * valid[..., None]).sum(1) / lengths[:, None]
+    return nn.Dropout(0.1, deterministic=not train)(nn.Dense(5)(mean))
+
+
+def test_a_classifier_with_a_users_own_branch_trains():
+  model = EmotionClassifier(2, video=MeanBranch(), audio=AudioBranch(4, 1))
+  config = OptimizerConfig(learning_rate=0.05, label_smoothing=0)
+  tx = step.make_optimizer(config, step.make_schedule(config, 10, 1))
+  widths = {'video': 20, 'audio': 13}
+  variables = model.init(jax.random.key(0), *step.sample_inputs(widths))
+  assert set(variables['params']) == {'video', 'audio', 'logits'}
+  state = step.init_state(
+    model, tx, widths, variables['statistics'], jax.random.key(0)
+  )
+  labels = jnp.array([0, 1, 1])
+  batch = Clips(make_features(), LENGTHS, labels, labels)
+  train = jax.jit(functools.partial(step.train_step, model, tx, config))
+  losses = []
+  for number in range(10):
+    state, metrics = train(
+      state, batch, jax.nn.one_hot(labels, 2), jax.random.key(number)
+    )
+    losses.append(metrics['loss'])
+  assert losses[-1] < 0.5 * losses[0]

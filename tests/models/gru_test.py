@@ -1,15 +1,18 @@
-"""The paper's cell and layer against a plain NumPy loop of its equations."""
+"""The paper's cell and layer, against NumPy and against `flax.linen.RNN`."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.pallas import tpu as pltpu
 from jax.test_util import check_grads
 
 from avemotion.models import GRU, GRUCell
+from avemotion.models.gru import IMPLEMENTATIONS, states_after
 
 BATCH, TIME, INPUTS, UNITS = 4, 11, 5, 7
+LENGTHS = jnp.array([TIME, 3, 1, 4])
 
 
 def sigmoid(x):
@@ -41,6 +44,11 @@ def _inputs():
   return jax.random.normal(jax.random.key(1), (BATCH, TIME, INPUTS))
 
 
+@pytest.fixture(name='carry')
+def _carry():
+  return jax.random.normal(jax.random.key(3), (BATCH, UNITS))
+
+
 def random_params(module, *args):
   """Parameters away from their initial values, so that biases count."""
   variables = module.init(jax.random.key(0), *args)
@@ -53,21 +61,30 @@ def random_params(module, *args):
   return jax.tree.unflatten(tree, noisy)
 
 
+def assert_close(found, expected, tolerance=1e-5):
+  def check(one, other):
+    assert one.dtype == other.dtype
+    one, other = np.float32(one), np.float32(other)
+    scale = max(1, np.abs(other).max())
+    np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale)
+
+  jax.tree.map(check, found, expected)
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
 @pytest.mark.parametrize('use_bias', [False, True])
-def test_layer_computes_equations_1_to_4(inputs, use_bias):
-  layer = GRU(UNITS, use_bias=use_bias)
+def test_layer_computes_equations_1_to_4(
+  inputs, carry, implementation, use_bias
+):
+  layer = GRU(UNITS, implementation, use_bias=use_bias)
   variables = random_params(layer, inputs)
-  states, last = layer.apply(variables, inputs)
-  expected = numpy_gru(
-    variables['params']['cell'], inputs, np.zeros((BATCH, UNITS))
-  )
+  states = layer.apply(variables, inputs, initial_carry=carry)
+  expected = numpy_gru(variables['params']['cell'], inputs, carry)
   np.testing.assert_allclose(states, expected, rtol=1e-5, atol=1e-6)
-  np.testing.assert_array_equal(last, states[:, -1])
 
 
-def test_cell_computes_one_step_from_any_state(inputs):
+def test_cell_computes_one_step_from_any_state(inputs, carry):
   cell = GRUCell(UNITS)
-  carry = jax.random.normal(jax.random.key(3), (BATCH, UNITS))
   variables = random_params(cell, carry, inputs[:, 0])
   state, output = cell.apply(variables, carry, inputs[:, 0])
   expected = numpy_gru(variables['params'], inputs[:, :1], carry)[:, 0]
@@ -75,22 +92,9 @@ def test_cell_computes_one_step_from_any_state(inputs):
   np.testing.assert_array_equal(state, output)
 
 
-def test_one_parameter_tree_serves_cell_layer_and_flax_rnn(inputs):
-  layer = GRU(UNITS)
-  variables = layer.init(jax.random.key(0), inputs)
-  states, last = layer.apply(variables, inputs)
-  outputs = nn.RNN(GRUCell(UNITS)).apply(variables, inputs)
-  np.testing.assert_allclose(outputs, states, rtol=1e-5, atol=1e-6)
-  carry = jnp.zeros((BATCH, UNITS))
-  cell_variables = {'params': variables['params']['cell']}
-  for t in range(TIME):
-    carry, _ = GRUCell(UNITS).apply(cell_variables, carry, inputs[:, t])
-  np.testing.assert_allclose(carry, last, rtol=1e-5, atol=1e-6)
-
-
-def test_differs_from_flax_cell_with_the_same_matrices(inputs):
+def test_differs_from_flax_cell_with_the_same_matrices(inputs, carry):
   """Flax resets after the product; relabelling z does not undo that."""
-  ours = random_params(GRUCell(UNITS), jnp.zeros((BATCH, UNITS)), inputs[:, 0])
+  ours = random_params(GRUCell(UNITS), carry, inputs[:, 0])
   w_z, w_r, w = np.split(np.array(ours['params']['input']['kernel']), 3, 1)
   u_z, u_r, u = np.split(np.array(ours['params']['recurrent_kernel']), 3, 1)
   zero = np.zeros(UNITS, np.float32)
@@ -103,113 +107,234 @@ def test_differs_from_flax_cell_with_the_same_matrices(inputs):
     'in': {'kernel': w, 'bias': zero},
     'hn': {'kernel': u, 'bias': zero},
   }
-  flax_variables = {'params': flax_params}
-  for carry, same in [
-    (jnp.zeros((BATCH, UNITS)), True),  # Nothing to reset yet.
-    (jax.random.normal(jax.random.key(3), (BATCH, UNITS)), False),
+  for state, same in [
+    (jnp.zeros_like(carry), True),  # Nothing to reset yet.
+    (carry, False),
   ]:
-    mine, _ = GRUCell(UNITS).apply(ours, carry, inputs[:, 0])
-    theirs, _ = nn.GRUCell(UNITS).apply(flax_variables, carry, inputs[:, 0])
+    mine, _ = GRUCell(UNITS).apply(ours, state, inputs[:, 0])
+    theirs, _ = nn.GRUCell(UNITS).apply(
+      {'params': flax_params}, state, inputs[:, 0]
+    )
     assert (np.abs(mine - theirs).max() < 1e-5) == same
 
 
-def test_padding_is_ignored_exactly(inputs):
-  layer = GRU(UNITS)
+def test_one_parameter_tree_serves_all_implementations(inputs):
+  trees = [
+    module.init(jax.random.key(0), inputs)
+    for module in (
+      nn.RNN(GRUCell(UNITS, use_bias=True)),
+      GRU(UNITS, use_bias=True),
+      GRU(UNITS, 'fused', use_bias=True),
+    )
+  ]
+  for tree in trees[1:]:
+    jax.tree.map(np.testing.assert_array_equal, tree, trees[0])
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+@pytest.mark.parametrize(
+  'arguments',
+  [
+    {},
+    {'return_carry': True},
+    {'return_carry': True, 'seq_lengths': LENGTHS},
+    {'reverse': True},
+    {'reverse': True, 'keep_order': True},
+    {
+      'reverse': True,
+      'keep_order': True,
+      'seq_lengths': LENGTHS,
+      'return_carry': True,
+    },
+    {'time_major': True, 'return_carry': True, 'reverse': True},
+  ],
+)
+def test_arguments_are_those_of_flax_rnn(
+  inputs, carry, implementation, arguments
+):
+  variables = random_params(GRU(UNITS), inputs)
+  if arguments.get('time_major'):
+    inputs = inputs.swapaxes(0, 1)
+  arguments = {'initial_carry': carry, **arguments}
+  expected = nn.RNN(GRUCell(UNITS)).apply(variables, inputs, **arguments)
+  found = GRU(UNITS, implementation).apply(variables, inputs, **arguments)
+  assert_close(found, expected)
+  attributes = {
+    name: value for name, value in arguments.items() if value is True
+  }
+  rest = {k: v for k, v in arguments.items() if k not in attributes}
+  by_attribute = GRU(UNITS, implementation, **attributes)
+  assert_close(by_attribute.apply(variables, inputs, **rest), expected)
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+@pytest.mark.parametrize('batch', [(), (2, 2)])
+def test_any_batch_axes_will_do(implementation, batch):
+  inputs = jax.random.normal(jax.random.key(1), (*batch, TIME, INPUTS))
+  variables = random_params(GRU(UNITS), inputs)
+  arguments = {'return_carry': True, 'init_key': jax.random.key(4)}
+  init = {'carry_init': nn.initializers.normal(1.0)}
+  expected = nn.RNN(GRUCell(UNITS, **init)).apply(
+    variables, inputs, **arguments
+  )
+  layer = GRU(UNITS, implementation, **init)
+  assert_close(layer.apply(variables, inputs, **arguments), expected)
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+def test_bidirectional_takes_it(inputs, implementation):
+  def both(make):
+    return nn.Bidirectional(make(), make(), return_carry=True)
+
+  flax = both(lambda: nn.RNN(GRUCell(UNITS)))
+  variables = random_params(flax, inputs)
+  expected = flax.apply(variables, inputs, seq_lengths=LENGTHS)
+  ours = both(lambda: GRU(UNITS, implementation))
+  assert_close(ours.apply(variables, inputs, seq_lengths=LENGTHS), expected)
+
+
+@pytest.fixture(name='as_on_tpu')
+def _as_on_tpu():
+  """Kernels for TPUs are interpreted."""
+  with pltpu.force_tpu_interpret_mode():
+    yield
+  jax.clear_caches()
+
+
+@pytest.mark.usefixtures('as_on_tpu')
+@pytest.mark.parametrize(
+  ('folds', 'dtype', 'tolerance'),
+  [(None, None, 1e-6), (2, None, 1e-6), (2, jnp.bfloat16, 3e-3)],
+)
+def test_values_and_gradients_are_those_of_flax_rnn(folds, dtype, tolerance):
+  """Of outputs and carry, by parameters, inputs and carry; alone or mapped."""
+  batch, units = 8, 128  # that the kernel takes
+  keys = jax.random.split(jax.random.key(0), 4)
+  inputs = jax.random.normal(keys[0], (batch, TIME, INPUTS))
+  carry = jax.random.normal(keys[1], (batch, units))
+  weights = jax.random.normal(keys[2], (batch, TIME, units))
+  lengths = jnp.arange(1, batch + 1)
+  arguments = (GRU(units).init(keys[3], inputs), inputs, carry)
+  if folds:
+    scales = jnp.arange(1, folds + 1) / folds
+    arguments = jax.tree.map(
+      lambda leaf: jnp.multiply.outer(scales, leaf), arguments
+    )
+
+  def value_and_gradients(module):
+    def total(variables, inputs, carry):
+      last, states = module.apply(
+        variables,
+        inputs,
+        initial_carry=carry,
+        seq_lengths=lengths,
+        return_carry=True,
+      )
+      return (states * weights).mean() + (last**2).mean()
+
+    call = jax.value_and_grad(total, argnums=(0, 1, 2))
+    call = jax.jit(jax.vmap(call) if folds else call).trace(*arguments)
+    has_kernel = 'pallas_call' in str(call.jaxpr)
+    return call.lower().compile()(*arguments), has_kernel
+
+  expected, _ = value_and_gradients(nn.RNN(GRUCell(units, dtype=dtype)))
+  for implementation in IMPLEMENTATIONS:
+    layer = GRU(units, implementation, dtype=dtype)
+    found, has_kernel = value_and_gradients(layer)
+    assert has_kernel == (implementation == 'pallas')
+    assert_close(found, expected, tolerance)
+
+
+def test_gradients_are_those_of_finite_differences(inputs, carry):
+  x, carry = inputs[:2, :4], carry[:2, :3]
+  variables = random_params(GRU(3), x)
+  for implementation, modes in (('fused', ['rev']), ('scan', ['fwd', 'rev'])):
+    layer = GRU(3, implementation)
+
+    def both(variables, x, carry, layer=layer):
+      return layer.apply(variables, x, initial_carry=carry, return_carry=True)
+
+    check_grads(both, (variables, x, carry), order=1, modes=modes, atol=1e-2)
+
+
+def test_only_the_scan_has_a_forward_mode(inputs):
+  variables = GRU(UNITS).init(jax.random.key(0), inputs)
+
+  def tangent(module):
+    function = lambda x: module.apply(variables, x)  # noqa: E731
+    return jax.jvp(function, (inputs,), (jnp.ones_like(inputs),))
+
+  assert_close(tangent(GRU(UNITS)), tangent(nn.RNN(GRUCell(UNITS))))
+  with pytest.raises(TypeError, match='jvp'):
+    tangent(GRU(UNITS, 'fused'))
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+def test_padding_is_ignored_exactly(inputs, carry, implementation):
+  layer = GRU(UNITS, implementation, return_carry=True)
   variables = layer.init(jax.random.key(0), inputs)
   lengths = jnp.array([TIME, 3, 1, 0])
   valid = jnp.arange(TIME)[None, :, None] < lengths[:, None, None]
+
+  def last(x):
+    arguments = {'seq_lengths': lengths, 'initial_carry': carry}
+    return layer.apply(variables, x, **arguments)[0]
+
   garbage = jnp.where(valid, inputs, 1e4)
-  _, last = layer.apply(variables, inputs, lengths)
-  _, last_of_garbage = layer.apply(variables, garbage, lengths)
-  np.testing.assert_array_equal(last, last_of_garbage)
-  _, short = layer.apply(variables, inputs[1:2, :3])
-  np.testing.assert_allclose(last[1:2], short, rtol=1e-6, atol=1e-7)
-  np.testing.assert_array_equal(last[3], 0)
-
-
-def test_no_gradient_reaches_the_padding(inputs):
-  layer = GRU(UNITS)
-  variables = layer.init(jax.random.key(0), inputs)
-  lengths = jnp.array([TIME, 3, 1, 0])
-
-  def total(x):
-    return layer.apply(variables, x, lengths)[1].sum()
-
-  gradient = jax.grad(total)(inputs)
+  np.testing.assert_array_equal(last(inputs), last(garbage))
+  np.testing.assert_array_equal(last(inputs)[3], carry[3])
+  gradient = jax.grad(lambda x: last(x).sum())(inputs)
   reached = np.abs(gradient).sum(axis=-1) > 0
   np.testing.assert_array_equal(reached, np.arange(TIME) < lengths[:, None])
 
 
-def test_lengths_at_several_points_read_the_states_there(inputs):
-  layer = GRU(UNITS)
-  variables = layer.init(jax.random.key(0), inputs)
+def test_states_are_read_after_several_numbers_of_steps(inputs):
+  states = inputs.swapaxes(0, 1)
   points = jnp.array([[0, 1, TIME]] * BATCH)
-  states, at_points = layer.apply(variables, inputs, points)
-  assert at_points.shape == (BATCH, 3, UNITS)
-  np.testing.assert_array_equal(at_points[:, 0], 0)
-  np.testing.assert_array_equal(at_points[:, 1], states[:, 0])
-  np.testing.assert_array_equal(at_points[:, 2], states[:, -1])
+  chosen = states_after(states, points)
+  assert chosen.shape == (BATCH, 3, INPUTS)
+  np.testing.assert_array_equal(chosen[:, 0], 0)
+  np.testing.assert_array_equal(chosen[:, 1], states[0])
+  np.testing.assert_array_equal(chosen[:, 2], states[-1])
+  with pytest.raises(ValueError, match='for 4 sequences'):
+    states_after(states, jnp.ones(3, jnp.int32))
 
 
-def test_gradients_are_those_of_finite_differences(inputs):
-  layer = GRU(3)
-  x = inputs[:2, :4]
-  lengths = jnp.array([4, 2])
-  variables = random_params(layer, x)
-
-  def last(variables, x):
-    return layer.apply(variables, x, lengths)[1]
-
-  with jax.default_matmul_precision('highest'):
-    check_grads(last, (variables, x), order=1, modes=['rev'], atol=1e-2)
-
-
-@pytest.mark.parametrize('folds', [None, 3])
-def test_value_and_gradient_are_those_of_the_plain_scan(inputs, folds):
-  """Of `nn.RNN(GRUCell)`, alone and under `vmap`."""
-  layer = GRU(UNITS)
-  variables = random_params(layer, inputs)
-  plain_scan = nn.RNN(GRUCell(UNITS))
-  weights = jax.random.normal(jax.random.key(5), (BATCH, TIME, UNITS))
-
-  def ours(variables, x):
-    return (layer.apply(variables, x)[0] * weights).sum()
-
-  def plain(variables, x):
-    return (plain_scan.apply(variables, x) * weights).sum()
-
-  arguments, transform = (variables, inputs), lambda function: function
-  if folds:
-    scales = jnp.arange(1, folds + 1)
-    arguments = jax.tree.map(
-      lambda leaf: jnp.multiply.outer(scales, leaf) / folds, arguments
-    )
-    transform = jax.vmap
-  mine, theirs = (
-    jax.jit(transform(jax.value_and_grad(function, argnums=(0, 1))))(*arguments)
-    for function in (ours, plain)
-  )
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
-    mine,
-    theirs,
-  )
-
-
-def test_bfloat16_computes_in_it_and_keeps_float32_parameters(inputs):
-  layer = GRU(UNITS, dtype=jnp.bfloat16)
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+def test_bfloat16_computes_in_it_and_keeps_float32_parameters(
+  inputs, implementation
+):
+  layer = GRU(UNITS, implementation, dtype=jnp.bfloat16, return_carry=True)
   variables = layer.init(jax.random.key(0), inputs)
-  states, _ = layer.apply(variables, inputs)
-  exact, _ = GRU(UNITS).apply(variables, inputs)
-  assert states.dtype == jnp.bfloat16
+  carry, states = layer.apply(variables, inputs)
+  exact = GRU(UNITS).apply(variables, inputs)
+  assert (carry.dtype, states.dtype) == (jnp.float32, jnp.bfloat16)
   dtypes = {leaf.dtype for leaf in jax.tree.leaves(variables)}
   assert dtypes == {jnp.dtype('float32')}
   np.testing.assert_allclose(states.astype(jnp.float32), exact, atol=0.05)
 
 
-def test_wrong_shapes_are_told(inputs):
-  layer = GRU(UNITS)
-  with pytest.raises(ValueError, match=r'\[batch, time, features\]'):
-    layer.init(jax.random.key(0), inputs[0])
-  with pytest.raises(ValueError, match='for 4 sequences'):
-    layer.init(jax.random.key(0), inputs, jnp.ones(3, jnp.int32))
+def test_initialisers_and_dtype_of_parameters_reach_the_cell(inputs):
+  ones = nn.initializers.ones_init()
+  layer = GRU(
+    UNITS,
+    use_bias=True,
+    kernel_init=ones,
+    recurrent_kernel_init=ones,
+    bias_init=ones,
+    param_dtype=jnp.bfloat16,
+  )
+  for leaf in jax.tree.leaves(layer.init(jax.random.key(0), inputs)):
+    assert leaf.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(leaf, 1)
+
+
+def test_wrong_arguments_are_told(inputs):
+  with pytest.raises(ValueError, match='one of scan, fused, pallas, got'):
+    GRU(UNITS, 'fast').init(jax.random.key(0), inputs)
+  with pytest.raises(ValueError, match=r'\[\.\.\., time, inputs\]'):
+    GRU(UNITS).init(jax.random.key(0), inputs[0, 0])
+  with pytest.raises(ValueError, match=r'seq_lengths of shape \(4,\), got'):
+    GRU(UNITS).init(
+      jax.random.key(0), inputs, seq_lengths=jnp.ones(3, jnp.int32)
+    )

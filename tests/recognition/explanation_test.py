@@ -13,7 +13,12 @@ import pytest
 from avemotion.recognition import explanation
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import (
+  AudioConfig,
+  Config,
+  ModelConfig,
+  VideoConfig,
+)
 
 LABELS = ('calm', 'happy', 'angry')
 TEMPERATURE = 0.8
@@ -29,13 +34,10 @@ def make_model():
   """One that takes the clip's mean off what is seen, of sound off nothing."""
   config = Config(
     model=ModelConfig(
-      video_features=6,
-      audio_features=8,
-      audio_layers=1,
-      audio_coefficients=READ,
+      video=VideoConfig(features=6, cmn=True),
+      audio=AudioConfig(features=8, num_layers=1, num_inputs=READ),
       dense_features=8,
       pooling=('last', 'mean'),
-      video_cmn=True,
     )
   )
   classifier = step.make_classifier(config.model, len(LABELS))

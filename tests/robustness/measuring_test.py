@@ -15,10 +15,12 @@ from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.training import crossval
 from avemotion.training.checkpoints import CheckpointError
 from avemotion.training.config import (
+  AudioConfig,
   Config,
   DataConfig,
   ModelConfig,
   OptimizerConfig,
+  VideoConfig,
 )
 
 # Not in the paper's order, in which results are read.
@@ -84,9 +86,8 @@ def train(workdir, modalities, **data):
     data=DataConfig(protocol='actor5', **data),
     model=ModelConfig(
       modalities=modalities,
-      video_features=4,
-      audio_features=4,
-      audio_layers=1,
+      video=VideoConfig(features=4),
+      audio=AudioConfig(features=4, num_layers=1),
       dense_features=8,
       dropout_rate=0.0,
     ),

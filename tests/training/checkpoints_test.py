@@ -11,7 +11,7 @@ import pytest
 from orbax.checkpoint import v1 as ocp
 
 from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import AudioConfig, Config, ModelConfig
 
 WIDTHS = {'audio': 5}
 
@@ -20,9 +20,7 @@ def make_model(features=4):
   config = Config(
     model=ModelConfig(
       modalities=('audio',),
-      audio_features=features,
-      audio_layers=1,
-      audio_coefficients=None,
+      audio=AudioConfig(features=features, num_layers=1, num_inputs=None),
       dense_features=4,
     )
   )
@@ -66,7 +64,7 @@ def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
 def test_saving_again_replaces(tmp_path):
   checkpoints.save(tmp_path, make_model(4))
   checkpoints.save(tmp_path, make_model(6))
-  assert checkpoints.load(tmp_path).config.model.audio_features == 6
+  assert checkpoints.load(tmp_path).config.model.audio.features == 6
 
 
 def test_missing_and_foreign_directories_are_told(tmp_path):
@@ -119,4 +117,4 @@ def test_a_full_disk_is_told_and_the_older_checkpoint_stays(
   monkeypatch.setattr(checkpoints.ocp, 'save', full)
   with pytest.raises(checkpoints.CheckpointError, match='No space left'):
     checkpoints.save(tmp_path, make_model(6))
-  assert checkpoints.load(tmp_path).config.model.audio_features == 4
+  assert checkpoints.load(tmp_path).config.model.audio.features == 4

@@ -4,11 +4,11 @@ import dataclasses
 import json
 import pathlib
 
+import jax.numpy as jnp
 import pytest
 
-from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
-from avemotion.training import config_files
+from avemotion.training import config_files, step
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
 
@@ -24,14 +24,14 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     epochs='7',
     model__batch_norm='false',
     model__modalities='video,audio',
-    model__audio_coefficients='none',
+    model__audio__num_inputs='none',
     data__data_dir='/data',
   )
   assert config.optimizer.learning_rate == 3e-4
   assert config.epochs == 7
   assert config.model.batch_norm is False
   assert config.model.modalities == ('video', 'audio')
-  assert config.model.audio_coefficients is None
+  assert config.model.audio.num_inputs is None
   assert config.data.data_dir == '/data'
   assert config.seed == load().seed
 
@@ -47,8 +47,9 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('epochs', '0', 'epochs must be 1 or more'),
     ('model__batch_norm', 'maybe', "takes a bool, got 'maybe'"),
     ('model__dtype', 'float17', 'dtype must be float32 or bfloat16'),
-    ('model__audio_layers', '0', 'audio_layers must be 1 or more'),
-    ('model__audio_coefficients', '0', 'must be none, or 1 or more'),
+    ('model__audio__num_layers', '0', 'num_layers must be 1 or more'),
+    ('model__audio__num_inputs', '0', 'must be none, or 1 or more'),
+    ('model__recurrence', 'lax', 'recurrence must be scan, fused, pallas or'),
     ('model__dropout_rate', '2', 'dropout_rate must be 0 to below 1'),
     ('model__modalities', 'audio,audio', 'modalities must be video or audio'),
     ('data__validation_share', '-0.1', 'must be 0 to 0.5'),
@@ -108,7 +109,34 @@ def test_a_configuration_of_another_version_is_told():
     config_lib.from_dict({'colour': 1})
 
 
-def test_model_keys_are_the_classifiers_attributes():
-  ours = {field.name for field in dataclasses.fields(config_lib.ModelConfig)}
-  theirs = {field.name for field in dataclasses.fields(EmotionClassifier)}
-  assert ours == theirs - {'num_classes', 'pallas', 'parent', 'name'}
+def test_every_key_of_the_model_reaches_the_network():
+  config = config_lib.ModelConfig(
+    video=config_lib.VideoConfig(3, 2, 5, cmn=True, deltas=True),
+    audio=config_lib.AudioConfig(4, 1, 6, cmn=True, deltas=True),
+    pooling=('mean',),
+    dense_features=7,
+    batch_norm=False,
+    dropout_rate=0.5,
+    modality_dropout=0.25,
+    use_bias=True,
+    dtype='bfloat16',
+    recurrence='scan',
+  )
+  model = step.make_classifier(config, 2)
+  assert model.num_classes == 2
+  values = dataclasses.asdict(config) | {'dtype': jnp.dtype('bfloat16')}
+  assert model.modalities == values.pop('modalities')
+  assert model.modality_dropout == values.pop('modality_dropout')
+  assert model.dtype == values['dtype']
+  for name in model.modalities:
+    branch, own = getattr(model, name), values.pop(name)
+    assert own == {key: getattr(branch, key) for key in own}
+  for branch in (model.video, model.audio):
+    assert values == {key: getattr(branch, key) for key in values}
+
+
+def test_a_part_is_updated_by_nested_keys():
+  old = config_lib.ModelConfig()
+  new = config_lib.update(old, {'audio': {'features': 4}, 'use_bias': True})
+  assert new.audio == dataclasses.replace(old.audio, features=4)
+  assert (new.use_bias, new.video) == (True, old.video)

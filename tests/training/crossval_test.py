@@ -14,21 +14,21 @@ from avemotion.data.clips import ClipSet
 from avemotion.training import checkpoints, crossval, logs, step, weights
 from avemotion.training.config import (
   AudioAugmentation,
+  AudioConfig,
   AugmentConfig,
   Config,
   ConfigError,
   DataConfig,
   ModelConfig,
   OptimizerConfig,
+  update,
 )
 
 CONFIG = Config(
   data=DataConfig(protocol='random10', validation_share=0.2),
   model=ModelConfig(
     modalities=('audio',),
-    audio_features=8,
-    audio_layers=1,
-    audio_coefficients=3,
+    audio=AudioConfig(features=8, num_layers=1, num_inputs=3),
     dense_features=8,
     dropout_rate=0.1,
   ),
@@ -229,9 +229,9 @@ def test_a_start_that_fails_keeps_the_earlier_result(run):
   before = (workdir / 'fold_2' / 'result.json').read_bytes()
   greedy = dataclasses.replace(
     CONFIG,
-    model=dataclasses.replace(CONFIG.model, audio_coefficients=50),
+    model=update(CONFIG.model, {'audio': {'num_inputs': 50}}),
   )
-  with pytest.raises(ValueError, match='audio_coefficients: 3 there, 50 now'):
+  with pytest.raises(ValueError, match=r'audio\.num_inputs: 3 there, 50 now'):
     crossval.train(greedy, toy_clips(), workdir, fold=2)
   assert (workdir / 'fold_2' / 'result.json').read_bytes() == before
 
@@ -331,8 +331,8 @@ EVERYTHING = dataclasses.replace(
   data=dataclasses.replace(
     CONFIG.data, validation='trained', trim_silence=True, enrol=('audio',)
   ),
-  model=dataclasses.replace(
-    CONFIG.model, audio_cmn=True, pooling=('last', 'mean')
+  model=update(
+    CONFIG.model, {'audio': {'cmn': True}, 'pooling': ('last', 'mean')}
   ),
   augment=AugmentConfig(
     audio=AudioAugmentation(

@@ -15,7 +15,12 @@ from avemotion.data.clips import ClipSet
 from avemotion.training import devices, standardization
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
-from avemotion.training.config import Config, ModelConfig, OptimizerConfig
+from avemotion.training.config import (
+  AudioConfig,
+  Config,
+  ModelConfig,
+  OptimizerConfig,
+)
 from avemotion.training.program import FoldProgram
 from launch.benchmark import ahead_of_time
 
@@ -23,9 +28,7 @@ FOLD, NUM_FOLDS, CLIPS, STEPS = 3, 10, 96, 6
 CONFIG = Config(
   model=ModelConfig(
     modalities=('audio',),
-    audio_features=8,
-    audio_layers=1,
-    audio_coefficients=None,
+    audio=AudioConfig(features=8, num_layers=1, num_inputs=None),
     dense_features=8,
   ),
   optimizer=OptimizerConfig(learning_rate=1e-2, warmup_epochs=0),

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from avemotion.training import checkpoints, pretrained, step, weights
-from avemotion.training.config import Config, ConfigError, ModelConfig
+from avemotion.training.config import (
+  AudioConfig,
+  Config,
+  ConfigError,
+  ModelConfig,
+  VideoConfig,
+  update,
+)
 
 WIDTHS = {'video': 6, 'audio': 5}
 
@@ -16,10 +23,8 @@ def make_config(modalities, features=4):
   return Config(
     model=ModelConfig(
       modalities=modalities,
-      video_features=4,
-      audio_features=features,
-      audio_layers=1,
-      audio_coefficients=None,
+      video=VideoConfig(features=4),
+      audio=AudioConfig(features=features, num_layers=1, num_inputs=None),
       dense_features=4,
     )
   )
@@ -82,7 +87,8 @@ def test_another_size_or_no_common_branch_is_told(trained):
     pretrained.adopt(trained, larger)
   deeper = make_config(('audio',))
   deeper = dataclasses.replace(
-    deeper, model=dataclasses.replace(deeper.model, audio_layers=2)
+    deeper,
+    model=update(deeper.model, {'audio': {'num_layers': 2}}),
   )
   with pytest.raises(ConfigError, match='is of another model'):
     pretrained.adopt(trained, make_states(deeper))

@@ -5,7 +5,7 @@ import pytest
 
 from avemotion.data.clips import ClipSet
 from avemotion.training import standardization
-from avemotion.training.config import ModelConfig
+from avemotion.training.config import AudioConfig, ModelConfig
 
 
 def make_clips():
@@ -25,7 +25,7 @@ def make_clips():
 
 
 def test_only_as_many_coefficients_as_the_model_reads():
-  config = ModelConfig(modalities=('audio',), audio_coefficients=3)
+  config = ModelConfig(modalities=('audio',), audio=AudioConfig(num_inputs=3))
   variables = standardization.model_statistics(
     config, make_clips(), np.arange(9)
   )

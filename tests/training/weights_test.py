@@ -10,16 +10,14 @@ import pytest
 
 from avemotion.training import checkpoints, step, weights
 from avemotion.training.checkpoints import CheckpointError
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import AudioConfig, Config, ModelConfig
 
 
 def make_model(scale=1.0, features=6):
   config = Config(
     model=ModelConfig(
       modalities=('audio',),
-      audio_features=features,
-      audio_layers=1,
-      audio_coefficients=None,
+      audio=AudioConfig(features=features, num_layers=1, num_inputs=None),
       pooling=('last', 'mean'),
     )
   )

@@ -36,7 +36,7 @@ from avemotion.training import (
   devices,
   sweep,
 )
-from avemotion.training.config import Config
+from avemotion.training.config import Config, update
 from avemotion.training.sweep import Trial
 
 _COMMAND = Command('sweep', __doc__, arguments=True)
@@ -170,7 +170,7 @@ def _candidate(changes: str) -> Config:
 def _with_row(config: Config, row: paper.Row) -> Config:
   return dataclasses.replace(
     config,
-    model=dataclasses.replace(config.model, **row.model),
+    model=update(config.model, row.model),
     data=dataclasses.replace(config.data, protocol=row.protocol),
   )
 

@@ -51,8 +51,8 @@ def test_a_folds_card_has_its_results(folder, features):
       f'--config.data.dataset={features}',
       '--config.data.protocol=random80',
       '--config.model.modalities=audio',
-      '--config.model.audio_features=8',
-      '--config.model.audio_layers=1',
+      '--config.model.audio.features=8',
+      '--config.model.audio.num_layers=1',
       '--config.epochs=1',
       '--workdir=runs',
     ]

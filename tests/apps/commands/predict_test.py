@@ -11,14 +11,16 @@ from avemotion.emotions import EMOTIONS
 from avemotion.features import containers
 from avemotion.synthetic import corpus
 from avemotion.training import checkpoints, step
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import AudioConfig, Config, ModelConfig
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   """An untrained audio model, a good clip, and a bad one."""
   folder = tmp_path_factory.mktemp('predict')
-  config = Config(model=ModelConfig(modalities=('audio',), audio_features=8))
+  config = Config(
+    model=ModelConfig(modalities=('audio',), audio=AudioConfig(features=8))
+  )
   feature_dims = {'audio': 40}
   classifier = step.make_classifier(config.model, 8)
   variables = classifier.init(

@@ -13,8 +13,8 @@ SMALL = [
   '--config=audio',
   '--config.data.dataset=features.npz',
   '--config.epochs=2',
-  '--config.model.audio_features=8',
-  '--config.model.audio_layers=1',
+  '--config.model.audio.features=8',
+  '--config.model.audio.num_layers=1',
 ]
 
 

@@ -21,7 +21,7 @@ def workdirs(tmp_path_factory):
   write_run(root / 'search', scored='validation')
   sweep = {'protocol': 'random80'}
   write_run(root / 'table2' / '3x256_bn', **sweep)
-  write_run(root / 'table2' / '1x256_bn', audio_layers=1, **sweep)
+  write_run(root / 'table2' / '1x256_bn', audio={'num_layers': 1}, **sweep)
   return root
 
 

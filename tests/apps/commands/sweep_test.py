@@ -9,13 +9,14 @@ from avemotion.apps.commands import report, sweep
 
 ROWS = """
 import dataclasses
-from avemotion.training.config import Config, DataConfig, ModelConfig
+from avemotion.training.config import AudioConfig, Config, DataConfig
+from avemotion.training.config import ModelConfig
 
 def get_rows():
   ours = Config(
     data=DataConfig(dataset='features.npz'),
     model=ModelConfig(
-      modalities=('audio',), audio_features=4, audio_layers=1
+      modalities=('audio',), audio=AudioConfig(features=4, num_layers=1)
     ),
     epochs=2,
     batch_size=8,
@@ -57,7 +58,7 @@ def search(*arguments):
       '--config.data.dataset=features.npz',
       '--config.epochs=2',
       '--config.batch_size=8',
-      '--config.model.audio_features=4',
+      '--config.model.audio=AudioConfig(features=4)',
       *arguments,
     ]
   )

@@ -12,8 +12,8 @@ from avemotion.apps.commands import train
 ROOT = pathlib.Path(__file__).parents[3]
 SMALL = [
   '--config=audio',
-  '--config.model.audio_features=4',
-  '--config.model.audio_layers=1',
+  '--config.model.audio.features=4',
+  '--config.model.audio.num_layers=1',
   '--config.model.dense_features=4',
   '--config.epochs=2',
 ]

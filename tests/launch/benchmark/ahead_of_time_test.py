@@ -12,7 +12,7 @@ import pytest
 from avemotion.models.recurrence import recurrence
 from avemotion.training import mesh
 from avemotion.training.batch import Clips
-from avemotion.training.config import Config, ModelConfig
+from avemotion.training.config import AudioConfig, Config, ModelConfig
 from launch.benchmark import ahead_of_time
 
 HLO = """HloModule epoch
@@ -74,7 +74,7 @@ def test_flops_of_a_kernel_are_those_of_the_loop_that_it_stands_for():
   def states(pallas):
     return lambda *inputs: recurrence(*inputs, pallas)
 
-  shapes = (7, 8, 3 * 128), (128, 3 * 128)
+  shapes = (7, 8, 3 * 128), (128, 3 * 128), (8, 128)
   assert flops(states(True), *shapes) == flops(states(False), *shapes) > 0
 
 
@@ -153,9 +153,7 @@ def test_an_epoch_reuses_its_state_and_an_evaluation_keeps_it():
   config = Config(
     model=ModelConfig(
       modalities=('audio',),
-      audio_features=4,
-      audio_layers=1,
-      audio_coefficients=3,
+      audio=AudioConfig(features=4, num_layers=1, num_inputs=3),
       dense_features=4,
     ),
     batch_size=2,

@@ -77,7 +77,7 @@ def test_a_calibration_error_is_recorded_alone(workdir, written):
 
 def test_several_recipes_or_seeds_are_refused(workdir, written, tmp_path):
   write_run(tmp_path / 'one')
-  write_run(tmp_path / 'other', audio_layers=1)
+  write_run(tmp_path / 'other', audio={'num_layers': 1})
   with flagsaver.flagsaver(key='x'):
     with pytest.raises(ValueError, match='expected one recipe, got 2'):
       finished.record([str(tmp_path)])

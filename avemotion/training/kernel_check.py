@@ -1,0 +1,112 @@
+"""Chooses how GRU layers loop; checks the Pallas kernel before it is used."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+from avemotion.models.recurrence import recurrence
+from avemotion.training.config import ConfigError, ModelConfig
+from avemotion.training.logs import log
+from avemotion.training.mesh import takes_kernels
+
+_FOLDS, _TIME, _BATCH = 2, 17, 8  # two blocks of steps, and one step more
+# As a share of the largest number. By default a TPU multiplies float32 in
+# bfloat16, and XLA and Pallas need not do it alike.
+_TOLERANCE = 0.05
+
+
+def choose(config: ModelConfig, mesh: Mesh | None) -> str:
+  """Chooses the implementation of the GRU layers.
+
+  Args:
+    config: of the model.
+    mesh: the devices that it is to be trained on; None: any.
+
+  Returns:
+    One of `avemotion.models.gru.IMPLEMENTATIONS`. 'auto' becomes 'pallas' if
+    the mesh takes kernels and they pass the check of this file on it, else
+    'fused'. Without a mesh, 'pallas' becomes 'fused' too, which computes the
+    same function on any device.
+
+  Raises:
+    ConfigError: `config.recurrence` is 'pallas', and the mesh takes no kernels.
+  """
+  if config.recurrence in ('scan', 'fused'):
+    return config.recurrence
+  if mesh is None:
+    return 'fused'
+  if not takes_kernels(mesh):
+    if config.recurrence == 'auto':
+      return 'fused'
+    raise ConfigError(
+      'model.recurrence=pallas needs TPUs, and a mesh of data axis 1; got'
+      f' {mesh.devices.flat[0].device_kind} and the mesh {dict(mesh.shape)}:'
+      ' use auto or fused'
+    )
+  if config.recurrence == 'pallas':
+    return 'pallas'
+  sizes = {getattr(config, name).features for name in config.modalities}
+  device = mesh.local_devices[0]
+  passes = all(_passes(device, size, config.dtype) for size in sorted(sizes))
+  if jax.process_count() > 1:  # All processes must run the same program.
+    passes = bool(multihost_utils.process_allgather(np.array(passes)).all())
+  return 'pallas' if passes else 'fused'
+
+
+@functools.cache
+def _passes(device: Any, features: int, dtype: str) -> bool:
+  """Whether the kernel runs on a device and agrees with the fused loop."""
+  fault = ''
+  try:
+    kernel, fused = (
+      _outputs(device, features, dtype, p) for p in (True, False)
+    )
+    error = max(map(_distance, kernel, fused))
+    if not error <= _TOLERANCE:  # It may be nan.
+      fault = f'its results are off by {error:.0%}'
+  except Exception as error:  # Whatever fails, the fused loop does the job.
+    fault = f'{type(error).__name__}: {error}'.splitlines()[0]
+  if fault:
+    log.warning(
+      'model.recurrence: GRU layers of %d units use the fused loop; the Pallas'
+      ' kernel fails its check on %s (%s)',
+      features,
+      device.device_kind,
+      fault,
+    )
+  return not fault
+
+
+def _outputs(
+  device: Any, features: int, dtype: str, pallas: bool
+) -> list[np.ndarray]:
+  """States of small layers, and all gradients, float32 on the host."""
+  rng = np.random.default_rng(0)
+
+  def normal(*shape: int, dtype: str = dtype, scale: float = 1.0) -> jax.Array:
+    values = scale * rng.standard_normal((_FOLDS, *shape))
+    return jax.device_put(values.astype(jnp.dtype(dtype)), device)
+
+  rows = (_BATCH, features)
+  inputs = (
+    normal(_TIME, _BATCH, 3 * features),
+    normal(features, 3 * features, scale=features**-0.5),
+    normal(*rows, dtype='float32'),
+  )
+  gradients = normal(*rows, dtype='float32'), normal(_TIME, *rows)
+
+  def layer(inputs: Any, gradients: Any) -> Any:
+    states, back = jax.vjp(lambda *each: recurrence(*each, pallas), *inputs)
+    return states, back(gradients)
+
+  found = jax.jit(jax.vmap(layer))(inputs, gradients)
+  return [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(found)]
+
+
+def _distance(found: np.ndarray, expected: np.ndarray) -> float:
+  return float(np.abs(found - expected).max() / np.abs(expected).max())
