@@ -3,7 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 
+from etils import epath
+
+from avemotion.data import files
 from avemotion.evaluation import markdown
+from avemotion.robustness import plot
 from avemotion.robustness.conditions import CLEAN
 
 
@@ -32,6 +36,32 @@ class Robustness:
   descriptions: dict[str, str]
   num_clips: int
   left_out: dict[str, str]
+
+
+def write(result: Robustness, output: epath.PathLike, command: str) -> str:
+  """Writes OUTPUT.md and OUTPUT.png.
+
+  Args:
+    result: from `measure`.
+    output: path of both files, less .md and .png.
+    command: that made it.
+
+  Returns:
+    The Markdown.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
+  text = to_markdown(result, command)
+  files.write(f'{output}.md', text)
+  plot.save_robustness(
+    f'{output}.png',
+    {
+      name: {condition: each.accuracy for condition, each in scores.items()}
+      for name, scores in result.scores.items()
+    },
+  )
+  return text
 
 
 def to_markdown(result: Robustness, command: str) -> str:

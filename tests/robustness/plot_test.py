@@ -61,7 +61,7 @@ def test_the_table_tells_the_change_and_what_is_not_read():
       num_clips=1439,
       left_out={'03': '03: its sound is damaged'},
     ),
-    'python launch/robustness.py',
+    'avemotion robustness',
   )
   cells = [
     [cell.strip() for cell in line.split('|')[1:-1]]

@@ -24,7 +24,8 @@ class Command:
 
   Attributes:
     flags: takes the command's flags, as `flag_values` of absl's functions.
-    overrides: values of `--config.KEY=VALUE` by key, once `main` is called.
+    argv: what `main` was called with last.
+    overrides: values of `--config.KEY=VALUE` in it, by key.
   """
 
   def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
@@ -36,6 +37,7 @@ class Command:
       arguments: whether it takes any besides flags.
     """
     self.flags = flags.FlagValues()
+    self.argv: list[str] = []
     self.overrides: dict[str, str] = {}
     self._name = name
     self._doc = doc
@@ -113,6 +115,7 @@ class Command:
     return main
 
   def _parse(self, argv: Sequence[str]) -> list[str]:
+    self.argv = list(argv)
     if self._takes_overrides:
       self.overrides, argv = config_files.split_overrides(argv)
     self.flags.unparse_flags()

@@ -1,0 +1,193 @@
+r"""Prepares RAVDESS, or any folder of clips, as a TFDS data set of features.
+
+  pip install 'avemotion[data]'
+  avemotion prepare --manual_dir=~/ravdess --config=speech_audio
+
+Without --manual_dir it fetches what it needs of
+https://zenodo.org/records/1188976: 215 MB for `speech_audio`, 13 GB for
+`speech` (the default), which has faces too. A build that was stopped or killed
+goes on by the same command.
+
+Any other clips, by a list (file, label, group, and what else is to be kept) or
+by their names:
+
+  avemotion prepare --folder=clips --labels=labels.csv
+  avemotion prepare --folder=AudioWAV --pattern=crema_d \
+    --config=speech_audio --name=crema_d
+  avemotion prepare --folder=clips --label_map=01=neutral,02=sad \
+    --pattern='{group}-{statement}-{label}_{take}.mp4'
+
+`avemotion train --config.data.dataset=clips/speech
+--config.data.protocol=group5` then trains on them.
+"""
+
+from typing import Any
+
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.datasets import folder, labelling, name_patterns, prepare
+from avemotion.datasets.builder import ClipsBuilder
+from avemotion.training import devices
+from tfds_ravdess import ravdess_dataset_builder
+
+_COMMAND = Command('prepare', __doc__)
+_FLAGS = _COMMAND.flags
+_DATA_DIR = _COMMAND.data_dir_flag()
+_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_MANUAL_DIR = flags.DEFINE_string(
+  'manual_dir',
+  None,
+  'folder with the RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at'
+  ' any depth; default: they are fetched from Zenodo, and kept',
+  flag_values=_FLAGS,
+)
+_CONFIG = flags.DEFINE_enum(
+  'config',
+  'speech',
+  ['speech', 'speech_audio', 'speech_faces', 'song', 'song_audio', 'bundled'],
+  'what to store: features of face and voice, of the voice only, or pixels of'
+  ' the face; bundled is what ships in the package, prepared already; of a'
+  ' --folder the three of speech',
+  flag_values=_FLAGS,
+)
+_FOLDER = flags.DEFINE_string(
+  'folder',
+  None,
+  'folder with clips of your own, not RAVDESS',
+  flag_values=_FLAGS,
+)
+_LABELS = flags.DEFINE_string(
+  'labels',
+  None,
+  'CSV file with the columns file (below --folder), label, group (who speaks);'
+  ' others are kept as text',
+  flag_values=_FLAGS,
+)
+_PATTERN = flags.DEFINE_string(
+  'pattern',
+  None,
+  'how the clips of --folder are named, {label} and {group} among the fields,'
+  ' as {group}-{statement}-{label}_{take}.mp4; or crema_d, savee',
+  flag_values=_FLAGS,
+)
+_LABEL_MAP = flags.DEFINE_string(
+  'label_map',
+  '',
+  'what --pattern finds as label, as 01=neutral,02=sad',
+  flag_values=_FLAGS,
+)
+_NAME = flags.DEFINE_string(
+  'name',
+  None,
+  "of the data set of a --folder; default: the folder's",
+  flag_values=_FLAGS,
+)
+_BEAM_PIPELINE_OPTIONS = flags.DEFINE_list(
+  'beam_pipeline_options',
+  [],
+  'extract by Apache Beam, not by processes of this machine: options of the'
+  ' pipeline, as runner=FlinkRunner,flink_master=head:8081; its machines need'
+  ' this package, and the same folders, by a shared file system',
+  flag_values=_FLAGS,
+)
+_OVERWRITE = flags.DEFINE_bool(
+  'overwrite',
+  False,
+  'prepare it again where it is already prepared',
+  flag_values=_FLAGS,
+)
+_NUM_WORKERS = flags.DEFINE_integer(
+  'num_workers',
+  None,
+  'processes that extract features; default: one for each core',
+  lower_bound=1,
+  flag_values=_FLAGS,
+)
+_ACTORS = flags.DEFINE_list(
+  'actors',
+  [],
+  'prepare only these actors, as 1,2; default: all 24',
+  flag_values=_FLAGS,
+)
+_STRICT = flags.DEFINE_bool(
+  'strict',
+  False,
+  'fail, and say why, where a clip is missing, doubtful or cannot be used',
+  flag_values=_FLAGS,
+)
+
+
+@flags.multi_flags_validator(
+  [
+    *('folder', 'labels', 'pattern', 'label_map', 'name'),
+    *('manual_dir', 'actors'),
+  ],
+  message='--folder needs one of --labels and --pattern, and is not for'
+  ' --manual_dir or --actors; --labels, --pattern and --name need --folder,'
+  ' --label_map needs --pattern',
+  flag_values=_FLAGS,
+)
+def _are_of_one_source(given: dict[str, Any]) -> bool:
+  ways = bool(given['labels']) + bool(given['pattern'])
+  if given['label_map'] and not given['pattern']:
+    return False
+  if given['folder']:
+    return ways == 1 and not (given['manual_dir'] or given['actors'])
+  return ways == 0 and not given['name']
+
+
+@flags.validator(
+  'actors', message='numbers from 1 to 24, as 1,2', flag_values=_FLAGS
+)
+def _are_actors(names: list[str]) -> bool:
+  return all(name in map(str, range(1, 25)) for name in names)
+
+
+@_COMMAND.runs
+def main(_: list[str]) -> None:
+  """Prepares the data set, and prints what it holds."""
+  prepare.prepare(
+    _builder(),
+    _MANUAL_DIR.value,
+    overwrite=_OVERWRITE.value,
+    beam_options=_beam_options(),
+  )
+
+
+def _builder() -> ClipsBuilder:
+  """The builder of RAVDESS, or of the folder."""
+  options: dict[str, Any] = {
+    'config': _CONFIG.value,
+    'data_dir': _DATA_DIR.value,
+    'vgg16_weights': _VGG16_WEIGHTS.value,
+    'strict': _STRICT.value,
+    'num_workers': _NUM_WORKERS.value or devices.num_cores(),
+  }
+  if not _FOLDER.value:
+    actors = [int(name) for name in _ACTORS.value]
+    return ravdess_dataset_builder.Builder(actors=actors or None, **options)
+  config = folder.CONFIGS.get(_CONFIG.value)
+  if config is None:
+    raise ValueError(
+      f'--config={_CONFIG.value} is of RAVDESS; a --folder can be'
+      f' {", ".join(folder.CONFIGS)}'
+    )
+  if _LABELS.value:
+    clips = labelling.by_list(_FOLDER.value, _LABELS.value, config.modalities)
+  else:
+    pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
+    clips = labelling.by_name(_FOLDER.value, pattern, config.modalities)
+  name = _NAME.value or folder.dataset_name(_FOLDER.value)
+  return folder.FolderBuilder(name=name, clips=clips, **options)
+
+
+def _beam_options() -> Any:
+  """Apache Beam's options; None: it is not asked for."""
+  if not _BEAM_PIPELINE_OPTIONS.value:
+    return None
+  from apache_beam.options.pipeline_options import PipelineOptions
+
+  return PipelineOptions(
+    flags=[f'--{option}' for option in _BEAM_PIPELINE_OPTIONS.value]
+  )

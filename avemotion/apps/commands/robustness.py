@@ -1,0 +1,148 @@
+r"""Measures the accuracy that trained runs keep when clips are corrupted.
+
+  avemotion robustness paper=runs/audio ours=runs/audio_best \
+    --recordings=ravdess --output=runs/robustness_audio
+  avemotion robustness paper=runs/fusion ours=runs/fusion_best \
+    --recordings=ravdess --features=runs/landmarks.npz
+  avemotion robustness ours=runs/javanese --folder=javanese \
+    --pattern='{group}-{statement}-{label}_{take}.mp4' \
+    --label_map=01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry
+
+NAME=WORKDIR is a run of `avemotion train`, all folds of its protocol, trained
+on features of these very clips. Each fold's model is scored on the test clips
+of its own fold, as they are and under added noise, a telephone's band, changes
+of pitch and speed, low light, blur, lost frames and hidden halves: those that
+change what the run reads. Light and blur need pixels: --folder.
+
+Writes OUTPUT.md and OUTPUT.png. A clip that cannot be read is named and left
+out of every row, and the exit code is 1.
+"""
+
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from avemotion.apps.commands.command_line import Command
+from avemotion.data import clips as clips_lib
+from avemotion.datasets import labelling, name_patterns, progress
+from avemotion.robustness import measuring, table
+from avemotion.robustness.conditions import CONDITIONS
+from avemotion.robustness.corrupted_clips import CorruptedClips
+from avemotion.training import compilation
+from tfds_ravdess import recordings
+
+_COMMAND = Command('robustness', __doc__, arguments=True)
+_FLAGS = _COMMAND.flags
+_RECORDINGS = flags.DEFINE_string(
+  'recordings',
+  None,
+  "folder of RAVDESS's recordings, as 03-01-05-01-01-01-01.wav, at any depth",
+  flag_values=_FLAGS,
+)
+_FEATURES = flags.DEFINE_string(
+  'features',
+  None,
+  'data set whose video features go with --recordings, as runs/landmarks.npz',
+  flag_values=_FLAGS,
+)
+_FOLDER = flags.DEFINE_string(
+  'folder', None, 'folder of other clips', flag_values=_FLAGS
+)
+_PATTERN = flags.DEFINE_string(
+  'pattern',
+  None,
+  'how they are named, as for `avemotion prepare`',
+  flag_values=_FLAGS,
+)
+_LABEL_MAP = flags.DEFINE_string(
+  'label_map',
+  '',
+  'what --pattern finds as label, as for `avemotion prepare`',
+  flag_values=_FLAGS,
+)
+_CONDITIONS = flags.DEFINE_multi_enum(
+  'condition',
+  [],
+  [condition.name for condition in CONDITIONS],
+  'to measure under; may be repeated; default: all',
+  flag_values=_FLAGS,
+)
+_OUTPUT = flags.DEFINE_string(
+  'output',
+  'runs/robustness',
+  'files to write, less .md and .png',
+  flag_values=_FLAGS,
+)
+
+
+@flags.multi_flags_validator(
+  ['recordings', 'features', 'folder', 'pattern', 'label_map'],
+  message='give --recordings, with or without --features, or --folder with'
+  ' --pattern and, where names do not say labels, --label_map',
+  flag_values=_FLAGS,
+)
+def _are_of_one_source(given: dict[str, Any]) -> bool:
+  if given['folder']:
+    absent = not given['recordings'] and not given['features']
+    return absent and bool(given['pattern'])
+  return bool(given['recordings']) and not (
+    given['pattern'] or given['label_map']
+  )
+
+
+@_COMMAND.runs
+def main(arguments: list[str]) -> int:
+  """Loads, measures, writes, and names what was left out."""
+  workdirs = _named(arguments)
+  runs = {name: measuring.load(path) for name, path in workdirs.items()}
+  compilation.cache_on_disk()
+  modalities = sorted({m for run in runs.values() for m in run.modalities})
+  files, video = _files(modalities)
+  conditions = [
+    condition
+    for condition in CONDITIONS
+    if condition.name in _CONDITIONS.value or not _CONDITIONS.value
+  ]
+  clips = CorruptedClips(files, modalities, video, conditions)
+  with progress.clip_progress() as update:
+    result = measuring.measure(runs, clips, update)
+  command = shlex.join(['avemotion', 'robustness', *_COMMAND.argv])
+  print(table.write(result, _OUTPUT.value, command))
+  for reason in result.left_out.values():
+    print(f'avemotion robustness: left out: {reason}', file=sys.stderr)
+  return int(bool(result.left_out))
+
+
+def _named(arguments: list[str]) -> dict[str, pathlib.Path]:
+  """Work directories by the names that they are given."""
+  workdirs = {}
+  for argument in arguments:
+    name, equals, workdir = argument.partition('=')
+    if not (name and equals and workdir) or name in workdirs:
+      raise ValueError(f'expected NAME=WORKDIR, each name once, got {argument}')
+    workdirs[name] = pathlib.Path(workdir)
+  if not workdirs:
+    raise ValueError('name at least one run, as ours=runs/audio')
+  return workdirs
+
+
+def _files(
+  modalities: Sequence[str],
+) -> tuple[Mapping[str, str | os.PathLike[str]], clips_lib.ClipSet | None]:
+  """The clips' files by their ids, and the video features that go with them."""
+  if _FOLDER.value:
+    pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
+    found = labelling.by_name(_FOLDER.value, pattern, modalities).findings.clips
+    return {clip.clip_id: clip.files[modalities[0]] for clip in found}, None
+  speech = recordings.find_recordings(_RECORDINGS.value).recordings
+  files = {recording.clip_id: recording.path for recording in speech}
+  if 'video' not in modalities:
+    return files, None
+  if not _FEATURES.value:
+    raise ValueError('these runs read video: name its --features')
+  return files, clips_lib.load(_FEATURES.value)

@@ -1,0 +1,92 @@
+"""Data sets whose video features are landmarks of the face."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+
+from avemotion.data import clips as clips_lib
+from avemotion.data import npz
+from avemotion.data.clips import ClipSet
+from avemotion.features import landmarks as landmarks_lib
+
+SOURCE = '68 face landmarks'
+
+
+def read(path: str) -> dict[str, np.ndarray]:
+  """Reads the landmarks of each clip.
+
+  Args:
+    path: of the `.npz` with clip_id str[clips], frames int[clips] and landmarks
+      int[sum(frames), 68, 2].
+
+  Returns:
+    By clip id int[frames, 68, 2], x and y in pixels.
+
+  Raises:
+    ValueError: the file is not one of those, or a clip in it is empty.
+  """
+  arrays = npz.read(path)
+  missing = {'clip_id', 'frames', 'landmarks'} - arrays.keys()
+  if missing:
+    raise ValueError(
+      f'{path}: lacks {", ".join(sorted(missing))}; it has {", ".join(arrays)}'
+    )
+  ids, frames, rows = (arrays[k] for k in ('clip_id', 'frames', 'landmarks'))
+  expected = (int(frames.sum()), 68, 2)
+  if frames.shape != ids.shape or rows.shape != expected:
+    raise ValueError(
+      f'{path}: expected frames of shape {ids.shape} and landmarks of shape'
+      f' {expected}, got {frames.shape} and {rows.shape}'
+    )
+  if (frames < 1).any():
+    raise ValueError(f'{path}: clip {ids[frames < 1][0]} has no frames')
+  starts = np.cumsum(frames, dtype=np.int64)[:-1]
+  return dict(zip(ids.tolist(), np.split(rows, starts), strict=True))
+
+
+def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
+  """Adds to each recording the features of its landmarks.
+
+  Args:
+    landmarks: int[frames, 68, 2] by clip id, such as '02-01-05-01-01-01-01'.
+    audio: the recordings, such as '03-01-05-01-01-01-01': the last five fields
+      name the performance.
+
+  Returns:
+    The recordings, in their order and under their ids, with video and audio.
+
+  Raises:
+    ValueError: one has a performance that the other lacks; or two points that
+      should lie apart do not.
+  """
+  by_performance = {_performance(k): k for k in landmarks}
+  performances = [_performance(clip) for clip in audio.clip_ids.tolist()]
+  _expect_none('landmarks without audio', by_performance.keys() - performances)
+  _expect_none('audio without landmarks', performances - by_performance.keys())
+  rows = []
+  for performance in performances:
+    clip = by_performance[performance]
+    try:
+      rows.append(landmarks_lib.face_features(landmarks[clip]))
+    except ValueError as error:
+      raise ValueError(f'landmarks of {clip}: {error}') from error
+  video, lengths = clips_lib.pad(rows)
+  return dataclasses.replace(
+    audio,
+    features={'video': video, **audio.features},
+    lengths={'video': lengths, **audio.lengths},
+    sources={'video': SOURCE, **audio.sources},
+  )
+
+
+def _performance(clip_id: str) -> str:
+  """Emotion, intensity, statement, repetition and actor."""
+  return '-'.join(clip_id.split('-')[-5:])
+
+
+def _expect_none(problem: str, performances: Iterable[str]) -> None:
+  named = sorted(performances)
+  if named:
+    more = f' and {len(named) - 5} more' if len(named) > 5 else ''
+    raise ValueError(f'{problem}: {", ".join(named[:5])}{more}')
