@@ -1,4 +1,4 @@
-"""How sure probabilities are: their cross-entropy, and their temperature."""
+"""Calibration of probabilities: cross-entropy and temperature."""
 
 import numpy as np
 
@@ -6,28 +6,22 @@ _SMALLEST = 1e-12  # probability, before its logarithm
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-  """Mean negative log-likelihood of the true labels.
+  """Returns the mean negative log-likelihood of the true labels, in nats.
 
   Args:
     probabilities: float[clips, labels].
     labels: int[clips].
-
-  Returns:
-    The mean, in nats.
   """
   likelihood = probabilities[np.arange(len(labels)), labels]
   return float(-np.log(np.maximum(likelihood, _SMALLEST)).mean())
 
 
 def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-  """Softmax of the logits divided by a temperature, from the probabilities.
+  """Returns the softmax of the logits divided by a temperature above 0.
 
   Args:
-    probabilities: float[..., labels], a softmax.
-    temperature: above 0; 1 changes nothing.
-
-  Returns:
-    Probabilities float[..., labels].
+    probabilities: float[..., labels], a softmax of these logits.
+    temperature: 1 changes nothing.
   """
   logits = np.log(np.maximum(probabilities, _SMALLEST)) / temperature
   powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -35,19 +29,15 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-  """The temperature of lowest cross-entropy (Guo et al. 2017).
+  """Returns the temperature of lowest cross-entropy (Guo et al. 2017).
 
   Args:
     probabilities: float[clips, labels] of validation clips.
-    labels: int[clips].
-
-  Returns:
-    The temperature, between 0.05 and 20; 1.0 without clips.
+    labels: int[clips]; without clips the temperature is 1, else 0.05 to 20.
   """
   if not labels.size:
     return 1.0
-  # Imported here: recognition needs none of it.
-  from scipy import optimize
+  from scipy import optimize  # Recognition needs none of it.
 
   found = optimize.minimize_scalar(
     lambda power: cross_entropy(scale(probabilities, np.exp(power)), labels),

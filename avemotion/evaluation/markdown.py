@@ -1,4 +1,4 @@
-"""Markdown that reads as text, and as one HTML page that needs nothing else."""
+"""Markdown that reads as text, and its HTML page."""
 
 import base64
 import html
@@ -33,10 +33,7 @@ def wrap(text: str, first: str = '', rest: str | None = None) -> str:
   Args:
     text: the paragraph.
     first: before the first line, such as '- '.
-    rest: before the others; None: as before the first.
-
-  Returns:
-    The lines, as one text.
+    rest: before the others; None: the same.
   """
   return textwrap.fill(
     text,
@@ -49,15 +46,7 @@ def wrap(text: str, first: str = '', rest: str | None = None) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-  """A Markdown table whose columns are aligned in the text, too.
-
-  Args:
-    header: of the columns.
-    rows: as many cells each.
-
-  Returns:
-    The table; bars within cells are escaped.
-  """
+  """Writes a table whose columns are aligned in the text, too."""
   cells = [[cell.replace('|', r'\|') for cell in row] for row in rows]
   columns = zip(header, *cells, strict=True)
   widths = [max(3, *map(len, column)) for column in columns]
@@ -98,7 +87,9 @@ def save_html(path: epath.Path, text: str, title: str) -> None:
   for token in tokens:
     for child in token.children or ():
       if child.type == 'image':
-        child.attrs['src'] = _embed(path.parent / str(child.attrs['src']))
+        picture = path.parent / str(child.attrs['src'])
+        data = base64.b64encode(picture.read_bytes()).decode()
+        child.attrs['src'] = f'data:image/png;base64,{data}'
   body = parser.renderer.render(tokens, parser.options, {})
   path.write_text(
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -106,8 +97,3 @@ def save_html(path: epath.Path, text: str, title: str) -> None:
     f'<body>\n{body}</body>\n</html>\n',
     encoding='utf-8',
   )
-
-
-def _embed(picture: epath.Path) -> str:
-  data = base64.b64encode(picture.read_bytes()).decode()
-  return f'data:image/png;base64,{data}'

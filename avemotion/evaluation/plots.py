@@ -10,7 +10,7 @@ from matplotlib import axes, figure
 from avemotion.emotions import COLOURS
 from avemotion.evaluation.metrics import Coverage, Reliability
 
-# Of our numbers, of what they are compared with, and of what is beside them.
+# Our numbers, what they are compared with, and what is beside them.
 _OURS, _OTHER, _GREY = '#2f6690', '#d1743b', '#8c939a'
 
 
@@ -20,18 +20,13 @@ def new_figure(width: float, height: float) -> figure.Figure:
 
 
 def save(drawn: figure.Figure, path: epath.PathLike) -> None:
-  """Writes a figure as a PNG, to a local path or one as gs://…."""
+  """Writes a figure as a PNG, to a local path or to gs://…."""
   with epath.Path(path).open('wb') as file:
     drawn.savefig(file, dpi=120)
 
 
 def bare(ax: axes.Axes, grid: str = '') -> None:
-  """Leaves out the frame above and at the right; adds a grid along an axis.
-
-  Args:
-    ax: of the plot.
-    grid: 'x' or 'y'; '': none.
-  """
+  """Leaves out the upper and right frame; adds a grid along 'x' or 'y'."""
   ax.spines[['top', 'right']].set_visible(False)
   if grid:
     ax.grid(axis=grid, color='#e5e5e5')
@@ -59,14 +54,13 @@ def save_confusion(
   ax.imshow(shares, cmap='Blues', vmin=0, vmax=1)
   for (row, column), count in np.ndenumerate(confusion):
     if count:
+      share = shares[row, column]
       ax.text(
-        column,
-        row,
-        f'{shares[row, column]:.0%}\n{count}',
+        *(column, row, f'{share:.0%}\n{count}'),
         ha='center',
         va='center',
         fontsize=9,
-        color='white' if shares[row, column] > 0.55 else '#333333',
+        color='white' if share > 0.55 else '#333333',
       )
   ticks = range(len(label_names))
   ax.set_xticks(ticks, label_names, rotation=45, ha='right')
@@ -83,7 +77,7 @@ def save_confusion(
 def save_reliability(
   path: epath.PathLike, reliability: Reliability, title: str
 ) -> None:
-  """Draws accuracy by confidence, and below it where the clips lie.
+  """Draws accuracy by confidence, and below it the number of clips.
 
   Args:
     path: the PNG.
@@ -92,9 +86,8 @@ def save_reliability(
   """
   drawn = new_figure(5.6, 6.2)
   ax, below = drawn.subplots(2, sharex=True, height_ratios=[4, 1])
-  edges = np.linspace(0, 1, len(reliability.counts) + 1)
-  width = edges[1]
-  centres = edges[:-1] + width / 2
+  width = 1 / len(reliability.counts)
+  centres = (np.arange(len(reliability.counts)) + 0.5) * width
   ax.bar(centres, reliability.accuracy, width, color='#8db4cf', ec='white')
   ax.bar(
     centres,
@@ -121,10 +114,7 @@ def save_reliability(
 
 
 def save_coverage(
-  path: epath.PathLike,
-  coverage: Coverage,
-  accuracy: float,
-  title: str,
+  path: epath.PathLike, coverage: Coverage, accuracy: float, title: str
 ) -> None:
   """Draws the accuracy of the most confident clips by their share.
 
@@ -143,15 +133,9 @@ def save_coverage(
   reached = coverage.reaching(accuracy)
   if reached is not None:
     confidence, share = reached
-    ax.plot(
-      [0, share],
-      [accuracy, accuracy],
-      color=_OTHER,
-      lw=1.2,
-      marker='o',
-      markevery=[1],
-      label=f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}',
-    )
+    label = f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}'
+    line = {'color': _OTHER, 'lw': 1.2, 'marker': 'o', 'markevery': [1]}
+    ax.plot([0, share], [accuracy, accuracy], label=label, **line)
   ax.legend(loc='lower left', frameon=False)
   ax.set(
     xlabel='share of clips, the most confident first',
@@ -165,9 +149,7 @@ def save_coverage(
 
 
 def save_learning_curves(
-  path: epath.PathLike,
-  curves: Sequence[Mapping[str, np.ndarray]],
-  title: str,
+  path: epath.PathLike, curves: Sequence[Mapping[str, np.ndarray]], title: str
 ) -> None:
   """Draws loss and accuracy over epochs, of each fold and their mean.
 
@@ -200,7 +182,7 @@ class Bar:
     accuracy: ours, a fraction; a mean over folds.
     interval: 95 % of that mean; nan: none is drawn.
     paper: the paper's, a fraction; None: it has none.
-    note: what must be said beside the paper's.
+    note: how the paper's differs.
   """
 
   name: str
@@ -240,9 +222,8 @@ def save_comparison(
   for row, bar in enumerate(bars):
     ax.text(0.01, row, f'{bar.accuracy:.1%}', va='center', color='white')
     ax.text(1.01, row, bar.note, va='center', color=_OTHER, fontsize=9)
-  papers = [np.nan if bar.paper is None else bar.paper for bar in bars]
   ax.scatter(
-    papers,
+    [np.nan if bar.paper is None else bar.paper for bar in bars],
     rows,
     60,
     marker='D',
@@ -253,7 +234,7 @@ def save_comparison(
     label='the paper; hollow: not like for like',
   )
   drawn.legend(loc='outside lower center', ncols=3, frameon=False)
-  ax.set_yticks(range(len(bars)), [bar.name for bar in bars])
+  ax.set_yticks(rows, [bar.name for bar in bars])
   ax.invert_yaxis()
   ax.set(xlabel='accuracy', xlim=(0, 1), title=title)
   bare(ax, 'x')

@@ -14,14 +14,7 @@ _WARNING = (
   ' 25 points higher than speaker-independent folds with the same model. The'
   ' numbers of the paper are of random splits.'
 )
-OVERVIEW_HEADER = (
-  'run',
-  'protocol',
-  'accuracy',
-  '95 % CI',
-  'UAR',
-  'the paper',
-)
+OVERVIEW_HEADER = ('run', 'protocol', 'accuracy', '95 % CI', 'UAR', 'paper')
 
 
 def write_report(
@@ -44,9 +37,17 @@ def write_report(
   sections, pictures = [], []
   if len(scores) > 1:
     comparison = directory / 'comparison.png'
-    plots.save_comparison(
-      comparison, [_bar(one) for one in scores], 'Accuracy on test clips'
-    )
+    bars = [
+      plots.Bar(
+        f'{one.run.name}, {one.run.protocol}',
+        one.accuracy.mean,
+        one.accuracy.interval,
+        one.papers_row.accuracy if one.papers_row else None,
+        ', '.join(one.differences),
+      )
+      for one in scores
+    ]
+    plots.save_comparison(comparison, bars, 'Accuracy on test clips')
     sections.append(_overview(scores, comparison))
     pictures.append(comparison)
   for stem, one in zip(_stems(scores), scores, strict=True):
@@ -63,7 +64,7 @@ def write_report(
 
 
 def overview_row(scores: RunScores) -> tuple[str, ...]:
-  """A run's cells under `OVERVIEW_HEADER`."""
+  """Returns a run's cells under `OVERVIEW_HEADER`."""
   run, row = scores.run, scores.papers_row
   reported = [f'{row.accuracy:.0%}'] if row else ['–']
   return (
@@ -107,16 +108,6 @@ def _draw(
   )
   plots.save_learning_curves(curves, [f.curves for f in run.folds], title)
   return paths
-
-
-def _bar(scores: RunScores) -> plots.Bar:
-  return plots.Bar(
-    f'{scores.run.name}, {scores.run.protocol}',
-    scores.accuracy.mean,
-    scores.accuracy.interval,
-    scores.papers_row.accuracy if scores.papers_row else None,
-    ', '.join(scores.differences),
-  )
 
 
 def _overview(scores: Sequence[RunScores], comparison: epath.Path) -> str:

@@ -209,14 +209,10 @@ def _find(workdir: epath.Path) -> list[epath.Path]:
   )
 
 
-def _fold_directories(workdir: epath.Path) -> list[epath.Path]:
-  return sorted(path for path in workdir.glob('fold_*') if path.is_dir())
-
-
 def _read_directory(directory: epath.Path, scored: str) -> list[FoldOutputs]:
   finished = [
     fold_outputs.read_fold(path, scored)
-    for path in _fold_directories(directory)
+    for path in sorted(directory.glob('fold_*'))
     if (path / 'result.json').exists()
   ]
   if not finished:
@@ -238,7 +234,20 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
         ' configuration, with different results; name one of them'
       )
   ordered = tuple(by_number[number] for number in sorted(by_number))
-  _check_whole(ordered)
+  num_folds = folds.named(ordered[0].protocol).num_folds
+  missing = sorted(set(range(num_folds)) - set(by_number))
+  if missing:
+    workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
+    commands = (
+      f'avemotion train --fold={number} --workdir={workdirs[0]} …'
+      for number in missing
+    )
+    raise ReportError(
+      f'{", ".join(workdirs)}: of the {num_folds} folds of'
+      f' {ordered[0].protocol}, {", ".join(map(str, missing))} missing or not'
+      ' finished. Train what is missing with the same configuration:'
+      f' {"; ".join(commands)}'
+    )
   names = sorted({_name(fold) for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''
   return CrossValidation(names[0] + more, ordered)
@@ -251,20 +260,3 @@ def _name(fold: FoldOutputs) -> str:
     return path.name
   row = path.parent.parent.name
   return row if path.name == 'seed_0' else f'{row}, {path.name}'
-
-
-def _check_whole(ordered: Sequence[FoldOutputs]) -> None:
-  protocol = ordered[0].protocol
-  num_folds = folds.named(protocol).num_folds
-  missing = sorted(set(range(num_folds)) - {fold.number for fold in ordered})
-  if missing:
-    workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
-    commands = (
-      f'avemotion train --fold={number} --workdir={workdirs[0]} …'
-      for number in missing
-    )
-    raise ReportError(
-      f'{", ".join(workdirs)}: of the {num_folds} folds of {protocol},'
-      f' {", ".join(map(str, missing))} missing or not finished. Train what is'
-      f' missing with the same configuration: {"; ".join(commands)}'
-    )

@@ -1,6 +1,7 @@
-"""What a run comes to, in numbers."""
+"""Scores of a run."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,12 +50,12 @@ class RunScores:
 
   @property
   def papers_row(self) -> paper.Row | None:
-    """The row of the paper's tables that the model is; None: of none."""
+    """The model's row in the paper's tables; None: it has none."""
     return paper.find_row(self.run.config['model'])
 
   @property
   def differences(self) -> tuple[str, ...]:
-    """What must be said where the number stands beside others."""
+    """Caveats to state where the number stands beside others."""
     run, row = self.run, self.papers_row
     enrolled = ('enrolled speakers',) if run.enrolled else ()
     if row is None:
@@ -76,29 +77,22 @@ def score(run: CrossValidation) -> RunScores:
     run.fold_numbers,
     len(run.label_names),
   )
+
+  def over_folds(
+    metric: Callable[[np.ndarray], float], interval: tuple[float, float]
+  ) -> Score:
+    values = [metric(confusion) for confusion in confusions]
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Score(float(np.mean(values)), std, interval, metric(pooled))
+
   return RunScores(
     run,
-    accuracy=_over_folds(
-      [metrics.accuracy(confusion) for confusion in confusions],
-      intervals.accuracy,
-      metrics.accuracy(pooled),
-    ),
-    uar=_over_folds(
-      [metrics.unweighted_average_recall(c) for c in confusions],
-      intervals.uar,
-      metrics.unweighted_average_recall(pooled),
-    ),
-    macro_f1=metrics.macro_f1(pooled),
-    confusion=pooled,
-    reliability=metrics.reliability(
+    over_folds(metrics.accuracy, intervals.accuracy),
+    over_folds(metrics.unweighted_average_recall, intervals.uar),
+    metrics.macro_f1(pooled),
+    pooled,
+    metrics.reliability(
       run.probabilities.max(axis=1), run.predictions == run.labels
     ),
-    coverage=metrics.coverage_curve(run.probabilities, run.labels),
+    metrics.coverage_curve(run.probabilities, run.labels),
   )
-
-
-def _over_folds(
-  values: list[float], interval: tuple[float, float], pooled: float
-) -> Score:
-  std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-  return Score(float(np.mean(values)), std, interval, pooled)
