@@ -26,7 +26,7 @@ def make_model(modalities=('video', 'audio'), feature_dims=None):
   )
   feature_dims = {name: (feature_dims or WIDTHS)[name] for name in modalities}
   classifier = step.make_classifier(config.model, len(LABELS))
-  variables = classifier.init(
+  variables = jax.jit(classifier.init)(
     jax.random.key(0), *step.sample_inputs(feature_dims)
   )
   return checkpoints.TrainedModel(variables, config, LABELS, feature_dims)

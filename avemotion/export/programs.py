@@ -75,9 +75,8 @@ def answer(
   Returns:
     float32[batch, labels].
   """
-  return window_classifier.probabilities(
-    model.classifier, model.variables, features, lengths, model.temperature
-  )[window_classifier.JOINT]
+  answers = window_classifier.apply(model, features, lengths)
+  return answers[window_classifier.JOINT]
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:

@@ -1,4 +1,4 @@
-"""A clip with what is recognised drawn beside it, moment by moment."""
+"""Writes a clip again, with its probabilities drawn beside it over time."""
 
 import functools
 import os
@@ -27,12 +27,12 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
-  Every moment shows what was known by then. A clip without a picture gets its
-  loudness for one.
+  Every moment shows the probabilities of then. A clip without a picture gets
+  its loudness for one.
 
   Args:
     prediction: of a recogniser that was made to illustrate, or there is no box
-      where the model only listens.
+      where the model reads no video.
     path: of the new clip; see `media_writer.write_clip`.
 
   Raises:
@@ -52,7 +52,7 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
 def _annotated(
   prediction: Prediction, images: Iterable[tuple[float, np.ndarray]]
 ) -> Iterator[tuple[float, np.ndarray]]:
-  """Pictures, all as large as the first one asks for."""
+  """Yields pictures, all as large as the first one."""
   size: tuple[int, int] | None = None
   for seconds, image in images:
     height, width = image.shape[:2]
@@ -69,7 +69,7 @@ def _annotated(
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
-  """Even, as codecs ask, and no side longer than is shown."""
+  """Returns an even size, no side of which is longer than is shown."""
   scale = min(1.0, _LONGEST_SIDE / max(width, height))
   return _even(width * scale), _even(height * scale)
 
@@ -79,7 +79,7 @@ def _even(pixels: float) -> int:
 
 
 def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
-  """What is known at a moment; None: nothing yet, or nothing there."""
+  """Returns the probabilities of a moment; None before the first, in a gap."""
   index = _latest(prediction.timeline_seconds, seconds)
   if index is None or np.isnan(prediction.timeline[index]).any():
     return None
@@ -88,7 +88,7 @@ def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
 
 
 def _latest(times: np.ndarray, seconds: float) -> int | None:
-  """The index of the last time that is not later."""
+  """Returns the index of the last time that is not later."""
   index = int(np.searchsorted(times, seconds + 1e-6, side='right')) - 1
   return index if index >= 0 else None
 
@@ -106,7 +106,7 @@ def _draw_box(
   scale: tuple[float, float],
   colour: str,
 ) -> None:
-  """Around the face, where one was found."""
+  """Draws a box around the face, where one was found."""
   shown = prediction.features
   if shown.frame_seconds is None or shown.face_box is None:
     return
@@ -126,7 +126,7 @@ def _draw_box(
 def _panel(
   prediction: Prediction, row: np.ndarray | None, height: int
 ) -> Image.Image:
-  """The strongest label, and below it a bar for each."""
+  """Draws the strongest label, and below it a bar for each."""
   width = max(_even(_PANEL_SHARE * height), _SMALLEST_PANEL)
   panel = Image.new('RGB', (width, height), _BACKGROUND)
   draw = ImageDraw.Draw(panel)
@@ -152,14 +152,14 @@ def _panel(
 
 @functools.cache
 def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
-  """As large as asked for, or as lets the longest word fit."""
+  """Returns a font of a size, or smaller if the longest word is too wide."""
   font = ImageFont.load_default(size)
   longest = max(font.getlength(word) for word in words)
   return ImageFont.load_default(size * min(1, width / longest))
 
 
 def _loudness(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
-  """Pictures of a clip's loudness, and a line at the moment."""
+  """Yields pictures of a clip's loudness, with a line at the moment."""
   width, height = _SIZE
   whole = Image.new('RGB', _SIZE, _BACKGROUND)
   level = prediction.features.loudness

@@ -112,7 +112,7 @@ class Recognizer:
       ValueError: the model was not trained for speakers who are enrolled, or
         none of the clips has what it reads.
     """
-    # A generator: nothing is read where the model does not take it.
+    # A generator: nothing is read if the model takes no enrolled speaker.
     self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
 
   def predict(self, path: str | os.PathLike[str]) -> Prediction:

@@ -95,7 +95,7 @@ class WindowClassifier:
       )
       padding = (0, -len(steps) % _POINT_MULTIPLE)
       lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
-    answers = self._apply(inputs, lengths)
+    answers = jax.device_get(apply(self.model, inputs, lengths))
     return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
   def whole(self, windows: Iterable[Tracks]) -> Answers:
@@ -110,21 +110,17 @@ class WindowClassifier:
     left = iter(windows)
     answers = []
     while batch := [*itertools.islice(left, _WINDOWS)]:
-      answers.append(self._whole(batch))
+      read = [self.read(window) for window in batch]
+      inputs, lengths = {}, {}
+      for modality in self.modalities:
+        inputs[modality], lengths[modality] = clips_lib.pad(
+          [tracks[modality].rows for tracks in read],
+          1 if len(batch) == 1 else _WINDOWS,
+          _WINDOW_STEPS[modality],
+        )
+      found = jax.device_get(apply(self.model, inputs, lengths))
+      answers.append({name: rows[: len(batch)] for name, rows in found.items()})
     return joined(answers)
-
-  def _whole(self, windows: Sequence[Tracks]) -> Answers:
-    """Answers up to 16 windows; a single one is a batch of one."""
-    read = [self.read(window) for window in windows]
-    inputs, lengths = {}, {}
-    for modality in self.modalities:
-      inputs[modality], lengths[modality] = clips_lib.pad(
-        [tracks[modality].rows for tracks in read],
-        1 if len(windows) == 1 else _WINDOWS,
-        _WINDOW_STEPS[modality],
-      )
-    answers = self._apply(inputs, lengths)
-    return {name: rows[: len(windows)] for name, rows in answers.items()}
 
   def read(self, window: Tracks) -> dict[str, Track]:
     """Returns the rows of a window that the model reads.
@@ -148,18 +144,6 @@ class WindowClassifier:
       tracks[modality] = dataclasses.replace(track, rows=track.rows - mean)
     return tracks
 
-  def _apply(
-    self, inputs: Mapping[str, np.ndarray], lengths: Mapping[str, np.ndarray]
-  ) -> Answers:
-    found = probabilities(
-      self.model.classifier,
-      self.model.variables,
-      inputs,
-      lengths,
-      self.model.temperature,
-    )
-    return {name: np.asarray(rows) for name, rows in found.items()}
-
 
 def joined(answers: Sequence[Answers]) -> Answers:
   """Joins answers to earlier and to later points of time."""
@@ -169,26 +153,34 @@ def joined(answers: Sequence[Answers]) -> Answers:
   }
 
 
+def apply(
+  model: TrainedModel,
+  features: Mapping[str, Any],
+  lengths: Mapping[str, Any],
+) -> dict[str, jax.Array]:
+  """Computes probabilities by a compiled program.
+
+  Args:
+    model: with its own temperature and `dtype`.
+    features: as for `EmotionClassifier.__call__`.
+    lengths: likewise.
+
+  Returns:
+    As `Answers`, float32[batch, labels] or float32[batch, points, labels].
+  """
+  return _apply(
+    model.classifier, model.variables, features, lengths, model.temperature
+  )
+
+
 @functools.partial(jax.jit, static_argnums=0)
-def probabilities(
+def _apply(
   classifier: EmotionClassifier,
   variables: Mapping[str, Any],
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperature: float,
 ) -> dict[str, jax.Array]:
-  """The compiled program behind `WindowClassifier`.
-
-  Args:
-    classifier: the network.
-    variables: of it.
-    features: as for `EmotionClassifier.__call__`.
-    lengths: likewise.
-    temperature: of the softmax.
-
-  Returns:
-    As `Answers`, float32[batch, labels] or float32[batch, points, labels].
-  """
   logits: Any = classifier.apply(
     variables, features, lengths, method=classifier.with_branches
   )

@@ -44,16 +44,18 @@ class Track:
   def __len__(self) -> int:
     return len(self.seconds)
 
+  def part(self, steps: slice) -> Self:
+    """Returns some of the steps."""
+    return type(self)(
+      self.rows[steps], self.seconds[steps], self.evidence[steps]
+    )
+
   def between(self, begin: float, end: float) -> Self:
     """Returns the steps that become known after `begin`, by `end` (seconds)."""
     first, last = np.searchsorted(
       self.seconds, np.array([begin, end]) + _TOLERANCE, side='right'
     )
     return self.part(slice(first, last))
-
-  def where_there_is_evidence(self) -> Self:
-    """Returns all steps, or none where none shows anybody."""
-    return self if self.evidence.any() else self.part(slice(0))
 
   def joined(self, later: Self) -> Self:
     """Returns these steps and later ones."""
@@ -63,27 +65,16 @@ class Track:
       np.concatenate([self.evidence, later.evidence]),
     )
 
-  def part(self, steps: slice) -> Self:
-    """Returns some of the steps."""
-    return type(self)(
-      self.rows[steps], self.seconds[steps], self.evidence[steps]
-    )
-
 
 Tracks = Mapping[str, Track]
 
 
 def tracks_of(features: ClipFeatures) -> dict[str, Track]:
-  """Makes the tracks of the modalities that a clip has.
-
-  Args:
-    features: of one clip.
-
-  Returns:
-    Tracks by modality.
-  """
+  """Returns the tracks of the modalities that a clip has, by their names."""
   tracks = {}
   if features.video is not None:
+    assert features.frame_seconds is not None
+    assert features.face_found is not None
     tracks['video'] = video_track(
       features.video, features.frame_seconds, features.face_found
     )
@@ -93,35 +84,19 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
 
 
 def video_track(
-  rows: np.ndarray, seconds: np.ndarray | None, found: np.ndarray | None
+  rows: np.ndarray, seconds: np.ndarray, found: np.ndarray
 ) -> Track:
-  """Makes the track of video rows.
-
-  Args:
-    rows: float32[frames, 512].
-    seconds: float[frames], time stamps; rows without cannot be placed.
-    found: bool[frames], whether each shows a face.
-
-  Returns:
-    The track.
-
-  Raises:
-    ValueError: there are no time stamps, or it is not known who is seen.
-  """
-  if seconds is None or found is None:
-    raise ValueError(
-      'rows of video need time stamps, and whether faces are seen'
-    )
+  """Makes a track of float32[frames, 512] at times, with faces bool[frames]."""
   return Track(rows, seconds.astype(np.float64), found)
 
 
 def audio_track(
   rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
 ) -> Track:
-  """Makes the track of audio rows.
+  """Makes a track of MFCC.
 
   Args:
-    rows: float32[steps, 40], MFCC.
+    rows: float32[steps, 40].
     loudness: float32[steps] dBFS; None: a voice in all of them.
     first: number of the first row, where earlier ones are not among them.
 
@@ -135,14 +110,14 @@ def audio_track(
 
 
 def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """Returns when the last sample of each MFCC row has been heard, in seconds.
+  """Returns when the last sample of MFCC rows has been heard.
 
   Args:
-    steps: how many.
+    steps: how many rows.
     first: number of the first of them.
 
   Returns:
-    float64[steps].
+    float64[steps], seconds.
   """
   starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
   return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
@@ -182,7 +157,8 @@ def window(tracks: Tracks, end: float) -> dict[str, Track]:
   """
   # The first window holds all of its clip, whatever the stamp of its first row.
   begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf
+  within = {name: each.between(begin, end) for name, each in tracks.items()}
   return {
-    modality: track.between(begin, end).where_there_is_evidence()
-    for modality, track in tracks.items()
+    name: each if each.evidence.any() else each.part(slice(0))
+    for name, each in within.items()
   }

@@ -47,20 +47,17 @@ def demo(folder, *arguments):
 
 
 @pytest.fixture(scope='module')
-def browser(tmp_path_factory):
+def browser():
   api = pytest.importorskip(
     'playwright.sync_api', reason="no playwright: pip install '.[browser]'"
   )
   chromium = shutil.which('chromium')
   if chromium is None:
     pytest.skip('no chromium on the path')
-  voice = tmp_path_factory.mktemp('microphone') / 'voice.wav'
-  corpus.make_clip(voice, 'angry', actor=1, seconds=3.0)
-  heard = f'--use-file-for-fake-audio-capture={voice}'
   with (
     api.sync_playwright() as playwright,
     playwright.chromium.launch(
-      executable_path=chromium, args=[*CHROMIUM, heard]
+      executable_path=chromium, args=CHROMIUM
     ) as browser,
   ):
     yield browser
@@ -235,9 +232,9 @@ def test_what_the_webcam_and_the_microphone_give_is_answered(page, temporary):
   page.get_by_text('Click to Access Webcam').click()
   record = page.get_by_label('start recording')
   record.click()
-  page.wait_for_timeout(2000)
+  page.wait_for_timeout(3000)
   record.click()
-  # Nobody is in the picture.
+  # Nobody is in the picture; the voice is a beep.
   words(page, 'Sound used.')
   assert not kept(temporary)
 
