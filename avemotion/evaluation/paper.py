@@ -20,15 +20,8 @@ _DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
 _SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
 
-@dataclasses.dataclass(frozen=True)
-class GRULayers:
-  """A modality's GRU layers and the units of each."""
-
-  layers: int
-  features: int
-
-  def __str__(self) -> str:
-    return f'{self.layers} × {self.features}'
+# A branch's GRU layers, and the units of each.
+Branch = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +34,13 @@ class Row:
     audio: the audio branch; None: the model has none.
     batch_norm: whether branches end in batch normalisation.
     accuracy: as the paper reports it, a fraction.
-    bold: whether it is the table's best.
   """
 
   table: int
-  video: GRULayers | None
-  audio: GRULayers | None
+  video: Branch | None
+  audio: Branch | None
   batch_norm: bool
   accuracy: float
-  bold: bool = False
 
   @property
   def modality(self) -> str:
@@ -58,88 +49,75 @@ class Row:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """What the model is given, in the order of its configuration."""
+    """Modalities that the model reads, in the order of its configuration."""
     branches = {'video': self.video, 'audio': self.audio}
     return tuple(name for name, branch in branches.items() if branch)
 
   @property
   def name(self) -> str:
-    """For keys and directories, one of a kind in its table: '3x256_no_bn'."""
+    """A name for keys and directories, unique in its table: '3x256_no_bn'."""
     branch = self.video or self.audio
     if self.table == 3 or branch is None:
       return self.modality
     norm = 'bn' if self.batch_norm else 'no_bn'
-    return f'{branch.layers}x{branch.features}_{norm}'
+    return f'{branch[0]}x{branch[1]}_{norm}'
 
   @property
   def protocol(self) -> str:
-    """What the paper's number was measured under (section III-B)."""
+    """The protocol of the paper's number (section III-B)."""
     return _PROTOCOLS[self.modality]
 
   @property
   def model(self) -> dict[str, Any]:
     """The row as values of a model's configuration, by its keys."""
-    values: dict[str, Any] = {'modalities': self.modalities}
-    for name in self.modalities:
-      branch = getattr(self, name)
-      values[name] = {
-        'num_layers': branch.layers,
-        'features': branch.features,
-      }
-    return values | {
+    branches = {
+      name: dict(
+        zip(('num_layers', 'features'), getattr(self, name), strict=True)
+      )
+      for name in self.modalities
+    }
+    return {
+      'modalities': self.modalities,
+      **branches,
       'dense_features': _DENSE_FEATURES,
       'batch_norm': self.batch_norm,
       'use_bias': False,  # Equations (1) to (4) have none.
     }
 
   def __str__(self) -> str:
-    """As the paper's tables say it: '3 × 256, BN'."""
+    """The row as the paper's tables print it: '3 × 256, BN'."""
     return describe_model(self.model)
-
-
-def _video_row(
-  layers: int, features: int, batch_norm: bool, percent: int, bold: bool = False
-) -> Row:
-  branch = GRULayers(layers, features)
-  return Row(1, branch, None, batch_norm, percent / 100, bold)
-
-
-def _audio_row(
-  layers: int, features: int, batch_norm: bool, percent: int, bold: bool = False
-) -> Row:
-  branch = GRULayers(layers, features)
-  return Row(2, None, branch, batch_norm, percent / 100, bold)
 
 
 TABLES = {
   1: (
-    _video_row(1, 256, True, 78),
-    _video_row(3, 256, True, 74),
-    _video_row(1, 512, False, 76),
-    _video_row(1, 512, True, 79, bold=True),
-    _video_row(3, 512, False, 74),
-    _video_row(3, 512, True, 76),
-    _video_row(1, 1024, False, 77),
-    _video_row(1, 1024, True, 78),
+    Row(1, (1, 256), None, True, 0.78),
+    Row(1, (3, 256), None, True, 0.74),
+    Row(1, (1, 512), None, False, 0.76),
+    Row(1, (1, 512), None, True, 0.79),
+    Row(1, (3, 512), None, False, 0.74),
+    Row(1, (3, 512), None, True, 0.76),
+    Row(1, (1, 1024), None, False, 0.77),
+    Row(1, (1, 1024), None, True, 0.78),
   ),
   2: (
-    _audio_row(1, 256, False, 69),
-    _audio_row(1, 256, True, 75),
-    _audio_row(3, 256, False, 75),
-    _audio_row(3, 256, True, 80, bold=True),
-    _audio_row(1, 512, True, 75),
-    _audio_row(3, 512, True, 79),
+    Row(2, None, (1, 256), False, 0.69),
+    Row(2, None, (1, 256), True, 0.75),
+    Row(2, None, (3, 256), False, 0.75),
+    Row(2, None, (3, 256), True, 0.80),
+    Row(2, None, (1, 512), True, 0.75),
+    Row(2, None, (3, 512), True, 0.79),
   ),
   3: (
-    Row(3, None, GRULayers(3, 256), True, 0.80),
-    Row(3, GRULayers(1, 512), None, True, 0.79),
-    Row(3, GRULayers(1, 512), GRULayers(3, 256), True, 0.90, bold=True),
+    Row(3, None, (3, 256), True, 0.80),
+    Row(3, (1, 512), None, True, 0.79),
+    Row(3, (1, 512), (3, 256), True, 0.90),
   ),
 }
 
 
 def find_row(model: Mapping[str, Any]) -> Row | None:
-  """The row that a model is; the best of Tables I and II before Table III.
+  """Finds the row that a model is, in Tables I and II before Table III.
 
   Args:
     model: its configuration, as `Row.model` and more; JSON's lists will do.
@@ -152,28 +130,26 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
 
 
 def table_of(models: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
-  """The first table that has all of these models; none: no rows."""
-  tables = (
-    rows
-    for rows in TABLES.values()
-    if all(any(is_row(model, row) for row in rows) for model in models)
-  )
-  return next(tables, ())
+  """Returns the first table that has all of these models; none: no rows."""
+  for rows in TABLES.values():
+    if all(any(is_row(model, row) for row in rows) for model in models):
+      return rows
+  return ()
 
 
 def is_row(model: Mapping[str, Any], row: Row) -> bool:
-  """Whether a model's configuration is that of a row."""
+  """True if a model's configuration is that of a row."""
+
+  def holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(
+      holds(given.get(key, {}), value)
+      if isinstance(value, Mapping)
+      else given.get(key) == value
+      for key, value in wanted.items()
+    )
+
   given = {**model, 'modalities': tuple(model['modalities'])}
-  return _holds(given, row.model)
-
-
-def _holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-  return all(
-    _holds(given.get(key, {}), value)
-    if isinstance(value, Mapping)
-    else given.get(key) == value
-    for key, value in wanted.items()
-  )
+  return holds(given, row.model)
 
 
 def differences(
@@ -183,12 +159,12 @@ def differences(
   protocol: str,
   label_names: Sequence[str],
 ) -> tuple[str, ...]:
-  """What must be said where a number stands beside the paper's.
+  """Lists caveats to state where a number stands beside the paper's.
 
   Args:
     row: the paper's.
     model: configuration of ours.
-    sources: what our features are, by modality.
+    sources: names of our features, by modality.
     protocol: ours.
     label_names: ours.
 
@@ -209,22 +185,22 @@ def differences(
 
 
 def has_papers_classes(label_names: Sequence[str]) -> bool:
-  """Whether labels are RAVDESS's emotions, in any order."""
+  """True if labels are RAVDESS's emotions, in any order."""
   return set(label_names) == set(EMOTIONS)
 
 
 def modality_of(modalities: Sequence[str]) -> str:
-  """The one modality, or 'fusion' of several."""
+  """Returns the one modality, or 'fusion' of several."""
   return modalities[0] if len(modalities) == 1 else 'fusion'
 
 
 def describe_model(model: Mapping[str, Any]) -> str:
-  """A model's configuration in words: '3 × 256, BN' for a single branch.
+  """Describes a model's configuration: '3 × 256, BN' for a single branch.
 
-  What every model of the paper has alike is said only where it is otherwise.
+  Settings that all models of the paper share are named only where they differ.
   """
   branches = {
-    name: str(GRULayers(model[name]['num_layers'], model[name]['features']))
+    name: f'{model[name]["num_layers"]} × {model[name]["features"]}'
     for name in model['modalities']
   }
   if len(branches) > 1:
@@ -240,13 +216,9 @@ def describe_model(model: Mapping[str, Any]) -> str:
 
 
 def class_order(label_names: Sequence[str]) -> tuple[str, ...]:
-  """The order of a confusion matrix's rows.
+  """Orders a confusion matrix's rows: RAVDESS's emotions in RAVDESS's order.
 
-  Args:
-    label_names: of a data set.
-
-  Returns:
-    RAVDESS's order for RAVDESS's emotions, which is taken for the order of the
-    paper's Figs. 9 to 11: those were not at hand. Other labels as they come.
+  That is taken for the order of the paper's Figs. 9 to 11. Other labels stay as
+  they come.
   """
   return EMOTIONS if has_papers_classes(label_names) else tuple(label_names)

@@ -18,7 +18,6 @@ from avemotion.data import clips as clips_lib
 from avemotion.data import silence
 from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
-from avemotion.evaluation.fold_outputs import FoldOutputs
 from avemotion.models import EmotionClassifier
 from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
@@ -49,7 +48,7 @@ class TrainedRun:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """What its models read."""
+    """Modalities that its models read."""
     return self.models[0].config.model.modalities
 
 
@@ -104,8 +103,14 @@ def measure(
     ValueError: `clips` lacks a clip, or has features that a model was not
       trained on; or none can be read.
   """
-  folds = [fold for each in runs.values() for fold in each.run.folds]
-  tested = list(dict.fromkeys(clip for fold in folds for clip in fold.clip_ids))
+  tested = list(
+    dict.fromkeys(
+      clip
+      for each in runs.values()
+      for fold in each.run.folds
+      for clip in fold.clip_ids
+    )
+  )
   _check(runs, clips, tested)
   features: dict[str, dict[str, Rows]] = {}
   left_out = {}
@@ -122,7 +127,7 @@ def measure(
       name: _score_all(name, each, features, clips.conditions)
       for name, each in runs.items()
     },
-    {name: _own_score(each.run, features) for name, each in runs.items()},
+    {name: _score(each, features) for name, each in runs.items()},
     {name: _describe(each.run) for name, each in runs.items()},
     len(features),
     left_out,
@@ -172,46 +177,38 @@ def _score_all(
 
 
 def _score(
-  trained: TrainedRun, features: Features, condition: str
+  trained: TrainedRun, features: Features, condition: str | None = None
 ) -> ConditionScore:
-  predictions = []
+  """Averages a run's scores over folds, of the clips that were read.
+
+  Args:
+    trained: the run.
+    features: of the clips that were read.
+    condition: its name; None: scores the predictions that the run wrote.
+
+  Returns:
+    The scores.
+  """
+  confusions = []
   for fold, model in zip(trained.run.folds, trained.models, strict=True):
-    clips = [features[clip] for clip in fold.clip_ids if clip in features]
-    # The checkpoint counts labels in the data set's order.
-    order = [fold.label_names.index(name) for name in model.label_names]
-    predictions.append(np.array(order)[_predict(model, clips, condition)])
-  return _mean_over_folds(trained.run, features, predictions)
-
-
-def _own_score(
-  run: runs_lib.CrossValidation, features: Features
-) -> ConditionScore:
-  predictions = [fold.predictions[_read(fold, features)] for fold in run.folds]
-  return _mean_over_folds(run, features, predictions)
-
-
-def _mean_over_folds(
-  run: runs_lib.CrossValidation,
-  features: Features,
-  predictions: Sequence[np.ndarray],
-) -> ConditionScore:
-  """Scores predictions int[clips] of each fold, of its clips that were read."""
-  confusions = [
-    metrics.confusion_matrix(
-      fold.labels[_read(fold, features)], predicted, len(run.label_names)
+    read = np.array([clip in features for clip in fold.clip_ids])
+    if not read.any():
+      continue
+    predictions = fold.predictions[read]
+    if condition is not None:
+      clips = [features[clip] for clip in fold.clip_ids if clip in features]
+      # The checkpoint counts labels in the data set's order.
+      order = [fold.label_names.index(name) for name in model.label_names]
+      predictions = np.array(order)[_predict(model, clips, condition)]
+    confusions.append(
+      metrics.confusion_matrix(
+        fold.labels[read], predictions, len(fold.label_names)
+      )
     )
-    for fold, predicted in zip(run.folds, predictions, strict=True)
-    if predicted.size
-  ]
   return ConditionScore(
     float(np.mean([metrics.accuracy(c) for c in confusions])),
     float(np.mean([metrics.unweighted_average_recall(c) for c in confusions])),
   )
-
-
-def _read(fold: FoldOutputs, features: Features) -> np.ndarray:
-  """bool[clips], which test clips of a fold were read."""
-  return np.array([clip in features for clip in fold.clip_ids])
 
 
 def _predict(
@@ -220,7 +217,7 @@ def _predict(
   condition: str,
 ) -> np.ndarray:
   """Returns labels int[clips], in the model's own order."""
-  predictions = [np.zeros(0, np.int64)]
+  predictions = []
   for start in range(0, len(clips), _BATCH):
     batch = clips[start : start + _BATCH]
     inputs, lengths = {}, {}

@@ -35,14 +35,6 @@ def test_the_tables_are_the_papers():
   assert percents(3) == {'audio': 80, 'video': 79, 'fusion': 90}
 
 
-@pytest.mark.parametrize('table', [1, 2, 3])
-def test_the_bold_row_is_the_best(table):
-  rows = paper.TABLES[table]
-  (bold,) = [row for row in rows if row.bold]
-  assert bold.accuracy == max(row.accuracy for row in rows)
-  assert all(row.table == table for row in rows)
-
-
 def test_rows_are_configurations_of_the_model():
   for row in (row for table in paper.TABLES.values() for row in table):
     config = update(ModelConfig(), row.model)
