@@ -1,4 +1,4 @@
-"""What a stream is made of: a file at its speed, or camera and microphone."""
+"""Events of a stream: of a file at its speed, or of camera and microphone."""
 
 import contextlib
 import heapq
@@ -37,7 +37,7 @@ class Event(NamedTuple):
 
 
 def bars(moment: Moment) -> rich.text.Text:
-  """A moment as a table of bars in the emotions' colours, for the terminal."""
+  """Draws a moment as bars in the emotions' colours, for the terminal."""
   text = rich.text.Text(
     f'{moment.seconds:7.1f} s  {moment.label or "nobody"}\n'
   )
@@ -59,7 +59,7 @@ def push(session: Session, event: Event) -> Moment | None:
 def of_file(
   path: media.Path, modalities: Container[str]
 ) -> Iterator[Iterator[Event]]:
-  """A file's sound and its sampled frames, in the order of time.
+  """Opens a file's sound and its sampled frames, in the order of time.
 
   Args:
     path: anything that FFmpeg opens.
@@ -86,15 +86,7 @@ def of_file(
 def at_its_speed(
   events: Iterable[Event], sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Event]:
-  """Holds each event back until its time has come.
-
-  Args:
-    events: in the order of time.
-    sleep: waits for some seconds.
-
-  Yields:
-    The events.
-  """
+  """Yields events in the order of time, each when its time has come."""
   start = time.monotonic()
   for event in events:
     early = start + event.seconds - time.monotonic()
@@ -107,7 +99,7 @@ def at_its_speed(
 def of_devices(
   camera: int | None, microphone: int | str | None
 ) -> Iterator[Iterator[Event]]:
-  """What camera and microphone give from now on.
+  """Opens camera and microphone.
 
   Args:
     camera: OpenCV's number of it; None: none.

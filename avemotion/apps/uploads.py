@@ -40,27 +40,18 @@ def swept_folder() -> Iterator[str]:
 
 
 def sweep(folder: str | os.PathLike[str], longest: float) -> None:
-  """Deletes the files that were written long ago.
-
-  Args:
-    folder: where they lie, at whatever depth.
-    longest: seconds that a file may be old.
-  """
+  """Deletes files below a folder that are older than so many seconds."""
   for parent, _, names in os.walk(folder):
     for name in names:
       path = pathlib.Path(parent, name)
-      # Who answers a clip may delete it first; the others have their turn.
+      # It may be answered and deleted meanwhile.
       with contextlib.suppress(OSError):
         if time.time() - path.stat().st_mtime > longest:
           path.unlink()
 
 
 def delete(path: pathlib.Path) -> None:
-  """Deletes a clip, and the folder that Gradio made for it.
-
-  Args:
-    path: of the clip; it may be gone.
-  """
+  """Deletes a clip, which may be gone, and the folder Gradio made for it."""
   path.unlink(missing_ok=True)
   # The same bytes under another name may wait in the same folder.
   with contextlib.suppress(OSError):

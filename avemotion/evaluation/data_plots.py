@@ -15,12 +15,7 @@ _PAPERS_LAST = 12  # of its 13 coefficients, from 0
 
 
 def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
-  """Draws clips by label, and by actor with the labels stacked.
-
-  Args:
-    path: the PNG.
-    clips: the dataset.
-  """
+  """Draws a PNG of clips by label, and by actor with the labels stacked."""
   actors = np.unique(clips.actors)
   counts = np.array(
     [
@@ -77,7 +72,7 @@ def save_example(
 
 
 def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
-  """An image of all coefficients but the first, whose level drowns them."""
+  """Draws all coefficients but the first, whose level would hide them."""
   coefficients = mfcc[:, 1:].T
   image = ax.imshow(
     coefficients,

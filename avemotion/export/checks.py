@@ -45,7 +45,7 @@ def classifier(path: pathlib.Path, model: TrainedModel) -> float:
   return max(
     _difference(
       path,
-      _run(path, (features, lengths), _fed(features, lengths)),
+      _run(path, features, lengths),
       np.asarray(expected(features, lengths)),
     )
     for features, lengths in _samples(model)
@@ -53,22 +53,11 @@ def classifier(path: pathlib.Path, model: TrainedModel) -> float:
 
 
 def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
-  """Compares features of pictures of noise.
-
-  Args:
-    path: as for `classifier`.
-    weights: the ones that were exported.
-
-  Returns:
-    The largest difference, as a share of the largest feature.
-
-  Raises:
-    ExportError: it is larger than `TOLERANCES`.
-  """
+  """Compares features of pictures of noise; otherwise as `classifier`."""
   encode = visual.VisualEncoder(weights)
   rng = np.random.default_rng(_SEED)
   return max(
-    _difference(path, _run(path, (crops,), {'crops': crops}), encode(crops))
+    _difference(path, _run(path, crops), encode(crops))
     for crops in (
       rng.integers(0, 256, (frames, *visual.CROP_SHAPE), np.uint8)
       for frames in _FRAMES
@@ -93,23 +82,18 @@ def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
     yield features, lengths
 
 
-def _fed(features: _Arrays, lengths: _Arrays) -> dict[str, np.ndarray]:
-  """Names the arguments as the ONNX file does."""
-  named = {f'{modality}_lengths': steps for modality, steps in lengths.items()}
-  return {**features, **named}
-
-
-def _run(
-  path: pathlib.Path, arguments: tuple[Any, ...], fed: _Arrays
-) -> np.ndarray:
-  """Runs a file on arguments (StableHLO), or on named inputs (ONNX)."""
+def _run(path: pathlib.Path, *arguments: Any) -> np.ndarray:
+  """Runs a file on the arguments of its StableHLO program."""
   if path.suffix == '.stablehlo':
     program = export.deserialize(bytearray(path.read_bytes()))
     return np.asarray(program.call(*arguments))
   import onnxruntime  # Of the extra `onnx`.
 
-  session = onnxruntime.InferenceSession(path)
-  return session.run(None, fed)[0]
+  first, *lengths = arguments
+  fed = dict(first) if lengths else {'crops': first}
+  for steps in lengths:
+    fed |= {f'{modality}_lengths': each for modality, each in steps.items()}
+  return onnxruntime.InferenceSession(path).run(None, fed)[0]
 
 
 def _difference(
