@@ -6,6 +6,8 @@ import types
 
 import numpy as np
 import pytest
+from etils import epath
+from fsspec.implementations import dirfs, local
 
 from avemotion.data.folds import named
 from avemotion.emotions import EMOTIONS
@@ -158,3 +160,20 @@ def _write_curves(path, epochs, rng, validation):
         values['validation_loss'] = 0.9 + 1.2 * left
         values['validation_accuracy'] = 0.8 - 0.65 * left
       file.write(json.dumps(values) + '\n')
+
+
+class _Bucket(dirfs.DirFileSystem):
+  """A folder of this machine as the file system of gs://."""
+
+  protocol = ('gs', 'gcs')
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  """gs://bucket, and the folder that it is."""
+  folder = tmp_path / 'cloud'
+  (folder / 'bucket').mkdir(parents=True)
+  files = _Bucket(str(folder), local.LocalFileSystem())
+  backend = epath.backend.fsspec_backend
+  monkeypatch.setattr(backend, '_get_filesystem', lambda _: files)
+  return folder / 'bucket'

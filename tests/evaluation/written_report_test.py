@@ -53,3 +53,16 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   page = written[1].read_text()
   assert page.count('data:image/png;base64,') == 13
   assert 'http' not in page
+
+
+def test_runs_in_a_bucket_are_reported_there(bucket, write_run):
+  write_run(bucket / 'runs' / 'a', protocol='random80')
+  write_run(bucket / 'runs' / 'b', protocol='actor5')
+  found = runs.read_runs(['gs://bucket/runs'])
+  assert [run.name for run in found] == ['a', 'b']
+  scored = [scores.score(run) for run in found]
+  written = report.write_report(scored, 'gs://bucket/report')
+  assert str(written[0]) == 'gs://bucket/report/report.md'
+  names = {path.name for path in (bucket / 'report').iterdir()}
+  assert names == {path.name for path in written}
+  assert '`gs:' not in (bucket / 'report' / 'report.md').read_text()
