@@ -58,7 +58,7 @@ def search(*arguments):
       '--config.data.dataset=features.npz',
       '--config.epochs=2',
       '--config.batch_size=8',
-      '--config.model.audio=AudioConfig(features=4)',
+      '--config.model.audio.features=4',
       *arguments,
     ]
   )
