@@ -19,7 +19,8 @@ _GRID = [
   for _ in range(2)
 ]
 ACTORS, LABELS = np.array(_GRID).T[:2]
-PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1]
+# NumPy 2.0 alone keeps the axes.
+PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1].ravel()
 # The Javanese clips: 10 actors say 4 sentences in 6 emotions.
 JAVANESE_ACTORS = np.repeat(np.arange(1, 11), 24)
 JAVANESE_LABELS = np.tile(np.arange(6), 40)
