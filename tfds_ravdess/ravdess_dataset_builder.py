@@ -132,11 +132,10 @@ class Builder(ClipsBuilder):
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     try:
       manual_dir = dl_manager.manual_dir
-    except AssertionError:  # TFDS's error where the folder does not exist.
-      return self._fetch(dl_manager)
-    return self._find_below(manual_dir)
-
-  def _fetch(self, dl_manager: tfds.download.DownloadManager) -> Findings:
+    except AssertionError:  # TFDS's error where none is given.
+      manual_dir = None
+    if manual_dir is not None:
+      return self._find_below(manual_dir)
     config = self.builder_config
     wanted = archives.names(config.channel, config.modalities, self.actors)
     found = self._find_below(archives.fetch(dl_manager, wanted))

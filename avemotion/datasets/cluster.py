@@ -4,7 +4,6 @@ The machines need this package, and must reach the folders of the recordings and
 of the data set by the same names: decoding reads files, not buckets.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
@@ -15,8 +14,6 @@ from apache_beam.utils.shared import Shared
 from avemotion.datasets.clips import Clip, DatasetError
 from avemotion.datasets.extraction import Extraction
 from avemotion.datasets.workers import ENDED, Workers
-
-_SECONDS_BETWEEN_COUNTS = 5.0
 
 
 def extract(
@@ -34,37 +31,22 @@ def extract(
     runner: in place of the options'.
 
   Yields:
-    The number of clips done since the last yield.
+    The number of clips, at the end: the runner shows what is done until then.
 
   Raises:
     DatasetError: the pipeline failed, with its runner's message.
   """
-  failures: list[Exception] = []
-
-  def run() -> None:
-    try:
-      with beam.Pipeline(runner, options=options) as pipeline:
-        _ = (
-          pipeline
-          | beam.Create(clips)
-          | beam.Reshuffle()  # One by one, over all machines.
-          | beam.ParDo(_Extract(extraction))
-        )
-    except Exception as error:
-      failures.append(error)
-
-  before = extraction.count()
-  # Some runners return only at the end.
-  thread = threading.Thread(target=run, daemon=True)
-  thread.start()
-  while thread.is_alive():
-    thread.join(_SECONDS_BETWEEN_COUNTS)
-    done = extraction.count()
-    if done > before:
-      yield done - before
-    before = done
-  if failures:
-    raise DatasetError(f'the pipeline failed: {failures[0]}') from failures[0]
+  try:
+    with beam.Pipeline(runner, options=options) as pipeline:
+      _ = (
+        pipeline
+        | beam.Create(clips)
+        | beam.Reshuffle()  # One by one, over all machines.
+        | beam.ParDo(_Extract(extraction))
+      )
+  except Exception as error:  # Each runner has errors of its own.
+    raise DatasetError(f'the pipeline failed: {error}') from error
+  yield len(clips)
 
 
 class _Extract(beam.DoFn):

@@ -192,10 +192,6 @@ class Extraction:
     )
     files.write(self._path(clip), content.getvalue())
 
-  def count(self) -> int:
-    """Counts the clips in the folder."""
-    return sum(path.suffix == '.npz' for path in self.folder.iterdir())
-
   def clear(self) -> None:
     """Removes the folder."""
     self.folder.rmtree(missing_ok=True)

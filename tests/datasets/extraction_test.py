@@ -207,7 +207,7 @@ def _digests(data_dir):
   }
 
 
-def _wait_until(holds, seconds=60):
+def _wait_until(holds, seconds=300):
   end = time.monotonic() + seconds
   while not holds():
     assert time.monotonic() < end
