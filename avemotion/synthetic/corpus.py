@@ -26,9 +26,7 @@ def make_corpus(
   actors: Iterable[int] = (1, 2, 3, 4),
   emotions: Iterable[str] = EMOTIONS,
   statements: Iterable[int] = (1, 2),
-  repetitions: Iterable[int] = (1,),
   seconds: float = 2.0,
-  seed: int = 0,
   progress: Callable[[pathlib.Path], None] | None = None,
 ) -> list[pathlib.Path]:
   """Writes `root/Actor_01/01-01-05-01-01-01-01.mp4` and its like.
@@ -40,38 +38,28 @@ def make_corpus(
     actors: 1 to 24; odd ones are men, even ones women.
     emotions: names from `avemotion.emotions.EMOTIONS`.
     statements: 1, 2 or both.
-    repetitions: takes of each statement, 1 to 99.
     seconds: length of each clip.
-    seed: the same seed gives the same frames and samples.
     progress: called with the path of each clip that was written.
 
   Returns:
     The path of every clip asked for, written now or before, in order.
 
   Raises:
-    ValueError: an actor, emotion, statement or repetition does not exist.
+    ValueError: an actor, emotion or statement does not exist.
   """
-  takes = {
-    pathlib.Path(root)
-    / f'Actor_{actor:02d}'
-    / clip_name(emotion, actor, statement, repetition): (
-      emotion,
-      actor,
-      statement,
-      repetition,
-    )
-    for actor, emotion, statement, repetition in itertools.product(
-      actors, emotions, statements, repetitions
-    )
-  }
-  for path, take in takes.items():
+  takes = list(itertools.product(actors, emotions, statements))
+  paths = [
+    pathlib.Path(root) / f'Actor_{actor:02d}' / clip_name(emotion, actor, said)
+    for actor, emotion, said in takes
+  ]
+  for path, (actor, emotion, statement) in zip(paths, takes, strict=True):
     if path.exists():
       continue
     path.parent.mkdir(parents=True, exist_ok=True)
-    make_clip(path, *take, seconds=seconds, seed=seed)
+    make_clip(path, emotion, actor, statement, seconds=seconds)
     if progress is not None:
       progress(path)
-  return list(takes)
+  return paths
 
 
 def clip_name(

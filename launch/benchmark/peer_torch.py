@@ -81,7 +81,7 @@ def _wait() -> None:
     torch.cuda.synchronize()
 
 
-class _Branch(nn.Module):
+class _TorchBranch(nn.Module):
   """GRU layers, their last state, dense, batch norm."""
 
   def __init__(self, inputs: int, layers: int, units: int) -> None:
@@ -110,7 +110,7 @@ class _Classifier(nn.Module):
     super().__init__()
     self.branches = nn.ModuleDict(
       {
-        name: _Branch(cases.SHAPES[name][1], *cases.LAYERS[name])
+        name: _TorchBranch(cases.SHAPES[name][1], *cases.LAYERS[name])
         for name in modalities
       }
     )
