@@ -54,6 +54,7 @@ def write(
     ReportError: a run cannot be read.
     OSError: a file cannot be written.
   """
+  seeds: dict[tuple[str, str], list[CrossValidation]]
   seeds = collections.defaultdict(list)
   for row, protocol, workdir in workdirs:
     seeds[row, protocol] += runs.read_runs([workdir])

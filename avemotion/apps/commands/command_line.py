@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -46,7 +47,7 @@ class Command:
 
   def config_flag(
     self, default: str | None, or_else: str = ''
-  ) -> flags.FlagHolder[str | None]:
+  ) -> flags.FlagHolder[Any]:
     """Defines --config, and has --config.KEY=VALUE taken.
 
     Args:
