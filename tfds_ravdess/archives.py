@@ -73,7 +73,7 @@ def fetch(
     raise DatasetError(
       f'RAVDESS could not be fetched from {RECORD} ({error}). Give your own'
       ' copy by --manual_dir (manual_dir of DownloadConfig), or see how it'
-      ' works with launch/quickstart.py, which downloads nothing'
+      ' works with avemotion quickstart, which downloads nothing'
     ) from error
   finally:
     downloader.MAX_RETRIES = patience

@@ -1,6 +1,6 @@
 """Augmentation of face landmarks: mirror, turn, scale. See `augment`.
 
-Features are those of `launch/landmarks.py`: groups of 140 numbers, of which 136
+Features are those of `avemotion landmarks`: groups of 140 numbers, of which 136
 are x and y of 68 points about the middle of the eyes, and four the head's place
 (x, y), logarithm of its size, and roll. The second group, deltas, moves in
 the same linear way; where time is stretched (`augment.stretch`) it is not

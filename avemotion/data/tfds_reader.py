@@ -64,7 +64,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   if builder is None or not builder.is_prepared():
     where = data_dir or tfds.core.constants.DATA_DIR
     raise ValueError(
-      f'{name}: not prepared under {where}; prepare it with launch/prepare.py,'
+      f'{name}: not prepared under {where}; prepare it with avemotion prepare,'
       ' or name another data_dir'
     )
   missing = _FIELDS - set(builder.info.features)

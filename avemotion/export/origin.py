@@ -94,7 +94,7 @@ def _figures_of_bundled() -> str:
 def _unknown(reason: str) -> str:
   return markdown.wrap(
     f'That is not known: {reason}. Figures of a recipe are those of its'
-    ' cross-validation (`launch/train.py`, `launch/report.py`).'
+    ' cross-validation (`avemotion train`, `avemotion report`).'
   )
 
 
@@ -121,7 +121,7 @@ def _figures(fold: FoldOutputs) -> str:
     f'On the {fold.labels.size} clips of {np.unique(fold.actors).size} actors'
     f' that fold {fold.number} of `{fold.protocol}` is tested on'
     f' ({folds.named(fold.protocol).meaning}). The interval is by bootstrap'
-    ' over actors. Other folds have other figures; `launch/report.py` has all'
+    ' over actors. Other folds have other figures; `avemotion report` has all'
     ' of a run.'
   )
   recalls = run_section.recall_table(confusion, fold.label_names)

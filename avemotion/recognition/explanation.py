@@ -77,7 +77,7 @@ class Explanation:
     return float(seconds[first]), float(seconds[last[first]])
 
   def to_json(self) -> dict[str, Any]:
-    """Returns the object that `launch/predict.py --json --explain` prints."""
+    """Returns the object that `avemotion predict --json --explain` prints."""
     modalities = {}
     for name, share in self.shares.items():
       steps = zip(self.seconds[name], self.attributions[name], strict=True)

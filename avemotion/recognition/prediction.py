@@ -83,7 +83,7 @@ class Prediction:
     return self.confidence < UNCERTAIN_BELOW
 
   def to_json(self) -> dict[str, Any]:
-    """The object that `launch/predict.py --json` prints."""
+    """The object that `avemotion predict --json` prints."""
     explained = self.explanation
     return {
       'clip': self.clip,

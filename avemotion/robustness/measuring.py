@@ -56,7 +56,7 @@ def load(workdir: epath.PathLike) -> TrainedRun:
   """Reads a run.
 
   Args:
-    workdir: of `launch/train.py`, all folds of a protocol.
+    workdir: of `avemotion train`, all folds of a protocol.
 
   Returns:
     The run with its models.

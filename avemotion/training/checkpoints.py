@@ -285,7 +285,7 @@ def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
   if not (path / _ORBAX_MARK).is_file():
     raise CheckpointError(
       f'{path}: no checkpoint in it; expected a directory written by'
-      ' launch/train.py, such as WORKDIR/fold_0'
+      ' avemotion train, such as WORKDIR/fold_0'
     )
   metadata = ocp.checkpointables_metadata(path).custom_metadata
   if not isinstance(metadata, dict) or metadata.get('format') != _FORMAT:

@@ -279,9 +279,9 @@ class Config:
     patience: epochs without a lower loss on the validation clips after which a
       fold stops; its best epoch's parameters are kept. None: never, and the
       last ones are kept.
-    pretrained: `.npz` of launch/release.py, or 'bundled': its branches are what
-      training starts from, see `avemotion.training.pretrained`. None: it starts
-      from scratch.
+    pretrained: `.npz` of `avemotion release`, or 'bundled': its branches are
+      what training starts from, see `avemotion.training.pretrained`. None: it
+      starts from scratch.
     batch_size: clips of a step; a smaller training side is one batch.
     seed: of initial parameters, order of clips, dropout and random folds.
   """

@@ -45,7 +45,7 @@ def adopt(path: str, state: TrainState) -> TrainState:
   of the clips that are trained on.
 
   Args:
-    path: `.npz` that `launch/release.py` wrote, or 'bundled'.
+    path: `.npz` that `avemotion release` wrote, or 'bundled'.
     state: of stacked folds, arrays [folds, …] in host memory.
 
   Returns:

@@ -22,7 +22,7 @@ from avemotion.training.checkpoints import (
   check_variables,
 )
 
-# Trained on all 24 actors of RAVDESS by `launch/release.py`; see the model card
+# Trained on all 24 actors of RAVDESS by `avemotion release`; see the model card
 # beside it.
 BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
 
@@ -112,8 +112,8 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
   """Reads a trained model, whichever way it was kept.
 
   Args:
-    path: a directory that `launch/train.py` wrote, such as WORKDIR/fold_0, or
-      an `.npz` that `launch/release.py` wrote. None: the model that ships.
+    path: a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
+      an `.npz` that `avemotion release` wrote. None: the model that ships.
 
   Returns:
     The model.

@@ -1,7 +1,7 @@
 r"""The rows of the audio ablation: the paper's model, ours, ours less a part.
 
-  python launch/ablate.py --rows=launch/configs/ablation_audio.py \
-    --workdir=runs/ablation_audio --record=accuracy.audio
+  avemotion sweep --rows=ablation_audio --protocols=random10,actor5 \
+    --workdir=runs/ablation_audio --seeds=3
 
 What a row lacks is what its part is worth.
 """

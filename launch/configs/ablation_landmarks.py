@@ -1,7 +1,7 @@
 r"""The rows of the fusion ablation, of landmarks and MFCC.
 
-  python launch/ablate.py --rows=launch/configs/ablation_landmarks.py \
-    --workdir=runs/ablation_landmarks --record=accuracy.landmarks.fusion
+  avemotion sweep --rows=ablation_landmarks --protocols=random10,actor5 \
+    --workdir=runs/ablation_landmarks --seeds=3
 
 What a row lacks is what its part is worth; the two last have one branch.
 """

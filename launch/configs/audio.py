@@ -1,6 +1,6 @@
 """The paper's audio model: 13 MFCC, GRU 3 × 256, batch norm (Table II).
 
-  python launch/train.py --config=launch/configs/audio.py
+  avemotion train --config=audio
 
 It trains on the features that ship in the package; name others by
 --config.data.dataset=ravdess/speech_audio and --config.data.data_dir.

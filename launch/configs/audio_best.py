@@ -1,9 +1,9 @@
 """Our best audio model: 40 MFCC less the clip's mean, much augmentation.
 
-  python launch/train.py --config=launch/configs/audio_best.py
+  avemotion train --config=audio_best
 
 It trains on the features that ship in the package. Chosen on validation actors
-by launch/search.py, among widths, 60 to 400 epochs and stronger augmentation
+by `avemotion sweep`, among widths, 60 to 400 epochs and stronger augmentation
 (docs/search.jsonl); nothing is chosen while it trains, so that validation clips
 are trained on too.
 

@@ -1,7 +1,7 @@
 """The paper's fusion model: video GRU 1 × 512 and audio GRU 3 × 256 (III-E).
 
-  python launch/prepare.py --config=speech --manual_dir=RAVDESS
-  python launch/train.py --config=launch/configs/fusion.py
+  avemotion prepare --config=speech --manual_dir=RAVDESS
+  avemotion train --config=fusion
 
 Expect: the paper reports 90 % in random ten-fold cross-validation.
 """

@@ -1,7 +1,7 @@
 """Our best fusion model of VGG16 features and MFCC.
 
-  python launch/prepare.py --config=speech --manual_dir=RAVDESS
-  python launch/train.py --config=launch/configs/fusion_best.py
+  avemotion prepare --config=speech --manual_dir=RAVDESS
+  avemotion train --config=fusion_best
 
 Sound is audio_best.py's. Each branch learns by a loss of its own too, so that
 neither rests on the other; what is seen is moved towards other actors' means,

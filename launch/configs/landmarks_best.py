@@ -1,10 +1,10 @@
 """Our best fusion model of landmarks and MFCC: fusion_best.py on landmarks.
 
-  python launch/landmarks.py --landmarks=LANDMARKS.npz --dataset=ravdess/bundled
-  python launch/train.py --config=launch/configs/landmarks_best.py
+  avemotion landmarks --landmarks=LANDMARKS.npz --dataset=ravdess/bundled
+  avemotion train --config=landmarks_best
 
 Landmarks are mirrored, turned and scaled besides. Chosen on validation actors
-by launch/search.py, with 60 to 200 epochs (docs/search.jsonl).
+by `avemotion sweep`, with 60 to 200 epochs (docs/search.jsonl).
 
 Cost: three minutes of a GPU for the five folds of actor5; on one CPU core some
 four hours. With --config.model.audio.features=128

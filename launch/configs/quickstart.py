@@ -1,6 +1,6 @@
 """A small fusion model for the quick start's synthetic clips.
 
-  python launch/quickstart.py
+  avemotion quickstart
 
 Cost: seconds a fold. Expect: nothing; drawn faces prove that it runs, no more.
 """

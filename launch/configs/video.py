@@ -1,7 +1,7 @@
 """The paper's video model: VGG16 features, GRU 1 × 512, batch norm (Table I).
 
-  python launch/prepare.py --config=speech --manual_dir=RAVDESS
-  python launch/train.py --config=launch/configs/video.py
+  avemotion prepare --config=speech --manual_dir=RAVDESS
+  avemotion train --config=video
 
 Expect: the paper reports 79 % on a random split. RAVDESS's video was at hand of
 one actor only; what landmarks and the Javanese clips come to stands in
