@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from avemotion.data import folds
+from avemotion.data import files, folds
 from avemotion.evaluation import markdown, metrics, plots, runs
 from avemotion.evaluation.runs import CrossValidation
 
@@ -70,7 +70,7 @@ def write(
     )
   save_table(directory / 'comparison.png', table)
   text = to_markdown(table)
-  (directory / 'comparison.md').write_text(text)
+  files.write(directory / 'comparison.md', text)
   return text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.data import folds
+from avemotion.data import files, folds
 from avemotion.training import config as config_lib
 from avemotion.training.config import Config, ConfigError
 
@@ -102,8 +102,7 @@ def log(
   before = path.read_text() if path.exists() else ''
   known = map(json.loads, before.splitlines())
   if not any({**each, 'date': line['date']} == line for each in known):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'{before}{json.dumps(line)}\n')
+    files.write(path, f'{before}{json.dumps(line)}\n')
   return line
 
 
