@@ -17,16 +17,7 @@ Panel = tuple[float, Callable[[axes.Axes], None]]
 def draw_panels(
   panels: Sequence[Panel], duration: float, title: str
 ) -> figure.Figure:
-  """Draws panels below one another, over the same time.
-
-  Args:
-    panels: from top to bottom.
-    duration: of the clip, seconds.
-    title: above them.
-
-  Returns:
-    The picture, as for `plots.save`.
-  """
+  """Draws panels over the same time, from top to bottom."""
   heights = [height for height, _ in panels]
   drawn = plots.new_figure(10, 1.2 + sum(heights))
   rows = drawn.subplots(
@@ -52,16 +43,7 @@ def loudness_panel(seconds: np.ndarray, loudness: np.ndarray) -> Panel:
 def faces_panel(
   seconds: np.ndarray, crops: np.ndarray, duration: float
 ) -> Panel:
-  """Draws a strip of faces, each over the time that it was seen at.
-
-  Args:
-    seconds: float[frames].
-    crops: uint8[frames, 48, 48, 3].
-    duration: of the clip, seconds.
-
-  Returns:
-    The panel.
-  """
+  """Draws uint8[frames, 48, 48, 3] in a strip, each over its time."""
   width = duration / _FACES_IN_STRIP
   starts = np.arange(_FACES_IN_STRIP) * width
   nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)

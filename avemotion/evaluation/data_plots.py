@@ -48,13 +48,7 @@ def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
 def save_example(
   path: epath.PathLike, features: ClipFeatures, title: str
 ) -> None:
-  """Draws what is stored of a clip: faces and MFCC; and its loudness.
-
-  Args:
-    path: the PNG.
-    features: of the clip, extracted to illustrate; what it lacks is left out.
-    title: above it.
-  """
+  """Draws a clip's faces, MFCC and loudness, as far as it has them."""
   panels: list[clip_plots.Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:

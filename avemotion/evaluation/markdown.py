@@ -78,9 +78,6 @@ def save_html(path: epath.Path, text: str, title: str) -> None:
     path: the HTML file; the document's pictures, PNGs, lie beside it.
     text: the document in Markdown, with tables; HTML in it is shown as text.
     title: of the window.
-
-  Raises:
-    OSError: a picture cannot be read or the page cannot be written.
   """
   parser = markdown_it.MarkdownIt('commonmark', {'html': False}).enable('table')
   tokens = parser.parse(text)

@@ -12,13 +12,7 @@ def confusion_matrix(
 ) -> np.ndarray:
   """Counts clips by label (rows) and prediction (columns).
 
-  Args:
-    labels: int[clips].
-    predictions: int[clips].
-    num_classes: rows and columns.
-
-  Returns:
-    int64[num_classes, num_classes].
+  Returns int64[num_classes, num_classes] of int[clips] each.
   """
   confusion = np.zeros((num_classes, num_classes), np.int64)
   np.add.at(confusion, (labels, predictions), 1)
@@ -33,11 +27,8 @@ def accuracy(confusion: np.ndarray) -> float:
 def recalls(confusion: np.ndarray) -> np.ndarray:
   """Returns the share of each label's clips that are recognised.
 
-  Args:
-    confusion: int[..., labels, labels], rows are true labels.
-
-  Returns:
-    float64[..., labels]; nan for a label that never occurs.
+  float64[..., labels] of int[..., labels, labels], whose rows are true labels;
+  nan for a label that never occurs.
   """
   recognised = np.diagonal(confusion, axis1=-2, axis2=-1)
   clips = confusion.sum(axis=-1)
@@ -84,12 +75,9 @@ def reliability(
   """Sorts clips into bins of confidence (Guo et al. 2017, equations 2 and 3).
 
   Args:
-    confidence: float[clips], the probability of what is predicted.
+    confidence: float[clips], the probability of the prediction.
     correct: bool[clips], whether it is the label.
     num_bins: bin m holds the confidences in ((m - 1) / bins, m / bins].
-
-  Returns:
-    The bins.
   """
   bins = np.ceil(confidence * num_bins).astype(np.int64) - 1
   bins = np.clip(bins, 0, num_bins - 1)
@@ -136,14 +124,7 @@ def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
   """Computes the accuracy of the most confident clips, by their share.
 
   The risk–coverage curve of a selective classifier (Geifman & El-Yaniv 2017),
-  with accuracy in the place of risk.
-
-  Args:
-    probabilities: float[clips, labels], of one clip or more.
-    labels: int[clips].
-
-  Returns:
-    The curve.
+  with accuracy in the place of risk, of float[clips, labels] and int[clips].
   """
   levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
   correct = probabilities.argmax(axis=1) == labels

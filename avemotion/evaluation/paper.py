@@ -119,11 +119,8 @@ TABLES = {
 def find_row(model: Mapping[str, Any]) -> Row | None:
   """Finds the row that a model is, in Tables I and II before Table III.
 
-  Args:
-    model: its configuration, as `Row.model` and more; JSON's lists will do.
-
-  Returns:
-    The row; None where the paper has none of this model.
+  `model` is a configuration as `Row.model` and more; JSON's lists will do. None
+  where the paper has none of this model.
   """
   rows = (row for table in TABLES.values() for row in table)
   return next((row for row in rows if is_row(model, row)), None)

@@ -39,14 +39,7 @@ def save_confusion(
   label_names: Sequence[str],
   title: str,
 ) -> None:
-  """Draws a confusion matrix: shares of each label's clips, and counts.
-
-  Args:
-    path: the PNG.
-    confusion: int[labels, labels], rows are true labels.
-    label_names: of rows and columns.
-    title: above it.
-  """
+  """Draws int[labels, labels], rows are true labels: shares and counts."""
   size = 2.2 + 0.7 * len(label_names)
   drawn = new_figure(size, size)
   ax = drawn.subplots()
@@ -77,13 +70,7 @@ def save_confusion(
 def save_reliability(
   path: epath.PathLike, reliability: Reliability, title: str
 ) -> None:
-  """Draws accuracy by confidence, and below it the number of clips.
-
-  Args:
-    path: the PNG.
-    reliability: the bins.
-    title: above it.
-  """
+  """Draws accuracy by confidence, and below it the number of clips."""
   drawn = new_figure(5.6, 6.2)
   ax, below = drawn.subplots(2, sharex=True, height_ratios=[4, 1])
   width = 1 / len(reliability.counts)
@@ -118,11 +105,7 @@ def save_coverage(
 ) -> None:
   """Draws the accuracy of the most confident clips by their share.
 
-  Args:
-    path: the PNG.
-    coverage: the curve.
-    accuracy: where it is reached, the curve is marked.
-    title: above it.
+  The curve is marked where it reaches `accuracy`.
   """
   drawn = new_figure(5.6, 4.6)
   ax = drawn.subplots()
@@ -153,12 +136,9 @@ def save_learning_curves(
 ) -> None:
   """Draws loss and accuracy over epochs, of each fold and their mean.
 
-  Args:
-    path: the PNG.
-    curves: for each fold, by name, float[epochs]: epoch, train_loss,
-      train_accuracy, and where there are validation clips validation_loss,
-      validation_accuracy; nan in an epoch without one.
-    title: above it.
+  For each fold `curves` has, by name, float[epochs]: epoch, train_loss,
+  train_accuracy, and where there are validation clips validation_loss,
+  validation_accuracy; nan in an epoch without one.
   """
   drawn = new_figure(10, 4.2)
   drawn.suptitle(title)
@@ -195,13 +175,7 @@ class Bar:
 def save_comparison(
   path: epath.PathLike, bars: Sequence[Bar], title: str
 ) -> None:
-  """Draws accuracies with their intervals, beside the paper's.
-
-  Args:
-    path: the PNG.
-    bars: from top to bottom.
-    title: above it.
-  """
+  """Draws accuracies with their intervals, beside the paper's."""
   drawn = new_figure(9, 1.6 + 0.5 * len(bars))
   ax = drawn.subplots()
   rows = np.arange(len(bars))

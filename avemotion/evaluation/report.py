@@ -28,9 +28,6 @@ def write_report(
 
   Returns:
     The files, the report first.
-
-  Raises:
-    OSError: a file cannot be written.
   """
   directory = epath.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)

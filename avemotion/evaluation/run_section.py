@@ -19,15 +19,7 @@ _PAPERS_PROTOCOLS = {
 
 
 def write(scores: RunScores, stem: str) -> str:
-  """Writes a run's text in Markdown.
-
-  Args:
-    scores: of the run.
-    stem: what the names of its `PICTURES` begin with.
-
-  Returns:
-    The section, from its heading on.
-  """
+  """Writes a run's text; `stem` begins the names of its `PICTURES`."""
   confusion, reliability, coverage, curves = (
     f'{stem}.{name}.png' for name in PICTURES
   )
@@ -52,14 +44,7 @@ def write(scores: RunScores, stem: str) -> str:
 
 
 def explain_scores(num_folds: int) -> str:
-  """Explains what ± and CI stand for.
-
-  Args:
-    num_folds: of the run, or the most of several.
-
-  Returns:
-    Sentences.
-  """
+  """Explains ± and CI of runs of at most so many folds."""
   means, scored, counts = '', 'score', ''
   if num_folds > 1:
     means = 'Scores are means over folds, ± their standard deviation. '
@@ -187,15 +172,7 @@ def _coverage(coverage: metrics.Coverage) -> str:
 
 
 def recall_table(confusion: np.ndarray, label_names: Sequence[str]) -> str:
-  """Tabulates each label's test clips and recall.
-
-  Args:
-    confusion: int[labels, labels]; rows are true labels.
-    label_names: of the rows.
-
-  Returns:
-    Markdown.
-  """
+  """Tabulates each label's clips and recall; rows are true labels."""
   return markdown.table(
     ('class', 'test clips', 'recall'),
     [

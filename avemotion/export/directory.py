@@ -115,10 +115,10 @@ def _programs(
 ) -> Iterator[tuple[str, Callable[..., Any], Callable[[pathlib.Path], float]]]:
   """Yields a file's name, what writes it, and what compares its numbers."""
   classifier = functools.partial(checks.classifier, model=model)
-  vgg16 = functools.partial(checks.vgg16, weights=weights)
   name = f'{CLASSIFIER}.stablehlo'
   yield name, lambda path: _save(path, programs.classifier(model)), classifier
   if weights:
+    vgg16 = functools.partial(checks.vgg16, weights=weights)
     name = f'{VGG16}.stablehlo'
     yield name, lambda path: _save(path, programs.vgg16(weights)), vgg16
   if not onnx:

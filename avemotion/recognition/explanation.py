@@ -59,11 +59,7 @@ class Explanation:
   def strongest(self, modality: str) -> tuple[float, float] | None:
     """Finds the shortest time that holds half of what speaks for the label.
 
-    Args:
-      modality: one of those explained.
-
-    Returns:
-      Its first and its last step, seconds; None: no step speaks for it.
+    Its first and its last step, seconds; None: no step speaks for it.
     """
     known = np.maximum(self.attributions[modality], 0).cumsum(dtype=np.float64)
     if not known.size or known[-1] <= 0:
@@ -173,16 +169,7 @@ def baseline(
 
   It stands at the training clips' mean all the time; for a branch that takes
   off each clip's own mean, at that, as only so is a step that the branch reads
-  as zero given nothing.
-
-  Args:
-    model: the one that is explained.
-    modality: one of its modalities.
-    rows: float32[time, features], the clip's.
-
-  Returns:
-    float32[time, features]; features that the model does not read are the
-    clip's.
+  as zero given nothing. Features that the model does not read are the clip's.
   """
   if not len(rows):
     return rows
@@ -229,9 +216,8 @@ def _along(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
   """Evaluates points of the line, of which 0 is the baseline and 1 the clip.
 
-  Returns:
-    The label's log-probability float32[points], and of each modality its
-    gradient times the distance, summed over features, float32[points, time].
+  The label's log-probability float32[points], and of each modality its gradient
+  times the distance, summed over features, float32[points, time].
   """
   ways = {name: rows - baselines[name] for name, rows in inputs.items()}
 

@@ -136,9 +136,6 @@ class Recognizer:
   def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
     """Recognises everybody who is seen in a clip.
 
-    Args:
-      path: as for `predict`.
-
     Returns:
       A prediction for each person, in the order that they appear, with the
       sound of all: it is not known who speaks.
@@ -158,11 +155,7 @@ class Recognizer:
   ) -> Iterator[Prediction | ClipFailure]:
     """Recognises clips one after another, holding one at a time.
 
-    Args:
-      paths: as for `predict`.
-
-    Yields:
-      For each its prediction, or why there is none.
+    Yields a prediction of each, or why there is none.
     """
     for path in paths:
       try:

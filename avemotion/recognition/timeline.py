@@ -20,13 +20,7 @@ def draw(prediction: Prediction) -> figure.Figure:
 
   Below the probabilities come, where there are some: each branch by itself, of
   which the labels that are the strongest at some point are shown; what each
-  step adds to the label; loudness; and faces.
-
-  Args:
-    prediction: with crops among its features, if faces are to be shown.
-
-  Returns:
-    The picture, as for `avemotion.evaluation.plots.save`.
+  step adds to the label; loudness; and faces, of crops among the features.
   """
   names = [*prediction.probabilities]
   ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
@@ -130,8 +124,8 @@ def _attributions(
         (_AGAINST, 0.25, 'against', np.minimum(rates, 0)),
       ):
         ax.stairs(part, edges, fill=True, color=shown)
-        place = {'va': 'center', 'transform': ax.transAxes}
-        ax.text(1.015, height, words, color=shown, **place)
+        label_of_side = ax.text(1.015, height, words, color=shown, va='center')
+        label_of_side.set_transform(ax.transAxes)
       ax.axhline(0, color='#333333', lw=0.6)
       ax.set(ylabel=name, ylim=(-highest, highest), yticks=[])
 

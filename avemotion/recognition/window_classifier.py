@@ -99,13 +99,9 @@ class WindowClassifier:
     return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
   def whole(self, windows: Iterable[Tracks]) -> Answers:
-    """Answers whole windows.
+    """Answers whole windows, float32[windows, labels], see `Answers`.
 
-    Args:
-      windows: from `windows.window`, one or more; taken as they are needed.
-
-    Returns:
-      Probabilities float32[windows, labels], see `Answers`.
+    One or more from `windows.window`, which are taken as they are needed.
     """
     left = iter(windows)
     answers = []
@@ -125,13 +121,8 @@ class WindowClassifier:
   def read(self, window: Tracks) -> dict[str, Track]:
     """Returns the rows of a window that the model reads.
 
-    Args:
-      window: from `windows.window`.
-
-    Returns:
-      For each of its modalities a track, of no steps where it is missing; less
-      the silence that the model was not trained on, and the speaker's mean
-      where they are enrolled.
+    For each of its modalities a track, of no steps where it is missing; less
+    silence that the model was not trained on, and an enrolled speaker's mean.
     """
     tracks = {}
     for modality in self.modalities:
@@ -158,15 +149,9 @@ def apply(
   features: Mapping[str, Any],
   lengths: Mapping[str, Any],
 ) -> dict[str, jax.Array]:
-  """Computes probabilities by a compiled program.
+  """Computes `Answers` of a batch, or of points, by a compiled program.
 
-  Args:
-    model: with its own temperature and `dtype`.
-    features: as for `EmotionClassifier.__call__`.
-    lengths: likewise.
-
-  Returns:
-    As `Answers`, float32[batch, labels] or float32[batch, points, labels].
+  Features and lengths are as for `EmotionClassifier.__call__`.
   """
   return _apply(
     model.classifier, model.variables, features, lengths, model.temperature

@@ -93,15 +93,12 @@ def video_track(
 def audio_track(
   rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
 ) -> Track:
-  """Makes a track of MFCC.
+  """Makes a track of MFCC, float32[steps, 40].
 
   Args:
-    rows: float32[steps, 40].
+    rows: the MFCC.
     loudness: float32[steps] dBFS; None: a voice in all of them.
     first: number of the first row, where earlier ones are not among them.
-
-  Returns:
-    The track.
   """
   voiced = np.ones(len(rows), bool)
   if loudness is not None:
@@ -110,14 +107,9 @@ def audio_track(
 
 
 def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """Returns when the last sample of MFCC rows has been heard.
+  """Returns when the last samples of MFCC rows have been heard.
 
-  Args:
-    steps: how many rows.
-    first: number of the first of them.
-
-  Returns:
-    float64[steps], seconds.
+  float64[steps] seconds, of so many rows from the row number `first` on.
   """
   starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
   return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
@@ -131,14 +123,10 @@ def end_of(tracks: Tracks) -> float:
 
 
 def window_ends(tracks: Tracks) -> np.ndarray:
-  """Returns where the windows of a clip end.
+  """Returns where the windows of a clip end, float64[windows] seconds.
 
-  Args:
-    tracks: of the clip.
-
-  Returns:
-    float64[windows], seconds: of a clip no longer than a window its end;
-    otherwise every half second from the first whole window on, and its end.
+  Of a clip no longer than a window that is its end; otherwise every half second
+  from the first whole window on, and its end.
   """
   end = end_of(tracks)
   whole = np.arange(WINDOW_SECONDS, end - _TOLERANCE, HOP_SECONDS)
@@ -146,14 +134,9 @@ def window_ends(tracks: Tracks) -> np.ndarray:
 
 
 def window(tracks: Tracks, end: float) -> dict[str, Track]:
-  """Returns the rows of the window that ends at some time.
+  """Returns the rows of the window that ends at some time (seconds).
 
-  Args:
-    tracks: of a clip.
-    end: seconds.
-
-  Returns:
-    Tracks of the same modalities; without steps where nobody is heard or seen.
+  Tracks of the same modalities; without steps where nobody is heard or seen.
   """
   # The first window holds all of its clip, whatever the stamp of its first row.
   begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf

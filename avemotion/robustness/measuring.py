@@ -181,13 +181,7 @@ def _score(
 ) -> ConditionScore:
   """Averages a run's scores over folds, of the clips that were read.
 
-  Args:
-    trained: the run.
-    features: of the clips that were read.
-    condition: its name; None: scores the predictions that the run wrote.
-
-  Returns:
-    The scores.
+  Without a condition's name, those of the predictions that the run wrote.
   """
   confusions = []
   for fold, model in zip(trained.run.folds, trained.models, strict=True):

@@ -21,7 +21,7 @@ def save_robustness(
     path: the PNG.
     scores: fractions by run and condition, conditions from top to bottom; a run
       may lack some, but not `CLEAN`, its dashed line.
-    xlabel: what the scores are.
+    xlabel: name of the scores.
   """
   conditions = [
     name
