@@ -115,7 +115,7 @@ _lock_of_core: IO[bytes] | None = None
 def _start(extraction: Extraction) -> None:
   """Takes a core, and loads what the clips need."""
   # Imported here: the process that starts workers does without JAX.
-  from avemotion.training import compilation
+  from avemotion.features import compilation
 
   global _worker
   threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,19 +1,23 @@
-"""Save and load trained models and runs under way; only here is orbax known."""
+"""Save and load trained models and runs under way; only here is orbax known.
+
+Where several processes train, all of them call each function here, with the
+same directory, which all of them reach.
+"""
 
 import contextlib
 import dataclasses
 import os
-import pathlib
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unittest import mock
 
 import flax.struct
 import jax
 import numpy as np
+from etils import epath
+from jax.sharding import NamedSharding, PartitionSpec
 from orbax.checkpoint import v1 as ocp
 
+from avemotion.data import files
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
 from avemotion.training import legacy, step
@@ -69,8 +73,9 @@ class Snapshot:
     folds: the folds that train together, in the order of the arrays.
     seconds: wall time so far.
     best: what is known of the best epochs.
-    state: arrays [folds, …], the last epoch's.
-    best_variables: arrays [folds, …], of each fold's best epoch.
+    state: arrays [slots, …] on the devices, the last epoch's; what is behind
+      the folds is padding.
+    best_variables: arrays [slots, …] on the devices, of each fold's best epoch.
   """
 
   epoch: int
@@ -81,7 +86,7 @@ class Snapshot:
   best_variables: Any
 
 
-def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
+def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
   """Writes a checkpoint, or leaves nothing behind if it cannot.
 
   Args:
@@ -94,23 +99,20 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> pathlib.Path:
   Raises:
     CheckpointError: it could not be written, as on a full disk.
   """
-  path = pathlib.Path(workdir).absolute() / _DIRECTORY
-  try:
-    with _alone():
-      ocp.save(
-        path,
-        jax.tree.map(np.asarray, dict(model.variables)),
-        overwrite=True,
-        custom_metadata={
-          'format': _FORMAT,
-          'config': config_lib.to_dict(model.config),
-          'label_names': list(model.label_names),
-          'feature_dims': dict(model.feature_dims),
-          'temperature': model.temperature,
-        },
-      )
-  except (OSError, ValueError) as error:
-    raise CheckpointError(f'{path}: cannot be written ({error})') from error
+  path = files.as_path(workdir) / _DIRECTORY
+  with _writing(path):
+    ocp.save(
+      path,
+      jax.tree.map(np.asarray, dict(model.variables)),
+      overwrite=True,
+      custom_metadata={
+        'format': _FORMAT,
+        'config': config_lib.to_dict(model.config),
+        'label_names': list(model.label_names),
+        'feature_dims': dict(model.feature_dims),
+        'temperature': model.temperature,
+      },
+    )
   return path
 
 
@@ -126,7 +128,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   Raises:
     CheckpointError: there is none, it is damaged, or it is of another model.
   """
-  path = pathlib.Path(directory).absolute()
+  path = files.as_path(directory)
   if (path / _DIRECTORY).is_dir():
     path = path / _DIRECTORY
   try:
@@ -144,83 +146,95 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   except CheckpointError:
     raise
   except (KeyError, TypeError, ValueError, OSError) as error:
-    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
     raise CheckpointError(
-      f'{path}: does not hold the model that it describes ({reason})'
+      f'{path}: does not hold the model that it describes ({_reason(error)})'
     ) from error
   return TrainedModel(variables, config, label_names, feature_dims, temperature)
 
 
-def save_snapshot(directory: pathlib.Path, snapshot: Snapshot) -> None:
+def save_snapshot(
+  directory: str | os.PathLike[str], snapshot: Snapshot
+) -> None:
   """Writes a run under way; the one before goes when this one is complete.
 
   Args:
     directory: of the run or of its only fold.
-    snapshot: what to save, in host memory.
+    snapshot: what to save.
 
   Raises:
     CheckpointError: it could not be written, as on a full disk.
   """
-  path = directory.absolute() / _SNAPSHOTS
-  try:
-    with _checkpointer(path) as checkpointer:
-      saved = checkpointer.save(
-        snapshot.epoch,
-        {'state': snapshot.state, 'best': snapshot.best_variables},
-        overwrite=True,
-        custom_metadata={
-          'folds': list(snapshot.folds),
-          'seconds': snapshot.seconds,
-          'best_epochs': snapshot.best.epochs.tolist(),
-          # JSON knows no infinity.
-          'best_losses': [
-            loss if np.isfinite(loss) else None
-            for loss in snapshot.best.losses.tolist()
-          ],
-        },
-      )
-  except (OSError, ValueError) as error:
-    raise CheckpointError(f'{path}: cannot be written ({error})') from error
+  path = files.as_path(directory) / _SNAPSHOTS
+  with _writing(path), _checkpointer(path) as checkpointer:
+    saved = checkpointer.save(
+      snapshot.epoch,
+      {'state': snapshot.state, 'best': snapshot.best_variables},
+      overwrite=True,
+      custom_metadata={
+        'folds': list(snapshot.folds),
+        'slots': _num_slots(snapshot.state),
+        'seconds': snapshot.seconds,
+        'best_epochs': snapshot.best.epochs.tolist(),
+        # JSON knows no infinity.
+        'best_losses': [
+          loss if np.isfinite(loss) else None
+          for loss in snapshot.best.losses.tolist()
+        ],
+      },
+    )
   if not saved:
     raise CheckpointError(f'{path}: holds a later epoch of another run')
 
 
-def discard_snapshots(directory: pathlib.Path) -> None:
+def discard_snapshots(directory: str | os.PathLike[str]) -> None:
   """Removes what is saved of a run under way, if there is any."""
-  shutil.rmtree(directory / _SNAPSHOTS, ignore_errors=True)
+  (files.as_path(directory) / _SNAPSHOTS).rmtree(missing_ok=True)
 
 
-def saved_folds(directory: pathlib.Path) -> tuple[int, ...]:
-  """Folds of the run under way that a directory holds; none: no run."""
-  path = directory.absolute() / _SNAPSHOTS
+def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
+  """Reads which folds the run under way trains that a directory holds.
+
+  Returns:
+    The folds; none where there is no such run.
+
+  Raises:
+    CheckpointError: it is damaged.
+  """
+  path = files.as_path(directory) / _SNAPSHOTS
   if not path.is_dir():
     return ()
-  with _checkpointer(path) as checkpointer, _told(path):
+  with _reading(path), _checkpointer(path) as checkpointer:
     latest = checkpointer.latest
     return () if latest is None else tuple(_progress(checkpointer)['folds'])
 
 
 def load_snapshot(
-  directory: pathlib.Path, state: Any, best_variables: Any
+  directory: str | os.PathLike[str], like: Snapshot
 ) -> Snapshot:
-  """Reads the latest snapshot.
+  """Reads the latest snapshot onto the devices.
 
   Args:
     directory: as for `save_snapshot`.
-    state: arrays of the shapes and dtypes that are expected.
-    best_variables: likewise.
+    like: the same run before its first epoch.
 
   Returns:
-    The snapshot, in host memory.
+    The snapshot. Its arrays are spread over the devices like the others if
+    there are as many slots, and otherwise, as after a start on other devices, a
+    copy is on each device.
 
   Raises:
     CheckpointError: it is damaged, or of another model.
   """
-  path = directory.absolute() / _SNAPSHOTS
-  with _checkpointer(path) as checkpointer, _told(path):
-    expected = {'state': state, 'best': best_variables}
+  path = files.as_path(directory) / _SNAPSHOTS
+  with _reading(path), _checkpointer(path) as checkpointer:
     progress = _progress(checkpointer)
     epoch = checkpointer.latest.step
+    # Earlier versions saved no padding.
+    slots = progress.get('slots', len(progress['folds']))
+    expected = jax.tree.map(
+      lambda leaf: _in_slots(leaf, slots),
+      {'state': like.state, 'best': like.best_variables},
+    )
     tree = checkpointer.load(epoch, expected)
     check_variables(tree, expected)
     losses = [
@@ -236,30 +250,28 @@ def load_snapshot(
     )
 
 
+def _num_slots(tree: Any) -> int:
+  return int(jax.tree.leaves(tree)[0].shape[0])
+
+
+def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
+  """Describes an array [slots, …]; of other slots, a copy on each device."""
+  sharding = leaf.sharding
+  if slots != len(leaf):
+    sharding = NamedSharding(sharding.mesh, PartitionSpec())
+  shape = slots, *leaf.shape[1:]
+  return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+
+
 @contextlib.contextmanager
-def _checkpointer(path: pathlib.Path) -> Iterator[Any]:
-  """Of the snapshots under a path, of which the latest is kept."""
-  with (
-    _alone(),
-    ocp.training.Checkpointer(
-      path,
-      preservation_policy=ocp.training.preservation_policies.LatestN(1),
-      cleanup_tmp_directories=True,
-    ) as checkpointer,
-  ):
+def _checkpointer(path: epath.Path) -> Iterator[Any]:
+  """Opens the snapshots under a path, of which the latest is kept."""
+  with ocp.training.Checkpointer(
+    path,
+    preservation_policy=ocp.training.preservation_policies.LatestN(1),
+    cleanup_tmp_directories=True,
+  ) as checkpointer:
     yield checkpointer
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-  """Hides the other processes from orbax, which only process 0 calls.
-
-  It is given whole arrays in host memory, so there is nothing to agree on. Its
-  own option for that, `active_processes`, is refused by its `Checkpointer`, and
-  its `save` waits for the other processes all the same (orbax 0.12).
-  """
-  with mock.patch.object(jax, 'process_count', lambda *_: 1):
-    yield
 
 
 def _progress(checkpointer: Any) -> Mapping[str, Any]:
@@ -267,22 +279,36 @@ def _progress(checkpointer: Any) -> Mapping[str, Any]:
 
 
 @contextlib.contextmanager
-def _told(path: pathlib.Path) -> Iterator[None]:
-  """Says what to do about snapshots that cannot be read."""
+def _writing(path: epath.Path) -> Iterator[None]:
+  """Tells what cannot be written."""
   try:
     yield
-  except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+  except Exception as error:  # Each client of a bucket has errors of its own.
     raise CheckpointError(
-      f'{path}: the run under way cannot be read ({reason}); remove this'
-      ' directory to train from the start'
+      f'{path}: cannot be written ({_reason(error)})'
     ) from error
 
 
-def _metadata(path: pathlib.Path) -> Mapping[str, Any]:
+@contextlib.contextmanager
+def _reading(path: epath.Path) -> Iterator[None]:
+  """Tells what to do about snapshots that cannot be read."""
+  try:
+    yield
+  except Exception as error:
+    raise CheckpointError(
+      f'{path}: the run under way cannot be read ({_reason(error)}); remove'
+      ' this directory to train from the start'
+    ) from error
+
+
+def _reason(error: Exception) -> str:
+  return (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+
+
+def _metadata(path: epath.Path) -> Mapping[str, Any]:
   if not path.is_dir():
     raise CheckpointError(f'{path}: no such checkpoint directory')
-  if not (path / _ORBAX_MARK).is_file():
+  if not (path / _ORBAX_MARK).exists():
     raise CheckpointError(
       f'{path}: no checkpoint in it; expected a directory written by'
       ' avemotion train, such as WORKDIR/fold_0'

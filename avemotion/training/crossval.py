@@ -1,18 +1,29 @@
 """Train folds of a protocol as one program, and score their test clips."""
 
-import pathlib
+import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
+from etils import epath
 from jax.experimental import multihost_utils
 
-from avemotion.data import enrolment, folds, silence
+from avemotion.data import enrolment, files, folds, silence
 from avemotion.data.clips import EXTRACTED_SOURCES, ClipSet
-from avemotion.training import checkpoints, interruption, outputs, processes
+from avemotion.training import (
+  checkpoints,
+  interruption,
+  logs,
+  outputs,
+  processes,
+  scoring,
+)
 from avemotion.training import config as config_lib
 from avemotion.training.logs import log
 from avemotion.training.processes import TrainingError
+from avemotion.training.program import FoldProgram
 from avemotion.training.run import Options, Run
 
 __all__ = ['Options', 'TrainingError', 'is_finished', 'train']
@@ -21,7 +32,7 @@ __all__ = ['Options', 'TrainingError', 'is_finished', 'train']
 def train(
   config: config_lib.Config,
   clips: ClipSet,
-  workdir: pathlib.Path,
+  workdir: str | os.PathLike[str],
   fold: int | None = None,
   options: Options | None = None,
 ) -> list[dict[str, Any]]:
@@ -36,7 +47,8 @@ def train(
   Args:
     config: the run.
     clips: the whole data set.
-    workdir: of the run.
+    workdir: of the run, on a disk or `gs://BUCKET/…`; where several processes
+      train, all of them must reach it.
     fold: the only one to train; None: every fold of the protocol, together.
     options: how; None: as `Options` says.
 
@@ -49,44 +61,28 @@ def train(
     TrainingError: the loss is no longer finite.
     CheckpointError: a checkpoint cannot be written, or read to go on.
     Interrupted: SIGTERM or Ctrl-C; all is saved.
-    OSError: another file cannot be written.
+    OSError: another file cannot be written, or the workdir not be reached.
   """
+  workdir = files.as_path(workdir)
+  options = options or Options()
   clips = _prepared(config, clips)
-  protocol = config.data.protocol
-  splits = [
-    split.with_validation(config.data.validation)
-    for split in folds.make_folds(
-      protocol,
-      clips.labels,
-      clips.actors,
-      validation_share=config.data.validation_share,
+  protocol = _divided(config, clips)
+  if fold is not None and not 0 <= fold < len(protocol):
+    raise ValueError(
+      f'{config.data.protocol} has folds 0 to {len(protocol) - 1}, got {fold}'
     )
-  ]
-  if fold is not None and not 0 <= fold < len(splits):
-    raise ValueError(f'{protocol} has folds 0 to {len(splits) - 1}, got {fold}')
-  if config.patience and not all(each.validation.size for each in splits):
-    raise config_lib.ConfigError(
-      f'patience needs validation clips, and {protocol} keeps none; set'
-      ' data.validation_share, and data.validation to kept'
-    )
-  log.info('%s: %s', protocol, folds.named(protocol).meaning)
-  wanted = list(range(len(splits))) if fold is None else [fold]
+  wanted = list(range(len(protocol))) if fold is None else [fold]
   root = workdir if fold is None else outputs.fold_directory(workdir, fold)
   with interruption.StopRequest() as stop:
-    missing, numbers = _plan(config, clips, workdir, root, wanted)
-    if missing:
-      run = Run(
-        config,
-        clips,
-        splits,
-        numbers,
-        missing,
-        workdir,
-        root,
-        options or Options(),
-      )
-      run.train(stop)
-      run.finish()
+    plan = _plan(config, clips, workdir, root, wanted)
+    if plan.missing:
+      program = FoldProgram(config, clips, protocol, plan.numbers)
+      run = Run(config, program, clips.labels, root, resumes=plan.resumes)
+      if options.profile:
+        program.profile(run.now.state, workdir / 'profile')
+      metrics = _open_metrics(plan, workdir, run.now.epoch, options)
+      run.train(stop, metrics, options.checkpoint_every)
+      _write(config, clips, program, run, plan, workdir)
     else:
       log.info('finished before: %s holds every result', workdir)
     if stop.pending():
@@ -96,9 +92,9 @@ def train(
 
 
 def is_finished(
-  config: config_lib.Config, clips: ClipSet, workdir: pathlib.Path
+  config: config_lib.Config, clips: ClipSet, workdir: str | os.PathLike[str]
 ) -> bool:
-  """Whether every fold of a run has its result.
+  """Tells whether every fold of a run has its result.
 
   Args:
     config: of the run.
@@ -110,6 +106,7 @@ def is_finished(
       damaged.
     ValueError: the data set lacks a modality.
   """
+  workdir = files.as_path(workdir)
   numbers = range(folds.named(config.data.protocol).num_folds)
   if not all(outputs.finished(workdir, each, config) for each in numbers):
     return False
@@ -118,7 +115,7 @@ def is_finished(
 
 
 def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
-  """What a run trains on, of the whole data set."""
+  """Takes from the data set what a run trains on."""
   clips = clips.select(config.model.modalities)
   _check_mfcc(config, clips)
   if config.data.trim_silence:
@@ -127,7 +124,7 @@ def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
 
 
 def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
-  """What is made for MFCC would scramble other features of sound."""
+  """Refuses what is made for MFCC, and would scramble other features."""
   source = clips.sources.get('audio', EXTRACTED_SOURCES['audio'])
   if source != EXTRACTED_SOURCES['audio'] and (
     config.data.trim_silence or config.augment.audio.warp
@@ -138,37 +135,128 @@ def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
     )
 
 
+def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
+  """Divides the clips into every fold of the protocol."""
+  name = config.data.protocol
+  protocol = [
+    fold.with_validation(config.data.validation)
+    for fold in folds.make_folds(
+      name,
+      clips.labels,
+      clips.actors,
+      validation_share=config.data.validation_share,
+    )
+  ]
+  if config.patience and not all(fold.validation.size for fold in protocol):
+    raise config_lib.ConfigError(
+      f'patience needs validation clips, and {name} keeps none; set'
+      ' data.validation_share, and data.validation to kept'
+    )
+  log.info('%s: %s', name, folds.named(name).meaning)
+  return protocol
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+  """What is to be done.
+
+  Attributes:
+    missing: folds that lack a result.
+    numbers: folds that train together to get them.
+    resumes: whether these were saved on the way.
+  """
+
+  missing: list[int]
+  numbers: list[int]
+  resumes: bool
+
+
 def _plan(
   config: config_lib.Config,
   clips: ClipSet,
-  workdir: pathlib.Path,
-  root: pathlib.Path,
+  workdir: epath.Path,
+  root: epath.Path,
   wanted: Sequence[int],
-) -> tuple[list[int], tuple[int, ...]]:
-  """Folds that lack a result, and those that train together to get them.
-
-  Process 0 looks at the files, and the others do as it says.
-  """
+) -> _Plan:
   digest = int(outputs.digest(clips)[:7], base=16)
   digests = multihost_utils.process_allgather(np.int32(digest))
   if np.unique(digests).size > 1:
     raise ValueError('the processes read different data sets')
-  marks = np.zeros((2, max(wanted) + 1), np.int32)
+  lacks = np.zeros(len(wanted), bool)
 
   def look() -> None:
+    files.make_directory(workdir)
     outputs.claim(workdir, config, clips)
-    missing = [
-      number
-      for number in wanted
-      if not outputs.finished(workdir, number, config)
-    ]
-    numbers = checkpoints.saved_folds(root) if missing else ()
-    if not set(missing) <= set(numbers):
-      checkpoints.discard_snapshots(root)
-      numbers = tuple(missing)
-    marks[0, missing] = 1
-    marks[1, list(numbers)] = 1
+    lacks[:] = [not outputs.finished(workdir, n, config) for n in wanted]
 
   processes.on_first(look)
-  missing, numbers = map(np.flatnonzero, processes.from_first(marks))
-  return missing.tolist(), tuple(numbers.tolist())
+  missing = np.array(wanted)[processes.from_first(lacks)].tolist()
+  if not missing:
+    return _Plan([], [], resumes=False)
+  saved = processes.together(lambda: checkpoints.saved_folds(root))
+  if set(missing) <= set(saved):
+    return _Plan(missing, list(saved), resumes=True)
+  processes.on_first(lambda: checkpoints.discard_snapshots(root))
+  return _Plan(missing, missing, resumes=False)
+
+
+def _open_metrics(
+  plan: _Plan, workdir: epath.Path, done: int, options: Options
+) -> dict[int, logs.MetricsLog]:
+  """Opens the metrics of folds that lack a result, in process 0."""
+  opened = processes.on_first(
+    lambda: {
+      number: logs.MetricsLog(
+        outputs.fold_directory(workdir, number),
+        done,
+        tensorboard=options.tensorboard,
+      )
+      for number in plan.missing
+    }
+  )
+  return opened or {}
+
+
+def _write(
+  config: config_lib.Config,
+  clips: ClipSet,
+  program: FoldProgram,
+  run: Run,
+  plan: _Plan,
+  workdir: epath.Path,
+) -> None:
+  """Scores the test clips of the missing folds, and writes their results."""
+  variables = run.variables
+  tested = program.probabilities(variables, [f.test for f in program.folds])
+  validated = program.probabilities(
+    variables, [fold.validation for fold in program.folds]
+  )
+  variables = program.to_host(variables)
+
+  def write_fold(place: int, number: int) -> None:
+    fold = program.folds[place]
+    if not np.isfinite(tested[place]).all():
+      raise TrainingError(
+        f'fold {number} ended in parameters that are not finite; try a smaller'
+        ' --config.optimizer.learning_rate'
+      )
+    summary = run.facts(place) | scoring.score(
+      config, clips, fold, validated[place], tested[place]
+    )
+    model = checkpoints.TrainedModel(
+      jax.tree.map(lambda rows: rows[place], variables),
+      config,
+      clips.label_names,
+      clips.feature_dims,
+      summary['temperature'],
+    )
+    directory = outputs.fold_directory(workdir, number)
+    with processes.as_one():
+      checkpoints.save(directory, model)
+    processes.on_first(
+      lambda: scoring.write(directory, clips, fold.test, tested[place], summary)
+    )
+
+  for place, number in enumerate(program.numbers):
+    if number in plan.missing:
+      write_fold(place, number)

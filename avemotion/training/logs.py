@@ -2,13 +2,15 @@
 
 import json
 import logging
-import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import absl.logging
 import numpy as np
+from etils import epath
+
+from avemotion.data import files
 
 log = logging.getLogger('avemotion')
 
@@ -30,53 +32,45 @@ class MetricsLog:
   """Metrics of each epoch of a fold: JSON lines, and TensorBoard if asked."""
 
   def __init__(
-    self, directory: pathlib.Path, done: int, *, tensorboard: bool = False
+    self, directory: epath.Path, done: int, *, tensorboard: bool = False
   ) -> None:
     """Goes on after the epochs that are done.
 
     Args:
       directory: the fold's; it is made.
       done: epochs whose lines are kept; later ones are of a run that was
-        killed after its last save, and come again.
+        killed before it was saved, and come again.
       tensorboard: writes TensorBoard's event files beside the JSON lines.
 
     Raises:
       ValueError: TensorBoard is asked for where TensorFlow is not installed.
       OSError: the directory cannot be written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     self._path = directory / 'metrics.jsonl'
-    self._rewind(done)
+    files.make_directory(directory)
+    lines = self._path.read_text().splitlines() if self._path.exists() else []
+    self._lines = [line for line in lines if json.loads(line)['epoch'] <= done]
     self._board = _EventFile(directory) if tensorboard else None
 
-  def write(self, values: Mapping[str, float | int]) -> None:
-    """Appends an epoch's metrics; among them `epoch`, counted from 1."""
-    with self._path.open('a', encoding='utf-8') as file:
-      file.write(json.dumps(dict(values)) + '\n')
+  def add(self, values: Mapping[str, float | int]) -> None:
+    """Takes an epoch's metrics; among them `epoch`, counted from 1."""
+    self._lines.append(json.dumps(dict(values)))
     if self._board is not None:
       self._board.write(values)
 
-  def _rewind(self, done: int) -> None:
-    if not self._path.is_file():
-      return
-    kept = []
-    for line in self._path.read_text(encoding='utf-8').splitlines():
-      try:
-        epoch = json.loads(line)['epoch']
-      except (KeyError, TypeError, ValueError):  # Cut off by a kill.
-        continue
-      if epoch <= done:
-        kept.append(line + '\n')
-    # All of the file at once: a kill must not lose the epochs that are kept.
-    unfinished = self._path.with_name(self._path.name + '.part')
-    unfinished.write_text(''.join(kept), encoding='utf-8')
-    unfinished.replace(self._path)
+  def write(self) -> None:
+    """Writes the file anew, since objects in a bucket cannot be appended to.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    files.write(self._path, ''.join(f'{line}\n' for line in self._lines))
 
 
 class _EventFile:
   """TensorBoard's scalars, by TensorFlow alone."""
 
-  def __init__(self, directory: pathlib.Path) -> None:
+  def __init__(self, directory: epath.Path) -> None:
     try:
       import tensorflow as tf
     except ImportError as error:
@@ -157,25 +151,8 @@ class Progress:
     return f'{epoch_seconds:.2f} s/epoch  {left:.0f} s left'
 
 
-def write_metrics(
-  writers: Mapping[int, MetricsLog] | None, rows: Sequence[dict[str, Any]]
-) -> None:
-  """Writes an epoch of several folds.
-
-  Args:
-    writers: by place; those of folds that have a result are left out. None: of
-      a process that writes nothing.
-    rows: each fold's metrics.
-
-  Raises:
-    OSError: they cannot be written.
-  """
-  for place, writer in (writers or {}).items():
-    writer.write(rows[place])
-
-
 def mean_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-  """Means over folds of what changes from epoch to epoch."""
+  """Computes the means over folds of what changes from epoch to epoch."""
   names = [
     name for name in rows[0] if name.startswith(('train_', 'validation_'))
   ]

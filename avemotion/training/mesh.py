@@ -1,4 +1,4 @@
-"""Devices to a mesh of (fold, data), and arrays to their places on it.
+"""Divides devices into a mesh of (fold, data), and places arrays on it.
 
 Every device is used: folds lie side by side on the axis `fold`, and what
 remains of the devices shares each fold's batches on the axis `data`. Folds
@@ -13,22 +13,20 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-FOLD, DATA = 'fold', 'data'
+from avemotion.training import cpu
 
-# Of a fold's batch on each of a CPU's devices, at least: its cores are faster
-# apart than together with so many (docs/performance.md).
-_CPU_ROWS = 16
+FOLD, DATA = 'fold', 'data'
 
 
 def mesh_shape(
   num_devices: int, num_folds: int, batch_size: int
 ) -> tuple[int, int]:
-  """Devices on the axes `fold` and `data`.
+  """Chooses the lengths of the axes `fold` and `data`.
 
-  Among the divisions of all devices whose data axis divides the batch, the one
-  of fewest rounds (folds that a device trains), then of fewest padding folds,
-  then of the longest data axis. Rounds come first because a fold's steps are a
-  chain of small matrix products: twice the devices hardly shorten it.
+  Among the divisions of all devices whose data axis divides the batch, it takes
+  that of fewest rounds (folds that a device trains), then of fewest padding
+  folds, then of the longest data axis. Rounds come first because a fold's steps
+  are a chain of small matrix products: twice the devices hardly shorten it.
 
   Args:
     num_devices: 1 or more.
@@ -52,40 +50,26 @@ def mesh_shape(
 def make_mesh(
   num_folds: int, batch_size: int, devices: Sequence[Any] | None = None
 ) -> Mesh:
-  """The mesh for some folds.
+  """Makes the mesh for some folds.
 
   Args:
     num_folds: folds to train together.
     batch_size: clips of a step of one fold.
-    devices: None: all of them, but of a CPU no more than have a fold each, or
-      16 rows of one.
+    devices: None: all of them that are worth using.
 
   Returns:
     A mesh of axes `fold` and `data`, `AxisType.Auto` both.
   """
   if devices is None:
-    devices = jax.devices()
-    if devices[0].platform == 'cpu' and jax.process_count() == 1:
-      devices = devices[: _cpu_devices(len(devices), num_folds, batch_size)]
+    devices = cpu.worth_using(jax.devices(), num_folds, batch_size)
   shape = mesh_shape(len(devices), num_folds, batch_size)
   return Mesh(
     np.array(devices).reshape(shape), (FOLD, DATA), (AxisType.Auto,) * 2
   )
 
 
-def _cpu_devices(num_cores: int, num_folds: int, batch_size: int) -> int:
-  """Cores that are worth using, without padding folds."""
-  folds = _rounds(num_folds, _rounds(num_folds, num_cores))
-  shares = [
-    data
-    for data in range(1, num_cores // folds + 1)
-    if batch_size % data == 0 and batch_size // data >= _CPU_ROWS
-  ]
-  return folds * max(shares, default=1)
-
-
 def num_slots(mesh: Mesh, num_folds: int) -> int:
-  """Folds with the padding folds that fill up the mesh's last round."""
+  """Counts folds and the padding folds that fill up the mesh's last round."""
   size = mesh.shape[FOLD]
   return _rounds(num_folds, size) * size
 
@@ -99,7 +83,7 @@ def map_folds(
 ) -> Callable[..., Any]:
   """Maps a function of one fold over stacked folds, each on its device.
 
-  Within a device they go one after another, or together (see `go_together`).
+  Those of one device are vmapped; on a CPU they go one after another.
 
   Args:
     mesh: from `make_mesh`.
@@ -110,24 +94,12 @@ def map_folds(
   Returns:
     A function of the stacked and shared arguments.
   """
-  axes = tuple(0 if each else None for each in stacked)
-
-  def one_by_one(*arguments: Any) -> Any:
-    own = [a for a, each in zip(arguments, stacked, strict=True) if each]
-
-    def one(own: list[Any]) -> Any:
-      rest = iter(own)
-      return function(
-        *(
-          next(rest) if each else argument
-          for argument, each in zip(arguments, stacked, strict=True)
-        )
-      )
-
-    return jax.lax.map(one, own)
-
+  if cpu.takes_folds_in_turn(mesh):
+    mapped = cpu.in_turn(function, stacked)
+  else:
+    mapped = jax.vmap(function, tuple(0 if each else None for each in stacked))
   return jax.shard_map(
-    jax.vmap(function, axes) if go_together(mesh) else one_by_one,
+    mapped,
     mesh=mesh,
     in_specs=tuple(
       PartitionSpec(FOLD) if each else PartitionSpec() for each in stacked
@@ -139,16 +111,8 @@ def map_folds(
   )
 
 
-def go_together(mesh: Mesh) -> bool:
-  """Whether the folds of one device are vmapped: on all but a CPU.
-
-  One fold's products leave most of an accelerator idle, and fill a CPU core.
-  """
-  return bool(mesh.devices.flat[0].platform != 'cpu')
-
-
 def takes_kernels(mesh: Mesh) -> bool:
-  """Whether Pallas kernels may stand in a fold's function.
+  """Tells whether Pallas kernels may stand in a fold's function.
 
   They are for TPUs, and the compiler cannot divide them over the data axis.
   """
@@ -181,12 +145,37 @@ def stack_folds(mesh: Mesh, tree: Any) -> Any:
   Returns:
     Arrays [slots, …]; padding folds repeat the first.
   """
+  return _place(
+    mesh,
+    PartitionSpec(FOLD),
+    jax.tree.map(lambda rows: rows[_in_slots(mesh, len(rows))], tree),
+  )
 
-  def padded(rows: np.ndarray) -> np.ndarray:
-    missing = num_slots(mesh, len(rows)) - len(rows)
-    return np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
 
-  return _place(mesh, PartitionSpec(FOLD), jax.tree.map(padded, tree))
+def restack_folds(mesh: Mesh, tree: Any, num_folds: int) -> Any:
+  """Spreads arrays that have the slots of another mesh over this one.
+
+  Args:
+    mesh: from `make_mesh`.
+    tree: arrays [other slots, …], on every device.
+    num_folds: folds among their slots; the others are padding.
+
+  Returns:
+    Arrays [slots, …], the same if they have as many slots already.
+  """
+  order = _in_slots(mesh, num_folds)
+  if len(jax.tree.leaves(tree)[0]) == len(order):
+    return tree
+  return jax.jit(
+    lambda tree: jax.tree.map(lambda rows: rows[order], tree),
+    out_shardings=NamedSharding(mesh, PartitionSpec(FOLD)),
+  )(tree)
+
+
+def _in_slots(mesh: Mesh, num_folds: int) -> np.ndarray:
+  """Numbers the fold that is in each slot."""
+  order = np.arange(num_slots(mesh, num_folds))
+  return np.where(order < num_folds, order, 0)
 
 
 def _place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
@@ -203,7 +192,7 @@ def _place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
 
 
 def to_host(tree: Any, num_folds: int) -> Any:
-  """NumPy arrays [folds, …] of stacked ones, without the padding folds.
+  """Fetches stacked arrays to NumPy [folds, …], without the padding folds.
 
   Every process must call it, and gets all folds.
   """

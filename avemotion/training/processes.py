@@ -1,11 +1,15 @@
-"""Several processes that train as one: what one meets, all must know of."""
+"""Several processes that train as one: where one fails, none goes on."""
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from avemotion.training.logs import log
 
 _Result = TypeVar('_Result')
 
@@ -15,20 +19,18 @@ class TrainingError(RuntimeError):
 
 
 def is_first() -> bool:
-  """Whether this is process 0, the only one that writes."""
+  """Tells whether this is process 0, the only one that writes files."""
   return jax.process_index() == 0
 
 
 def together(function: Callable[[], _Result]) -> _Result:
-  """Calls a function in every process; where one fails, none goes on.
-
-  Otherwise the others would wait for it until they are aborted.
+  """Calls a function in every process, and then compares notes.
 
   Args:
-    function: of this process; may do nothing in some of them.
+    function: of this process; it must not wait for the other processes.
 
   Returns:
-    What it returns in this process.
+    The function's result in this process.
 
   Raises:
     TrainingError: it raised in another process.
@@ -50,6 +52,23 @@ def together(function: Callable[[], _Result]) -> _Result:
 def on_first(function: Callable[[], _Result]) -> _Result | None:
   """Calls a function in process 0 alone; where it fails, all raise."""
   return together(lambda: function() if is_first() else None)
+
+
+@contextlib.contextmanager
+def as_one() -> Iterator[None]:
+  """Surrounds what the processes do as one, such as a save of shared arrays.
+
+  Where it fails in one process, the others wait for that process amid it, and
+  cannot be asked. It says what failed and ends at once; JAX then ends the
+  others, within its heartbeat of 100 seconds.
+  """
+  try:
+    yield
+  except Exception as error:
+    if jax.process_count() == 1:
+      raise
+    log.error('%s', error)
+    os._exit(1)
 
 
 def from_first(tree: Any) -> Any:

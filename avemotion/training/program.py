@@ -1,60 +1,37 @@
-"""The compiled programs of folds that train together, and their data."""
+"""Folds that train together, on the devices with the data set."""
 
-import contextlib
 import pathlib
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 
+from avemotion.data import files
 from avemotion.data.clips import ClipSet
+from avemotion.data.folds import Fold
 from avemotion.training import config as config_lib
-from avemotion.training import epoch, step
 from avemotion.training import mesh as mesh_lib
+from avemotion.training import pretrained, standardization, step
 from avemotion.training.batch import Clips
+from avemotion.training.epoch import FoldFunctions
 
 _PROFILED_STEPS = 3
 
 
-class FoldFunctions:
-  """The jitted functions of stacked folds, each compiled when it is called.
-
-  Attributes:
-    model: the network.
-    schedule: the learning rate of a step.
-    init, train_epoch, evaluate: see `epoch.make_init` and its neighbours.
-  """
-
-  def __init__(
-    self,
-    config: config_lib.Config,
-    feature_dims: Mapping[str, int],
-    num_classes: int,
-    steps_per_epoch: int,
-    mesh: Mesh,
-  ) -> None:
-    """Makes them; the mesh may be of devices that are only described."""
-    self.model = step.make_classifier(config.model, num_classes, mesh)
-    self.schedule = step.make_schedule(
-      config.optimizer, steps_per_epoch, config.epochs
-    )
-    tx = step.make_optimizer(config.optimizer, self.schedule)
-    self.init = epoch.make_init(self.model, tx, feature_dims, mesh)
-    self.train_epoch = epoch.make_train_epoch(self.model, tx, config, mesh)
-    self.evaluate = epoch.make_evaluate(self.model, mesh)
-
-
 class FoldProgram:
-  """What is done to stacked folds on the devices.
+  """Stacked folds on the devices; states and variables stay there.
 
   The data set is on every device; a fold's clips are named by their indices.
 
   Attributes:
     mesh: the devices.
-    batch_size: clips of a step of one fold.
+    numbers: the folds, in the order of the arrays.
+    folds: the clips of each.
     steps_per_epoch: of every fold.
   """
 
@@ -62,10 +39,8 @@ class FoldProgram:
     self,
     config: config_lib.Config,
     clips: ClipSet,
-    *,
-    num_folds: int,
-    batch_size: int,
-    steps_per_epoch: int,
+    protocol: Sequence[Fold],
+    numbers: Sequence[int],
     mesh: Mesh | None = None,
   ) -> None:
     """Places the data set and makes the functions.
@@ -73,15 +48,19 @@ class FoldProgram:
     Args:
       config: of the run.
       clips: the whole data set.
-      num_folds: folds that train together.
-      batch_size: clips of a step of one fold.
-      steps_per_epoch: of every fold.
+      protocol: every fold of the protocol: alone and together, each takes as
+        many steps as the smallest one.
+      numbers: of the folds that train together.
       mesh: None: as `make_mesh` makes it.
     """
-    self.mesh = mesh or mesh_lib.make_mesh(num_folds, batch_size)
-    self.batch_size = batch_size
-    self.steps_per_epoch = steps_per_epoch
-    self._num_folds = num_folds
+    smallest = min(fold.train.size for fold in protocol)
+    self.numbers = tuple(numbers)
+    self.folds = [protocol[number] for number in numbers]
+    self.steps_per_epoch = max(smallest // config.batch_size, 1)
+    self._batch_size = min(config.batch_size, smallest)
+    self.mesh = mesh or mesh_lib.make_mesh(len(numbers), self._batch_size)
+    self._config = config
+    self._clip_set = clips
     _, actors = np.unique(clips.actors, return_inverse=True)
     self._clips = Clips(
       *mesh_lib.replicate(
@@ -94,48 +73,78 @@ class FoldProgram:
         ),
       )
     )
-    self._jitted = FoldFunctions(
+    keys = [
+      jax.random.split(jax.random.fold_in(jax.random.key(config.seed), number))
+      for number in numbers
+    ]
+    self._init_keys = self._stack(_key_data(key[0] for key in keys))
+    self._dropout_keys = self._stack(_key_data(key[1] for key in keys))
+    self._functions = FoldFunctions(
       config,
       clips.feature_dims,
       len(clips.label_names),
-      steps_per_epoch,
+      self.steps_per_epoch,
       self.mesh,
     )
 
-  def init(self, statistics: Any, keys: np.ndarray) -> step.TrainState:
-    """Fresh states.
+  def init(self) -> step.TrainState:
+    """Makes the folds' fresh states, with branches that were trained before.
 
-    Args:
-      statistics: of the training clips, arrays [folds, …].
-      keys: key data uint32[folds, …] of the initial parameters.
-
-    Returns:
-      The folds' states, on the devices.
+    Raises:
+      CheckpointError: what is pretrained cannot be read.
+      ConfigError: it is of another size, or was trained on clips to score.
+      ValueError: a training side lacks a modality.
     """
-    return self._jitted.init(self.stack(statistics), self.stack(keys))
+    statistics = [
+      standardization.model_statistics(
+        self._config.model, self._clip_set, fold.train
+      )
+      for fold in self.folds
+    ]
+    state = self._functions.init(
+      self._stack(jax.tree.map(lambda *leaves: np.stack(leaves), *statistics)),
+      self._init_keys,
+    )
+    path = self._config.pretrained
+    if path is None:
+      return state
+    scored = np.concatenate(
+      [np.concatenate([fold.validation, fold.test]) for fold in self.folds]
+    )
+    pretrained.check_unknown(path, self._clip_set.clip_ids[scored].tolist())
+    return self._stack(pretrained.adopt(path, self.to_host(state)))
 
   def train_epoch(
-    self, state: step.TrainState, order: np.ndarray, keys: jax.Array
+    self, state: step.TrainState, epoch: int, steps: int | None = None
   ) -> tuple[step.TrainState, dict[str, np.ndarray]]:
-    """One epoch of every fold.
+    """Trains every fold for an epoch.
+
+    What a shuffled training side leaves over is dropped for this epoch.
 
     Args:
       state: the folds' states; their buffers are consumed.
-      order: int32[folds, steps, batch], the clips of each step.
-      keys: stacked key data of dropout.
+      epoch: its number, from 0, which decides the order of the clips.
+      steps: how many of its steps; None: all.
 
     Returns:
       The new states, and each step's metrics float32[folds, steps].
     """
-    state, metrics = self._jitted.train_epoch(
-      state, self._clips, self.stack(order), keys
+    shape = self.steps_per_epoch, self._batch_size
+    orders = [
+      np.random.default_rng([self._config.seed, number, epoch])
+      .permutation(fold.train)[: shape[0] * shape[1]]
+      .reshape(shape)[:steps]
+      for number, fold in zip(self.numbers, self.folds, strict=True)
+    ]
+    state, metrics = self._functions.train_epoch(
+      state, self._clips, self._stack(np.stack(orders)), self._dropout_keys
     )
     return state, self.to_host(metrics)
 
   def probabilities(
     self, variables: Any, indices: Sequence[np.ndarray]
   ) -> list[np.ndarray]:
-    """Probabilities of clips, each fold's own.
+    """Recognises clips, each fold its own.
 
     Args:
       variables: the folds', on the devices.
@@ -145,64 +154,67 @@ class FoldProgram:
       For each fold float32[clips, labels].
     """
     longest = max(1, *(len(rows) for rows in indices))
-    batches = -(-longest // self.batch_size)
+    batches = -(-longest // self._batch_size)
     # Rows are filled up with clip 0, whose probabilities are cut off again.
-    filled = np.zeros((len(indices), batches * self.batch_size), np.int32)
+    filled = np.zeros((len(indices), batches * self._batch_size), np.int32)
     for place, rows in enumerate(indices):
       filled[place, : len(rows)] = rows
-    order = self.stack(filled.reshape(-1, batches, self.batch_size))
-    found = self._jitted.evaluate(variables, self._clips, order)
+    order = self._stack(filled.reshape(-1, batches, self._batch_size))
+    found = self._functions.evaluate(variables, self._clips, order)
     stacked = self.to_host(found).reshape(len(indices), -1, found.shape[-1])
     return [
       each[: len(rows)] for each, rows in zip(stacked, indices, strict=True)
     ]
 
   def choose(self, chosen: np.ndarray, new: Any, old: Any) -> Any:
-    """Arrays [folds, …]: `new` where bool[folds] is true, else `old`."""
-    return _choose(self.stack(chosen), new, old)
+    """Takes arrays [folds, …] from `new` where bool[folds] is true."""
+    return _choose(self._stack(chosen), new, old)
 
   def copy(self, tree: Any) -> Any:
-    """A copy on the devices, which no later step consumes."""
+    """Makes a copy on the devices, which no later step consumes."""
     return jax.tree.map(jnp.copy, tree)
 
-  def stack(self, tree: Any) -> Any:
-    """Places host arrays [folds, …] on the devices."""
-    return mesh_lib.stack_folds(self.mesh, tree)
+  def restack(self, tree: Any) -> Any:
+    """Spreads arrays over the devices that were saved on other devices."""
+    return mesh_lib.restack_folds(self.mesh, tree, len(self.numbers))
 
   def to_host(self, tree: Any) -> Any:
     """Fetches arrays [folds, …]; every process gets all folds."""
-    return mesh_lib.to_host(tree, self._num_folds)
+    return mesh_lib.to_host(tree, len(self.numbers))
 
   def learning_rate(self, epochs: int) -> float:
-    """The rate of the last step of so many epochs."""
-    return float(self._jitted.schedule(epochs * self.steps_per_epoch - 1))
+    """Computes the rate of the last step of so many epochs."""
+    return float(self._functions.schedule(epochs * self.steps_per_epoch - 1))
 
-  def profile(
-    self,
-    state: step.TrainState,
-    order: np.ndarray,
-    keys: jax.Array,
-    directory: pathlib.Path,
-  ) -> None:
+  def profile(self, state: step.TrainState, directory: epath.Path) -> None:
     """Writes an xprof trace of a few steps, whose outcome is thrown away."""
-    order = order[:, :_PROFILED_STEPS]
-    self.train_epoch(self.copy(state), order, keys)  # Compiles.
-    first = jax.process_index() == 0
-    with (
-      jax.profiler.trace(str(directory)) if first else contextlib.nullcontext()
-    ):
-      self.train_epoch(self.copy(state), order, keys)
+    self.train_epoch(self.copy(state), 0, _PROFILED_STEPS)  # Compiles.
+    with tempfile.TemporaryDirectory() as beside:
+      with jax.profiler.trace(beside):
+        self.train_epoch(self.copy(state), 0, _PROFILED_STEPS)
+      if jax.process_index() == 0:
+        for file in pathlib.Path(beside).rglob('*'):
+          if file.is_file():
+            place = directory / str(file.relative_to(beside))
+            files.write(place, file.read_bytes())
 
   def describe(self) -> str:
-    """The devices, what each does, and how much of them is idle."""
+    """Tells the devices, what each does, and how much of them is idle."""
     fold_axis, data_axis = self.mesh.devices.shape
-    slots = mesh_lib.num_slots(self.mesh, self._num_folds)
+    slots = mesh_lib.num_slots(self.mesh, len(self.numbers))
     return (
       f'{fold_axis * data_axis} {self.mesh.devices.flat[0].device_kind}:'
       f' {fold_axis} on folds ({slots // fold_axis} each) ×'
-      f' {data_axis} on data, {1 - self._num_folds / slots:.0%} idle;'
+      f' {data_axis} on data, {1 - len(self.numbers) / slots:.0%} idle;'
       ' compiling the first epoch'
     )
+
+  def _stack(self, tree: Any) -> Any:
+    return mesh_lib.stack_folds(self.mesh, tree)
+
+
+def _key_data(keys: Iterable[jax.Array]) -> np.ndarray:
+  return np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
 
 
 @jax.jit

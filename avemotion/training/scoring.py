@@ -1,69 +1,124 @@
-"""Scores a fold's test clips, once, with what its validation clips chose."""
+"""Scores a trained fold's test clips, once, and writes its result."""
 
+import csv
+import io
 from typing import Any
 
 import numpy as np
+from etils import epath
 
+from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
 from avemotion.evaluation import calibration, metrics
 from avemotion.training import config as config_lib
 from avemotion.training import outputs
+from avemotion.training.logs import log
 
 
 def score(
   config: config_lib.Config,
   clips: ClipSet,
-  number: int,
-  split: Fold,
+  fold: Fold,
   validated: np.ndarray,
   tested: np.ndarray,
-) -> outputs.FoldResult:
-  """What a trained fold comes to.
+) -> dict[str, Any]:
+  """Summarises a trained fold.
 
   Args:
     config: of the run.
     clips: the whole data set.
-    number: the fold's.
-    split: its clips.
+    fold: its clips.
     validated: float32[validation clips, labels], probabilities; the temperature
       is fitted on them.
-    tested: float32[test clips, labels], likewise before the temperature.
+    tested: float32[test clips, labels], likewise.
 
   Returns:
-    The result, with what `result.json` says of clips and scores.
+    The part of `result.json` that says which clips there were, and the scores;
+    these are None where no clip was left to test.
   """
-  temperature = calibration.fit_temperature(
-    validated, clips.labels[split.validation]
-  )
   confusion = metrics.confusion_matrix(
-    clips.labels[split.test], tested.argmax(-1), len(clips.label_names)
+    clips.labels[fold.test], tested.argmax(-1), len(clips.label_names)
   )
-  summary: dict[str, Any] = {
+  scores = {'accuracy': None, 'uar': None}
+  if confusion.any():
+    scores['accuracy'] = metrics.accuracy(confusion)
+    scores['uar'] = metrics.unweighted_average_recall(confusion)
+  return {
     'protocol': config.data.protocol,
     # What a recipe was chosen by is no result.
     'scored': 'validation' if config.data.validation == 'scored' else 'test',
-    'fold': number,
     'modalities': list(config.model.modalities),
     'sources': {name: clips.sources[name] for name in config.model.modalities},
-    'num_train': int(split.train.size),
-    'num_validation': int(split.validation.size),
-    'num_test': int(split.test.size),
-    **_scores(confusion),
+    'num_train': int(fold.train.size),
+    'num_validation': int(fold.validation.size),
+    'num_test': int(fold.test.size),
+    **scores,
     'confusion': confusion.tolist(),
     'label_names': list(clips.label_names),
-    'temperature': temperature,
+    'temperature': calibration.fit_temperature(
+      validated, clips.labels[fold.validation]
+    ),
+    'data_digest': outputs.digest(clips),
+    'config': config_lib.to_dict(config),
   }
-  return outputs.FoldResult(
-    summary, calibration.scale(tested, temperature), split.test
+
+
+def write(
+  directory: epath.Path,
+  clips: ClipSet,
+  test: np.ndarray,
+  tested: np.ndarray,
+  summary: dict[str, Any],
+) -> None:
+  """Writes predictions, picture, and last `result.json`: then all is there.
+
+  Args:
+    directory: the fold's.
+    clips: the whole data set.
+    test: int32[test clips], indices into the data set.
+    tested: float32[test clips, labels], probabilities before the temperature.
+    summary: the content of `result.json`.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
+  rows = io.StringIO(newline='')
+  writer = csv.writer(rows)
+  writer.writerow(
+    ['clip_id', 'actor', 'label', 'prediction', *clips.label_names]
   )
+  probabilities = calibration.scale(tested, summary['temperature'])
+  for index, row in zip(test, probabilities, strict=True):
+    writer.writerow(
+      [
+        clips.clip_ids[index],
+        clips.actors[index],
+        clips.label_names[clips.labels[index]],
+        clips.label_names[row.argmax()],
+        *(f'{value:.6f}' for value in row),
+      ]
+    )
+  files.write(directory / 'predictions.csv', rows.getvalue())
+  if test.size:
+    _draw_confusion(directory / 'confusion.png', summary)
+  outputs.write_json(directory / outputs.RESULT, summary)
 
 
-def _scores(confusion: np.ndarray) -> dict[str, float | None]:
-  """Accuracy and UAR; None where nobody was left to test."""
-  if not confusion.any():
-    return {'accuracy': None, 'uar': None}
-  return {
-    'accuracy': metrics.accuracy(confusion),
-    'uar': metrics.unweighted_average_recall(confusion),
-  }
+def _draw_confusion(path: epath.Path, summary: dict[str, Any]) -> None:
+  try:
+    from avemotion.evaluation import plots
+  except ImportError as error:  # A bare TPU machine trains all the same.
+    log.warning('%s is not drawn: %s', path.name, error)
+    return
+  picture = io.BytesIO()
+  plots.save_confusion(
+    picture,
+    np.array(summary['confusion']),
+    summary['label_names'],
+    title=(
+      f'{summary["protocol"]}, fold {summary["fold"]}:'
+      f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
+    ),
+  )
+  files.write(path, picture.getvalue())

@@ -17,9 +17,9 @@ from absl import flags
 
 from avemotion.apps import page
 from avemotion.apps.commands.command_line import Command
+from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
-from avemotion.training import compilation
 
 _COMMAND = Command('demo', __doc__)
 _FLAGS = _COMMAND.flags

@@ -23,9 +23,9 @@ from absl import flags
 
 from avemotion.apps import live
 from avemotion.apps.commands.command_line import Command
+from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.recognition.streaming import Session
-from avemotion.training import compilation
 
 _DRAW_SECONDS = 0.2  # from one picture to the next
 

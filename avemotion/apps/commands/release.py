@@ -16,9 +16,9 @@ from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
+from avemotion.features import compilation
 from avemotion.training import (
   checkpoints,
-  compilation,
   config_files,
   crossval,
   devices,

@@ -12,7 +12,6 @@ and confusion.png; `avemotion report` makes a report of them. A run that was
 stopped or killed goes on by the same command; a finished one is left as it is.
 """
 
-import pathlib
 from typing import Any
 
 import jax
@@ -20,8 +19,8 @@ from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
+from avemotion.features import compilation
 from avemotion.training import (
-  compilation,
   config_files,
   crossval,
   devices,
@@ -85,7 +84,7 @@ def main(_: list[str]) -> None:
   summaries = crossval.train(
     config,
     clips,
-    pathlib.Path(_WORKDIR.value),
+    _WORKDIR.value,
     _FOLD.value,
     crossval.Options(
       checkpoint_every=_CHECKPOINT_EVERY.value,

@@ -13,8 +13,6 @@ import warnings
 
 import jax
 
-from avemotion.training import devices
-
 _log = logging.getLogger(__name__)
 
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
@@ -52,15 +50,22 @@ def cache_on_disk() -> None:
   )
 
 
+def num_cores() -> int:
+  """Counts the cores that this process may use."""
+  if hasattr(os, 'sched_getaffinity'):  # Not every system has it.
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
 def _folder() -> pathlib.Path:
-  """One for each CPU and number of cores, which JAX does not tell apart.
+  """Names a folder for each CPU and number of cores, as JAX does not.
 
   Machines may share a home, and XLA's programs for one CPU can be none for
   another; nor does it divide work among the cores of another process.
   """
   home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
   digest = hashlib.sha256(_cpu().encode()).hexdigest()[:16]
-  name = f'{digest}_{devices.num_cores()}_cores'
+  name = f'{digest}_{num_cores()}_cores'
   return pathlib.Path(home, 'avemotion', 'compiled', name)
 
 

@@ -11,7 +11,7 @@ import collections, logging, sys
 logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stdout)
 import jax
 import jax.numpy as jnp
-from avemotion.training import compilation
+from avemotion.features import compilation
 before = jax.config.jax_compilation_cache_dir
 compilation.cache_on_disk()
 events = collections.Counter()
@@ -108,7 +108,7 @@ def test_what_the_user_set_holds(tmp_path):
 
 def test_importing_changes_nothing():
   script = (
-    'import jax, avemotion.training.compilation;'
+    'import jax, avemotion.features.compilation;'
     'import avemotion.recognition.recognizer;'
     'assert jax.config.jax_compilation_cache_dir is None'
   )
