@@ -19,7 +19,7 @@ from avemotion.training import mesh as mesh_lib
 from avemotion.training import step
 from avemotion.training.batch import Clips
 from avemotion.training.config import Config, update
-from avemotion.training.program import FoldFunctions
+from avemotion.training.epoch import FoldFunctions
 
 # Bytes of a device, by its kind.
 MEMORY = {

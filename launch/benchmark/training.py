@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from avemotion.data.clips import ClipSet
+from avemotion.data.folds import Fold
 from avemotion.training import config as config_lib
-from avemotion.training import devices
-from avemotion.training import mesh as mesh_lib
+from avemotion.training import cpu, devices
 from avemotion.training.program import FoldProgram
 from launch.benchmark import cases, contest
 from launch.benchmark.figures import record
@@ -116,35 +116,28 @@ def _ours(
     clip_ids=np.arange(_CLIPS).astype(str),
     label_names=tuple('abcdefgh'),
   )
+  none = np.arange(0)
+  fold = Fold(np.arange(cases.STEPS * cases.BATCH), none, none)
   make_program = functools.partial(
     FoldProgram,
     config_lib.Config(
       model=config_lib.ModelConfig(modalities=modalities, dtype=dtype)
     ),
     clips,
-    num_folds=num_folds,
-    batch_size=cases.BATCH,
-    steps_per_epoch=cases.STEPS,
+    [fold] * num_folds,
+    range(num_folds),
   )
   program = make_program()
-  statistics = {}
-  for name, rows in features.items():
-    mean = np.zeros((num_folds, rows.shape[-1]), np.float32)
-    statistics[name] = {'standardize': {'mean': mean, 'std': mean + 1}}
-  keys = np.stack([jax.random.key_data(jax.random.key(0))] * num_folds)
-  state = program.init(statistics, keys)
-  shape = num_folds, cases.STEPS, cases.BATCH
-  order = np.random.default_rng(0).integers(0, _CLIPS, shape, np.int32)
-  stacked = program.stack(keys)
+  state = program.init()
   if vmapped:
     # Not `init`: its QR of several matrices runs on threads that the devices of
     # a CPU share and wait on, and was seen to wait for ever.
-    with mock.patch.object(mesh_lib, 'go_together', lambda mesh: True):
+    with mock.patch.object(cpu, 'takes_folds_in_turn', lambda mesh: False):
       program = make_program()
 
   def train() -> None:
     nonlocal state
-    state, _ = program.train_epoch(state, order, stacked)
+    state, _ = program.train_epoch(state, epoch=0)
     jax.block_until_ready(state)
 
   return train

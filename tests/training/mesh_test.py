@@ -11,11 +11,10 @@ import subprocess
 import sys
 import types
 
-import jax
 import numpy as np
 import pytest
 
-from avemotion.training import mesh
+from avemotion.training import cpu, mesh
 
 SCRIPT = pathlib.Path(__file__).with_name('eight_devices.py')
 
@@ -59,15 +58,16 @@ def test_shapes(devices, folds, shape, slots):
     (64, 10, 32, 20),
   ],
 )
-def test_cores_that_are_worth_using(cores, folds, batch, devices, monkeypatch):
+def test_cores_that_are_worth_using(cores, folds, batch, devices):
   cpus = [types.SimpleNamespace(platform='cpu', id=i) for i in range(cores)]
-  monkeypatch.setattr(jax, 'devices', lambda: cpus)
-  monkeypatch.setattr(
-    mesh, 'Mesh', lambda devices, *_: types.SimpleNamespace(devices=devices)
-  )
-  made = mesh.make_mesh(folds, batch).devices
-  assert made.size == devices
-  assert made.shape[0] <= folds
+  used = cpu.worth_using(cpus, folds, batch)
+  assert used == cpus[:devices]
+  assert mesh.mesh_shape(devices, folds, batch)[0] <= folds
+
+
+def test_every_accelerator_is_used():
+  tpus = [types.SimpleNamespace(platform='tpu') for _ in range(8)]
+  assert cpu.worth_using(tpus, num_folds=1, batch_size=1) == tpus
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,7 @@ def measured(tmp_path_factory):
   return json.loads((directory / 'measured.json').read_text())
 
 
+@pytest.mark.slow
 def test_a_fold_is_the_same_alone_in_the_stack_and_on_eight_devices(measured):
   reference = measured['runs']['alone, 1 × 1']
   assert len(measured['runs']) == 6
@@ -123,18 +124,26 @@ def test_a_fold_is_the_same_alone_in_the_stack_and_on_eight_devices(measured):
     assert run['accuracy'] == reference['accuracy'], name
 
 
+@pytest.mark.slow
 def test_the_fold_axis_communicates_nothing(measured):
   for name, run in measured['runs'].items():
     if name.endswith('× 1'):
       assert run['collectives'] == [], name
 
 
+@pytest.mark.slow
 def test_the_data_axis_communicates_in_each_step_but_not_over_time(measured):
   for name in ('alone, 1 × 8', 'vmapped, 2 × 4'):
     (found,) = measured['runs'][name]['collectives']
     assert found[:2] == ['all-reduce', 1], name
 
 
+@pytest.mark.slow
 def test_padding_folds_repeat_the_first_and_are_cut_off(measured):
   assert measured['stacked'] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0, 0]
   assert measured['fetched'] == list(range(10))
+
+
+@pytest.mark.slow
+def test_folds_that_were_saved_on_other_devices_take_their_slots(measured):
+  assert measured['restacked'] == list(range(10))

@@ -19,9 +19,9 @@ import sys
 from absl import flags
 
 from avemotion.apps.commands.command_line import Command
+from avemotion.features import compilation
 from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
-from avemotion.training import compilation
 
 _COMMAND = Command('predict', __doc__, arguments=True)
 _FLAGS = _COMMAND.flags

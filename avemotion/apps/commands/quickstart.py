@@ -21,9 +21,10 @@ from avemotion.data import folds
 from avemotion.data.clips import ClipSet
 from avemotion.datasets import prepare, progress
 from avemotion.evaluation import plots
+from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
-from avemotion.training import compilation, config_files, crossval
+from avemotion.training import config_files, crossval
 from avemotion.training.config import Config
 from tfds_ravdess import ravdess_dataset_builder
 

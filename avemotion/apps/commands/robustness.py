@@ -30,10 +30,10 @@ from absl import flags
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.datasets import labelling, name_patterns, progress
+from avemotion.features import compilation
 from avemotion.robustness import measuring, table
 from avemotion.robustness.conditions import CONDITIONS
 from avemotion.robustness.corrupted_clips import CorruptedClips
-from avemotion.training import compilation
 from tfds_ravdess import recordings
 
 _COMMAND = Command('robustness', __doc__, arguments=True)

@@ -29,8 +29,8 @@ from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import comparison, markdown, paper
+from avemotion.features import compilation
 from avemotion.training import (
-  compilation,
   config_files,
   crossval,
   devices,
