@@ -10,7 +10,7 @@ Trains on every worker of a TPU VM slice, as one run over all its devices.
     -- ARGUMENTS
 
 ARGUMENTS are those of launch/train.py. The source tree goes to ~/avemotion on
-each worker, an environment (Python 3.11, '.[tpu]') is made beside it, and
+each worker, an environment (Python 3.11, '.[data,tpu]') is made beside it, and
 launch/train.py --multihost runs there.
 
   --tpu=NAME         the slice, made by: gcloud compute tpus tpu-vm create
@@ -19,9 +19,10 @@ launch/train.py --multihost runs there.
   --dry_run          print the commands, one a line, and run none
 
 Every worker reads the data set under the same name: TFDS's prepared files at
---config.data.data_dir=gs://BUCKET/DIRECTORY, or an .npz that was copied to all
-of them. Worker 0 alone writes --workdir, on its own disk; how to fetch it is
-said at the end. A run that was cut off goes on by the same command.
+--config.data.data_dir=gs://BUCKET/DIRECTORY, an .npz in a bucket, or one that
+was copied to all of them. Of a slice of several workers, all must reach the
+workdir: --workdir=gs://BUCKET/DIRECTORY. A run that was cut off goes on by the
+same command, with such a workdir even on another slice.
 HELP
 }
 
@@ -70,8 +71,7 @@ for argument; do
   esac
 done
 case $workdir in
-  gs://*) fail "expected a --workdir on a disk, got $workdir" ;;
-  /*) ;;
+  gs://* | /*) ;;
   *) workdir=avemotion/$workdir ;;
 esac
 
@@ -92,10 +92,14 @@ run gcloud compute tpus tpu-vm scp --recurse "${sources[@]}" \
 # TPU VMs may come with an older Python; uv brings 3.11.
 on_all_workers "cd avemotion && python3 -m pip install --quiet --user uv &&\
  python3 -m uv venv --quiet --allow-existing --python=3.11 environment &&\
- python3 -m uv pip install --quiet --python=environment '.[tpu]'"
+ python3 -m uv pip install --quiet --python=environment '.[data,tpu]'"
 on_all_workers "cd avemotion &&\
  environment/bin/python launch/train.py --multihost$(quote "$@")"
 
+if [[ $workdir == gs://* ]]; then
+  printf '# The results are in %s\n' "$workdir"
+  exit
+fi
 fetch=$(quote gcloud compute tpus tpu-vm scp --recurse "$tpu:$workdir" . \
   "${location[@]}" --worker=0)
 printf '# The results are on worker 0. To fetch them:%s\n' "$fetch"

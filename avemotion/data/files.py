@@ -74,6 +74,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
   try:
     yield unfinished
     unfinished.replace(path)
+  except OSError as error:
+    if error.filename:
+      raise
+    raise OSError(f'{path}: cannot be written ({error})') from error
   finally:
     unfinished.unlink(missing_ok=True)
 

@@ -1,5 +1,7 @@
 """Files appear whole or not at all, and paths are taken as users write them."""
 
+import errno
+import os
 import pathlib
 
 import pytest
@@ -48,6 +50,27 @@ def test_it_appears_only_when_it_is_complete(tmp_path):
     # A search for clips by their endings must not find it.
     assert pathlib.Path(unfinished).name == '.a.bin.part'
   assert path.read_bytes() == b'new'
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path):
+  path = tmp_path / 'a.txt'
+  with (
+    pytest.raises(OSError, match=r'a\.txt: cannot be written .*No space left'),
+    files.replacing(path),
+  ):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_a_bucket_raises_is_told_in_one_line():
+  class Forbidden:
+    def mkdir(self, **_):
+      raise RuntimeError('403 not yours\nlong story')
+
+    def __str__(self):
+      return 'gs://theirs'
+
+  with pytest.raises(OSError, match=r'gs://theirs: .* \(403 not yours\)$'):
+    files.make_directory(Forbidden())
 
 
 def test_a_directory_in_the_place_of_a_file_is_told(tmp_path):

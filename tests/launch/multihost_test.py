@@ -26,6 +26,9 @@ SMALL = {
   'epochs': '6',
 }
 LIMIT = 300  # seconds, on a machine that is busy with other work
+ACCIDENT = pathlib.Path(__file__).with_name('accident.py')
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
@@ -50,31 +53,33 @@ def directory(tmp_path_factory):
 
 
 class Hosts:
-  """Two processes of one run, each with its own data and workdir."""
+  """Two processes of one run: their own data, and a workdir that they share."""
 
-  def __init__(self, directory, name, *arguments, devices=1):
+  def __init__(self, directory, name, *arguments, accident=()):
     with socket.socket() as free:
       free.bind(('localhost', 0))
       port = free.getsockname()[1]
-    self.workdirs = [directory / f'host_{i}' / name for i in range(2)]
+    self.workdir = directory / name
     environment = os.environ | {
       'JAX_COORDINATOR_ADDRESS': f'localhost:{port}',
       'JAX_NUM_PROCESSES': '2',
-      'JAX_NUM_CPU_DEVICES': str(devices),
+      'JAX_NUM_CPU_DEVICES': '1',
       'JAX_COMPILATION_CACHE_DIR': str(directory / 'compiled'),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
     }
     self.processes = []
-    for process, workdir in enumerate(self.workdirs):
-      data = workdir.parent / 'features.npz'
+    for process in range(2):
+      data = directory / f'host_{process}' / 'features.npz'
+      meets = [str(ACCIDENT), *accident, '--'] if accident else []
       command = [
         sys.executable,
+        *(meets if process == 0 else []),
         str(ROOT / 'launch' / 'train.py'),
         '--multihost',
         f'--config={CONFIG}',
         *(f'--config.{key}={value}' for key, value in SMALL.items()),
         f'--config.data.dataset={data}',
-        f'--workdir={workdir}',
+        f'--workdir={self.workdir}',
         *arguments,
       ]
       self.processes.append(
@@ -140,9 +145,8 @@ def test_folds_on_two_processes_give_the_one_process_result(directory):
   for fold in range(5):
     name = f'fold_{fold}'
     assert f'fold {fold}: accuracy' in said[0]
-    assert_same_result(hosts.workdirs[0] / name, expected / name)
+    assert_same_result(hosts.workdir / name, expected / name)
   assert 'accuracy' not in said[1].splitlines()[-1].replace('_accuracy', '')
-  assert not hosts.workdirs[1].exists()
 
 
 def test_a_batch_on_two_processes_gives_the_one_process_result(directory):
@@ -152,15 +156,14 @@ def test_a_batch_on_two_processes_gives_the_one_process_result(directory):
   assert codes == [0, 0], said
   assert '1 on folds (1 each) × 2 on data' in said[0]
   expected = one_process(directory, 0) / 'fold_0'
-  assert_same_result(hosts.workdirs[0] / 'fold_0', expected)
-  assert not hosts.workdirs[1].exists()
+  assert_same_result(hosts.workdir / 'fold_0', expected)
 
 
 def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
   # So many epochs that none of the two comes to its end before the signal.
   options = ('--config.epochs=3000', '--config.data.protocol=random80')
   hosts = Hosts(directory, 'stopped', *options)
-  lines = hosts.workdirs[0] / 'fold_0' / 'metrics.jsonl'
+  lines = hosts.workdir / 'fold_0' / 'metrics.jsonl'
   wait_for(lines.is_file, hosts.processes)
   hosts.processes[1].send_signal(signal.SIGTERM)
   codes, said = hosts.wait()
@@ -168,7 +171,7 @@ def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
   for text in said:
     assert 'the same command goes on from there' in text.splitlines()[-1]
   done = len(lines.read_text().splitlines())
-  assert (hosts.workdirs[0] / 'training' / str(done)).is_dir()
+  assert (hosts.workdir / 'training' / str(done)).is_dir()
   assert done < 3000
   again = Hosts(directory, 'stopped', *options)
   wait_for(lambda: epochs_of(lines) > done, again.processes)
@@ -176,7 +179,6 @@ def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
   codes, said = again.wait()
   assert codes == [0, 0], said
   assert all(f'fold 0 goes on after epoch {done}' in text for text in said)
-  assert not hosts.workdirs[1].exists()
 
 
 def epochs_of(lines):
@@ -184,7 +186,7 @@ def epochs_of(lines):
 
 
 def test_a_refused_configuration_ends_both_processes(directory):
-  workdir = directory / 'host_0' / 'refused'
+  workdir = directory / 'refused'
   workdir.mkdir()
   (workdir / 'config.json').write_text('{"config": {"seed": 5}}')
   codes, said = Hosts(directory, 'refused').wait()
@@ -208,13 +210,25 @@ def test_a_process_number_that_is_none_is_told(directory):
 
 def test_what_fails_in_one_process_ends_both(directory):
   """Instead of one that waits for the other until it is aborted."""
-  occupied = directory / 'host_0' / 'occupied' / 'fold_3'
+  occupied = directory / 'occupied' / 'fold_3'
   occupied.parent.mkdir()
   occupied.write_text('not a directory')
   codes, said = Hosts(directory, 'occupied').wait()
   assert codes == [1, 1], said
   assert str(occupied) in said[0]
   assert 'another process failed' in said[1]
+
+
+def test_a_save_that_fails_in_one_process_ends_both(directory):
+  """The other process waits for it amid the save."""
+  part = 'training/5.orbax-checkpoint-tmp/commit_success.txt'
+  hosts = Hosts(directory, 'full', accident=('open', part, '1', 'ENOSPC'))
+  codes, said = hosts.wait()
+  assert codes[0] == 1
+  assert codes[1] != 0
+  last = said[0].splitlines()[-1]
+  assert 'cannot be written' in last
+  assert 'No space left' in last
 
 
 def test_a_data_set_that_one_process_lacks_ends_both(directory):

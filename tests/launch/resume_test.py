@@ -27,27 +27,9 @@ SMALL = {
   'epochs': '12',
   'patience': '8',
 }
-# Python tells of each file that it is about to open, rename or remove. The
-# process meets its accident at the nth of these that concerns one path.
-ACCIDENT = """
-import errno, os, runpy, signal, sys
-_, event, path, count, *accidents, rest = sys.argv
-sys.argv = rest.split(';')
-seen = 0
-def watch(name, arguments):
-  global seen
-  if name != event or not any(str(a).endswith(path) for a in arguments[:2]):
-    return
-  seen += 1
-  if seen != int(count):
-    return
-  for accident in accidents:
-    if accident == 'ENOSPC':
-      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.kill(os.getpid(), signal.Signals[accident])
-sys.addaudithook(watch)
-runpy.run_path(sys.argv[0], run_name='__main__')
-"""
+ACCIDENT = pathlib.Path(__file__).with_name('accident.py')
+
+pytestmark = pytest.mark.slow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +85,7 @@ def train(directory, workdir, *arguments, devices=1, accident=None, **changes):
   ]
   if accident:
     where = (accident.event, accident.path, str(accident.count))
-    command = ['-c', ACCIDENT, *where, *accident.kinds, ';'.join(command)]
+    command = [str(ACCIDENT), *where, *accident.kinds, '--', *command]
   environment = {
     'JAX_NUM_CPU_DEVICES': str(devices),
     'JAX_COMPILATION_CACHE_DIR': str(directory / 'compiled'),
@@ -171,10 +153,8 @@ def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
 ):
   last = len(metrics(finished / 'fold_0'))
   accidents = [
-    # Two folds of five have their line of epoch 4.
-    killed('open', 'fold_2/metrics.jsonl', 4, {2}),
-    # While that line is taken back.
-    killed('os.rename', 'fold_1/metrics.jsonl.part', 1, {2}),
+    # Two folds of five have their lines of epochs 3 and 4.
+    killed('open', 'fold_2/.metrics.jsonl.part', 2, {2}),
     # In the middle of a save: all is written, and not yet valid.
     killed('os.rename', 'training/4.orbax-checkpoint-tmp', 1, {2}),
     # Right after a save, before the one before it is removed.
@@ -192,8 +172,8 @@ def test_sigterm_saves_and_says_how_to_go_on(directory, tmp_path):
   train(directory, expected, devices=2)
   stopped = Accident(
     'open',
-    'fold_0/metrics.jsonl',
-    5,
+    'fold_0/.metrics.jsonl.part',
+    2,  # in the save of epoch 4
     ('SIGTERM',),
     0,
     {5},
@@ -206,7 +186,7 @@ def test_sigterm_saves_and_says_how_to_go_on(directory, tmp_path):
 
 def test_a_second_sigterm_stops_at_once(directory, tmp_path):
   twice = Accident(
-    'open', 'fold_0/metrics.jsonl', 3, ('SIGTERM', 'SIGTERM'), -15, {2}
+    'open', 'fold_0/.metrics.jsonl.part', 2, ('SIGTERM', 'SIGTERM'), -15, {2}
   )
   ran = train(directory, tmp_path, accident=twice)
   assert ran.returncode == -15

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from avemotion.data import files
 from avemotion.training import logs
 
 
@@ -47,12 +48,15 @@ def test_the_estimate_of_a_run_that_goes_on_is_of_its_own_epochs(clock, caplog):
 
 def test_metrics_go_on_after_the_epochs_that_were_saved(tmp_path):
   path = tmp_path / 'fold_0' / 'metrics.jsonl'
-  metrics = logs.MetricsLog(path.parent, done=0)
+  directory = files.as_path(path.parent)
+  metrics = logs.MetricsLog(directory, done=0)
   for epoch in (1, 2, 3):
-    metrics.write({'epoch': epoch, 'loss': 0.5})
-  with path.open('a') as file:
-    file.write('{"epoch": 4, "lo')  # Killed while it wrote.
-  logs.MetricsLog(path.parent, done=2).write({'epoch': 3, 'loss': 0.25})
+    metrics.add({'epoch': epoch, 'loss': 0.5})
+  metrics.write()
+  # Killed before the run was saved.
+  metrics = logs.MetricsLog(directory, done=2)
+  metrics.add({'epoch': 3, 'loss': 0.25})
+  metrics.write()
   lines = [json.loads(line) for line in path.read_text().splitlines()]
   assert [line['epoch'] for line in lines] == [1, 2, 3]
   assert [line['loss'] for line in lines] == [0.5, 0.5, 0.25]
@@ -61,4 +65,4 @@ def test_metrics_go_on_after_the_epochs_that_were_saved(tmp_path):
 def test_tensorboard_without_tensorflow_is_told(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'tensorflow', None)
   with pytest.raises(ValueError, match=r'--tensorboard .*avemotion\[data\]'):
-    logs.MetricsLog(tmp_path, done=0, tensorboard=True)
+    logs.MetricsLog(files.as_path(tmp_path), done=0, tensorboard=True)
