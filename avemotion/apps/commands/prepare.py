@@ -28,7 +28,7 @@ from absl import flags
 from avemotion.apps.commands.command_line import Command
 from avemotion.datasets import folder, labelling, name_patterns, prepare
 from avemotion.datasets.builder import ClipsBuilder
-from avemotion.training import devices
+from avemotion.features import compilation
 from tfds_ravdess import ravdess_dataset_builder
 
 _COMMAND = Command('prepare', __doc__)
@@ -162,7 +162,7 @@ def _builder() -> ClipsBuilder:
     'data_dir': _DATA_DIR.value,
     'vgg16_weights': _VGG16_WEIGHTS.value,
     'strict': _STRICT.value,
-    'num_workers': _NUM_WORKERS.value or devices.num_cores(),
+    'num_workers': _NUM_WORKERS.value or compilation.num_cores(),
   }
   if not _FOLDER.value:
     actors = [int(name) for name in _ACTORS.value]
