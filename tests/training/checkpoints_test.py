@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import pathlib
 import shutil
 
 import jax
@@ -94,7 +95,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path):
 
 def test_a_checkpoint_whose_data_is_lost_is_told_in_one_line(tmp_path):
   path = checkpoints.save(tmp_path, make_model())
-  for file in path.rglob('*'):
+  for file in pathlib.Path(path).rglob('*'):
     if file.is_file() and file.stat().st_size > 1000:
       file.write_bytes(b'')
   with pytest.raises(checkpoints.CheckpointError) as caught:
