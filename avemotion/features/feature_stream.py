@@ -74,6 +74,7 @@ class FeatureStream:
   """The chain of `Extractor` for one stream; from `Extractor.stream`.
 
   Attributes:
+    sound: takes the samples.
     frames: those that were looked at since `take_frames`; None: a stream that
       is not looked at.
   """
@@ -87,25 +88,12 @@ class FeatureStream:
       crop_faces: the face detector; None: pictures are not looked at.
       encode: VGG16; likewise.
     """
-    self._sound = AcousticStream()
+    self.sound = AcousticStream()
     self._sampler = FrameSampler()
     self._last_seconds = -math.inf
     self._faces = crop_faces.stream() if crop_faces else None
     self._encode = encode
     self.frames = FrameBatch(encode) if encode else None
-
-  @property
-  def audio_rows(self) -> int:
-    """How many rows of sound have been given."""
-    return self._sound.rows
-
-  def push_audio(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of sound that become complete, see `AcousticStream.push`."""
-    return self._sound.push(samples)
-
-  def finish_audio(self) -> tuple[np.ndarray, np.ndarray]:
-    """The rest of them, see `AcousticStream.finish`."""
-    return self._sound.finish()
 
   def push_frame(self, image: np.ndarray, seconds: float) -> bool:
     """Looks at the next frame, and adds it to `frames` if it is due.

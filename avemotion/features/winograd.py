@@ -102,13 +102,12 @@ class Conv(nn.Module):
     kernel: jax.Array = self.get_variable('params', 'kernel').astype(self.dtype)
     bias: jax.Array = self.get_variable('params', 'bias').astype(self.dtype)
     if len(kernel) == _KERNEL:
-      layout = ('NHWC', 'HWIO', 'NHWC')
       products = jax.lax.conv_general_dilated(
         x,
         kernel,
         (1, 1),
         'SAME',
-        dimension_numbers=layout,
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
         precision=self.precision,
       )
     else:
@@ -117,6 +116,7 @@ class Conv(nn.Module):
 
 
 def _transformed(kernel: np.ndarray) -> np.ndarray:
+  """The 25 products' factors of a kernel, unless it has few channels."""
   if kernel.shape[2] < _FEWEST_CHANNELS:
     return kernel
   both = np.kron(_OF_KERNEL, _OF_KERNEL)
@@ -147,15 +147,8 @@ def _convolve(
 def _windows(x: jax.Array, rows: int, columns: int) -> jax.Array:
   """float[25, tiles, channels]: what lies under each tile, by its place."""
   height, width = x.shape[1:3]
-  padded = jnp.pad(
-    x,
-    (
-      (0, 0),
-      (1, 1 + rows * _TILE - height),
-      (1, 1 + columns * _TILE - width),
-      (0, 0),
-    ),
-  )
+  below, right = rows * _TILE - height, columns * _TILE - width
+  padded = jnp.pad(x, ((0, 0), (1, 1 + below), (1, 1 + right), (0, 0)))
   # An axis at a time: compiles in a third of the time of 25 slices at once.
   for tiles in (columns, rows):
     ends = [i + _TILE * (tiles - 1) + 1 for i in range(_WINDOW)]

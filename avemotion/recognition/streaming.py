@@ -98,8 +98,8 @@ class Session:
     self._check_open()
     if 'audio' not in self._tracks:
       return None
-    first = self._features.audio_rows
-    mfcc, loudness = self._features.push_audio(samples)
+    first = self._features.sound.rows
+    mfcc, loudness = self._features.sound.push(samples)
     if not len(mfcc):
       return None
     self._join('audio', windows.audio_track(mfcc, loudness, first))
@@ -137,8 +137,8 @@ class Session:
     """
     self._check_open()
     if 'audio' in self._tracks:
-      first = self._features.audio_rows
-      mfcc, loudness = self._features.finish_audio()
+      first = self._features.sound.rows
+      mfcc, loudness = self._features.sound.finish()
       self._join('audio', windows.audio_track(mfcc, loudness, first))
     self._take_frames()
     self._finished = True
