@@ -79,14 +79,9 @@ def recognise_and_delete(
 
 
 def describe(prediction: Prediction, reads: Collection[str]) -> str:
-  """Says what a clip was taken for, and from what.
+  """Says what a clip was taken for, and from what, in plain lines.
 
-  Args:
-    prediction: of the clip.
-    reads: modalities of the model, 'video', 'audio' or both.
-
-  Returns:
-    Lines of plain text.
+  `reads` are the modalities of the model, 'video', 'audio' or both.
   """
   doubt = ', uncertain: more likely wrong than right' * prediction.uncertain
   lines = [

@@ -42,14 +42,9 @@ _ENROLLED = (
 
 
 def describe_inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
-  """Describes the model's inputs.
+  """Describes the model's inputs: a list of them, and notes.
 
-  Args:
-    origin: the model.
-    weights: of VGG16, if the model sees with it.
-
-  Returns:
-    Markdown: a list of its inputs, and notes on them.
+  `weights` are VGG16's, if the model sees with it.
   """
   model = origin.model
   data = model.config.data

@@ -91,15 +91,9 @@ _OF_PROGRAM = {
 def text(
   origin: Origin, weights: Vgg16Weights | None, programs: Sequence[str]
 ) -> str:
-  """Writes the card.
+  """Writes the card of an export of so many files.
 
-  Args:
-    origin: the model.
-    weights: of VGG16, if it is part of the export.
-    programs: files of the export.
-
-  Returns:
-    Markdown.
+  `weights` are VGG16's, if they are part of the export.
   """
   model = origin.model
   modalities = ' and '.join(model.config.model.modalities)

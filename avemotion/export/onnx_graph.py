@@ -34,16 +34,7 @@ class Graph:
     self._inputs: list[Any] = []
 
   def input(self, name: str, kind: int, shape: Shape) -> str:
-    """Declares an input.
-
-    Args:
-      name: of the input.
-      kind: `FLOAT`, `INT32` or `UINT8`.
-      shape: sizes, or names of those left open.
-
-    Returns:
-      The name.
-    """
+    """Declares an input; of `kind` `FLOAT`, `INT32` or `UINT8`."""
     self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
     return name
 
@@ -55,15 +46,9 @@ class Graph:
     return name
 
   def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-    """Applies one of ONNX's operators.
+    """Applies one of ONNX's operators to named values; '' is left out.
 
-    Args:
-      operator: such as 'MatMul'.
-      *inputs: names of values; '' for one that is left out.
-      **attributes: of the operator.
-
-    Returns:
-      The name of its only output.
+    Returns the name of its only output.
     """
     return self.add_all(operator, inputs, 1, **attributes)[0]
 
@@ -84,18 +69,14 @@ class Graph:
     shape: Shape,
     told: Mapping[str, str],
   ) -> None:
-    """Writes the graph, checked.
+    """Writes the graph, checked, with one float32 output.
 
     Args:
       path: `….onnx`.
       output: name of the value that is the output.
       name: of the output in the file.
-      shape: of the output, float32.
+      shape: of the output.
       told: metadata of the file, by key.
-
-    Raises:
-      onnx.checker.ValidationError: it is not ONNX.
-      OSError: it cannot be written.
     """
     self._nodes.append(helper.make_node('Identity', [output], [name]))
     graph = helper.make_graph(

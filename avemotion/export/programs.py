@@ -65,25 +65,13 @@ def answer(
   features: Mapping[str, Any],
   lengths: Mapping[str, Any],
 ) -> jax.Array:
-  """Computes what the program of `classifier` does, by the package itself.
-
-  Args:
-    model: with its own `dtype`.
-    features: as for the program.
-    lengths: likewise.
-
-  Returns:
-    float32[batch, labels].
-  """
+  """Computes what the program of `classifier` does, by the package itself."""
   answers = window_classifier.apply(model, features, lengths)
   return answers[window_classifier.JOINT]
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:
   """Exports faces to features.
-
-  Args:
-    weights: those that the model's features were made with.
 
   Returns:
     A program of uint8[frames, 48, 48, 3], RGB, of any number of frames from

@@ -75,7 +75,7 @@ class Recognizer:
     """Loads a trained model.
 
     Args:
-      path: as for `weights.load_any`; the model that ships listens only.
+      path: as for `weights.load_any`; None: the model that ships.
       vgg16_weights: as for the constructor.
       illustrate: as for the constructor.
 
@@ -170,12 +170,8 @@ class Recognizer:
   def explain(self, prediction: Prediction) -> Prediction:
     """Finds which time steps, of which modality, carried a clip's label.
 
-    Args:
-      prediction: of this recogniser.
-
-    Returns:
-      The same with its `explanation`: of a clip of several windows, that of the
-      one that speaks for the label most.
+    Returns a prediction of this recogniser with its `explanation`: of a clip of
+    several windows, that of the one that speaks for the label most.
     """
     tracks = windows.tracks_of(prediction.features)
     ends = windows.window_ends(tracks)
