@@ -37,54 +37,36 @@ _OPENED = (
 # directory.
 _STEPS = {'video': 27, 'audio': 80}  # About 3.5 s of either.
 
-_CLASSIFIER_BY_JAX = """
+_BY_JAX = """
 import pathlib
 
 import jax
 import numpy as np
 from jax import export
 
-data = pathlib.Path('classifier.stablehlo').read_bytes()
-recognise = jax.jit(export.deserialize(bytearray(data)).call)
-{inputs}
-probabilities = np.asarray(recognise(features, lengths))
+data = pathlib.Path('{file}').read_bytes()
+run = jax.jit(export.deserialize(bytearray(data)).call)
 """
-
-_CLASSIFIER_BY_ONNX = """
+_BY_ONNX = """
 import numpy as np
 import onnxruntime
 
-session = onnxruntime.InferenceSession('classifier.onnx')
-{inputs}
+session = onnxruntime.InferenceSession('{file}')
+"""
+# What follows, by the file's name.
+_RUN = {
+  'classifier.stablehlo': """{inputs}
+probabilities = np.asarray(run(features, lengths))
+""",
+  'classifier.onnx': """{inputs}
 named = {{f'{{name}}_lengths': steps for name, steps in lengths.items()}}
 (probabilities,) = session.run(None, features | named)
-"""
-
-_VGG16_BY_JAX = """
-import pathlib
-
-import jax
-import numpy as np
-from jax import export
-
-data = pathlib.Path('vgg16.stablehlo').read_bytes()
-encode = jax.jit(export.deserialize(bytearray(data)).call)
-video = np.asarray(encode(np.zeros({crops}, np.uint8)))
-"""
-
-_VGG16_BY_ONNX = """
-import numpy as np
-import onnxruntime
-
-session = onnxruntime.InferenceSession('vgg16.onnx')
-(video,) = session.run(None, {{'crops': np.zeros({crops}, np.uint8)}})
-"""
-
-_OF_PROGRAM = {
-  'classifier.stablehlo': _CLASSIFIER_BY_JAX,
-  'classifier.onnx': _CLASSIFIER_BY_ONNX,
-  'vgg16.stablehlo': _VGG16_BY_JAX,
-  'vgg16.onnx': _VGG16_BY_ONNX,
+""",
+  'vgg16.stablehlo': """video = np.asarray(run(np.zeros({crops}, np.uint8)))
+""",
+  'vgg16.onnx': """crops = np.zeros({crops}, np.uint8)
+(video,) = session.run(None, {{'crops': crops}})
+""",
 }
 
 
@@ -163,7 +145,9 @@ def _loaded(program: str, origin: Origin) -> str:
   for modality, count in steps.items():
     valid = [count, count // 2]
     lines.append(f"  '{modality}': np.array({valid}, np.int32),")
-  code = _OF_PROGRAM[program].format(
+  load = _BY_ONNX if program.endswith('.onnx') else _BY_JAX
+  code = (load + _RUN[program]).format(
+    file=program,
     inputs='\n'.join([*lines, '}']),
     crops=(_STEPS['video'], *visual.CROP_SHAPE),
   )

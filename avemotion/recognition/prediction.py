@@ -1,4 +1,4 @@
-"""What a clip's emotion is taken to be, as a table, JSON or a picture."""
+"""The emotion recognised in a clip, as a table, JSON or a picture."""
 
 import dataclasses
 import os
@@ -19,11 +19,11 @@ _BAR_WIDTH = 40  # characters of a probability of one
 
 @dataclasses.dataclass(frozen=True)
 class ClipFailure:
-  """Why a clip among others has no prediction.
+  """A clip among others that has no prediction.
 
   Attributes:
     clip: the path as given.
-    reason: names the clip, and what is wrong with it.
+    reason: the clip, and what is wrong with it.
   """
 
   clip: str
@@ -79,7 +79,7 @@ class Prediction:
 
   @property
   def uncertain(self) -> bool:
-    """Whether the label is more likely wrong than right."""
+    """True if the label is more likely wrong than right."""
     return self.confidence < UNCERTAIN_BELOW
 
   def to_json(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Prediction:
     } | ({'explanation': explained.to_json()} if explained else {})
 
   def __str__(self) -> str:
-    """A table for the terminal: what was seen and heard, and each label."""
+    """Formats a table for the terminal: what was seen and heard, each label."""
     faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
     person = f', person {self.person}' if self.person else ''
     lines = [
