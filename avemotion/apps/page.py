@@ -16,7 +16,7 @@ from avemotion.apps import answer, uploads
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.training.logs import log
 
-_MOST_WAITING = 8  # requests; who comes later is told that it is full
+_MOST_WAITING = 8  # requests; later ones are refused
 _MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
 
 _HEAD = """\

@@ -138,7 +138,7 @@ def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
 class Intervals:
   """95 % intervals of means over folds, lower and upper end.
 
-  Both ends are nan where they cannot be told.
+  Both ends are nan where there is one actor.
   """
 
   accuracy: tuple[float, float]

@@ -1,4 +1,4 @@
-"""A trained model for programs that know nothing of this package.
+"""A trained model as files for programs without this package.
 
 `directory.write` makes one directory of a model: StableHLO for JAX, ONNX for
 everything else, and a model card that says what to feed it.

@@ -36,8 +36,7 @@ _ENROLLED = (
   'The model is for speakers who are enrolled. From every valid row of'
   " {modalities} take off the speaker's own mean, `float32[features]`: of"
   ' several clips of that speaker, of whatever they feel, the mean over time of'
-  ' each, and the mean of those (`avemotion.data.enrolment.speaker_mean`). Of'
-  " strangers' features as they are it makes little."
+  ' each, and the mean of those (`avemotion.data.enrolment.speaker_mean`).'
 )
 
 

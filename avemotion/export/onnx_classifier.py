@@ -42,17 +42,17 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
   found = graph.add('Softmax', cooled, axis=-1)
-  told = functools.reduce(
+  any_there = functools.reduce(
     functools.partial(graph.add, 'Or'), (each.there for each in branches)
   )
-  answer = graph.add('Where', told, found, graph.constant(np.nan))
+  answer = graph.add('Where', any_there, found, graph.constant(np.nan))
   labels = list(model.label_names)
   graph.write(
     path,
     output=answer,
     name='probabilities',
     shape=('batch', len(labels)),
-    told={'labels': json.dumps(labels)},
+    metadata={'labels': json.dumps(labels)},
   )
 
 

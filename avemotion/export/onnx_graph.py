@@ -67,7 +67,7 @@ class Graph:
     output: str,
     name: str,
     shape: Shape,
-    told: Mapping[str, str],
+    metadata: Mapping[str, str],
   ) -> None:
     """Writes the graph, checked, with one float32 output.
 
@@ -76,7 +76,7 @@ class Graph:
       output: name of the value that is the output.
       name: of the output in the file.
       shape: of the output.
-      told: metadata of the file, by key.
+      metadata: of the file, by key.
     """
     self._nodes.append(helper.make_node('Identity', [output], [name]))
     graph = helper.make_graph(
@@ -92,7 +92,7 @@ class Graph:
       ir_version=_IR_VERSION,
       opset_imports=[helper.make_opsetid('', _OPSET)],
     )
-    helper.set_model_props(model, dict(told))
+    helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)
     with open(path, 'wb') as file:
       file.write(model.SerializeToString())

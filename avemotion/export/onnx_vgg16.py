@@ -41,7 +41,7 @@ def write(path: str | os.PathLike[str], weights: Vgg16Weights) -> None:
     output=graph.add('Flatten', x, axis=1),
     name='features',
     shape=('frames', visual.FEATURES),
-    told={'weights': weights.source},
+    metadata={'weights': weights.source},
   )
 
 

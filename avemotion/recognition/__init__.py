@@ -1,1 +1,1 @@
-"""A clip becomes probabilities of emotions, whole and over time."""
+"""Recognition of clips and streams: probabilities of emotions over time."""

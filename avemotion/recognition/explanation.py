@@ -1,4 +1,4 @@
-"""Which time steps, of sound and of picture, carried what was recognised.
+"""Attribution: the time steps of sound and picture that carried a label.
 
 Integrated gradients (Sundararajan, Taly & Yan 2017): along the straight line
 from a baseline, a clip that says nothing, to the clip itself, each feature's
@@ -33,7 +33,7 @@ _TOLERANCE = 0.02  # nats, and share of all nats, that may be missing
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-  """Which steps carried a label, for each modality that the clip has.
+  """The steps that carried a label, for each modality that the clip has.
 
   Attributes:
     label: what is explained.

@@ -38,7 +38,7 @@ class Moment:
 
   @functools.cached_property
   def probabilities(self) -> Mapping[str, float] | None:
-    """By label name, of the last six seconds; or at the end, of the whole.
+    """Probabilities by label, of the last six seconds; at the end, of all.
 
     None in a gap: nobody was heard or seen.
     """
@@ -46,7 +46,7 @@ class Moment:
 
   @property
   def label(self) -> str | None:
-    """Of the largest probability; None in a gap."""
+    """The label of the largest probability; None in a gap."""
     if self.probabilities is None:
       return None
     return max(self.probabilities, key=self.probabilities.__getitem__)

@@ -62,8 +62,8 @@ class WindowClassifier:
     enrolled = self.model.config.data.enrol
     if not enrolled:
       raise ValueError(
-        'the model was trained for strangers; one for speakers who are enrolled'
-        ' is trained with --config.data.enrol=video,audio'
+        'the model was trained without enrolled speakers; one for them is'
+        ' trained with --config.data.enrol=video,audio'
       )
     known = [*clips]
     # Not less the mean of a speaker who was enrolled before.

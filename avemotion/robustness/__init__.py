@@ -1,1 +1,1 @@
-"""How much accuracy trained models keep when clips are corrupted."""
+"""The accuracy that trained models keep when clips are corrupted."""
