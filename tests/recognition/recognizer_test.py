@@ -142,6 +142,7 @@ def test_explanation_is_of_the_label_and_of_the_rows_that_were_read(
   assert sum(line.startswith('  why: ') for line in lines) == 2
 
 
+@pytest.mark.slow
 def test_an_explanation_is_drawn_below_the_timeline(
   recognizer, prediction, tmp_path
 ):
@@ -266,6 +267,7 @@ def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
   )
 
 
+@pytest.mark.slow
 def test_two_people_are_told_apart(recognizer, folder):
   path = make_clip(folder / 'alone.mp4', emotion='happy')
   with media.read_frames(path) as frames:

@@ -41,12 +41,14 @@ def landmarks(width=2 * GROUP, source='68 face landmarks'):
   )
 
 
+@pytest.mark.slow
 def test_clean_rows_are_those_that_the_chain_extracts(read, path):
   features = extract(path)
   np.testing.assert_array_equal(read['video'][CLEAN], features.video)
   np.testing.assert_array_equal(read['audio'][CLEAN], features.audio)
 
 
+@pytest.mark.slow
 def test_each_condition_changes_its_own_modality(read):
   for condition in CONDITIONS:
     other = {'audio': 'video', 'video': 'audio'}[condition.modality]
@@ -59,6 +61,7 @@ def test_each_condition_changes_its_own_modality(read):
   assert len(read['audio']) + len(read['video']) == len(CONDITIONS) + 2
 
 
+@pytest.mark.slow
 def test_speed_changes_the_number_of_rows_and_pitch_does_not(read):
   steps = {name: len(rows) for name, rows in read['audio'].items()}
   assert steps['speed × 1.1'] < steps[CLEAN] < steps['speed × 0.9']
@@ -72,6 +75,7 @@ def test_speed_changes_the_number_of_rows_and_pitch_does_not(read):
   assert len(read['video'][NO_PICTURE.name]) == 0
 
 
+@pytest.mark.slow
 def test_more_noise_moves_features_further(read):
   distances = [
     np.abs(read['audio'][f'{colour} noise, {snr_db} dB'] - read['audio'][CLEAN])
@@ -82,6 +86,7 @@ def test_more_noise_moves_features_further(read):
   assert (np.diff(means, axis=1) > 0).all()
 
 
+@pytest.mark.slow
 def test_what_is_drawn_depends_on_the_clip_and_not_on_the_order(path, read):
   clips = CorruptedClips({'other': path, 'clip': path}, ('audio',))
   other, again = clips('other')['audio'], clips('clip')['audio']
