@@ -22,14 +22,14 @@ LAYERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Recurrent:
-  """Stacked recurrent layers and what they read.
+  """Stacked recurrent layers, and `STEPS` batches of what they read.
 
   Attributes:
     layers: how many.
     features: units of each.
     time: steps.
     inputs: features of a step.
-    batch: sequences; there are `STEPS` batches.
+    batch: sequences.
     train: whether the gradient of the mean squared state is followed, a step
       for each batch; otherwise all states are computed.
   """
@@ -58,9 +58,8 @@ class Recurrent:
 
   def samples(self) -> np.ndarray:
     """float32[batches, time, batch, inputs]."""
-    rng = np.random.default_rng(0)
     shape = STEPS, self.time, self.batch, self.inputs
-    return rng.standard_normal(shape, np.float32)
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
 _PAPERS = ((3, 256, 87, 13), (1, 512, 28, 512))

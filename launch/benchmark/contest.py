@@ -26,11 +26,9 @@ from avemotion.evaluation import markdown
 from launch.benchmark import figures
 
 OURS = 'ours'
-WHOLE, DIVIDED = 'batch whole', 'batch divided'
-MATMUL = 'matrix product'
-_MATMUL_SIZE = 2048
+_MATMUL, _MATMUL_SIZE = 'matrix product', 2048
 _REPEATS = 10
-_OUR_COLOUR, _THEIR_COLOUR = '#2f6690', '#d1743b'
+_PICTURES = pathlib.Path(__file__).parents[2] / 'docs' / 'performance'
 
 _ROUNDS = flags.DEFINE_integer(
   'rounds', 3, 'how often each contender is started', lower_bound=1
@@ -38,7 +36,6 @@ _ROUNDS = flags.DEFINE_integer(
 _CONTENDER = flags.DEFINE_string(
   'contender', None, 'time this one in this process, and start no other'
 )
-_PICTURES = pathlib.Path(__file__).parents[2] / 'docs' / 'performance'
 
 Call = Callable[[], object]
 
@@ -78,51 +75,39 @@ class Contest:
 
   def __str__(self) -> str:
     """A Markdown table for each case."""
-    sections = [f'{case}\n\n{self._table(case)}' for case in self.seconds]
+    text = ''
+    for case, seconds in self.seconds.items():
+      head, rows = ['who', 'ms', 'over ours'], []
+      for name, each in seconds.items():
+        rows.append(
+          [name, f'{1e3 * each:.1f}', f'{self.over(case, name):.2f} ×']
+        )
+        if self.limit:
+          rate = f'{self.flops[case] / each / 1e9:.0f}'
+          rows[-1] += [rate, f'{self.share(case, name):.0%}']
+      head += ['GFLOP/s', 'of the limit'] if self.limit else []
+      text += f'{case}\n\n{markdown.table(head, rows)}\n\n'
     if self.limit:
-      limit = f'Limit, a large {MATMUL}: {self.limit / 1e9:.0f} GFLOP/s'
-      sections.append(limit)
-    return '\n\n'.join(sections)
-
-  def _table(self, case: str) -> str:
-    head, rows = ['who', 'ms', 'over ours'], []
-    if self.limit:
-      head += ['GFLOP/s', 'of the limit']
-    for name, seconds in self.seconds[case].items():
-      row = [name, f'{1e3 * seconds:.1f}', f'{self.over(case, name):.2f} ×']
-      if self.limit:
-        row.append(f'{self.flops[case] / seconds / 1e9:.0f}')
-        row.append(f'{self.share(case, name):.0%}')
-      rows.append(row)
-    return markdown.table(head, rows)
+      text += f'Limit, a large {_MATMUL}: {self.limit / 1e9:.0f} GFLOP/s\n'
+    return text
 
   def draw(self, path: pathlib.Path) -> None:
     """Draws a bar for each median."""
     heights = [len(seconds) + 1.5 for seconds in self.seconds.values()]
-    figure = matplotlib.figure.Figure(
-      (8, 0.32 * sum(heights) + 0.6), layout='constrained'
-    )
+    size = 8, 0.32 * sum(heights) + 0.6
+    figure = matplotlib.figure.Figure(size, layout='constrained')
     figure.suptitle(self.title)
     axes = figure.subplots(len(heights), squeeze=False, height_ratios=heights)
-    for ax, (case, seconds) in zip(
-      axes[:, 0], self.seconds.items(), strict=True
-    ):
-      ours = [name.startswith(OURS) for name in seconds]
-      bars = ax.barh(
-        list(seconds),
-        [1e3 * each for each in seconds.values()],
-        color=[_OUR_COLOUR if own else _THEIR_COLOUR for own in ours],
-      )
+    cases = self.seconds.items()
+    for ax, (case, seconds) in zip(axes.flat, cases, strict=True):
+      colours = ['C0' if name.startswith(OURS) else 'C1' for name in seconds]
+      ms = [1e3 * each for each in seconds.values()]
+      bars = ax.barh(list(seconds), ms, color=colours)
       ratios = [f'{self.over(case, name):.2f} ×' for name in seconds]
-      ax.bar_label(bars, ratios, padding=3, fontsize=8)
-      if self.limit:
-        ax.axvline(1e3 * self.flops[case] / self.limit, color='#8c939a', ls=':')
+      ax.bar_label(bars, ratios, padding=3)
       ax.set_title(case, fontsize=9, loc='left')
       ax.invert_yaxis()
-      ax.tick_params(labelsize=8)
-      ax.spines[['top', 'right']].set_visible(False)
-    note = '; dotted: as fast as a large matrix product' if self.limit else ''
-    ax.set_xlabel(f'ms{note}')
+    ax.set_xlabel('ms')
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
@@ -130,7 +115,7 @@ class Contest:
 def run(
   name: str,
   title: str,
-  contenders: Sequence[str],
+  contenders: Iterable[str],
   calls: Callable[[str], Iterable[tuple[str, Call]]],
   flops: Mapping[str, float] | None = None,
 ) -> Contest | None:
@@ -152,12 +137,12 @@ def run(
   if _CONTENDER.value:
     seconds = {case: timed(call) for case, call in calls(_CONTENDER.value)}
     if _CONTENDER.value == OURS and flops:
-      seconds[MATMUL] = timed(_matmul())
+      seconds[_MATMUL] = timed(_matmul())
     print(json.dumps(seconds))
     return None
   command = [sys.executable, str(pathlib.Path(__file__).parent), *sys.argv[1:]]
-  medians = hold(command, contenders, _ROUNDS.value)
-  products = medians.pop(MATMUL, {}).get(OURS)
+  medians = hold(command, [*contenders], _ROUNDS.value)
+  products = medians.pop(_MATMUL, {}).get(OURS)
   limit = 2 * _MATMUL_SIZE**3 / products if products else None
   held = Contest(title, medians, flops or {}, limit)
   print(held)
@@ -203,12 +188,6 @@ def hold(
     case: {name: statistics.median(each) for name, each in by_name.items()}
     for case, by_name in found.items()
   }
-
-
-def divides(contender: str) -> bool:
-  """Says whether a contender divides its batches among a CPU's cores."""
-  ours = contender.startswith(OURS) and not contender.endswith(WHOLE)
-  return ours or contender.endswith(DIVIDED)
 
 
 def timed(

@@ -29,8 +29,6 @@ def extract(_: list[str]) -> None:
   extractor = Extractor()
   clips = real_clips.ravdess()
   features = [extractor(clip) for clip in clips]
-  rows = [len(clip.video) for clip in features if clip.video is not None]
-  print(f'RAVDESS: {len(rows)} clips of {min(rows)} to {max(rows)} video rows')
   record('foundation.face_share.ravdess', _face_share(features), 'fraction')
   record(
     'foundation.mfcc_correlation_mp4_flac',
@@ -47,8 +45,6 @@ def extract(_: list[str]) -> None:
   start = time.perf_counter()
   features = [extractor(clip) for clip in clips]
   rate = len(clips) / (time.perf_counter() - start)
-  whole = sum(len(clip.modalities) == 2 for clip in features)
-  print(f'Javanese: {whole} of {len(clips)} clips gave both modalities')
   record('foundation.face_share.javanese', _face_share(features), 'fraction')
   record('foundation.extract_clips_per_second.javanese', rate, 'clips/s')
 

@@ -21,7 +21,7 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import app, flags
 
@@ -31,6 +31,7 @@ from avemotion.evaluation.runs import CrossValidation
 from avemotion.robustness import measuring
 from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
 from avemotion.robustness.corrupted_clips import CorruptedClips
+from avemotion.robustness.table import ConditionScore
 from launch.benchmark import figures
 from tfds_ravdess import recordings
 
@@ -44,7 +45,7 @@ _RECORDINGS = flags.DEFINE_string(
 )
 _FEATURES = flags.DEFINE_string('features', None, 'the video features of these')
 
-# Groups of ten are what the Javanese clips have for actors.
+# A protocol's name in keys: the folds of the Javanese clips hold out one actor.
 _PROTOCOL_KEYS = {'group10': 'actor'}
 _CONDITIONS = {
   'audio': NO_PICTURE.name,
@@ -117,9 +118,21 @@ def missing(argv: list[str]) -> None:
   )
   result = measuring.measure(trained, clips, lambda done, total: None)
   print('left out:', *result.left_out.values())
-  dropout = result.scores['dropout']
-  for name, condition in _CONDITIONS.items():
-    whole = result.scores[name][CLEAN].accuracy
+  for name, points in lost_points(result.scores).items():
     key = f'recognise.modality_dropout.loss_points.{name}'
-    points = 100 * (whole - dropout[condition].accuracy)
     figures.record(key, points, 'points of accuracy')
+
+
+def lost_points(
+  of_runs: Mapping[str, Mapping[str, ConditionScore]],
+) -> dict[str, float]:
+  """Points of accuracy that `dropout` loses to each of the other runs.
+
+  Args:
+    of_runs: scores by run and condition.
+  """
+  dropout = of_runs['dropout']
+  return {
+    name: 100 * (of_runs[name][CLEAN].accuracy - dropout[condition].accuracy)
+    for name, condition in _CONDITIONS.items()
+  }

@@ -5,36 +5,36 @@ cells reset after the product, so that no product waits for another.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from avemotion.models import GRU
 from avemotion.training import devices
-from avemotion.training.mesh import make_mesh
+from avemotion.training import mesh as mesh_lib
 from launch.benchmark import cases, contest
 from launch.benchmark.figures import record_speed
 
 _KERAS, _TORCH, _FLAX = 'Keras on JAX', 'PyTorch', 'Flax'
-_CONTENDERS = (
-  contest.OURS,
-  f'{contest.OURS}, {contest.WHOLE}',
-  f'{_FLAX}, {contest.DIVIDED}',
-  _FLAX,
-  _KERAS,
-  _TORCH,
-)
+# Whether they divide batches among a CPU's cores, as training does.
+_DIVIDE = {
+  contest.OURS: True,
+  f'{contest.OURS}, batch whole': False,
+  f'{_FLAX}, batch divided': True,
+  _FLAX: False,
+  _KERAS: False,
+  _TORCH: False,
+}
 
 
 def main(_: list[str]) -> None:
   """Records a share of the limit, and the peers' seconds over ours."""
   flops = {str(case): case.flops for case in cases.FORWARD + cases.TRAIN}
-  held = contest.run('gru', 'Recurrent layers', _CONTENDERS, _calls, flops)
+  held = contest.run('gru', 'Recurrent layers', _DIVIDE, _calls, flops)
   if held is None:
     return
   forward, train = str(cases.FORWARD[0]), str(cases.TRAIN[0])
@@ -45,7 +45,7 @@ def main(_: list[str]) -> None:
 
 
 def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
-  if contest.divides(contender):
+  if _DIVIDE[contender]:
     devices.start()
   for case in cases.FORWARD + cases.TRAIN:
     yield str(case), _call(contender, case)
@@ -59,20 +59,14 @@ def _call(contender: str, case: cases.Recurrent) -> contest.Call:
   if contender == _KERAS:
     from launch.benchmark import peer_keras
 
-    return _jax_call(*peer_keras.recurrent(case), case, jax.devices()[:1])
-  ours = contender.startswith(contest.OURS)
-  model = _Stack(case.layers, case.features, ours)
+    return _jax_call(*peer_keras.recurrent(case), case)
+  model = _Stack(case.layers, case.features, contender.startswith(contest.OURS))
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
-  # Divided as a fold's batches are.
-  own = list(make_mesh(1, case.batch).devices.flat)
-  return _jax_call(model.apply, params, case, own)
+  return _jax_call(model.apply, params, case)
 
 
 def _jax_call(
-  apply: Callable[..., Any],
-  params: Any,
-  case: cases.Recurrent,
-  devices: Sequence[Any],
+  apply: Callable[..., Any], params: Any, case: cases.Recurrent
 ) -> contest.Call:
   """Makes a call that does a case once.
 
@@ -80,11 +74,11 @@ def _jax_call(
     apply: from parameters and float32[time, batch, inputs] to all states.
     params: its parameters.
     case: what is done.
-    devices: that the batch is divided among.
   """
-  mesh = Mesh(np.array(devices), ('data',))
+  mesh = mesh_lib.make_mesh(1, case.batch)
   samples = jax.device_put(
-    case.samples(), NamedSharding(mesh, PartitionSpec(None, None, 'data'))
+    case.samples(),
+    NamedSharding(mesh, PartitionSpec(None, None, mesh_lib.DATA)),
   )
   params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
 

@@ -9,10 +9,8 @@ from launch.benchmark import cases
 
 _DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 _OPTIMIZER = cases.CONFIG.optimizer
-_DROPOUT, _DENSE = (
-  cases.CONFIG.model.dropout_rate,
-  cases.CONFIG.model.dense_features,
-)
+_DROPOUT = cases.CONFIG.model.dropout_rate
+_DENSE = cases.CONFIG.model.dense_features
 
 
 def recurrent(case: cases.Recurrent) -> Callable[[], object]:
@@ -49,18 +47,12 @@ def training(
     for name, rows in features.items()
   }
   targets = torch.from_numpy(labels).long().to(_DEVICE).split(cases.BATCH)
-  models = [_Classifier(modalities).to(_DEVICE) for _ in range(num_folds)]
-  folds = [
-    (
-      model,
-      torch.optim.AdamW(
-        model.parameters(),
-        _OPTIMIZER.learning_rate,
-        weight_decay=_OPTIMIZER.weight_decay,
-      ),
-    )
-    for model in models
-  ]
+  rate, decay = _OPTIMIZER.learning_rate, _OPTIMIZER.weight_decay
+  folds = []
+  for _ in range(num_folds):
+    model = _Classifier(modalities).to(_DEVICE)
+    adamw = torch.optim.AdamW(model.parameters(), rate, weight_decay=decay)
+    folds.append((model, adamw))
   loss = nn.CrossEntropyLoss(label_smoothing=_OPTIMIZER.label_smoothing)
 
   def train() -> None:
@@ -81,26 +73,12 @@ def _wait() -> None:
     torch.cuda.synchronize()
 
 
-class _TorchBranch(nn.Module):
-  """GRU layers, their last state, dense, batch norm."""
-
-  def __init__(self, inputs: int, layers: int, units: int) -> None:
-    super().__init__()
-    drop = _DROPOUT if layers > 1 else 0.0
-    self.gru = nn.GRU(
-      inputs, units, layers, bias=False, batch_first=True, dropout=drop
-    )
-    self.rest = nn.Sequential(
-      nn.Dropout(_DROPOUT),
-      nn.Linear(units, _DENSE, bias=False),
-      nn.BatchNorm1d(_DENSE),
-      nn.Dropout(_DROPOUT),
-    )
+class _LastState(nn.GRU):
+  """GRU layers that return the last one's state after the last step."""
 
   def forward(self, rows: torch.Tensor) -> torch.Tensor:
-    states, _ = self.gru(rows)
-    found: torch.Tensor = self.rest(states[:, -1])
-    return found
+    states, _ = super().forward(rows)
+    return states[:, -1]
 
 
 class _Classifier(nn.Module):
@@ -108,15 +86,28 @@ class _Classifier(nn.Module):
 
   def __init__(self, modalities: tuple[str, ...]) -> None:
     super().__init__()
-    self.branches = nn.ModuleDict(
-      {
-        name: _TorchBranch(cases.SHAPES[name][1], *cases.LAYERS[name])
-        for name in modalities
-      }
-    )
+    self.branches = nn.ModuleDict({name: _branch(name) for name in modalities})
     self.logits = nn.Linear(len(modalities) * _DENSE, cases.NUM_CLASSES)
 
   def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     found = [branch(batch[name]) for name, branch in self.branches.items()]
     logits: torch.Tensor = self.logits(torch.cat(found, dim=-1))
     return logits
+
+
+def _branch(modality: str) -> nn.Module:
+  layers, units = cases.LAYERS[modality]
+  return nn.Sequential(
+    _LastState(
+      cases.SHAPES[modality][1],
+      units,
+      layers,
+      bias=False,
+      batch_first=True,
+      dropout=_DROPOUT if layers > 1 else 0.0,
+    ),
+    nn.Dropout(_DROPOUT),
+    nn.Linear(units, _DENSE, bias=False),
+    nn.BatchNorm1d(_DENSE),
+    nn.Dropout(_DROPOUT),
+  )

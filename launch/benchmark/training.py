@@ -1,7 +1,6 @@
 """Whole steps of training, and ten folds of them: ours, Keras, PyTorch."""
 
 import functools
-from collections.abc import Iterator
 from unittest import mock
 
 import jax
@@ -36,7 +35,7 @@ def steps(_: list[str]) -> None:
     'train',
     'Steps of training',
     (contest.OURS, _BFLOAT16, _KERAS, _TORCH),
-    _step_calls,
+    lambda who: ((case, _call(who, of, 1)) for case, of in _MODELS.items()),
     {case: cases.train_flops(of) for case, of in _MODELS.items()},
   )
   if held:
@@ -50,7 +49,7 @@ def crossval(_: list[str]) -> None:
     'crossval',
     'Cross-validation, audio model',
     (contest.OURS, _VMAPPED, _APART, _TORCH),
-    _fold_calls,
+    lambda who: [(_FOLDS, _call(who, ('audio',), cases.NUM_FOLDS))],
     {_FOLDS: cases.NUM_FOLDS * cases.train_flops(('audio',))},
   )
   if held:
@@ -59,32 +58,22 @@ def crossval(_: list[str]) -> None:
     record('crossval.ten_folds_over_ten_runs', share, 'ratio of wall time')
 
 
-def _step_calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
-  for case, modalities in _MODELS.items():
-    if contender == _TORCH:
-      from launch.benchmark import peer_torch
-
-      yield case, peer_torch.training(modalities, num_folds=1)
-    elif contender == _KERAS:
-      from launch.benchmark import peer_keras
-
-      yield case, peer_keras.training(modalities)
-    else:
-      dtype = 'bfloat16' if contender == _BFLOAT16 else 'float32'
-      yield case, _ours(modalities, 1, dtype)
-
-
-def _fold_calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
+def _call(
+  contender: str, modalities: tuple[str, ...], num_folds: int
+) -> contest.Call:
   if contender == _TORCH:
     from launch.benchmark import peer_torch
 
-    yield _FOLDS, peer_torch.training(('audio',), cases.NUM_FOLDS)
-  elif contender == _APART:
-    one = _ours(('audio',), num_folds=1)
-    yield _FOLDS, lambda: [one() for _ in range(cases.NUM_FOLDS)]
-  else:
-    vmapped = contender == _VMAPPED
-    yield _FOLDS, _ours(('audio',), cases.NUM_FOLDS, vmapped=vmapped)
+    return peer_torch.training(modalities, num_folds)
+  if contender == _KERAS:
+    from launch.benchmark import peer_keras
+
+    return peer_keras.training(modalities)
+  if contender == _APART:
+    one = _ours(modalities, 1)
+    return lambda: [one() for _ in range(num_folds)]
+  dtype = 'bfloat16' if contender == _BFLOAT16 else 'float32'
+  return _ours(modalities, num_folds, dtype, vmapped=contender == _VMAPPED)
 
 
 def _ours(

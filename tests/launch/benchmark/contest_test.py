@@ -59,12 +59,6 @@ def test_ratios_and_shares_are_drawn(tmp_path):
   assert written.startswith(b'\x89PNG')
 
 
-def test_batches_are_divided_for_whom_it_is_said():
-  names = ['ours', 'ours, batch whole', 'Flax', 'Flax, batch divided']
-  divided = [contest.divides(name) for name in names]
-  assert divided == [True, False, False, True]
-
-
 def test_flops_are_those_of_the_matrices():
   """Two layers of two units, three steps, one sequence of five inputs."""
   case = cases.Recurrent(2, 2, time=3, inputs=5, batch=1, train=False)

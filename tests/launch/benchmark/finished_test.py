@@ -10,6 +10,8 @@ from absl import app, flags
 from absl.testing import flagsaver
 
 from avemotion.evaluation import runs, scores
+from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
+from avemotion.robustness.table import ConditionScore
 from launch.benchmark import figures, finished
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -86,6 +88,23 @@ def test_several_recipes_or_seeds_are_refused(workdir, written, tmp_path):
       pytest.raises(ValueError, match='expected one seed, got 2'),
     ):
       finished.record([str(workdir / 'ours' / 'random10')])
+
+
+def test_points_are_lost_to_the_model_of_what_is_there():
+  def of(**accuracies):
+    return {name: ConditionScore(x, 0.0) for name, x in accuracies.items()}
+
+  lost = finished.lost_points(
+    {
+      'fusion': of(**{CLEAN: 0.8}),
+      'audio': of(**{CLEAN: 0.6}),
+      'video': of(**{CLEAN: 0.7}),
+      'dropout': of(
+        **{CLEAN: 0.81, NO_PICTURE.name: 0.59, NO_SOUND.name: 0.66}
+      ),
+    }
+  )
+  assert lost == pytest.approx({'audio': 1, 'video': 4, 'fusion': -1})
 
 
 def test_a_missing_argument_is_told(workdir):
