@@ -40,7 +40,7 @@ _BENCHMARKS = {
 
 def main(arguments: list[str]) -> None:
   """Runs one benchmark by its name."""
-  global __doc__
+  global __doc__  # What --help shows, above the flags.
   name, *rest = arguments or ['--help']
   if name == '--help':
     print(f'{__doc__}')
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
     sys.exit(f'benchmark: no {name}; there are {", ".join(_BENCHMARKS)}')
   module_name, function, _ = _BENCHMARKS[name]
   module = importlib.import_module(f'launch.benchmark.{module_name}')
-  __doc__ = module.__doc__  # For --help, as all flags of the benchmark are.
+  __doc__ = str(module.__doc__)
   for each in [x for x in sys.modules if x.startswith('launch.benchmark.')]:
     flags.adopt_module_key_flags(sys.modules[each])
 

@@ -12,7 +12,10 @@ STEPS = 4  # in a call that trains; ours has an epoch in one call
 NUM_CLASSES = 8
 NUM_FOLDS = 10
 # RAVDESS's longest clip, to which the others are padded, and features.
-SHAPES = {'video': (40, 512), 'audio': (122, CONFIG.model.audio.num_inputs)}
+SHAPES = {
+  'video': (40, 512),
+  'audio': (122, CONFIG.model.audio.num_inputs or 40),
+}
 # Layers and their units.
 LAYERS = {
   'video': (CONFIG.model.video.num_layers, CONFIG.model.video.features),
@@ -82,6 +85,6 @@ def clips(
 def train_flops(modalities: tuple[str, ...]) -> float:
   """FLOPs of the recurrent layers in `STEPS` steps of training."""
   return sum(
-    Recurrent(*LAYERS[name], *SHAPES[name], BATCH, train=True).flops
+    Recurrent(*LAYERS[name], *SHAPES[name], batch=BATCH, train=True).flops
     for name in modalities
   )

@@ -20,10 +20,12 @@ from launch.benchmark import cases, contest
 from launch.benchmark.figures import record_speed
 
 _KERAS, _TORCH, _FLAX = 'Keras on JAX', 'PyTorch', 'Flax'
+_SCAN = f'{contest.OURS}, nn.scan'
 # Whether they divide batches among a CPU's cores, as training does.
 _DIVIDE = {
   contest.OURS: True,
   f'{contest.OURS}, batch whole': False,
+  _SCAN: False,
   f'{_FLAX}, batch divided': True,
   _FLAX: False,
   _KERAS: False,
@@ -60,7 +62,9 @@ def _call(contender: str, case: cases.Recurrent) -> contest.Call:
     from launch.benchmark import peer_keras
 
     return _jax_call(*peer_keras.recurrent(case), case)
-  model = _Stack(case.layers, case.features, contender.startswith(contest.OURS))
+  ours = 'scan' if contender == _SCAN else 'fused'
+  implementation = ours if contender.startswith(contest.OURS) else None
+  model = _Stack(case.layers, case.features, implementation)
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
   return _jax_call(model.apply, params, case)
 
@@ -101,17 +105,17 @@ def _jax_call(
 
 
 class _Stack(nn.Module):
-  """Layers of ours or of Flax's, on [time, batch, inputs]."""
+  """Layers of our GRU, or where no implementation is named of Flax's."""
 
   layers: int
   features: int
-  ours: bool
+  implementation: str | None
 
   @nn.compact
   def __call__(self, x: Any) -> Any:
     for i in range(self.layers):
-      if self.ours:
-        x = GRU(self.features, 'fused', time_major=True)(x)
+      if self.implementation:
+        x = GRU(self.features, self.implementation, time_major=True)(x)
       else:
         cell = nn.GRUCell(self.features, name=f'cell_{i}')
         x = nn.RNN(cell, time_major=True)(x)

@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
   if _LOOPS.value:
     _compare_loops(_TOPOLOGY.value[0])
     return 0
-  failures = []
+  failures: list[str] = []
   for topology in _TOPOLOGY.value:
     described = ahead_of_time.describe(topology)
     rows = ahead_of_time.compile_all(_programs(described))
@@ -98,10 +98,10 @@ def _compare_loops(topology: str) -> None:
 def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
   """VGG16 on one device, ten folds of both models, one fold on all devices."""
   yield _encoder(devices[0])
-  numbers = jax.ShapeDtypeStruct((_CLIPS,), jnp.int32)
+  numbers: Any = jax.ShapeDtypeStruct((_CLIPS,), jnp.int32)
   for name, num_folds in (('fusion', 10), ('audio', 10), ('fusion', 1)):
     config = config_files.load_config(str(_CONFIGS / f'{name}.py'), {})
-    features = {
+    features: dict[str, Any] = {
       modality: jax.ShapeDtypeStruct((_CLIPS, *_SHAPES[modality]), jnp.float32)
       for modality in config.model.modalities
     }

@@ -68,7 +68,7 @@ def compare(
   carried = shaped(batch, size)
   steps = Steps(states, states, states, states)
   backward = states, states, steps, transposed, carried
-  rows = []
+  rows: list[tuple[str, ...]] = []
   for name, moved, arguments in (
     ('forward', 3 + 4, (projected, kernels, carried)),
     ('backward', 5 + 3, backward),
