@@ -60,7 +60,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
   Until then it is `.NAME.part` beside it; it is removed if writing fails.
 
   Args:
-    path: its directory is made, an existing file is replaced.
+    path: an existing file is replaced.
 
   Yields:
     The path to write to.
@@ -69,7 +69,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
     OSError: it cannot be written, as on a full disk.
   """
   path = as_path(path)
-  make_directory(path.parent)
   unfinished = path.with_name(f'.{path.name}.part')
   try:
     yield unfinished
@@ -83,11 +82,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
 
 
 def write(path: str | os.PathLike[str], content: bytes | str) -> None:
-  """Writes a file, whole or not at all; text as UTF-8.
+  """Writes a file, whole or not at all; text as UTF-8; its directory is made.
 
   Raises:
     OSError: it cannot be written, as on a full disk.
   """
+  path = as_path(path)
+  make_directory(path.parent)
   with replacing(path) as unfinished:
     unfinished.write_bytes(
       content.encode() if isinstance(content, str) else content

@@ -59,8 +59,10 @@ def write(
     ValueError: the name has another ending, by which such files are known.
     OSError: it cannot be written, as on a full disk.
   """
-  if not os.fspath(path).endswith('.npz'):
+  path = files.as_path(path)
+  if path.suffix != '.npz':
     raise ValueError(f'{path}: expected a name that ends in .npz')
   save = np.savez_compressed if compressed else np.savez
+  files.make_directory(path.parent)
   with files.replacing(path) as unfinished, unfinished.open('wb') as file:
     save(file, **arrays)

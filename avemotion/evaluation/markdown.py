@@ -9,6 +9,8 @@ import markdown_it
 import numpy as np
 from etils import epath
 
+from avemotion.data import files
+
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #22303c;
   max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
@@ -88,9 +90,9 @@ def save_html(path: epath.Path, text: str, title: str) -> None:
         data = base64.b64encode(picture.read_bytes()).decode()
         child.attrs['src'] = f'data:image/png;base64,{data}'
   body = parser.renderer.render(tokens, parser.options, {})
-  path.write_text(
+  files.write(
+    path,
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     f'<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
     f'<body>\n{body}</body>\n</html>\n',
-    encoding='utf-8',
   )

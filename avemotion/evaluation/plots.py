@@ -7,6 +7,7 @@ import numpy as np
 from etils import epath
 from matplotlib import axes, figure
 
+from avemotion.data import files
 from avemotion.emotions import COLOURS
 from avemotion.evaluation.metrics import Coverage, Reliability
 
@@ -20,8 +21,8 @@ def new_figure(width: float, height: float) -> figure.Figure:
 
 
 def save(drawn: figure.Figure, path: epath.PathLike) -> None:
-  """Writes a figure as a PNG, to a local path or to gs://…."""
-  with epath.Path(path).open('wb') as file:
+  """Writes a figure as a PNG, whole or not at all."""
+  with files.replacing(path) as unfinished, unfinished.open('wb') as file:
     drawn.savefig(file, dpi=120)
 
 

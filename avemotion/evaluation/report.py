@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
+from avemotion.data import files
 from avemotion.evaluation import markdown, plots, run_section
 from avemotion.evaluation.scores import RunScores
 
@@ -54,7 +55,7 @@ def write_report(
     '\n\n'.join(['# Report', markdown.wrap(_WARNING, '> '), *sections]) + '\n'
   )
   source, page = directory / 'report.md', directory / 'report.html'
-  source.write_text(text, encoding='utf-8')
+  files.write(source, text)
   names = ', '.join(one.run.name for one in scores)
   markdown.save_html(page, text, f'avemotion: {names}')
   return [source, page, *pictures]

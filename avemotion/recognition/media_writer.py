@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
+from avemotion.data import files
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.media import MediaError, Path
 
@@ -49,9 +50,6 @@ def write_clip(
 ) -> None:
   """Writes a clip, whole or not at all.
 
-  Until it is whole it is `.NAME.part` beside its name, and goes away if writing
-  fails.
-
   Args:
     path: `….mp4`, `.mov` or `.mkv`; an existing file is replaced.
     frames: seconds since the clip's start, and uint8[height, width, 3] RGB, all
@@ -65,19 +63,17 @@ def write_clip(
   """
   check_name(path)
   path = pathlib.Path(path)
-  partial = path.with_name(f'.{path.name}.part')
+  container_format = _CONTAINERS[path.suffix.lower()]
   try:
-    with av.open(
-      str(partial), 'w', format=_CONTAINERS[path.suffix.lower()]
-    ) as container:
+    with (
+      files.replacing(path) as unfinished,
+      av.open(str(unfinished), 'w', format=container_format) as container,
+    ):
       _encode(path, container, _pictures(frames), _sounds(sound))
-    partial.replace(path)
   except (av.error.FFmpegError, OSError) as error:
     raise MediaError(
       f'{path}: cannot be written ({error.strerror or error})'
     ) from error
-  finally:
-    partial.unlink(missing_ok=True)
 
 
 def _encode(

@@ -111,13 +111,12 @@ def _draw_confusion(path: epath.Path, summary: dict[str, Any]) -> None:
   except ImportError as error:  # A bare TPU machine trains all the same.
     log.warning('%s is not drawn: %s', path.name, error)
     return
-  with files.replacing(path) as unfinished:
-    plots.save_confusion(
-      unfinished,
-      np.array(summary['confusion']),
-      summary['label_names'],
-      title=(
-        f'{summary["protocol"]}, fold {summary["fold"]}:'
-        f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
-      ),
-    )
+  plots.save_confusion(
+    path,
+    np.array(summary['confusion']),
+    summary['label_names'],
+    title=(
+      f'{summary["protocol"]}, fold {summary["fold"]}:'
+      f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
+    ),
+  )

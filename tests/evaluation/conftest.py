@@ -176,4 +176,6 @@ def bucket(tmp_path, monkeypatch):
   files = _Bucket(str(folder), local.LocalFileSystem())
   backend = epath.backend.fsspec_backend
   monkeypatch.setattr(backend, '_get_filesystem', lambda _: files)
+  # Where TensorFlow is installed, its client is taken, which asks Google.
+  monkeypatch.setattr(epath.gpath, '_is_tf_installed', lambda: False)
   return folder / 'bucket'
