@@ -95,9 +95,8 @@ def test_real_clips_of_a_folder_are_extracted(shared, tmp_path):
     '01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry',
   )
   builder = _prepare(folder, tmp_path / 'data', pattern, 'speech')
-  assert builder.info.metadata['skipped'] == {
-    '03-01-01_01': 'the file is empty'
-  }
+  (reason,) = builder.info.metadata['skipped'].values()
+  assert 'the file is empty' in reason
   clips = clips_lib.load('javanese/speech', tmp_path / 'data')
   assert clips.feature_dims == {'video': 512, 'audio': 40}
   assert clips.lengths['video'].min() > 5
