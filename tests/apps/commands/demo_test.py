@@ -232,7 +232,7 @@ def test_what_the_webcam_and_the_microphone_give_is_answered(page, temporary):
   page.get_by_text('Click to Access Webcam').click()
   record = page.get_by_label('start recording')
   record.click()
-  page.wait_for_timeout(3000)
+  page.wait_for_timeout(3500)  # Of the four seconds that are taken.
   record.click()
   # Nobody is in the picture; the voice is a beep.
   words(page, 'Sound used.')
