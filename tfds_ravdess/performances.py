@@ -46,11 +46,9 @@ def find_performances(
   recordings = [r for r in found.recordings if not actors or r.actor in actors]
   if not recordings:
     present = {recording.actor for recording in found.recordings}
-    wanted, present = (
-      ', '.join(map(str, sorted(numbers))) for numbers in (actors, present)
-    )
     raise DatasetError(
-      f'{roots} holds no {channel} of actors {wanted}, only of {present}'
+      f'{roots} holds no {channel} of actors {_list(actors or ())}, only of'
+      f' {_list(present)}'
     )
   clips, lacking = pair_copies(recordings, modalities)
   if not clips:
@@ -122,6 +120,10 @@ def _clip(files: dict[str, Recording]) -> Clip:
       'repetition': known_by.repetition,
     },
   )
+
+
+def _list(numbers: Iterable[int]) -> str:
+  return ', '.join(map(str, sorted(numbers)))
 
 
 def _actor(below: str) -> int | None:

@@ -115,8 +115,8 @@ class TalkingHead:
 
   def _paint_body(self, wall: Image.Image, shirt: Colour) -> Image.Image:
     large = wall.resize([3 * side for side in wall.size])
-    origin = [side / self._unit for side in self._centre]
-    brush = _Brush(large, origin, 3 * self._unit)
+    x, y = self._centre
+    brush = _Brush(large, (x / self._unit, y / self._unit), 3 * self._unit)
     brush.fill(_ellipse(0, 2.7, 1.75, 1.42), shirt)
     neck = np.linspace(0.3, 1.4, 5)
     width = 0.36 + 0.1 * neck**4 / 4
