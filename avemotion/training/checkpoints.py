@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import flax.struct
 import jax
@@ -63,6 +63,38 @@ class TrainedModel:
     leaves = jax.tree.leaves(self.variables['params'])
     return sum(int(np.size(leaf)) for leaf in leaves)
 
+  def metadata(self) -> dict[str, Any]:
+    """Tells all but the variables, as JSON can hold it."""
+    return {
+      'config': config_lib.to_dict(self.config),
+      'label_names': list(self.label_names),
+      'feature_dims': dict(self.feature_dims),
+      'temperature': self.temperature,
+    }
+
+  @classmethod
+  def restored(cls, metadata: Mapping[str, Any], variables: Any) -> Self:
+    """Makes a model of what was stored, in this version or an earlier one.
+
+    Args:
+      metadata: from `metadata`.
+      variables: arrays, of names and shapes that are checked.
+
+    Raises:
+      KeyError, TypeError, ValueError: they are of no model, or of another one.
+    """
+    metadata = legacy.metadata(metadata)
+    config = config_lib.from_dict(metadata['config'])
+    label_names = tuple(metadata['label_names'])
+    feature_dims = {k: int(v) for k, v in metadata['feature_dims'].items()}
+    variables = legacy.variables(variables)
+    _check_same_shapes(
+      variables,
+      step.expected_variables(config.model, label_names, feature_dims),
+    )
+    temperature = float(metadata['temperature'])
+    return cls(variables, config, label_names, feature_dims, temperature)
+
 
 @flax.struct.dataclass
 class Snapshot:
@@ -105,13 +137,7 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
       path,
       jax.tree.map(np.asarray, dict(model.variables)),
       overwrite=True,
-      custom_metadata={
-        'format': _FORMAT,
-        'config': config_lib.to_dict(model.config),
-        'label_names': list(model.label_names),
-        'feature_dims': dict(model.feature_dims),
-        'temperature': model.temperature,
-      },
+      custom_metadata={'format': _FORMAT, **model.metadata()},
     )
   return path
 
@@ -133,23 +159,14 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     path = path / _DIRECTORY
   try:
     metadata = _metadata(path)
-    config = config_lib.from_dict(metadata['config'])
-    label_names = tuple(metadata['label_names'])
-    feature_dims = {
-      name: int(size) for name, size in metadata['feature_dims'].items()
-    }
-    expected = step.expected_variables(config.model, label_names, feature_dims)
-    temperature = float(metadata['temperature'])
     stored = jax.tree.map(np.asarray, ocp.load(path))
-    variables = legacy.variables(stored)
-    check_variables(variables, expected)
+    return TrainedModel.restored(metadata, stored)
   except CheckpointError:
     raise
   except (KeyError, TypeError, ValueError, OSError) as error:
     raise CheckpointError(
       f'{path}: does not hold the model that it describes ({_reason(error)})'
     ) from error
-  return TrainedModel(variables, config, label_names, feature_dims, temperature)
 
 
 def save_snapshot(
@@ -172,13 +189,12 @@ def save_snapshot(
       overwrite=True,
       custom_metadata={
         'folds': list(snapshot.folds),
-        'slots': _num_slots(snapshot.state),
+        'slots': len(snapshot.state.step),
         'seconds': snapshot.seconds,
         'best_epochs': snapshot.best.epochs.tolist(),
         # JSON knows no infinity.
         'best_losses': [
-          loss if np.isfinite(loss) else None
-          for loss in snapshot.best.losses.tolist()
+          x if np.isfinite(x) else None for x in snapshot.best.losses.tolist()
         ],
       },
     )
@@ -204,8 +220,9 @@ def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
   if not path.is_dir():
     return ()
   with _reading(path), _checkpointer(path) as checkpointer:
-    latest = checkpointer.latest
-    return () if latest is None else tuple(_progress(checkpointer)['folds'])
+    return (
+      tuple(_progress(checkpointer)['folds']) if checkpointer.latest else ()
+    )
 
 
 def load_snapshot(
@@ -236,10 +253,8 @@ def load_snapshot(
       {'state': like.state, 'best': like.best_variables},
     )
     tree = checkpointer.load(epoch, expected)
-    check_variables(tree, expected)
-    losses = [
-      np.inf if loss is None else loss for loss in progress['best_losses']
-    ]
+    _check_same_shapes(tree, expected)
+    losses = [np.inf if x is None else x for x in progress['best_losses']]
     return Snapshot(
       epoch=epoch,
       folds=tuple(progress['folds']),
@@ -248,10 +263,6 @@ def load_snapshot(
       state=tree['state'],
       best_variables=tree['best'],
     )
-
-
-def _num_slots(tree: Any) -> int:
-  return int(jax.tree.leaves(tree)[0].shape[0])
 
 
 def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
@@ -310,23 +321,17 @@ def _metadata(path: epath.Path) -> Mapping[str, Any]:
     raise CheckpointError(f'{path}: no such checkpoint directory')
   if not (path / _ORBAX_MARK).exists():
     raise CheckpointError(
-      f'{path}: no checkpoint in it; expected a directory written by'
-      ' avemotion train, such as WORKDIR/fold_0'
+      f'{path}: no checkpoint in it; expected a directory that'
+      ' `avemotion train` wrote, such as WORKDIR/fold_0'
     )
   metadata = ocp.checkpointables_metadata(path).custom_metadata
   if not isinstance(metadata, dict) or metadata.get('format') != _FORMAT:
-    raise CheckpointError(
-      f'{path}: an orbax checkpoint, but not one of {_FORMAT}'
-    )
-  return legacy.metadata(metadata)
+    raise CheckpointError(f'{path}: an orbax checkpoint, not one of {_FORMAT}')
+  return metadata
 
 
-def check_variables(variables: Any, expected: Any) -> None:
-  """Compares names and shapes; orbax loads arrays of any shape.
-
-  Raises:
-    ValueError: they differ.
-  """
+def _check_same_shapes(variables: Any, expected: Any) -> None:
+  """Compares names and shapes; orbax loads arrays of any shape."""
   found = dict(jax.tree.leaves_with_path(variables))
   wanted = dict(jax.tree.leaves_with_path(expected))
   if found.keys() != wanted.keys():

@@ -17,6 +17,7 @@ from avemotion.training import (
   interruption,
   logs,
   outputs,
+  pretrained,
   processes,
   scoring,
 )
@@ -76,6 +77,12 @@ def train(
   with interruption.StopRequest() as stop:
     plan = _plan(config, clips, workdir, root, wanted)
     if plan.missing:
+      if config.pretrained:
+        folds_there = [protocol[number] for number in plan.numbers]
+        scored = [[*fold.validation, *fold.test] for fold in folds_there]
+        pretrained.check_unknown(
+          config.pretrained, clips.clip_ids[np.concatenate(scored).astype(int)]
+        )
       program = FoldProgram(config, clips, protocol, plan.numbers)
       run = Run(config, program, clips.labels, root, resumes=plan.resumes)
       if options.profile:

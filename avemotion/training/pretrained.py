@@ -77,13 +77,13 @@ def _file(path: str) -> str | os.PathLike[str]:
 
 
 def _performance(clip_id: str) -> str:
-  """Of a RAVDESS name what its recordings share; any other as it is."""
+  """Cuts a RAVDESS name to what its recordings share; keeps any other."""
   match = _RAVDESS.fullmatch(clip_id)
   return match[1] if match else clip_id
 
 
 def _replaced(own: Any, trained: Any, name: str) -> Any:
-  """`trained` in the shape of stacked folds, names and shapes compared."""
+  """Repeats trained arrays for stacked folds, and compares their shapes."""
   if isinstance(own, Mapping):
     if not isinstance(trained, Mapping) or own.keys() != trained.keys():
       raise ConfigError(f'pretrained: {name} is of another model')

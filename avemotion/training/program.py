@@ -92,7 +92,7 @@ class FoldProgram:
 
     Raises:
       CheckpointError: what is pretrained cannot be read.
-      ConfigError: it is of another size, or was trained on clips to score.
+      ConfigError: it is of another size.
       ValueError: a training side lacks a modality.
     """
     statistics = [
@@ -105,14 +105,11 @@ class FoldProgram:
       self._stack(jax.tree.map(lambda *leaves: np.stack(leaves), *statistics)),
       self._init_keys,
     )
-    path = self._config.pretrained
-    if path is None:
+    if self._config.pretrained is None:
       return state
-    scored = np.concatenate(
-      [np.concatenate([fold.validation, fold.test]) for fold in self.folds]
+    return self._stack(
+      pretrained.adopt(self._config.pretrained, self.to_host(state))
     )
-    pretrained.check_unknown(path, self._clip_set.clip_ids[scored].tolist())
-    return self._stack(pretrained.adopt(path, self.to_host(state)))
 
   def train_epoch(
     self, state: step.TrainState, epoch: int, steps: int | None = None

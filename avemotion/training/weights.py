@@ -7,20 +7,15 @@ knows stay float32: they are small, and their differences matter.
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
-from avemotion.data import npz
-from avemotion.training import checkpoints, legacy, step
-from avemotion.training import config as config_lib
-from avemotion.training.checkpoints import (
-  CheckpointError,
-  TrainedModel,
-  check_variables,
-)
+from avemotion.data import files, npz
+from avemotion.training import checkpoints
+from avemotion.training.checkpoints import CheckpointError, TrainedModel
 
 # Trained on all 24 actors of RAVDESS by `avemotion release`; see the model card
 # beside it.
@@ -58,17 +53,11 @@ def save(
       dict(model.variables), sep=_SEPARATOR
     ).items()
   }
-  metadata = {
-    'format': _FORMAT,
-    'config': config_lib.to_dict(model.config),
-    'label_names': model.label_names,
-    'feature_dims': dict(model.feature_dims),
-    'temperature': model.temperature,
-  }
+  metadata = {'format': _FORMAT, **model.metadata()}
   arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
   arrays[_METADATA] = np.array(json.dumps(metadata))
   npz.write(path, arrays, compressed=True)
-  return os.path.getsize(path)
+  return files.as_path(path).stat().length
 
 
 def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
@@ -85,27 +74,16 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
   """
   try:
     arrays = npz.read(path)
-    metadata = _metadata(arrays)
+    metadata = json.loads(str(arrays.pop(_METADATA)))
     arrays.pop(_TRAINED_ON)
-    config = config_lib.from_dict(metadata['config'])
-    label_names = tuple(metadata['label_names'])
-    feature_dims = {
-      name: int(size) for name, size in metadata['feature_dims'].items()
-    }
-    variables = legacy.variables(
-      traverse_util.unflatten_dict(
-        {name: values.astype(np.float32) for name, values in arrays.items()},
-        sep=_SEPARATOR,
-      )
+    if metadata['format'] != _FORMAT:
+      raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
+    variables = {k: values.astype(np.float32) for k, values in arrays.items()}
+    return TrainedModel.restored(
+      metadata, traverse_util.unflatten_dict(variables, sep=_SEPARATOR)
     )
-    check_variables(
-      variables,
-      step.expected_variables(config.model, label_names, feature_dims),
-    )
-    temperature = float(metadata['temperature'])
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
-  return TrainedModel(variables, config, label_names, feature_dims, temperature)
 
 
 def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
@@ -128,7 +106,7 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
 
 
 def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
-  """Ids of the clips that a file's model was trained on.
+  """Reads the ids of the clips that a file's model was trained on.
 
   Raises:
     CheckpointError: as `load`.
@@ -147,11 +125,3 @@ def _halved(name: str, values: np.ndarray) -> np.ndarray:
   if np.abs(values).max() > np.finfo(np.float16).max:
     raise CheckpointError(f'{name} has values that float16 does not hold')
   return values.astype(np.float16)
-
-
-def _metadata(arrays: dict[str, np.ndarray]) -> Mapping[str, Any]:
-  """Takes what the file says of itself from among its arrays."""
-  metadata = json.loads(str(arrays.pop(_METADATA)))
-  if metadata['format'] != _FORMAT:
-    raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
-  return legacy.metadata(metadata)
