@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import collections, logging, sys
 logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stdout)
