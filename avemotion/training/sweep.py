@@ -3,12 +3,12 @@
 import dataclasses
 import datetime
 import json
-import pathlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from avemotion.data import files, folds
 from avemotion.training import config as config_lib
@@ -27,7 +27,7 @@ class Trial:
 
   row: str
   config: Config
-  workdir: pathlib.Path
+  workdir: epath.Path
 
   @property
   def protocol(self) -> str:
@@ -37,7 +37,7 @@ class Trial:
 
 def plan(
   rows: Mapping[str, Config],
-  workdir: pathlib.Path,
+  workdir: epath.Path,
   protocols: Sequence[str] = (),
   seeds: int = 1,
 ) -> list[Trial]:
@@ -76,7 +76,7 @@ def plan(
 
 
 def log(
-  path: pathlib.Path, trial: Trial, summaries: Sequence[Mapping[str, Any]]
+  path: epath.Path, trial: Trial, summaries: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
   """Adds a candidate's scores to a log, unless it has them of an earlier day.
 

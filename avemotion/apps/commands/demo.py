@@ -13,8 +13,6 @@ import pathlib
 import signal
 import tempfile
 
-from absl import flags
-
 from avemotion.apps import page
 from avemotion.apps.commands.command_line import Command
 from avemotion.features import compilation
@@ -22,28 +20,20 @@ from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
 
 _COMMAND = Command('demo', __doc__)
-_FLAGS = _COMMAND.flags
 _CHECKPOINT = _COMMAND.checkpoint_flag()
 _VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
-_HOST = flags.DEFINE_string(
+_HOST = _COMMAND.string(
   'host',
   '127.0.0.1',
   'address to listen at; 0.0.0.0: for whoever reaches this machine, without a'
   ' password',
-  flag_values=_FLAGS,
 )
-_PORT = flags.DEFINE_integer(
-  'port', 7860, 'port to listen at', 1, 65535, flag_values=_FLAGS
+_PORT = _COMMAND.integer('port', 7860, 'port to listen at', 1, 65535)
+_MAX_MEGABYTES = _COMMAND.integer(
+  'max_megabytes', 100, 'size of the largest clip', 1
 )
-_MAX_MEGABYTES = flags.DEFINE_integer(
-  'max_megabytes', 100, 'size of the largest clip', 1, flag_values=_FLAGS
-)
-_MAX_SECONDS = flags.DEFINE_float(
-  'max_seconds',
-  120.0,
-  'length of the longest clip, seconds',
-  0.0,
-  flag_values=_FLAGS,
+_MAX_SECONDS = _COMMAND.number(
+  'max_seconds', 120.0, 'length of the longest clip, seconds', 0.0
 )
 _EXAMPLES = {
   'an angry man': ('angry', 1),

@@ -12,28 +12,15 @@ model is. --onnx adds the same for other runtimes (pip install
 directory is written whole or not at all.
 """
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.export import directory, origin
 
 _COMMAND = Command('export', __doc__, arguments=True)
 _VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
-_OUTPUT = flags.DEFINE_string(
-  'output',
-  None,
-  'directory to write',
-  required=True,
-  flag_values=_COMMAND.flags,
-)
-_ONNX = flags.DEFINE_boolean(
-  'onnx', False, 'write ONNX, too', flag_values=_COMMAND.flags
-)
-_OVERWRITE = flags.DEFINE_boolean(
-  'overwrite',
-  False,
-  'replace an export that is there',
-  flag_values=_COMMAND.flags,
+_OUTPUT = _COMMAND.string('output', None, 'directory to write', required=True)
+_ONNX = _COMMAND.boolean('onnx', False, 'write ONNX, too')
+_OVERWRITE = _COMMAND.boolean(
+  'overwrite', False, 'replace an export that is there'
 )
 
 

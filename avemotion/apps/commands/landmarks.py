@@ -8,32 +8,23 @@ An experiment: what comes out is a data set to train on, not one to ship. Its
 video features are landmarks, and a number from them is none from VGG16.
 """
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data import landmarks
 
 _COMMAND = Command('landmarks', __doc__)
-_FLAGS = _COMMAND.flags
 _DATA_DIR = _COMMAND.data_dir_flag()
-_LANDMARKS = flags.DEFINE_string(
+_LANDMARKS = _COMMAND.string(
   'landmarks',
   None,
   '.npz with clip_id str[clips], frames int[clips] and landmarks'
   ' int[sum(frames), 68, 2] in pixels, 14.985 frames per second',
   required=True,
-  flag_values=_FLAGS,
 )
-_DATASET = flags.DEFINE_string(
-  'dataset',
-  'ravdess/speech_audio',
-  'data set that has the MFCC',
-  flag_values=_FLAGS,
+_DATASET = _COMMAND.string(
+  'dataset', 'ravdess/speech_audio', 'data set that has the MFCC'
 )
-_OUTPUT = flags.DEFINE_string(
-  'output', 'runs/landmarks.npz', 'file to write', flag_values=_FLAGS
-)
+_OUTPUT = _COMMAND.string('output', 'runs/landmarks.npz', 'file to write')
 
 
 @_COMMAND.runs

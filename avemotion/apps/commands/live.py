@@ -19,7 +19,6 @@ from collections.abc import Iterator
 
 import rich
 import rich.live
-from absl import flags
 
 from avemotion.apps import live
 from avemotion.apps.commands.command_line import Command
@@ -30,20 +29,12 @@ from avemotion.recognition.streaming import Session
 _DRAW_SECONDS = 0.2  # from one picture to the next
 
 _COMMAND = Command('live', __doc__, arguments=True)
-_FLAGS = _COMMAND.flags
 _CHECKPOINT = _COMMAND.checkpoint_flag()
-_CAMERA = flags.DEFINE_integer(
-  'camera', 0, 'number of the camera; -1: none', flag_values=_FLAGS
+_CAMERA = _COMMAND.integer('camera', 0, 'number of the camera; -1: none')
+_MICROPHONE = _COMMAND.string(
+  'microphone', '', "number or name of the microphone; 'none': none"
 )
-_MICROPHONE = flags.DEFINE_string(
-  'microphone',
-  '',
-  "number or name of the microphone; 'none': none",
-  flag_values=_FLAGS,
-)
-_FAST = flags.DEFINE_boolean(
-  'fast', False, 'do not wait for the file', flag_values=_FLAGS
-)
+_FAST = _COMMAND.boolean('fast', False, 'do not wait for the file')
 
 
 @_COMMAND.runs

@@ -16,57 +16,43 @@ import json
 import pathlib
 import sys
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.features import compilation
 from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
 
 _COMMAND = Command('predict', __doc__, arguments=True)
-_FLAGS = _COMMAND.flags
 _CHECKPOINT = _COMMAND.checkpoint_flag()
 _VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
-_JSON = flags.DEFINE_boolean(
-  'json', False, 'print JSON lines, not tables', flag_values=_FLAGS
+_JSON = _COMMAND.boolean('json', False, 'print JSON lines, not tables')
+_PLOT = _COMMAND.boolean(
+  'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
 )
-_PLOT = flags.DEFINE_boolean(
-  'plot',
-  False,
-  'draw each clip over time into PLOT_DIR/CLIP.timeline.png',
-  flag_values=_FLAGS,
-)
-_PLOT_DIR = flags.DEFINE_string(
-  'plot_dir', '.', 'directory of the pictures', flag_values=_FLAGS
-)
-_EXPLAIN = flags.DEFINE_boolean(
+_PLOT_DIR = _COMMAND.string('plot_dir', '.', 'directory of the pictures')
+_EXPLAIN = _COMMAND.boolean(
   'explain',
   False,
   'say when the clip showed it, and by sound or by picture; with --plot it is'
   ' drawn, too',
-  flag_values=_FLAGS,
 )
-_ANNOTATE = flags.DEFINE_string(
+_ANNOTATE = _COMMAND.string(
   'annotate',
   None,
   'write the one clip again as this .mp4, .mov or .mkv, with its face boxed and'
   ' its probabilities beside it',
-  flag_values=_FLAGS,
 )
-_ENROL = flags.DEFINE_multi_string(
+_ENROL = _COMMAND.strings(
   'enrol',
   [],
   'a clip of the same speaker, of whatever emotion; may be repeated; for models'
   ' that were trained with --config.data.enrol',
-  flag_values=_FLAGS,
 )
-_FACE = flags.DEFINE_enum(
+_FACE = _COMMAND.choice(
   'face',
   'largest',
   ['largest', 'all'],
   'whom to look at: the largest face, followed from frame to frame, or'
   ' everyone, with a prediction each',
-  flag_values=_FLAGS,
 )
 
 

@@ -35,86 +35,64 @@ _COMMAND = Command('prepare', __doc__)
 _FLAGS = _COMMAND.flags
 _DATA_DIR = _COMMAND.data_dir_flag()
 _VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
-_MANUAL_DIR = flags.DEFINE_string(
+_MANUAL_DIR = _COMMAND.string(
   'manual_dir',
   None,
   'folder with the RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at'
   ' any depth; default: they are fetched from Zenodo, and kept',
-  flag_values=_FLAGS,
 )
-_CONFIG = flags.DEFINE_enum(
+_CONFIG = _COMMAND.choice(
   'config',
   'speech',
   ['speech', 'speech_audio', 'speech_faces', 'song', 'song_audio', 'bundled'],
   'what to store: features of face and voice, of the voice only, or pixels of'
   ' the face; bundled is what ships in the package, prepared already; of a'
   ' --folder the three of speech',
-  flag_values=_FLAGS,
 )
-_FOLDER = flags.DEFINE_string(
-  'folder',
-  None,
-  'folder with clips of your own, not RAVDESS',
-  flag_values=_FLAGS,
+_FOLDER = _COMMAND.string(
+  'folder', None, 'folder with clips of your own, not RAVDESS'
 )
-_LABELS = flags.DEFINE_string(
+_LABELS = _COMMAND.string(
   'labels',
   None,
   'CSV file with the columns file (below --folder), label, group (who speaks);'
   ' others are kept as text',
-  flag_values=_FLAGS,
 )
-_PATTERN = flags.DEFINE_string(
+_PATTERN = _COMMAND.string(
   'pattern',
   None,
   'how the clips of --folder are named, {label} and {group} among the fields,'
   ' as {group}-{statement}-{label}_{take}.mp4; or crema_d, savee',
-  flag_values=_FLAGS,
 )
-_LABEL_MAP = flags.DEFINE_string(
-  'label_map',
-  '',
-  'what --pattern finds as label, as 01=neutral,02=sad',
-  flag_values=_FLAGS,
+_LABEL_MAP = _COMMAND.string(
+  'label_map', '', 'what --pattern finds as label, as 01=neutral,02=sad'
 )
-_NAME = flags.DEFINE_string(
-  'name',
-  None,
-  "of the data set of a --folder; default: the folder's",
-  flag_values=_FLAGS,
+_NAME = _COMMAND.string(
+  'name', None, "of the data set of a --folder; default: the folder's"
 )
-_BEAM_PIPELINE_OPTIONS = flags.DEFINE_list(
+_BEAM_PIPELINE_OPTIONS = _COMMAND.list(
   'beam_pipeline_options',
   [],
   'extract by Apache Beam, not by processes of this machine: options of the'
   ' pipeline, as runner=FlinkRunner,flink_master=head:8081; its machines need'
   ' this package, and the same folders, by a shared file system',
-  flag_values=_FLAGS,
 )
-_OVERWRITE = flags.DEFINE_bool(
-  'overwrite',
-  False,
-  'prepare it again where it is already prepared',
-  flag_values=_FLAGS,
+_OVERWRITE = _COMMAND.boolean(
+  'overwrite', False, 'prepare it again where it is already prepared'
 )
-_NUM_WORKERS = flags.DEFINE_integer(
+_NUM_WORKERS = _COMMAND.integer(
   'num_workers',
   None,
   'processes that extract features; default: one for each core',
   lower_bound=1,
-  flag_values=_FLAGS,
 )
-_ACTORS = flags.DEFINE_list(
-  'actors',
-  [],
-  'prepare only these actors, as 1,2; default: all 24',
-  flag_values=_FLAGS,
+_ACTORS = _COMMAND.list(
+  'actors', [], 'prepare only these actors, as 1,2; default: all 24'
 )
-_STRICT = flags.DEFINE_bool(
+_STRICT = _COMMAND.boolean(
   'strict',
   False,
   'fail, and say why, where a clip is missing, doubtful or cannot be used',
-  flag_values=_FLAGS,
 )
 
 

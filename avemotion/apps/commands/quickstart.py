@@ -14,7 +14,6 @@ import time
 import numpy as np
 import rich
 import rich.table
-from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import folds
@@ -29,11 +28,8 @@ from avemotion.training.config import Config
 from tfds_ravdess import ravdess_dataset_builder
 
 _COMMAND = Command('quickstart', __doc__)
-_WORKDIR = flags.DEFINE_string(
-  'workdir',
-  'runs/quickstart',
-  'directory for all that is made',
-  flag_values=_COMMAND.flags,
+_WORKDIR = _COMMAND.string(
+  'workdir', 'runs/quickstart', 'directory for all that is made'
 )
 _ACTORS = (1, 2, 3, 4, 5)
 

@@ -10,12 +10,12 @@ A training that was stopped goes on by the same command.
 """
 
 import dataclasses
-import pathlib
 
 from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
+from avemotion.data import files
 from avemotion.features import compilation
 from avemotion.training import (
   checkpoints,
@@ -27,20 +27,16 @@ from avemotion.training import (
 )
 
 _COMMAND = Command('release', __doc__)
-_FLAGS = _COMMAND.flags
 _CONFIG = _COMMAND.config_flag('audio_best')
-_WORKDIR = flags.DEFINE_string(
-  'workdir', 'runs/release', 'directory of the training', flag_values=_FLAGS
+_WORKDIR = _COMMAND.string(
+  'workdir', 'runs/release', 'directory of the training'
 )
-_OUTPUT = flags.DEFINE_string(
-  'output', None, 'file to write', required=True, flag_values=_FLAGS
-)
-_TEMPERATURE = flags.DEFINE_float(
+_OUTPUT = _COMMAND.string('output', None, 'file to write', required=True)
+_TEMPERATURE = _COMMAND.number(
   'temperature',
   None,
   'that logits are divided by, as `avemotion report --temperature_of` prints'
   ' it; default: as trained',
-  flag_values=_FLAGS,
 )
 flags.register_validator(
   _TEMPERATURE,
@@ -60,7 +56,7 @@ def main(_: list[str]) -> None:
   devices.start()
   compilation.cache_on_disk()
   clips = clips_lib.load(config.data.dataset, config.data.data_dir)
-  workdir = pathlib.Path(_WORKDIR.value)
+  workdir = files.as_path(_WORKDIR.value)
   (summary,) = crossval.train(config, clips, workdir)
   model = checkpoints.load(outputs.fold_directory(workdir, 0))
   if _TEMPERATURE.value is not None:

@@ -19,24 +19,19 @@ import sys
 
 import rich.console
 import rich.table
-from absl import flags
 from etils import epath
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.evaluation import calibration, report, runs, scores
 
 _COMMAND = Command('report', __doc__, arguments=True)
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = _COMMAND.string(
   'output',
   None,
   'directory of the report; default: WORKDIR/report where there is one WORKDIR',
-  flag_values=_COMMAND.flags,
 )
-_TEMPERATURE_OF = flags.DEFINE_string(
-  'temperature_of',
-  None,
-  'fit a temperature on this search, see above',
-  flag_values=_COMMAND.flags,
+_TEMPERATURE_OF = _COMMAND.string(
+  'temperature_of', None, 'fit a temperature on this search, see above'
 )
 
 

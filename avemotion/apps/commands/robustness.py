@@ -19,16 +19,17 @@ out of every row, and the exit code is 1.
 """
 
 import os
-import pathlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
+from etils import epath
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
+from avemotion.data import files as files_lib
 from avemotion.datasets import labelling, name_patterns, progress
 from avemotion.features import compilation
 from avemotion.robustness import measuring, table
@@ -38,45 +39,31 @@ from tfds_ravdess import recordings
 
 _COMMAND = Command('robustness', __doc__, arguments=True)
 _FLAGS = _COMMAND.flags
-_RECORDINGS = flags.DEFINE_string(
+_RECORDINGS = _COMMAND.string(
   'recordings',
   None,
   "folder of RAVDESS's recordings, as 03-01-05-01-01-01-01.wav, at any depth",
-  flag_values=_FLAGS,
 )
-_FEATURES = flags.DEFINE_string(
+_FEATURES = _COMMAND.string(
   'features',
   None,
   'data set whose video features go with --recordings, as runs/landmarks.npz',
-  flag_values=_FLAGS,
 )
-_FOLDER = flags.DEFINE_string(
-  'folder', None, 'folder of other clips', flag_values=_FLAGS
+_FOLDER = _COMMAND.string('folder', None, 'folder of other clips')
+_PATTERN = _COMMAND.string(
+  'pattern', None, 'how they are named, as for `avemotion prepare`'
 )
-_PATTERN = flags.DEFINE_string(
-  'pattern',
-  None,
-  'how they are named, as for `avemotion prepare`',
-  flag_values=_FLAGS,
+_LABEL_MAP = _COMMAND.string(
+  'label_map', '', 'what --pattern finds as label, as for `avemotion prepare`'
 )
-_LABEL_MAP = flags.DEFINE_string(
-  'label_map',
-  '',
-  'what --pattern finds as label, as for `avemotion prepare`',
-  flag_values=_FLAGS,
-)
-_CONDITIONS = flags.DEFINE_multi_enum(
+_CONDITIONS = _COMMAND.choices(
   'condition',
   [],
   [condition.name for condition in CONDITIONS],
   'to measure under; may be repeated; default: all',
-  flag_values=_FLAGS,
 )
-_OUTPUT = flags.DEFINE_string(
-  'output',
-  'runs/robustness',
-  'files to write, less .md and .png',
-  flag_values=_FLAGS,
+_OUTPUT = _COMMAND.string(
+  'output', 'runs/robustness', 'files to write, less .md and .png'
 )
 
 
@@ -118,14 +105,14 @@ def main(arguments: list[str]) -> int:
   return int(bool(result.left_out))
 
 
-def _named(arguments: list[str]) -> dict[str, pathlib.Path]:
+def _named(arguments: list[str]) -> dict[str, epath.Path]:
   """Work directories by the names that they are given."""
   workdirs = {}
   for argument in arguments:
     name, equals, workdir = argument.partition('=')
     if not (name and equals and workdir) or name in workdirs:
       raise ValueError(f'expected NAME=WORKDIR, each name once, got {argument}')
-    workdirs[name] = pathlib.Path(workdir)
+    workdirs[name] = files_lib.as_path(workdir)
   if not workdirs:
     raise ValueError('name at least one run, as ours=runs/audio')
   return workdirs

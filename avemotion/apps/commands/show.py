@@ -10,17 +10,13 @@ each label and of each actor. Of a clip: its faces, MFCC and loudness over time.
 import pathlib
 import sys
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import data_plots
 from avemotion.features import clip as clip_lib
 
 _COMMAND = Command('show', __doc__, arguments=True)
-_OUTPUT = flags.DEFINE_string(
-  'output', 'show.png', 'the picture', flag_values=_COMMAND.flags
-)
+_OUTPUT = _COMMAND.string('output', 'show.png', 'the picture')
 _DATA_DIR = _COMMAND.data_dir_flag()
 
 

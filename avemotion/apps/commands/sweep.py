@@ -23,10 +23,9 @@ import pathlib
 import sys
 from typing import Any
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
+from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import comparison, markdown, paper
 from avemotion.features import compilation
@@ -40,62 +39,47 @@ from avemotion.training.config import Config, update
 from avemotion.training.sweep import Trial
 
 _COMMAND = Command('sweep', __doc__, arguments=True)
-_FLAGS = _COMMAND.flags
 _CONFIG = _COMMAND.config_flag(
   None,
   '; default: audio for table 2, fusion for the others, audio_best for'
   ' candidates',
 )
-_TABLE = flags.DEFINE_enum(
+_TABLE = _COMMAND.choice(
   'table',
   None,
   [str(number) for number in paper.TABLES],
   "the paper's: 1 video, 2 audio, 3 either and both",
-  flag_values=_FLAGS,
 )
-_ROWS = flags.DEFINE_string(
-  'rows',
-  None,
-  'file that defines get_rows(), or the name of one that ships',
-  flag_values=_FLAGS,
+_ROWS = _COMMAND.string(
+  'rows', None, 'file that defines get_rows(), or the name of one that ships'
 )
-_ONLY = flags.DEFINE_multi_string(
-  'only',
-  [],
-  'a row to train; may be repeated; default: all',
-  flag_values=_FLAGS,
+_ONLY = _COMMAND.strings(
+  'only', [], 'a row to train; may be repeated; default: all'
 )
-_PROTOCOLS = flags.DEFINE_list(
+_PROTOCOLS = _COMMAND.list(
   'protocols',
   [],
   "of avemotion.data.folds; default: each row's own, of a table the paper's",
-  flag_values=_FLAGS,
 )
-_SEEDS = flags.DEFINE_integer(
+_SEEDS = _COMMAND.integer(
   'seeds',
   1,
   'seeds of protocols that keep speakers apart; random ones have one',
   lower_bound=1,
-  flag_values=_FLAGS,
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = _COMMAND.string(
   'workdir',
   None,
   'directory of the runs; default: runs/tableN, runs/ROWS or runs/search',
-  flag_values=_FLAGS,
 )
-_LOG = flags.DEFINE_string(
-  'log',
-  None,
-  'file that candidates are added to; default: WORKDIR/log.jsonl',
-  flag_values=_FLAGS,
+_LOG = _COMMAND.string(
+  'log', None, 'file that candidates are added to; default: WORKDIR/log.jsonl'
 )
-_FINISHED_ONLY = flags.DEFINE_boolean(
+_FINISHED_ONLY = _COMMAND.boolean(
   'finished_only',
   False,
   'train nothing, and compare what is finished, as of runs that several'
   ' machines trained',
-  flag_values=_FLAGS,
 )
 
 
@@ -103,7 +87,7 @@ _FINISHED_ONLY = flags.DEFINE_boolean(
 def main(candidates: list[str]) -> int:
   """Trains what is not trained yet, and compares it."""
   name, rows = _rows(candidates)
-  workdir = pathlib.Path(_WORKDIR.value or f'runs/{name}')
+  workdir = files.as_path(_WORKDIR.value or f'runs/{name}')
   trials = sweep.plan(rows, workdir, _PROTOCOLS.value, _SEEDS.value)
   devices.start()
   compilation.cache_on_disk()
@@ -112,7 +96,7 @@ def main(candidates: list[str]) -> int:
   )
   finished, failed = _train(trials, clips)
   if finished and candidates:
-    log = pathlib.Path(_LOG.value or workdir / 'log.jsonl')
+    log = files.as_path(_LOG.value or workdir / 'log.jsonl')
     _print_candidates([sweep.log(log, *each) for each in finished])
   elif finished:
     runs = ((each.row, each.protocol, each.workdir) for each, _ in finished)

@@ -15,7 +15,6 @@ stopped or killed goes on by the same command; a finished one is left as it is.
 from typing import Any
 
 import jax
-from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
@@ -28,46 +27,31 @@ from avemotion.training import (
 )
 
 _COMMAND = Command('train', __doc__)
-_FLAGS = _COMMAND.flags
 _CONFIG = _COMMAND.config_flag('fusion')
-_FOLD = flags.DEFINE_integer(
-  'fold',
-  None,
-  'the only fold to train, from 0; default: all of them',
-  flag_values=_FLAGS,
+_FOLD = _COMMAND.integer(
+  'fold', None, 'the only fold to train, from 0; default: all of them'
 )
-_WORKDIR = flags.DEFINE_string(
-  'workdir',
-  'runs/latest',
-  'directory for all that the run writes',
-  flag_values=_FLAGS,
+_WORKDIR = _COMMAND.string(
+  'workdir', 'runs/latest', 'directory for all that the run writes'
 )
-_CHECKPOINT_EVERY = flags.DEFINE_integer(
+_CHECKPOINT_EVERY = _COMMAND.integer(
   'checkpoint_every',
   5,
   'epochs between two saves of the run under way',
   lower_bound=1,
-  flag_values=_FLAGS,
 )
-_TENSORBOARD = flags.DEFINE_bool(
-  'tensorboard',
-  False,
-  "write TensorBoard's event files into WORKDIR/fold_K",
-  flag_values=_FLAGS,
+_TENSORBOARD = _COMMAND.boolean(
+  'tensorboard', False, "write TensorBoard's event files into WORKDIR/fold_K"
 )
-_PROFILE = flags.DEFINE_bool(
-  'profile',
-  False,
-  'write an xprof trace of a few steps into WORKDIR/profile',
-  flag_values=_FLAGS,
+_PROFILE = _COMMAND.boolean(
+  'profile', False, 'write an xprof trace of a few steps into WORKDIR/profile'
 )
-_MULTIHOST = flags.DEFINE_bool(
+_MULTIHOST = _COMMAND.boolean(
   'multihost',
   False,
   'one process of several, as launch/run_tpu.sh starts them on a TPU slice;'
   ' elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID'
   ' say which',
-  flag_values=_FLAGS,
 )
 
 

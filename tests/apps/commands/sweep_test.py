@@ -81,7 +81,7 @@ def test_a_table_is_trained_reported_and_not_trained_again(
 ):
   caplog.set_level(logging.INFO)
   assert table() == 0
-  assert capsys.readouterr().out.endswith('avemotion report runs\n')
+  assert capsys.readouterr().out.endswith(f'avemotion report {folder}/runs\n')
   # The paper's protocol, of Table II.
   assert runs(folder) == [
     '1x256_bn/random80/seed_0',
@@ -106,7 +106,9 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(folder, capsys):
   assert table('--config.epochs=2') == 1
   printed = capsys.readouterr()
   assert 'epochs: 1 there, 2 now' in printed.err
-  assert 'not trained: runs/1x256_no_bn/random80/seed_0' in printed.err
+  assert (
+    f'not trained: {folder}/runs/1x256_no_bn/random80/seed_0' in printed.err
+  )
   assert '| 1x256_bn ' in printed.out
 
 
@@ -143,7 +145,7 @@ def test_finished_runs_are_compared_without_training(folder, capsys):
   assert runs(folder) == ['ours/actor5/seed_0']
   assert '| ours' in printed
   assert '| ours, plain' not in printed
-  assert 'runs/ours/actor5/seed_1: not finished' in printed
+  assert f'{folder}/runs/ours/actor5/seed_1: not finished' in printed
   assert rows(*finished_only, '--config.epochs=3') == 1
   assert 'epochs: 2 there, 3 now' in capsys.readouterr().err
 
