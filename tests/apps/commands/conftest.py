@@ -4,6 +4,8 @@ import jax
 import numpy as np
 import pytest
 
+from avemotion.training import logs
+
 _CACHE = (
   'jax_compilation_cache_dir',
   'jax_persistent_cache_min_compile_time_secs',
@@ -11,12 +13,14 @@ _CACHE = (
 
 
 @pytest.fixture(autouse=True)
-def _restore_cache():
-  """Commands turn JAX's cache of programs on; other tests do without."""
+def _restore_process():
+  """Takes back what commands set up: the cache of programs, and the log."""
   before = {name: jax.config.values[name] for name in _CACHE}
+  handlers, propagates = list(logs.log.handlers), logs.log.propagate
   yield
   for name, value in before.items():
     jax.config.update(name, value)
+  logs.log.handlers[:], logs.log.propagate = handlers, propagates
 
 
 @pytest.fixture(scope='session')

@@ -112,7 +112,7 @@ def test_annotated_on_demand(folder, capsys):
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
-    (['good.mp4', '--enrol=good.mp4'], 'was trained for '),
+    (['good.mp4', '--enrol=good.mp4'], 'without enrolled speakers'),
     (['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'], 'good'),
   ],
 )

@@ -19,17 +19,15 @@ def test_draws_a_clip(capsys):
   corpus.make_clip('clip.mp4', 'happy', actor=1, seconds=1.0)
   assert show.main(['clip.mp4', '--output=clip.png']) == 0
   assert capsys.readouterr().out == 'clip.png\n'
-  # Faces above coefficients above loudness.
-  image = matplotlib.image.imread('clip.png')
-  assert image.shape[0] == pytest.approx(120 * 6.8, abs=2)
+  with_faces = matplotlib.image.imread('clip.png')
   # Sound alone has no faces.
   corpus.make_clip('sound.wav', 'happy', actor=1, seconds=1.0)
   assert show.main(['sound.wav', '--output=sound.png']) == 0
   printed = capsys.readouterr()
   assert printed.out == 'sound.png\n'
   assert 'sound.wav: no picture in the clip' in printed.err
-  image = matplotlib.image.imread('sound.png')
-  assert image.shape[0] == pytest.approx(120 * 5.6, abs=2)
+  without = matplotlib.image.imread('sound.png')
+  assert len(without) < len(with_faces) - 100
 
 
 def test_draws_a_dataset_of_any_labels():
