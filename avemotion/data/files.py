@@ -68,15 +68,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
   Raises:
     OSError: it cannot be written, as on a full disk.
   """
-  path = as_path(path)
-  unfinished = path.with_name(f'.{path.name}.part')
+  whole = as_path(path)
+  unfinished = whole.with_name(f'.{whole.name}.part')
   try:
     yield unfinished
-    unfinished.replace(path)
+    unfinished.replace(whole)
   except OSError as error:
     if error.filename:
       raise
-    raise OSError(f'{path}: cannot be written ({error})') from error
+    raise OSError(f'{whole}: cannot be written ({error})') from error
   finally:
     unfinished.unlink(missing_ok=True)
 
@@ -87,8 +87,7 @@ def write(path: str | os.PathLike[str], content: bytes | str) -> None:
   Raises:
     OSError: it cannot be written, as on a full disk.
   """
-  path = as_path(path)
-  make_directory(path.parent)
+  make_directory(as_path(path).parent)
   with replacing(path) as unfinished:
     unfinished.write_bytes(
       content.encode() if isinstance(content, str) else content

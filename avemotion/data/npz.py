@@ -59,10 +59,10 @@ def write(
     ValueError: the name has another ending, by which such files are known.
     OSError: it cannot be written, as on a full disk.
   """
-  path = files.as_path(path)
-  if path.suffix != '.npz':
-    raise ValueError(f'{path}: expected a name that ends in .npz')
+  target = files.as_path(path)
+  if target.suffix != '.npz':
+    raise ValueError(f'{target}: expected a name that ends in .npz')
   save = np.savez_compressed if compressed else np.savez
-  files.make_directory(path.parent)
-  with files.replacing(path) as unfinished, unfinished.open('wb') as file:
+  files.make_directory(target.parent)
+  with files.replacing(target) as unfinished, unfinished.open('wb') as file:
     save(file, **arrays)

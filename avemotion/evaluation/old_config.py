@@ -12,7 +12,7 @@ _BRANCH_KEYS = {
   'differences': 'deltas',
   'deltas': 'deltas',
 }
-_ABSENT = {
+_ABSENT: dict[str, dict[str, Any]] = {
   'video': {'num_inputs': None, 'cmn': False, 'deltas': False},
   'audio': {'num_inputs': 13, 'cmn': False, 'deltas': False},
 }

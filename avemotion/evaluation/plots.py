@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from etils import epath
@@ -26,7 +27,7 @@ def save(drawn: figure.Figure, path: epath.PathLike) -> None:
     drawn.savefig(file, dpi=120)
 
 
-def bare(ax: axes.Axes, grid: str = '') -> None:
+def bare(ax: axes.Axes, grid: Literal['', 'x', 'y'] = '') -> None:
   """Leaves out the upper and right frame; adds a grid along 'x' or 'y'."""
   ax.spines[['top', 'right']].set_visible(False)
   if grid:
@@ -118,7 +119,12 @@ def save_coverage(
   if reached is not None:
     confidence, share = reached
     label = f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}'
-    line = {'color': _OTHER, 'lw': 1.2, 'marker': 'o', 'markevery': [1]}
+    line: dict[str, Any] = {
+      'color': _OTHER,
+      'lw': 1.2,
+      'marker': 'o',
+      'markevery': [1],
+    }
     ax.plot([0, share], [accuracy, accuracy], label=label, **line)
   ax.legend(loc='lower left', frameon=False)
   ax.set(

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,9 @@ class Extractor:
     self, path: media.Path, look: Callable[[_Frames], list[ClipTrack]]
   ) -> list[ClipFeatures]:
     """Features of those whom `look` gives a track of the picture."""
-    frames_of = media.read_frames if self._looks else contextlib.nullcontext
+    frames_of: Any = (
+      media.read_frames if self._looks else contextlib.nullcontext
+    )
     with frames_of(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:

@@ -166,12 +166,12 @@ class _Picture:
     found = frames[:, 0] > 0
     if not self.found:
       warning = f'no face in any of {len(found)} frames'
-      arrays = {'face_found': found} if len(found) else {}
-      return ClipTrack([warning], arrays=arrays)
+      seen = {'face_found': found} if len(found) else {}
+      return ClipTrack([warning], arrays=seen)
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds = zip(*self._kept, strict=True)
-    arrays = {
+    arrays: dict[str, Any] = {
       'video': self._video(found) if self._encode else None,
       'crops': np.stack(crops),
       'crop_seconds': np.array(crop_seconds, np.float32),

@@ -116,7 +116,7 @@ class _Branch(nn.Module):
         dtype=self.dtype,
         name=f'gru_{layer}',
       )
-      states = gru(x)
+      states: Any = gru(x)
       x = drop(states)
     x = drop(Pooling(self.pooling, name='pooling')(states, lengths))
     # Batch normalisation takes a constant out again, and adds its own.

@@ -105,7 +105,7 @@ def _over_time(
   size = start.shape[-1]
   steps = block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
-  inputs = [start, *rows, *kernels]
+  inputs: list[Any] = [start, *rows, *kernels]
   outputs = [jax.ShapeDtypeStruct(start.shape, start.dtype), *found]
 
   def spec(array: Any, whole: pl.Buffered | None = None) -> pl.BlockSpec:

@@ -267,7 +267,7 @@ def load_snapshot(
 
 def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
   """Describes an array [slots, …]; of other slots, a copy on each device."""
-  sharding = leaf.sharding
+  sharding: Any = leaf.sharding
   if slots != len(leaf):
     sharding = NamedSharding(sharding.mesh, PartitionSpec())
   shape = slots, *leaf.shape[1:]

@@ -331,8 +331,9 @@ def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
   Returns:
     The changed copy.
   """
+  whole: Any = config
   return dataclasses.replace(
-    config,
+    whole,
     **{
       name: update(getattr(config, name), value)
       if isinstance(value, Mapping)

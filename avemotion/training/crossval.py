@@ -86,7 +86,8 @@ def train(
       program = FoldProgram(config, clips, protocol, plan.numbers)
       run = Run(config, program, clips.labels, root, resumes=plan.resumes)
       if options.profile:
-        program.profile(run.now.state, workdir / 'profile')
+        profile = files.as_path(workdir) / 'profile'
+        program.profile(run.now.state, profile)
       metrics = _open_metrics(plan, workdir, run.now.epoch, options)
       run.train(stop, metrics, options.checkpoint_every)
       _write(config, clips, program, run, plan, workdir)

@@ -83,7 +83,8 @@ class Run:
     if resumes:
       with processes.as_one():
         saved = checkpoints.load_snapshot(root, self.now)
-      self.now = saved.replace(
+      self.now = dataclasses.replace(
+        saved,
         state=program.restack(saved.state),
         best_variables=program.restack(saved.best_variables),
       )
@@ -171,8 +172,8 @@ class Run:
       'steps_per_second': steps / seconds,
       **devices.peak_memory(),
     }
-    self.now = self.now.replace(
-      epoch=epoch, state=state, seconds=time.monotonic() - self._start
+    self.now = dataclasses.replace(
+      self.now, epoch=epoch, state=state, seconds=time.monotonic() - self._start
     )
     return [
       shared
@@ -210,7 +211,8 @@ class Run:
     best, improved = self.now.best.after(
       self.now.epoch, losses, self._config.patience
     )
-    self.now = self.now.replace(
+    self.now = dataclasses.replace(
+      self.now,
       best=best,
       best_variables=self._program.choose(
         improved, variables, self.now.best_variables

@@ -40,7 +40,7 @@ def score(
   confusion = metrics.confusion_matrix(
     clips.labels[fold.test], tested.argmax(-1), len(clips.label_names)
   )
-  scores = {'accuracy': None, 'uar': None}
+  scores: dict[str, float | None] = {'accuracy': None, 'uar': None}
   if confusion.any():
     scores['accuracy'] = metrics.accuracy(confusion)
     scores['uar'] = metrics.unweighted_average_recall(confusion)

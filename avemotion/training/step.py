@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -67,7 +66,7 @@ def make_classifier(
     ConfigError: `config.recurrence` is 'pallas', which the mesh cannot run.
   """
   dtype = jnp.dtype(config.dtype)
-  shared = {
+  shared: dict[str, Any] = {
     'pooling': config.pooling,
     'dense_features': config.dense_features,
     'batch_norm': config.batch_norm,
@@ -76,7 +75,7 @@ def make_classifier(
     'dtype': dtype,
     'recurrence': kernel_check.choose(config, mesh),
   }
-  branches: dict[str, nn.Module] = {}
+  branches: dict[str, Any] = {}
   for name, make in (('video', VideoBranch), ('audio', AudioBranch)):
     if name in config.modalities:
       own = dataclasses.asdict(getattr(config, name))
