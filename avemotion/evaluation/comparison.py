@@ -68,63 +68,47 @@ def write(
       cell.label_names,
       f'{row}, {protocol}: UAR {cell.uar:.1%}',
     )
-  save_table(directory / 'comparison.png', table)
+  protocols = dict.fromkeys(protocol for _, protocol in seeds)
+  points = {
+    f'{protocol}, 95 % interval': {
+      row: (cell.uar, *cell.intervals.uar)
+      for row, cells in table.items()
+      if (cell := cells.get(protocol))
+    }
+    for protocol in protocols
+  }
+  plots.save_points(directory / 'comparison.png', points, 'UAR on test clips')
   text = to_markdown(table)
   files.write(directory / 'comparison.md', text)
   return text
 
 
 def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
-  """Scores the runs of one recipe that differ in their seeds.
+  """Scores runs of one recipe and protocol that differ in their seeds.
 
-  Args:
-    runs: of one protocol.
-
-  Returns:
-    The means, and intervals for which each actor is drawn with the predictions
-    of all seeds.
+  For the intervals each actor is drawn with the predictions of all seeds.
   """
   first = runs[0]
-  confusions = np.array(
-    [[fold.confusion for fold in run.folds] for run in runs]
-  )
-  uars = np.array(
-    [[metrics.unweighted_average_recall(c) for c in of] for of in confusions]
-  )
-  accuracies = np.array(
-    [[metrics.accuracy(c) for c in of] for of in confusions]
-  )
-  intervals = metrics.bootstrap_over_actors(
-    np.concatenate([run.labels for run in runs]),
-    np.concatenate([run.predictions for run in runs]),
-    np.concatenate([run.actors for run in runs]),
-    np.concatenate(
-      [
-        seed * len(first.folds) + run.fold_numbers
-        for seed, run in enumerate(runs)
-      ]
-    ),
-    len(first.label_names),
-  )
+  confusions = np.array([fold.confusion for run in runs for fold in run.folds])
+  uars = [metrics.unweighted_average_recall(each) for each in confusions]
+  columns = ('labels', 'predictions', 'actors', 'fold_numbers')
+  parts = [[getattr(run, name) for run in runs] for name in columns]
+  for seed, numbers in enumerate(parts[-1]):
+    parts[-1][seed] = numbers + seed * len(first.folds)
   return Cell(
-    accuracy=float(accuracies.mean()),
-    uar=float(uars.mean()),
-    intervals=intervals,
-    uar_of_seeds=uars.mean(axis=1),
-    confusion=confusions.sum(axis=(0, 1)),
+    accuracy=float(np.mean([metrics.accuracy(each) for each in confusions])),
+    uar=float(np.mean(uars)),
+    intervals=metrics.bootstrap_over_actors(
+      *map(np.concatenate, parts), len(first.label_names)
+    ),
+    uar_of_seeds=np.reshape(uars, (len(runs), -1)).mean(axis=1),
+    confusion=confusions.sum(axis=0),
     label_names=first.label_names,
   )
 
 
 def to_markdown(table: Table) -> str:
-  """A table of rows × protocols: accuracy, its interval, UAR, each seed's.
-
-  Args:
-    table: by row and protocol; a row may lack a protocol.
-
-  Returns:
-    Markdown, with what the protocols mean below.
-  """
+  """Writes rows × protocols, which a row may lack, and what protocols mean."""
   protocols = list(dict.fromkeys(p for cells in table.values() for p in cells))
   header = ['row']
   for protocol in protocols:
@@ -143,39 +127,6 @@ def _texts(cell: Cell | None) -> tuple[str, str, str]:
   seeds = ', '.join(f'{uar:.1%}' for uar in cell.uar_of_seeds)
   return (
     f'{cell.accuracy:.1%}',
-    _range(cell.intervals.accuracy),
-    f'{cell.uar:.1%} ({_range(cell.intervals.uar)}; {seeds})',
+    markdown.interval(cell.intervals.accuracy),
+    f'{cell.uar:.1%} ({markdown.interval(cell.intervals.uar)}; {seeds})',
   )
-
-
-def _range(interval: tuple[float, float]) -> str:
-  return f'{interval[0]:.1%}–{interval[1]:.1%}'
-
-
-def save_table(path: epath.PathLike, table: Table) -> None:
-  """Draws each row's UAR with its interval, a colour for each protocol.
-
-  Args:
-    path: the PNG.
-    table: by row and protocol, from top to bottom.
-  """
-  drawn = plots.new_figure(9, 1.8 + 0.5 * len(table))
-  ax = drawn.subplots()
-  protocols = list(dict.fromkeys(p for cells in table.values() for p in cells))
-  for number, protocol in enumerate(protocols):
-    # Beside each other, so that intervals are told apart.
-    shift = 0.16 * (number - (len(protocols) - 1) / 2)
-    for row, cells in enumerate(table.values()):
-      place = row + shift
-      if protocol in cells:
-        uar, (low, high) = cells[protocol].uar, cells[protocol].intervals.uar
-        ax.plot([low, high], [place, place], f'C{number}|-')
-        ax.plot(uar, place, f'C{number}o')
-        ax.text(uar, place - 0.1, f'{uar:.1%}', ha='center', fontsize=9)
-    ax.plot([], [], f'C{number}|-', label=f'{protocol}, 95 % interval')
-  ax.set_yticks(range(len(table)), list(table))
-  ax.invert_yaxis()
-  ax.set(xlabel='UAR', xlim=(None, 0.995), title='UAR on test clips')
-  plots.bare(ax, 'x')
-  drawn.legend(loc='outside lower center', ncols=3, frameon=False)
-  plots.save(drawn, path)

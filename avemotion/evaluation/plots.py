@@ -1,6 +1,5 @@
 """Pictures of scores and of training. Arrays in, PNG out."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -160,65 +159,41 @@ def save_learning_curves(
   save(drawn, path)
 
 
-@dataclasses.dataclass(frozen=True)
-class Bar:
-  """An accuracy beside the paper's.
-
-  Attributes:
-    name: in front of it.
-    accuracy: ours, a fraction; a mean over folds.
-    interval: 95 % of that mean; nan: none is drawn.
-    paper: the paper's, a fraction; None: it has none.
-    note: how the paper's differs.
-  """
-
-  name: str
-  accuracy: float
-  interval: tuple[float, float]
-  paper: float | None
-  note: str
-
-
-def save_comparison(
-  path: epath.PathLike, bars: Sequence[Bar], title: str
+def save_points(
+  path: epath.PathLike,
+  scores: Mapping[str, Mapping[str, tuple[float, float, float]]],
+  xlabel: str,
+  lines: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
-  """Draws accuracies with their intervals, beside the paper's."""
-  drawn = new_figure(9, 1.6 + 0.5 * len(bars))
+  """Draws scores as points, each with a range, a colour for each series.
+
+  Args:
+    path: the PNG.
+    scores: by series and row, from top to bottom, a score and the two ends of
+      its range, fractions; nan: no range. A series may lack rows.
+    xlabel: name of the scores.
+    lines: by series the name and place of a line across all rows.
+  """
+  rows = list(dict.fromkeys(row for each in scores.values() for row in each))
+  drawn = new_figure(9, 1.8 + 0.36 * len(rows))
   ax = drawn.subplots()
-  rows = np.arange(len(bars))
-  accuracies = [bar.accuracy for bar in bars]
-  ax.barh(rows, accuracies, 0.62, color=_OURS, label='ours, mean over folds')
-  # From end to end of the interval, wherever the bar itself ends.
-  low, high = np.array([bar.interval for bar in bars]).T
-  ax.errorbar(
-    (low + high) / 2,
-    rows,
-    xerr=(high - low) / 2,
-    fmt='none',
-    ecolor='#1b2a36',
-    elinewidth=1.4,
-    capsize=4,
-    label='95 % interval of that mean',
-  )
-  for row, bar in enumerate(bars):
-    ax.text(0.01, row, f'{bar.accuracy:.1%}', va='center', color='white')
-    ax.text(1.01, row, bar.note, va='center', color=_OTHER, fontsize=9)
-  ax.scatter(
-    [np.nan if bar.paper is None else bar.paper for bar in bars],
-    rows,
-    60,
-    marker='D',
-    color=['white' if bar.note else _OTHER for bar in bars],
-    edgecolors=_OTHER,
-    linewidths=2,
-    zorder=3,
-    label='the paper; hollow: not like for like',
-  )
-  drawn.legend(loc='outside lower center', ncols=3, frameon=False)
-  ax.set_yticks(rows, [bar.name for bar in bars])
-  ax.invert_yaxis()
-  ax.set(xlabel='accuracy', xlim=(0, 1), title=title)
+  for number, (name, found) in enumerate(scores.items()):
+    colour = (_OURS, _OTHER, '#4b7f52', '#8a5aa8')[number % 4]
+    # Beside each other, so that equal scores are both seen.
+    shift = 0.2 * (number - (len(scores) - 1) / 2)
+    places = [rows.index(row) + shift for row in found]
+    values, low, high = np.reshape([*found.values()], (-1, 3)).T
+    ax.hlines(places, low, high, colour, alpha=0.35, linewidth=3)
+    ax.plot(values, places, 'o', color=colour, label=name)
+    if lines and name in lines:
+      words, place = lines[name]
+      ax.axvline(place, color=colour, ls='--', lw=1, label=words)
+  ax.set_yticks(range(len(rows)), rows)
+  ax.set_ylim(len(rows) - 0.5, -0.5)
+  ax.xaxis.set_major_formatter(lambda value, _: f'{value:.0%}')
+  ax.set_xlabel(xlabel)
   bare(ax, 'x')
+  drawn.legend(loc='outside lower center', ncols=2, frameon=False)
   save(drawn, path)
 
 
@@ -229,11 +204,7 @@ def _draw_curves(
   name: str,
   colour: str,
 ) -> None:
-  """Draws each fold that was measured as a thin line, and their mean.
-
-  A line goes through the epochs that were measured; the mean, through those of
-  all of these folds.
-  """
+  """Draws a thin line of each fold, and their mean where all are measured."""
   known = []
   for fold in curves:
     pairs = zip(fold['epoch'], fold.get(metric, ()), strict=False)

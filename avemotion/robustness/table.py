@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from etils import epath
 
 from avemotion.data import files
-from avemotion.evaluation import markdown
-from avemotion.robustness import plot
+from avemotion.evaluation import markdown, plots
 from avemotion.robustness.conditions import CLEAN
 
 
@@ -39,51 +38,45 @@ class Robustness:
 
 
 def write(result: Robustness, output: epath.PathLike, command: str) -> str:
-  """Writes OUTPUT.md and OUTPUT.png.
+  """Writes OUTPUT.md, whose text it returns, and OUTPUT.png.
 
   Args:
     result: from `measure`.
     output: path of both files, less .md and .png.
     command: that made it.
 
-  Returns:
-    The Markdown.
-
   Raises:
     OSError: a file cannot be written.
   """
   text = to_markdown(result, command)
   files.write(f'{output}.md', text)
-  plot.save_robustness(
-    f'{output}.png',
-    {
-      name: {condition: each.accuracy for condition, each in scores.items()}
-      for name, scores in result.scores.items()
-    },
-  )
+  clean = {name: each[CLEAN].accuracy for name, each in result.scores.items()}
+  points = {
+    name: {
+      condition: (each.accuracy, each.accuracy, clean[name])
+      for condition, each in scores.items()
+      if condition != CLEAN
+    }
+    for name, scores in result.scores.items()
+  }
+  lines = {name: (f'{name}, {CLEAN}: {x:.1%}', x) for name, x in clean.items()}
+  plots.save_points(f'{output}.png', points, 'accuracy on test clips', lines)
   return text
 
 
 def to_markdown(result: Robustness, command: str) -> str:
-  """Writes a table of conditions × runs, with notes on how to read it.
-
-  Args:
-    result: from `measure`.
-    command: that made it.
-
-  Returns:
-    Markdown.
-  """
+  """Writes conditions × runs, with notes and the command that made it."""
   header = ['condition']
   for name in result.scores:
     header += [f'{name}: accuracy', 'change', 'UAR']
   conditions = dict.fromkeys(
     condition for scores in result.scores.values() for condition in scores
   )
-  rows = []
-  for condition in conditions:
-    cells = [_cells(scores, condition) for scores in result.scores.values()]
-    rows.append([condition, *(text for three in cells for text in three)])
+  runs = result.scores.values()
+  rows = [
+    [condition, *(text for run in runs for text in _cells(run, condition))]
+    for condition in conditions
+  ]
   notes = [
     f'`{name}`: {result.descriptions[name]}; clean clips'
     f' {scores[CLEAN].accuracy:.1%}, when it was trained'
@@ -96,16 +89,9 @@ def to_markdown(result: Robustness, command: str) -> str:
   )
   if result.left_out:
     notes.append(f'Left out: {"; ".join(result.left_out.values())}.')
-  return (
-    '\n\n'.join(
-      [
-        f'```sh\n{command}\n```',
-        markdown.table(header, rows),
-        *(markdown.wrap(note) for note in notes),
-      ]
-    )
-    + '\n'
-  )
+  table = markdown.table(header, rows)
+  parts = [f'```sh\n{command}\n```', table, *map(markdown.wrap, notes)]
+  return '\n\n'.join(parts) + '\n'
 
 
 def _cells(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from etils import epath
 
 from avemotion.evaluation import comparison, metrics, runs
 
@@ -54,13 +55,13 @@ def test_the_table_has_a_row_each_and_says_what_protocols_mean(seeds):
   assert 'no test speaker was ever heard' in text
 
 
-def test_the_picture_is_a_png(seeds, tmp_path):
-  cell = comparison.pool_seeds(seeds)
-  path = tmp_path / 'comparison.png'
-  comparison.save_table(
-    path, {'paper': {'actor5': cell}, 'ours': {'random10': cell}}
-  )
-  assert path.read_bytes().startswith(b'\x89PNG')
+def test_runs_are_compared_in_words_and_pictures(tmp_path, write_run):
+  write_run(tmp_path / 'run', protocol='actor5')
+  workdirs = [('ours', 'actor5', tmp_path / 'run')]
+  text = comparison.write(epath.Path(tmp_path), workdirs)
+  assert (tmp_path / 'comparison.md').read_text() == text
+  for name in ('comparison.png', 'confusion_ours_actor5.png'):
+    assert (tmp_path / name).read_bytes().startswith(b'\x89PNG')
 
 
 def test_a_run_scored_on_validation_clips_is_refused(tmp_path, write_run):

