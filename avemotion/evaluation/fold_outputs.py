@@ -12,31 +12,19 @@ from etils import epath
 
 from avemotion.evaluation import metrics, old_config, paper
 
-# Keys of result.json, and the type of each.
-_KEYS: dict[str, type | tuple[type, ...]] = {
-  'protocol': str,
-  'fold': int,
-  'modalities': list,
-  'accuracy': float,
-  'uar': float,
-  'confusion': list,
-  'label_names': list,
-  'epochs': int,
-  'seconds': (int, float),
-  'temperature': (int, float),
-  'trained_together': list,
-  'data_digest': str,
-  'sources': dict,
-  'config': dict,
+# Keys of result.json, by the type of their values.
+_KEYS: dict[type | tuple[type, ...], str] = {
+  str: 'protocol data_digest',
+  (int, float): 'fold accuracy uar epochs seconds temperature',
+  list: 'modalities confusion label_names trained_together',
+  dict: 'sources config',
 }
-# Keys that change no number: how long it took, where the data lay.
-_CIRCUMSTANCES = {'seconds', 'trained_together'}
-_PLACES = {'dataset', 'data_dir'}
 _NOT_WANTED = {
   'test': 'scores validation clips, to choose a recipe by: not a result',
   'validation': 'scores test clips, which nothing may be chosen or fitted by;'
   ' name a candidate of avemotion sweep',
 }
+_PLACES = ('dataset', 'data_dir')  # Where the data lay changes no number.
 
 
 class ReportError(ValueError):
@@ -89,7 +77,8 @@ class FoldOutputs:
   def settings(self) -> dict[str, Any]:
     """Its configuration, less where the data lay."""
     config = self.summary['config']
-    return config | {'data': _without(_PLACES, config['data'])}
+    data = {k: v for k, v in config['data'].items() if k not in _PLACES}
+    return config | {'data': data}
 
   @property
   def label_names(self) -> tuple[str, ...]:
@@ -103,27 +92,14 @@ class FoldOutputs:
       self.labels, self.predictions, len(self.label_names)
     )
 
-  def same_content(self, other: 'FoldOutputs') -> bool:
-    """Compares results, wherever they lie and however long they took."""
-    mine, others = (
-      _without(_CIRCUMSTANCES, one.summary) | {'config': one.settings}
-      for one in (self, other)
-    )
-    return mine == others and np.array_equal(
-      self.probabilities, other.probabilities
-    )
-
 
 def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   """Reads a finished fold.
 
   Args:
     directory: `fold_K`, which holds `result.json`; local, or as gs://….
-    scored: 'test', or 'validation' of a candidate of a sweep: the
-      clips that it must have been scored on.
-
-  Returns:
-    Its outputs.
+    scored: the clips that it must have been scored on, 'test', or 'validation'
+      of a candidate of a sweep.
 
   Raises:
     ReportError: a file is damaged or lacks a key, the directory is another
@@ -154,21 +130,12 @@ def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   return fold
 
 
-def _without(keys: set[str], values: dict[str, Any]) -> dict[str, Any]:
-  return {key: value for key, value in values.items() if key not in keys}
-
-
 def _read(path: epath.Path, parse: Callable[[str], Any]) -> Any:
   """Parses a file; the error of one that cannot be parsed names it."""
   try:
     return parse(path.read_text(encoding='utf-8'))
   except (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
     csv.Error,
   ) as error:
     raise ReportError(
@@ -183,12 +150,13 @@ def _check_summary(path: epath.Path, summary: Any, scored: str) -> None:
     raise ReportError(f'{path}: {_NOT_WANTED[scored]}')
   if summary.get('num_test') == 0:
     raise ReportError(f'{path}: nobody was left to test; there is no score')
-  for key, kind in _KEYS.items():
-    if not isinstance(summary.get(key), kind):
-      raise ReportError(
-        f'{path}: {key!r} cannot be {summary.get(key)!r:.40}; train the fold'
-        ' again'
-      )
+  for kind, keys in _KEYS.items():
+    for key in keys.split():
+      if not isinstance(summary.get(key), kind):
+        raise ReportError(
+          f'{path}: {key!r} cannot be {summary.get(key)!r:.40}; train the fold'
+          ' again'
+        )
   if path.parent.name != f'fold_{summary["fold"]}':
     raise ReportError(
       f'{path}: is of fold {summary["fold"]}, but lies in {path.parent.name}'

@@ -93,11 +93,9 @@ def reliability(
 class Coverage:
   """Accuracy of the most confident clips, by how many of them are answered.
 
-  One point for each confidence that occurs, from the highest down: clips of
-  like confidence are answered together or not at all.
-
   Attributes:
-    confidence: float64[points], of the least confident clip that is answered.
+    confidence: float64[points], each that occurs, from the highest down, of the
+      least confident clip that is answered.
     share: float64[points], of clips that are answered, up to 1.
     accuracy: float64[points], share of those that are recognised.
   """
@@ -109,9 +107,8 @@ class Coverage:
   def reaching(self, accuracy: float) -> tuple[float, float] | None:
     """Finds where the most clips are answered at an accuracy or a higher one.
 
-    Returns:
-      The least confidence to answer from, and the share of clips that are
-      answered; None: at no confidence is the accuracy reached.
+    Returns the least confidence to answer from and the share of clips that are
+    answered; None: at no confidence is the accuracy reached.
     """
     reached = np.flatnonzero(self.accuracy >= accuracy)
     if not reached.size:
@@ -169,10 +166,6 @@ def bootstrap_over_actors(
     folds: int[clips], which fold tests the clip.
     num_classes: of the labels.
     resamples: how often actors are drawn.
-
-  Returns:
-    Intervals of the means over folds of accuracy and UAR; nan where there is
-    but one actor.
   """
   names, actor = np.unique(actors, return_inverse=True)
   if names.size < 2:

@@ -122,20 +122,6 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
   `model` is a configuration as `Row.model` and more; JSON's lists will do. None
   where the paper has none of this model.
   """
-  rows = (row for table in TABLES.values() for row in table)
-  return next((row for row in rows if is_row(model, row)), None)
-
-
-def table_of(models: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
-  """Returns the first table that has all of these models; none: no rows."""
-  for rows in TABLES.values():
-    if all(any(is_row(model, row) for row in rows) for model in models):
-      return rows
-  return ()
-
-
-def is_row(model: Mapping[str, Any], row: Row) -> bool:
-  """True if a model's configuration is that of a row."""
 
   def holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(
@@ -146,7 +132,8 @@ def is_row(model: Mapping[str, Any], row: Row) -> bool:
     )
 
   given = {**model, 'modalities': tuple(model['modalities'])}
-  return holds(given, row.model)
+  rows = (row for table in TABLES.values() for row in table)
+  return next((row for row in rows if holds(given, row.model)), None)
 
 
 def differences(
@@ -156,17 +143,11 @@ def differences(
   protocol: str,
   label_names: Sequence[str],
 ) -> tuple[str, ...]:
-  """Lists caveats to state where a number stands beside the paper's.
+  """Lists what keeps our number from comparing with the paper's row.
 
-  Args:
-    row: the paper's.
-    model: configuration of ours.
-    sources: names of our features, by modality.
-    protocol: ours.
-    label_names: ours.
-
-  Returns:
-    Of 'other features', 'other protocol' and 'other classes' those that hold.
+  Of 'other features', 'other protocol' and 'other classes' those that hold, for
+  a model's configuration, its features' names by modality, its protocol and
+  labels.
   """
   features = all(
     sources[name].startswith(_SOURCES[name]) for name in row.modalities

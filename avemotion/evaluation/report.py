@@ -44,9 +44,8 @@ def write_report(
       ours[name] = (one.accuracy.mean, *one.accuracy.interval)
       if one.papers_row:
         papers[name] = (one.papers_row.accuracy, np.nan, np.nan)
-    series = {'ours, 95 % interval': ours} | (
-      {'the paper': papers} if papers else {}
-    )
+    series = {'ours, 95 % interval': ours, 'the paper': papers}
+    series = {name: points for name, points in series.items() if points}
     plots.save_points(comparison, series, 'accuracy on test clips')
     sections.append(_overview(scores, comparison))
     pictures.append(comparison)

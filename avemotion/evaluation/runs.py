@@ -1,12 +1,9 @@
-"""Finds the folds of runs, wherever they were trained, and puts them together.
-
-A run is one configuration under one protocol. Its folds may have been trained
-together or apart, in one work directory or in several.
-"""
+"""Finds the folds of runs, trained together or apart, and joins them."""
 
 import collections
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import re
@@ -106,8 +103,7 @@ def read_runs(
     scored: as for `fold_outputs.read_fold`.
 
   Returns:
-    Whole runs: in the order of the paper's table if it has all of their
-    models, else by name.
+    Whole runs: in the order of the paper's tables, and what these lack by name.
 
   Raises:
     ReportError: a directory holds no finished fold, files are damaged, or a
@@ -124,12 +120,11 @@ def read_runs(
       data = fold.summary['data_digest']
       by_config[json.dumps([fold.settings, data], sort_keys=True)].append(fold)
   runs = [_merge(parts) for parts in by_config.values()]
-  rows = paper.table_of([run.config['model'] for run in runs])
+  rows = [None, *itertools.chain(*paper.TABLES.values())]
 
-  def place(run: CrossValidation) -> tuple[int, str, str]:
-    model = run.config['model']
-    matches = (i for i, row in enumerate(rows) if paper.is_row(model, row))
-    return next(matches, 0), run.name, run.protocol
+  def place(run: CrossValidation) -> tuple[bool, int, str, str]:
+    row = paper.find_row(run.config['model'])
+    return row is None, rows.index(row), run.name, run.protocol
 
   return sorted(runs, key=place)
 
@@ -137,17 +132,14 @@ def read_runs(
 def candidate_of(
   search: epath.PathLike, run: CrossValidation
 ) -> CrossValidation:
-  """Reads the search's run of a recipe, which scored its validation clips.
+  """Reads the candidate of a sweep of a run's recipe and data.
 
   A recipe that trains on validation clips has none left to fit a temperature
-  on; the same recipe, as a candidate of the search that chose it, has.
+  on; as a candidate of the search that chose it, it was scored on them.
 
   Args:
-    search: work directory of a candidate of a sweep.
+    search: work directory of the candidate.
     run: of the same recipe and data, as it was trained for good.
-
-  Returns:
-    The candidate.
 
   Raises:
     ReportError: it holds no candidate, an unfinished or damaged one, several,
@@ -192,10 +184,7 @@ def _absolute(path: epath.Path) -> epath.Path:
 
 
 def _find(workdir: epath.Path) -> list[epath.Path]:
-  """Returns the directory if it holds folds, or those below it that do.
-
-  A sweep's are in ROW/PROTOCOL/seed_S.
-  """
+  """Returns the directories with folds, a sweep's in ROW/PROTOCOL/seed_S."""
   if not workdir.is_dir():
     raise ReportError(f'{workdir}: no such directory')
   for below in ('', '*/', '*/*/', '*/*/*/'):
@@ -228,7 +217,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
   by_number: dict[int, FoldOutputs] = {}
   for fold in parts:
     other = by_number.setdefault(fold.number, fold)
-    if not fold.same_content(other):
+    if not np.array_equal(fold.probabilities, other.probabilities):
       raise ReportError(
         f'{other.directory} and {fold.directory} are the same fold of one'
         ' configuration, with different results; name one of them'
@@ -238,15 +227,11 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
   missing = sorted(set(range(num_folds)) - set(by_number))
   if missing:
     workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
-    commands = (
-      f'avemotion train --fold={number} --workdir={workdirs[0]} …'
-      for number in missing
-    )
     raise ReportError(
       f'{", ".join(workdirs)}: of the {num_folds} folds of'
       f' {ordered[0].protocol}, {", ".join(map(str, missing))} missing or not'
       ' finished. Train what is missing with the same configuration:'
-      f' {"; ".join(commands)}'
+      f' avemotion train --fold={missing[0]} --workdir={workdirs[0]} …'
     )
   names = sorted({_name(fold) for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''

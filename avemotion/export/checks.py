@@ -29,26 +29,19 @@ class ExportError(ValueError):
 
 
 def classifier(path: pathlib.Path, model: TrainedModel) -> float:
-  """Compares probabilities, for several sizes and missing modalities.
+  """Returns the largest difference to a model's probabilities.
 
   Args:
-    path: `….stablehlo` or `….onnx`.
+    path: the program, `….stablehlo` or `….onnx`.
     model: the one that was exported.
-
-  Returns:
-    The largest difference.
 
   Raises:
     ExportError: it is larger than `TOLERANCES`.
   """
   expected = functools.partial(programs.answer, programs.in_float32(model))
   return max(
-    _difference(
-      path,
-      _run(path, features, lengths),
-      np.asarray(expected(features, lengths)),
-    )
-    for features, lengths in _samples(model)
+    _difference(path, _run(path, *each), np.asarray(expected(*each)))
+    for each in _samples(model)
   )
 
 
@@ -56,13 +49,11 @@ def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
   """Compares features of pictures of noise; otherwise as `classifier`."""
   encode = visual.VisualEncoder(weights)
   rng = np.random.default_rng(_SEED)
-  return max(
-    _difference(path, _run(path, crops), encode(crops))
-    for crops in (
-      rng.integers(0, 256, (frames, *visual.CROP_SHAPE), np.uint8)
-      for frames in _FRAMES
-    )
-  )
+  differences = []
+  for frames in _FRAMES:
+    crops = rng.integers(0, 256, (frames, *visual.CROP_SHAPE), np.uint8)
+    differences.append(_difference(path, _run(path, crops), encode(crops)))
+  return max(differences)
 
 
 def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:

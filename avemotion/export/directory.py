@@ -1,16 +1,11 @@
 """Writes a directory that takes a model elsewhere, whole or not at all."""
 
 import contextlib
-import dataclasses
-import functools
 import importlib.util
 import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from jax import export
 
 from avemotion.export import checks, model_card, programs
 from avemotion.export.origin import Origin
@@ -33,27 +28,6 @@ _OURS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
-  """A program that was written, and checked.
-
-  Attributes:
-    path: where it lies.
-    size: in bytes.
-    difference: the largest from the model's own numbers.
-  """
-
-  path: pathlib.Path
-  size: int
-  difference: float
-
-  def __str__(self) -> str:
-    return (
-      f'{self.path}: {self.size / 1e6:.1f} MB, within {self.difference:.0e} of'
-      ' the model'
-    )
-
-
 def write(
   output: str | os.PathLike[str],
   origin: Origin,
@@ -61,7 +35,7 @@ def write(
   *,
   onnx: bool = False,
   overwrite: bool = False,
-) -> list[Written]:
+) -> dict[pathlib.Path, float]:
   """Writes programs and a model card.
 
   `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
@@ -77,7 +51,7 @@ def write(
     overwrite: replaces an export that is there.
 
   Returns:
-    The programs.
+    The programs' files, and how far each is from the model's own numbers.
 
   Raises:
     ExportError: a program does not give the model's numbers.
@@ -99,49 +73,46 @@ def write(
   weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   with _whole(output) as unfinished:
     differences = {}
-    for name, write_to, difference_of in _programs(model, weights, onnx):
-      write_to(unfinished / name)
-      differences[name] = difference_of(unfinished / name)
+    for name, write_to in _programs(model, weights, onnx).items():
+      path = unfinished / name
+      write_to(path)
+      differences[name] = (
+        checks.vgg16(path, weights)
+        if weights and path.stem == VGG16
+        else checks.classifier(path, model)
+      )
     card = model_card.text(origin, weights, tuple(differences))
     (unfinished / CARD).write_text(card, encoding='utf-8')
-  return [
-    Written(output / name, (output / name).stat().st_size, difference)
-    for name, difference in differences.items()
-  ]
+  return {output / name: each for name, each in differences.items()}
 
 
 def _programs(
   model: TrainedModel, weights: Vgg16Weights | None, onnx: bool
-) -> Iterator[tuple[str, Callable[..., Any], Callable[[pathlib.Path], float]]]:
-  """Yields a file's name, what writes it, and what compares its numbers."""
-  classifier = functools.partial(checks.classifier, model=model)
-  name = f'{CLASSIFIER}.stablehlo'
-  yield name, lambda path: _save(path, programs.classifier(model)), classifier
+) -> dict[str, Callable[[pathlib.Path], object]]:
+  """Returns what writes each file, by its name."""
+  writers: dict[str, Callable[[pathlib.Path], object]] = {
+    f'{CLASSIFIER}.stablehlo': lambda path: path.write_bytes(
+      programs.classifier(model).serialize()
+    )
+  }
   if weights:
-    vgg16 = functools.partial(checks.vgg16, weights=weights)
-    name = f'{VGG16}.stablehlo'
-    yield name, lambda path: _save(path, programs.vgg16(weights)), vgg16
-  if not onnx:
-    return
-  from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
+    writers[f'{VGG16}.stablehlo'] = lambda path: path.write_bytes(
+      programs.vgg16(weights).serialize()
+    )
+  if onnx:
+    from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
 
-  name = f'{CLASSIFIER}.onnx'
-  yield name, lambda path: onnx_classifier.write(path, model), classifier
-  if weights:
-    yield f'{VGG16}.onnx', lambda path: onnx_vgg16.write(path, weights), vgg16
-
-
-def _save(path: pathlib.Path, program: export.Exported) -> None:
-  path.write_bytes(program.serialize())
+    writers[f'{CLASSIFIER}.onnx'] = lambda p: onnx_classifier.write(p, model)
+    if weights:
+      writers[f'{VGG16}.onnx'] = lambda p: onnx_vgg16.write(p, weights)
+  return writers
 
 
 def _check_free(output: pathlib.Path, overwrite: bool) -> None:
   """Refuses a directory that holds anything but an export."""
-  if not output.exists():
-    return
-  if not output.is_dir():
+  if output.is_file():
     raise ValueError(f'{output}: expected a directory, it is a file')
-  there = {path.name for path in output.iterdir()}
+  there = {path.name for path in output.glob('*')}
   others = sorted(there - _OURS)
   if others:
     raise ValueError(

@@ -38,13 +38,7 @@ class Origin:
 
 
 def read(path: str | os.PathLike[str] | None = None) -> Origin:
-  """Reads a checkpoint, and the results beside it.
-
-  Args:
-    path: as for `weights.load_any`.
-
-  Returns:
-    The model with its name and scores.
+  """Reads a checkpoint, as `weights.load_any`, and the results beside it.
 
   Raises:
     CheckpointError: there is none, or it is damaged.
@@ -59,14 +53,12 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
   if path is None or epath.Path(path).resolve() == weights.BUNDLED.resolve():
     name = 'the model that ships with avemotion'
     return Origin(model, name, _figures_of_bundled(), sources)
+  figures = _unknown('there are no results beside it')
   try:
-    fold = _fold(epath.Path(path), model)
+    if fold := _fold(epath.Path(path), model):
+      figures, sources = _figures(fold), fold.summary['sources']
   except (config_lib.ConfigError, fold_outputs.ReportError) as error:
-    fold, figures = None, _unknown(str(error))
-  else:
-    figures = _unknown('there are no results beside it')
-  if fold is not None:
-    figures, sources = _figures(fold), fold.summary['sources']
+    figures = _unknown(str(error))
   return Origin(model, f'`{os.fspath(path)}`', figures, sources)
 
 
@@ -99,7 +91,7 @@ def _unknown(reason: str) -> str:
 
 
 def _figures(fold: FoldOutputs) -> str:
-  """Tabulates scores on the fold's test clips, and each label's recall."""
+  """Says the scores on the fold's test clips, and tabulates recalls."""
   confusion = fold.confusion
   intervals = metrics.bootstrap_over_actors(
     fold.labels,
@@ -110,19 +102,14 @@ def _figures(fold: FoldOutputs) -> str:
   )
   accuracy = metrics.accuracy(confusion)
   uar = metrics.unweighted_average_recall(confusion)
-  scores = markdown.table(
-    ('score', 'value', '95 % interval'),
-    [
-      ('accuracy', f'{accuracy:.1%}', markdown.interval(intervals.accuracy)),
-      ('UAR', f'{uar:.1%}', markdown.interval(intervals.uar)),
-    ],
-  )
   text = markdown.wrap(
-    f'On the {fold.labels.size} clips of {np.unique(fold.actors).size} actors'
-    f' that fold {fold.number} of `{fold.protocol}` is tested on'
-    f' ({folds.named(fold.protocol).meaning}). The interval is by bootstrap'
+    f'Accuracy {accuracy:.1%} ({markdown.interval(intervals.accuracy)}), UAR'
+    f' {uar:.1%} ({markdown.interval(intervals.uar)}) on the'
+    f' {fold.labels.size} clips of {np.unique(fold.actors).size} actors that'
+    f' fold {fold.number} of `{fold.protocol}` is tested on'
+    f' ({folds.named(fold.protocol).meaning}), with 95 % intervals by bootstrap'
     ' over actors. Other folds have other figures; `avemotion report` has all'
     ' of a run.'
   )
   recalls = run_section.recall_table(confusion, fold.label_names)
-  return f'{text}\n\n{scores}\n\n{recalls}'
+  return f'{text}\n\n{recalls}'

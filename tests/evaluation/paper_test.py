@@ -70,14 +70,6 @@ def test_what_the_papers_models_have_alike_makes_a_row(change, words):
   assert paper.describe_model(model) == words
 
 
-def test_the_table_of_models_is_the_one_that_has_them_all():
-  _, second, third = paper.TABLES.values()
-  assert paper.table_of([row.model for row in reversed(second)]) == second
-  # The best of Tables I and II are in Table III too.
-  assert paper.table_of([row.model for row in third]) == third
-  assert paper.table_of([third[1].model, second[0].model]) == ()
-
-
 @pytest.mark.parametrize(
   ('source', 'coefficients', 'protocol', 'label_names', 'expected'),
   [

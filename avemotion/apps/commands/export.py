@@ -36,5 +36,7 @@ def main(arguments: list[str]) -> None:
     onnx=_ONNX.value,
     overwrite=_OVERWRITE.value,
   )
-  print(*written, sep='\n')
+  for path, difference in written.items():
+    size = path.stat().st_size / 1e6
+    print(f'{path}: {size:.1f} MB, within {difference:.0e} of the model')
   print(f'{_OUTPUT.value}/{directory.CARD}: what to feed them')
