@@ -3,10 +3,8 @@
 import collections
 import concurrent.futures
 import dataclasses
-import math
 import os
 import re
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -70,23 +68,19 @@ class Program:
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """A compiled program; bytes and FLOPs are those of one device.
+  """A compiled program; bytes are those of one device.
 
   Attributes:
     program: that was compiled.
     num_bytes: that it holds.
     donated_bytes: of its arguments, that it reuses for its results.
-    flops: of its products and convolutions.
     collectives: see `count_collectives`.
-    seconds: that the compiler took.
   """
 
   program: Program
   num_bytes: int
   donated_bytes: int
-  flops: int
   collectives: collections.Counter[tuple[str, int]]
-  seconds: float
 
 
 def describe(topology: str) -> list[Any]:
@@ -131,15 +125,13 @@ def fold_programs(
     config: of the run.
     clips: arrays of the data set, or their shapes.
     sides: clips that a fold trains on, and those that it evaluates.
-    num_classes: labels.
+    num_classes: number of labels.
     num_folds: folds that train together.
     mesh: from `make_mesh`.
   """
   train, test = sides
-  steps, test_batches = (
-    train // config.batch_size,
-    -(-test // config.batch_size),
-  )
+  steps = train // config.batch_size
+  test_batches = -(-test // config.batch_size)
   feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
   if mesh_lib.takes_kernels(mesh):
     # 'auto' runs a check, and these devices are only described.
@@ -192,10 +184,8 @@ def compile_all(programs: Iterable[Program]) -> list[Compiled]:
 
 
 def _compile(program: Program) -> Compiled:
-  traced = program.function.trace(*program.arguments)
-  start = time.monotonic()
   try:
-    compiled = traced.lower().compile()
+    compiled = program.function.lower(*program.arguments).compile()
   except jax.errors.JaxRuntimeError as error:
     reason = str(error).splitlines()[0]
     raise CompileError(f'{program.name}: {reason}') from error
@@ -207,9 +197,7 @@ def _compile(program: Program) -> Compiled:
     + memory.temp_size_in_bytes
     - memory.alias_size_in_bytes,
     donated_bytes=memory.alias_size_in_bytes,
-    flops=count_flops(traced.jaxpr.jaxpr) // program.mesh.devices.shape[-1],
     collectives=count_collectives(compiled.as_text()),
-    seconds=time.monotonic() - start,
   )
 
 
@@ -242,29 +230,6 @@ def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
   return collections.Counter(
     (kind, loops) for (kind, _), loops in outermost.items()
   )
-
-
-def count_flops(jaxpr: Any) -> int:
-  """Counts FLOPs of products; XLA itself counts a loop's body only once."""
-  flops = 0
-  for equation in jaxpr.eqns:
-    params = equation.params
-    if equation.primitive.name == 'dot_general':
-      ((summed, _), _), operand = params['dimension_numbers'], 0
-    elif equation.primitive.name == 'conv_general_dilated':
-      (_, *summed), operand = params['dimension_numbers'].rhs_spec, 1
-    elif equation.primitive.name == 'pallas_call':
-      # Its own jaxpr is of one block.
-      flops += params['cost_estimate'].flops
-      continue
-    else:
-      inner = [x for x in jax.tree.leaves(params) if hasattr(x, 'eqns')]
-      flops += params.get('length', 1) * sum(map(count_flops, inner))
-      continue
-    shape = equation.invars[operand].aval.shape
-    terms = math.prod(shape[axis] for axis in summed)
-    flops += 2 * terms * equation.outvars[0].aval.size
-  return flops
 
 
 def problems(row: Compiled) -> Iterator[str]:

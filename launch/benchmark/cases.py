@@ -80,11 +80,3 @@ def clips(
     for name in modalities
   }
   return features, np.arange(number, dtype=np.int32) % NUM_CLASSES
-
-
-def train_flops(modalities: tuple[str, ...]) -> float:
-  """FLOPs of the recurrent layers in `STEPS` steps of training."""
-  return sum(
-    Recurrent(*LAYERS[name], *SHAPES[name], batch=BATCH, train=True).flops
-    for name in modalities
-  )

@@ -17,7 +17,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib.figure
 import numpy as np
 from absl import flags
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -28,7 +27,6 @@ from launch.benchmark import figures
 OURS = 'ours'
 _MATMUL, _MATMUL_SIZE = 'matrix product', 2048
 _REPEATS = 10
-_PICTURES = pathlib.Path(__file__).parents[2] / 'docs' / 'performance'
 
 _ROUNDS = flags.DEFINE_integer(
   'rounds', 3, 'how often each contender is started', lower_bound=1
@@ -45,14 +43,12 @@ class Contest:
   """How long each contender took.
 
   Attributes:
-    title: what they did.
     seconds: medians by case and contender, ours first.
     flops: of each case's matrix products by the equations; empty where
       products are not all of it.
     limit: FLOP/s of a large matrix product in our process; None: not measured.
   """
 
-  title: str
   seconds: Mapping[str, Mapping[str, float]]
   flops: Mapping[str, float]
   limit: float | None
@@ -91,39 +87,15 @@ class Contest:
       text += f'Limit, a large {_MATMUL}: {self.limit / 1e9:.0f} GFLOP/s\n'
     return text
 
-  def draw(self, path: pathlib.Path) -> None:
-    """Draws a bar for each median."""
-    heights = [len(seconds) + 1.5 for seconds in self.seconds.values()]
-    size = 8, 0.32 * sum(heights) + 0.6
-    figure = matplotlib.figure.Figure(size, layout='constrained')
-    figure.suptitle(self.title)
-    axes = figure.subplots(len(heights), squeeze=False, height_ratios=heights)
-    cases = self.seconds.items()
-    for ax, (case, seconds) in zip(axes.flat, cases, strict=True):
-      colours = ['C0' if name.startswith(OURS) else 'C1' for name in seconds]
-      ms = [1e3 * each for each in seconds.values()]
-      bars = ax.barh(list(seconds), ms, color=colours)
-      ratios = [f'{self.over(case, name):.2f} ×' for name in seconds]
-      ax.bar_label(bars, ratios, padding=3)
-      ax.set_title(case, fontsize=9, loc='left')
-      ax.invert_yaxis()
-    ax.set_xlabel('ms')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-
 
 def run(
-  name: str,
-  title: str,
   contenders: Iterable[str],
   calls: Callable[[str], Iterable[tuple[str, Call]]],
   flops: Mapping[str, float] | None = None,
 ) -> Contest | None:
-  """Holds a contest, prints it and draws it; or times one contender of it.
+  """Holds a contest, prints it; or times one contender of it.
 
   Args:
-    name: of the picture in docs/performance.
-    title: what they do.
     contenders: ours first.
     calls: of a contender, what to time by case.
     flops: of each case's matrix products, where these are all of it.
@@ -144,9 +116,8 @@ def run(
   medians = hold(command, [*contenders], _ROUNDS.value)
   products = medians.pop(_MATMUL, {}).get(OURS)
   limit = 2 * _MATMUL_SIZE**3 / products if products else None
-  held = Contest(title, medians, flops or {}, limit)
+  held = Contest(medians, flops or {}, limit)
   print(held)
-  held.draw(_PICTURES / f'{name}.png')
   return held
 
 

@@ -18,29 +18,17 @@ from avemotion.features.clip import ClipFeatures, Extractor
 from launch.benchmark import real_clips, usual_chain
 from launch.benchmark.figures import record
 
-_COEFFICIENTS = 13  # The paper's.
 _STAGED_CLIPS, _STAGE_ROUNDS = 24, 2
 
 _Frames = list[tuple[float, np.ndarray]]
 
 
 def extract(_: list[str]) -> None:
-  """Records shares of faces, clips a second, and what AAC does to MFCC."""
+  """Records shares of faces, and clips a second."""
   extractor = Extractor()
   clips = real_clips.ravdess()
   features = [extractor(clip) for clip in clips]
   record('foundation.face_share.ravdess', _face_share(features), 'fraction')
-  record(
-    'foundation.mfcc_correlation_mp4_flac',
-    mfcc_correlation(
-      [
-        (path, real_clips.sound_of(path))
-        for path in clips
-        if path.name[1] == '1'
-      ]
-    ),
-    'correlation, mean over 13 coefficients',
-  )
   clips = real_clips.javanese()
   start = time.perf_counter()
   features = [extractor(clip) for clip in clips]
@@ -53,40 +41,6 @@ def _face_share(features: Sequence[ClipFeatures]) -> float:
   """The share of sampled frames with a face."""
   found = [clip.face_found for clip in features if clip.face_found is not None]
   return float(np.mean(np.concatenate(found)))
-
-
-def mfcc_correlation(
-  clips: Sequence[tuple[pathlib.Path, pathlib.Path]],
-) -> float:
-  """Correlates MFCC of coded sound with those of the same sound, lossless.
-
-  Args:
-    clips: files of AAC's sound, and the lossless ones.
-
-  Returns:
-    The correlation over time, the mean over the paper's coefficients.
-  """
-  pairs = []
-  for path, lossless in clips:
-    coded, whole = map(media.read_waveform, (path, lossless))
-    lag = _lag(coded, whole)
-    print(f'{path.name}: its sound lags the WAV by {lag} samples')
-    rows = acoustic.mfcc(coded[lag:]), acoustic.mfcc(whole)
-    steps = min(map(len, rows))
-    pairs.append([each[:steps, :_COEFFICIENTS] for each in rows])
-  one, other = map(np.concatenate, zip(*pairs, strict=True))
-  correlations = [
-    np.corrcoef(a, b)[0, 1] for a, b in zip(one.T, other.T, strict=True)
-  ]
-  print('by coefficient:', ' '.join(f'{value:.4f}' for value in correlations))
-  return float(np.mean(correlations))
-
-
-def _lag(late: np.ndarray, early: np.ndarray) -> int:
-  """Samples by which one recording follows the other, by cross-correlation."""
-  size = late.size + early.size
-  spectrum = np.fft.rfft(late, size) * np.conj(np.fft.rfft(early, size))
-  return int(np.fft.irfft(spectrum, size)[: late.size].argmax())
 
 
 def stages(_: list[str]) -> None:

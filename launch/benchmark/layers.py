@@ -20,23 +20,12 @@ from launch.benchmark import cases, contest
 from launch.benchmark.figures import record_speed
 
 _KERAS, _TORCH, _FLAX = 'Keras on JAX', 'PyTorch', 'Flax'
-_SCAN = f'{contest.OURS}, nn.scan'
-# Whether they divide batches among a CPU's cores, as training does.
-_DIVIDE = {
-  contest.OURS: True,
-  f'{contest.OURS}, batch whole': False,
-  _SCAN: False,
-  f'{_FLAX}, batch divided': True,
-  _FLAX: False,
-  _KERAS: False,
-  _TORCH: False,
-}
 
 
 def main(_: list[str]) -> None:
   """Records a share of the limit, and the peers' seconds over ours."""
   flops = {str(case): case.flops for case in cases.FORWARD + cases.TRAIN}
-  held = contest.run('gru', 'Recurrent layers', _DIVIDE, _calls, flops)
+  held = contest.run((contest.OURS, _FLAX, _KERAS, _TORCH), _calls, flops)
   if held is None:
     return
   forward, train = str(cases.FORWARD[0]), str(cases.TRAIN[0])
@@ -47,8 +36,8 @@ def main(_: list[str]) -> None:
 
 
 def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
-  if _DIVIDE[contender]:
-    devices.start()
+  if contender == contest.OURS:
+    devices.start()  # Divides batches among a CPU's cores, as training does.
   for case in cases.FORWARD + cases.TRAIN:
     yield str(case), _call(contender, case)
 
@@ -62,9 +51,7 @@ def _call(contender: str, case: cases.Recurrent) -> contest.Call:
     from launch.benchmark import peer_keras
 
     return _jax_call(*peer_keras.recurrent(case), case)
-  ours = 'scan' if contender == _SCAN else 'fused'
-  implementation = ours if contender.startswith(contest.OURS) else None
-  model = _Stack(case.layers, case.features, implementation)
+  model = _Stack(case.layers, case.features, contender == contest.OURS)
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
   return _jax_call(model.apply, params, case)
 
@@ -105,17 +92,17 @@ def _jax_call(
 
 
 class _Stack(nn.Module):
-  """Layers of our GRU, or where no implementation is named of Flax's."""
+  """Layers of our GRU, or of Flax's."""
 
   layers: int
   features: int
-  implementation: str | None
+  ours: bool
 
   @nn.compact
   def __call__(self, x: Any) -> Any:
     for i in range(self.layers):
-      if self.implementation:
-        x = GRU(self.features, self.implementation, time_major=True)(x)
+      if self.ours:
+        x = GRU(self.features, 'fused', time_major=True)(x)
       else:
         cell = nn.GRUCell(self.features, name=f'cell_{i}')
         x = nn.RNN(cell, time_major=True)(x)

@@ -23,7 +23,6 @@ _CHECKPOINT = flags.DEFINE_string(
 _LAUNCH = pathlib.Path(__file__).parents[1]
 _CASE = 'a clip, models loaded'
 _DECODING = 'decoding every frame, no more, by one thread'
-_BY_ALL_THREADS = 'the same by all threads'
 _USUAL = 'the usual chain'
 _NEW_PROCESSES, _IMPORTS = 5, 9
 # In between, since a process counts what its parent held as its own.
@@ -43,12 +42,7 @@ _IMPORT = (
 
 def recognise(_: list[str]) -> None:
   """Records a clip's seconds by ours and others, a new process's, imports'."""
-  held = contest.run(
-    'recognise',
-    'Recognition of a clip',
-    (contest.OURS, _DECODING, _BY_ALL_THREADS, _USUAL),
-    _calls,
-  )
+  held = contest.run((contest.OURS, _DECODING, _USUAL), _calls)
   if held is None:
     return
   ours = held.seconds[_CASE][contest.OURS]
@@ -141,9 +135,7 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
     extract = usual_chain.usual_chain()
     yield _CASE, functools.partial(extract, clip, real_clips.sound_of(clip))
   else:
-    threads = 'SLICE' if contender == _DECODING else 'AUTO'
-    decode = usual_chain.decode_every_frame
-    yield _CASE, functools.partial(decode, clip, threads)
+    yield _CASE, functools.partial(usual_chain.decode_every_frame, clip)
 
 
 def _predict(clip: pathlib.Path | str) -> list[str]:

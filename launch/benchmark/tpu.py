@@ -5,8 +5,8 @@ r"""Compiles what train.py and the feature chain run for TPUs, without one.
 
 libtpu's compiler takes a description of devices for devices. A table for each
 topology has of each program: its mesh (folds × data); on one device the bytes
-that it holds, its FLOPs, and the bytes of its input that it reuses (donated);
-the collectives in its HLO, and in how many loops they lie. It is an error if a
+that it holds, and the bytes of its input that it reuses (donated); the
+collectives in its HLO, and in how many loops they lie. It is an error if a
 program does not fit, if it communicates without a data axis or in a loop over
 time, or if it copies the state that it is given.
 """
@@ -25,7 +25,6 @@ os.environ |= {
 
 import pathlib
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ from avemotion.models import VGG16
 from avemotion.training import config_files, devices
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
-from launch.benchmark import ahead_of_time, tpu_loops
+from launch.benchmark import ahead_of_time
 
 _CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # RAVDESS's speech in `random10`: clips; trained on, tested; emotions.
@@ -51,11 +50,6 @@ _SHAPES = {'video': (40, visual.FEATURES), 'audio': (122, 40)}
 _TOPOLOGY = flags.DEFINE_multi_string(
   'topology', ['v5e:2x4', 'v5e:4x4'], 'what to compile for; may be repeated'
 )
-_LOOPS = flags.DEFINE_bool(
-  'loops',
-  False,
-  "instead compare the schedules of XLA's loops over time with the kernels'",
-)
 
 
 def main(argv: list[str]) -> int:
@@ -63,9 +57,6 @@ def main(argv: list[str]) -> int:
   if argv:
     raise app.UsageError(f'unexpected arguments: {" ".join(argv)}')
   devices.start()
-  if _LOOPS.value:
-    _compare_loops(_TOPOLOGY.value[0])
-    return 0
   failures: list[str] = []
   for topology in _TOPOLOGY.value:
     described = ahead_of_time.describe(topology)
@@ -77,22 +68,6 @@ def main(argv: list[str]) -> int:
   for failure in failures:
     print(f'benchmark tpu: {failure}', file=sys.stderr)
   return bool(failures)
-
-
-def _compare_loops(topology: str) -> None:
-  """Prints a table of the loops over time, on one device."""
-  with tempfile.TemporaryDirectory() as folder:
-    schedules = pathlib.Path(folder)
-    tpu_loops.write_schedules(schedules)
-    device = ahead_of_time.describe(topology)[0]
-    rows = [
-      row
-      for size, time in ((256, 122), (512, 40))
-      for row in tpu_loops.compare(device, size, time, 32, schedules)
-    ]
-  head = 'loop', 'bundles', 'cycles', 'kernel: bundles', 'cycles', 'gain'
-  print(f'A step of a batch of 32, {device.device_kind}:\n')
-  print(markdown.table(head, rows))
 
 
 def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
@@ -139,20 +114,18 @@ def _table(rows: Sequence[ahead_of_time.Compiled]) -> str:
   """A Markdown table of programs for devices of one kind."""
   size = f'MB of {rows[0].program.device_memory // 10**6}'
   return markdown.table(
-    ('program', 'mesh', size, 'donated', 'GFLOPs', 'collectives', 'compile s'),
+    ('program', 'mesh', size, 'donated', 'collectives'),
     [
       (
         row.program.name,
         ' × '.join(map(str, row.program.mesh.devices.shape)),
         f'{row.num_bytes / 1e6:.1f}',
         f'{row.donated_bytes / 1e6:.1f}',
-        f'{row.flops / 1e9:.1f}',
         ', '.join(
           f'{count} {kind} in {loops} loop{"" if loops == 1 else "s"}'
           for (kind, loops), count in sorted(row.collectives.items())
         )
         or 'none',
-        f'{row.seconds:.0f}',
       )
       for row in rows
     ],

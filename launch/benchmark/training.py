@@ -1,22 +1,17 @@
 """Whole steps of training, and ten folds of them: ours, Keras, PyTorch."""
 
-import functools
-from unittest import mock
-
 import jax
 import numpy as np
 
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
 from avemotion.training import config as config_lib
-from avemotion.training import cpu, devices
+from avemotion.training import devices
 from avemotion.training.program import FoldProgram
 from launch.benchmark import cases, contest
 from launch.benchmark.figures import record
 
 _KERAS, _TORCH = 'Keras on JAX', 'PyTorch'
-_BFLOAT16 = f'{contest.OURS}, bfloat16'
-_VMAPPED = f'{contest.OURS}, folds vmapped'
 _APART = f'{contest.OURS}, ten runs of one fold'
 _MODELS = {
   f'{name} model, batch {cases.BATCH}, {cases.STEPS} steps': modalities
@@ -32,11 +27,8 @@ _CLIPS = 1440
 def steps(_: list[str]) -> None:
   """Records peers' seconds over ours for steps of the fusion model."""
   held = contest.run(
-    'train',
-    'Steps of training',
-    (contest.OURS, _BFLOAT16, _KERAS, _TORCH),
+    (contest.OURS, _KERAS, _TORCH),
     lambda who: ((case, _call(who, of, 1)) for case, of in _MODELS.items()),
-    {case: cases.train_flops(of) for case, of in _MODELS.items()},
   )
   if held:
     peers = {'torch': _TORCH, 'keras': _KERAS}
@@ -46,11 +38,8 @@ def steps(_: list[str]) -> None:
 def crossval(_: list[str]) -> None:
   """Records ten folds in one program over ten runs, and over PyTorch."""
   held = contest.run(
-    'crossval',
-    'Cross-validation, audio model',
-    (contest.OURS, _VMAPPED, _APART, _TORCH),
+    (contest.OURS, _APART, _TORCH),
     lambda who: [(_FOLDS, _call(who, ('audio',), cases.NUM_FOLDS))],
-    {_FOLDS: cases.NUM_FOLDS * cases.train_flops(('audio',))},
   )
   if held:
     held.record_over('crossval_epoch', _FOLDS, {'torch': _TORCH})
@@ -72,26 +61,11 @@ def _call(
   if contender == _APART:
     one = _ours(modalities, 1)
     return lambda: [one() for _ in range(num_folds)]
-  dtype = 'bfloat16' if contender == _BFLOAT16 else 'float32'
-  return _ours(modalities, num_folds, dtype, vmapped=contender == _VMAPPED)
+  return _ours(modalities, num_folds)
 
 
-def _ours(
-  modalities: tuple[str, ...],
-  num_folds: int,
-  dtype: str = 'float32',
-  *,
-  vmapped: bool = False,
-) -> contest.Call:
-  """A call that trains folds for some steps, as `launch/train.py` does.
-
-  Args:
-    modalities: of the model.
-    num_folds: in one program.
-    dtype: of the computation.
-    vmapped: whether a CPU's folds are batched, as an accelerator's are, in
-      place of one after another.
-  """
+def _ours(modalities: tuple[str, ...], num_folds: int) -> contest.Call:
+  """A call that trains folds for some steps, as `launch/train.py` does."""
   devices.start()
   features, labels = cases.clips(modalities, _CLIPS)
   clips = ClipSet(
@@ -107,22 +81,13 @@ def _ours(
   )
   none = np.arange(0)
   fold = Fold(np.arange(cases.STEPS * cases.BATCH), none, none)
-  make_program = functools.partial(
-    FoldProgram,
-    config_lib.Config(
-      model=config_lib.ModelConfig(modalities=modalities, dtype=dtype)
-    ),
+  program = FoldProgram(
+    config_lib.Config(model=config_lib.ModelConfig(modalities=modalities)),
     clips,
     [fold] * num_folds,
     range(num_folds),
   )
-  program = make_program()
   state = program.init()
-  if vmapped:
-    # Not `init`: its QR of several matrices runs on threads that the devices of
-    # a CPU share and wait on, and was seen to wait for ever.
-    with mock.patch.object(cpu, 'takes_folds_in_turn', lambda mesh: False):
-      program = make_program()
 
   def train() -> None:
     nonlocal state

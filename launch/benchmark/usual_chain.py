@@ -15,17 +15,12 @@ from avemotion.features import acoustic, faces, tracking, visual
 _STRIDE = 4  # The paper's rows (III-B), which this package makes.
 
 
-def decode_every_frame(path: pathlib.Path, threads: str = 'SLICE') -> None:
-  """Decodes the picture, and does nothing with it.
-
-  Args:
-    path: a clip.
-    threads: 'SLICE': this one alone; 'AUTO': as many as FFmpeg likes.
-  """
+def decode_every_frame(path: pathlib.Path) -> None:
+  """Decodes a clip's picture by one thread, and does nothing with it."""
   with av.open(str(path)) as container:
     stream = container.streams.video[0]
-    stream.thread_type = threads
-    stream.codec_context.thread_count = int(threads == 'SLICE')  # 0: FFmpeg's.
+    stream.thread_type = 'SLICE'
+    stream.codec_context.thread_count = 1
     for _ in container.decode(stream):
       pass
 

@@ -37,12 +37,6 @@ def test_times_every_part(clip):
   assert 0 < seconds['MFCC'] < whole
 
 
-def test_a_late_recording_of_the_same_sound_correlates(clip):
-  sound = clip.with_suffix('.wav')
-  assert extraction.mfcc_correlation([(sound, sound)]) == pytest.approx(1)
-  assert 0.9 < extraction.mfcc_correlation([(clip, sound)]) <= 1
-
-
 # Of what `librosa.load` and Keras import.
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_the_usual_chain_makes_mfcc(clip):
