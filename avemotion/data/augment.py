@@ -1,8 +1,13 @@
 """Augmentation on the device: the clips of a batch, each changed at random.
 
-Every function here is pure, of features float32[batch, time, features], their
-lengths int32[batch], a key, and how much; it returns features and lengths of
-the same shapes. Steps past a clip's length are padding before and after.
+Every change here is a pure function of
+
+  features: float32[batch, time, features], padded with anything,
+  lengths: int32[batch],
+  rng: a key,
+
+and of how much to change. It returns `Sequences`, the new features and lengths,
+of the same shapes where its docstring does not say otherwise.
 """
 
 import functools
@@ -19,6 +24,7 @@ Sequences = tuple[jax.Array, jax.Array]
 # Warps are rounded to so many, whose matrices are made once.
 _WARPS = 33
 _SHORTEST = 4  # steps that a stretched clip keeps
+_MASKS = 2
 
 
 def stretch(
@@ -26,15 +32,8 @@ def stretch(
 ) -> Sequences:
   """Slows clips down or speeds them up, by linear interpolation.
 
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    amount: most that a clip becomes longer or shorter, as a share; what would
-      not fit into `time` is slowed down less.
-
-  Returns:
-    The stretched features and their lengths.
+  Each becomes longer or shorter by up to `amount`, a share of its length; what
+  would not fit into `time` is slowed down less.
   """
   num_clips, time, _ = features.shape
   rate = jax.random.uniform(
@@ -57,17 +56,10 @@ def stretch(
 def crop(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, steps: int
 ) -> Sequences:
-  """Keeps a random stretch of clips that are longer than so many steps.
+  """Keeps a random stretch of clips that are longer than `steps`.
 
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    steps: most that are kept.
-
-  Returns:
-    float32[batch, min(time, steps), features], and lengths: the loops over time
-    become as short.
+  Returns float32[batch, min(time, steps), features], and lengths: the loops
+  over time become as short.
   """
   steps = min(steps, features.shape[1])
   spare = jnp.maximum(lengths - steps, 0)
@@ -78,26 +70,14 @@ def crop(
 
 
 def mask_time(
-  features: jax.Array,
-  lengths: jax.Array,
-  rng: jax.Array,
-  steps: int,
-  masks: int = 2,
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, steps: int
 ) -> Sequences:
   """Overwrites stretches of time by the clip's mean (SpecAugment, Park 2019).
 
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    steps: most that a mask is long; of shorter clips it may hide all.
-    masks: how many there are.
-
-  Returns:
-    The masked features, and the lengths.
+  There are two, each up to `steps` long; of shorter clips they may hide all.
   """
   hidden = jnp.zeros(features.shape[:2], bool)
-  for key in jax.random.split(rng, masks):
+  for key in jax.random.split(rng, _MASKS):
     size_key, start_key = jax.random.split(key)
     size = jax.random.randint(size_key, lengths.shape, 0, steps + 1)
     start = jax.random.uniform(start_key, lengths.shape)
@@ -111,17 +91,7 @@ def mask_time(
 def drop_channels(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, share: float
 ) -> Sequences:
-  """Holds features at their clip's mean, each with a probability.
-
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    share: probability that a feature of a clip is held.
-
-  Returns:
-    The features, and the lengths.
-  """
+  """Holds features at their clip's mean, each with probability `share`."""
   shape = features.shape[0], 1, features.shape[2]
   held = jax.random.bernoulli(rng, share, shape)
   mean = clip_mean(features, lengths)[:, None]
@@ -134,17 +104,7 @@ def noise(
   rng: jax.Array,
   std: jax.Array | float,
 ) -> Sequences:
-  """Adds Gaussian noise, its own to every step.
-
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    std: of the noise, float32[features] or of all.
-
-  Returns:
-    The noisy features, and the lengths.
-  """
+  """Adds Gaussian noise to every step, of `std`, a number or [features]."""
   return features + std * jax.random.normal(rng, features.shape), lengths
 
 
@@ -154,18 +114,10 @@ def offset(
   rng: jax.Array,
   std: jax.Array | float,
 ) -> Sequences:
-  """Adds a Gaussian constant to each feature of a clip.
+  """Adds a Gaussian constant of `std` to each feature of a clip.
 
-  On the first two MFCC this is a gain and a spectral tilt.
-
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    std: of the constants, float32[features] or of all.
-
-  Returns:
-    The moved features, and the lengths.
+  `std` is float32[features] or of all. On the first two MFCC this is a gain and
+  a spectral tilt.
   """
   shape = features.shape[0], 1, features.shape[2]
   return features + std * jax.random.normal(rng, shape), lengths
@@ -181,17 +133,8 @@ def exchange_means(
   """Moves clips from their actor's mean towards that of another in the batch.
 
   Who somebody is says nothing of what they feel; of a face, it is most of the
-  numbers.
-
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    rng: key.
-    means: float32[batch, features], the mean of each clip's actor.
-    probability: that a clip is moved; how much of the way is uniform.
-
-  Returns:
-    The moved features, and the lengths.
+  numbers. `means` is float32[batch, features], the mean of each clip's actor;
+  a clip is moved with a `probability`, and how much of the way is uniform.
   """
   order_key, which_key, way_key = jax.random.split(rng, 3)
   order = jax.random.permutation(order_key, len(means))
@@ -230,13 +173,8 @@ def hold_last(
 ) -> jax.Array:
   """Repeats each clip's last step over its padding, as mixtures read it.
 
-  Args:
-    features: float32[batch, time, features].
-    lengths: int32[batch].
-    empty: float32[features], a step of clips that have none.
-
-  Returns:
-    float32[batch, time, features].
+  Returns float32[batch, time, features]; clips without steps become `empty`,
+  float32[features].
   """
   last = jnp.maximum(lengths - 1, 0)[:, None]
   places = jnp.minimum(jnp.arange(features.shape[1]), last)
@@ -247,21 +185,12 @@ def hold_last(
 def warp_vocal_tract(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, amount: float
 ) -> Sequences:
-  """Scales the frequencies of MFCC (VTLP, Jaitly & Hinton 2013).
+  """Scales the frequencies of MFCC by up to `amount`, a share.
 
-  Back from cepstrum to mel bands, every band read where the scaled frequency
-  lies, and forth: all linear, so that it is one matrix for each scale. What the
-  missing coefficients would have said is taken for zero.
-
-  Args:
-    features: float32[batch, time, coefficients], MFCC as
-      `avemotion.features.acoustic.mfcc` makes them.
-    lengths: int32[batch].
-    rng: key.
-    amount: most that frequencies become higher or lower, as a share.
-
-  Returns:
-    The warped MFCC, and the lengths.
+  VTLP (Jaitly & Hinton 2013): back from cepstrum to mel bands, every band read
+  where the scaled frequency lies, and forth: all linear, so that it is one
+  matrix for each scale. What the missing coefficients would have said is taken
+  for zero. `features` are as `avemotion.features.acoustic.mfcc` makes them.
   """
   matrices = jnp.asarray(_warps(features.shape[-1], amount))
   chosen = jax.random.randint(rng, lengths.shape, 0, len(matrices))

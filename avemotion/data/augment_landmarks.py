@@ -1,10 +1,11 @@
-"""Augmentation of face landmarks: mirror, turn, scale. See `augment`.
+"""Augmentation of face landmarks: mirror, turn, scale.
 
-Features are those of `avemotion landmarks`: groups of 140 numbers, of which 136
-are x and y of 68 points about the middle of the eyes, and four the head's place
-(x, y), logarithm of its size, and roll. The second group, deltas, moves in
-the same linear way; where time is stretched (`augment.stretch`) it is not
-rescaled.
+Arguments and results are as in `augment`. Features are those of `avemotion
+landmarks`, float32[batch, time, 140 * groups], and others raise `ValueError`:
+of a group's 140 numbers 136 are x and y of 68 points about the middle of the
+eyes, and four the head's place (x, y), logarithm of its size, and roll. The
+second group, deltas, moves in the same linear way; where time is stretched
+(`augment.stretch`) it is not rescaled.
 """
 
 import jax
@@ -17,44 +18,24 @@ NUM_POINTS = 68
 GROUP = 2 * NUM_POINTS + 4  # numbers
 
 
-def _mirrored_points() -> np.ndarray:
-  """Of each of iBUG's 68 points the one on the other side of the face."""
-  sides = (
-    (0, 17),  # jaw
-    (17, 27),  # brows
-    (31, 36),  # nostrils
-    (48, 55),  # outer lip, above
-    (60, 65),  # inner lip, above
-  )
-  points = np.arange(NUM_POINTS)
-  for start, stop in sides:
-    points[start:stop] = points[start:stop][::-1]
-  points[55:60] = points[55:60][::-1]  # outer lip, below
-  points[65:68] = points[65:68][::-1]  # inner lip, below
-  # Eyes: both corners and lids of one are those of the other, counted inwards.
-  points[36:48] = [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-  return points
-
-
-MIRRORED = _mirrored_points()
+# Of each of iBUG's 68 points the one on the other side of the face.
+MIRRORED = np.concatenate(
+  [
+    np.arange(17)[::-1],  # jaw
+    np.arange(17, 27)[::-1],  # brows
+    np.arange(27, 31),  # nose
+    np.arange(31, 36)[::-1],  # nostrils
+    [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40],  # eyes
+    *(np.arange(48, 55)[::-1], np.arange(55, 60)[::-1]),  # outer lip
+    *(np.arange(60, 65)[::-1], np.arange(65, 68)[::-1]),  # inner lip
+  ]
+)
 
 
 def mirror(
   features: jax.Array, lengths: jax.Array, rng: jax.Array
 ) -> Sequences:
-  """Mirrors every other clip, at random.
-
-  Args:
-    features: float32[batch, time, 140 * groups].
-    lengths: int32[batch].
-    rng: key.
-
-  Returns:
-    The features, and the lengths.
-
-  Raises:
-    ValueError: these are no landmarks.
-  """
+  """Mirrors every other clip, at random."""
   points, head = _split(features)
   across = jnp.array([-1.0, 1.0])
   mirrored = _join(
@@ -67,20 +48,7 @@ def mirror(
 def rotate(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
-  """Turns the points of each clip by an angle of its own.
-
-  Args:
-    features: float32[batch, time, 140 * groups].
-    lengths: int32[batch].
-    rng: key.
-    std: of the angles, in radians.
-
-  Returns:
-    The features, and the lengths.
-
-  Raises:
-    ValueError: these are no landmarks.
-  """
+  """Turns the points of each clip by an angle of `std` radians."""
   points, head = _split(features)
   angle = std * jax.random.normal(rng, (len(lengths), 1))
   x, y = points[..., 0], points[..., 1]
@@ -93,20 +61,7 @@ def rotate(
 def scale(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
-  """Scales the points of each clip by a factor of its own.
-
-  Args:
-    features: float32[batch, time, 140 * groups].
-    lengths: int32[batch].
-    rng: key.
-    std: of the factors, about 1.
-
-  Returns:
-    The features, and the lengths.
-
-  Raises:
-    ValueError: these are no landmarks.
-  """
+  """Scales the points of each clip by a factor about 1, of `std`."""
   points, head = _split(features)
   shape = len(lengths), 1, 1, 1, 1
   return _join(

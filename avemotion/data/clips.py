@@ -7,7 +7,7 @@ TensorFlow need not be installed.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -88,7 +88,7 @@ class ClipSet:
     return {name: rows.shape[-1] for name, rows in self.features.items()}
 
   def describe(self) -> str:
-    """How many clips there are, and of what: a line for each modality."""
+    """Says how many clips there are, and of what: a line for each modality."""
     lines = [f'{len(self)} clips']
     for modality, rows in self.features.items():
       lines.append(
@@ -138,9 +138,6 @@ class ClipSet:
         `audio_lengths`, int[clips]; `video_source` and `audio_source`, str, say
         what the features are, and may be left out.
 
-    Returns:
-      The data set.
-
     Raises:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
         a wrong shape.
@@ -163,9 +160,6 @@ class ClipSet:
       data_dir: where it was prepared; None: TFDS's own default, and of
         'ravdess/bundled' the package.
 
-    Returns:
-      The data set.
-
     Raises:
       ValueError: it is not prepared there, or a shard is damaged.
     """
@@ -186,19 +180,7 @@ class ClipSet:
     )
 
   def to_npz(self, path: str | os.PathLike[str]) -> None:
-    """Writes the file that `from_npz` reads, whole or not at all.
-
-    Args:
-      path: `….npz`; its directory is made, an existing file is replaced.
-
-    Raises:
-      ValueError: the name has another ending, by which `load` knows it.
-      OSError: it cannot be written, as on a full disk.
-    """
-    npz.write(path, self._arrays())
-
-  def _arrays(self) -> dict[str, Any]:
-    """The keys of an `.npz`; `_fields` is the way back."""
+    """Writes the file that `from_npz` reads; as `npz.write`."""
     arrays: dict[str, Any] = {
       'labels': self.labels,
       'actors': self.actors,
@@ -209,7 +191,7 @@ class ClipSet:
       arrays[modality] = rows
       arrays[f'{modality}_lengths'] = self.lengths[modality]
       arrays[f'{modality}_source'] = self.sources[modality]
-    return arrays
+    npz.write(path, arrays)
 
 
 def load(
@@ -221,36 +203,12 @@ def load(
     dataset: such as 'features.npz' or 'ravdess/speech_audio'.
     data_dir: for TFDS; None: its own default.
 
-  Returns:
-    The data set.
-
   Raises:
     ValueError: as `ClipSet.from_npz` and `ClipSet.from_tfds`.
   """
   if pathlib.PurePath(dataset).suffix == '.npz':
     return ClipSet.from_npz(dataset)
   return ClipSet.from_tfds(dataset, data_dir)
-
-
-def load_one(places: Iterable[tuple[str, str | None]]) -> ClipSet:
-  """Reads the data set that several configurations share.
-
-  Args:
-    places: the two arguments of `load`, of each.
-
-  Returns:
-    The data set.
-
-  Raises:
-    ValueError: they name several; or as `load`.
-  """
-  first, *others = set(places)
-  if others:
-    names = sorted({name for name, _ in (first, *others)})
-    raise ValueError(
-      f'they are compared on one data set, and name several: {", ".join(names)}'
-    )
-  return load(*first)
 
 
 def pad(
@@ -278,7 +236,7 @@ def pad(
 
 
 def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-  """What an `.npz` says, as the fields of a `ClipSet`."""
+  """Reads the fields of a `ClipSet` from the arrays of an `.npz`."""
   present = [name for name in MODALITIES if name in arrays]
   wanted = [*_REQUIRED_KEYS, *(f'{name}_lengths' for name in present)]
   missing = [key for key in wanted if key not in arrays]

@@ -1,8 +1,8 @@
 """A speaker who is enrolled: the mean of their own clips, taken off.
 
 Clips of one speaker, of whatever they feel, have that speaker's voice and face
-in common. No label is read; but several clips of a speaker must be at hand, so
-that its numbers are never mixed with those of strangers.
+in common. No label is read, but several clips of a speaker must be at hand:
+these numbers are not comparable with those of unseen speakers.
 """
 
 import dataclasses

@@ -14,13 +14,7 @@ _BUCKET = 'gs://'
 
 
 def as_path(path: str | os.PathLike[str]) -> epath.Path:
-  """Takes a path as a user writes it.
-
-  Args:
-    path: relative, absolute, `~/…` or `gs://BUCKET/…`.
-
-  Returns:
-    The whole path.
+  """Makes a user's path whole: relative, absolute, `~/…` or `gs://BUCKET/…`.
 
   Raises:
     ValueError: it is of another scheme.
@@ -55,15 +49,9 @@ def make_directory(path: epath.Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
-  """Names a new file that takes a path's place once it is complete.
+  """Yields the path of a new file that takes a path's place once complete.
 
   Until then it is `.NAME.part` beside it; it is removed if writing fails.
-
-  Args:
-    path: an existing file is replaced.
-
-  Yields:
-    The path to write to.
 
   Raises:
     OSError: it cannot be written, as on a full disk.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Actors = tuple[tuple[int, ...], ...]
+Actors = Sequence[Sequence[int]]
 
 # Luna-Jiménez et al. 2021; validation actors as in ResLSTM-SER.
 ACTOR5_TEST: Actors = (
@@ -25,6 +25,8 @@ ACTOR5_VALIDATION: Actors = ((3, 6), (10, 11), (8, 17), (1, 14), (2, 5))
 
 # Of the random folds. Runs of other seeds are tested on the same clips.
 _SEED = 0
+_SHARED = 'speakers are shared between training and test'
+_UNSEEN = 'no test speaker was ever heard in training'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +35,12 @@ class Protocol:
 
   Attributes:
     num_folds: how many there are.
-    meaning: what its number says of speakers.
+    meaning: says whether speakers are shared.
     shares_speakers: whether one may be both trained and tested on.
     num_parts: the clips, or of `group…` the actors, are dealt into so many
       parts, and fold k is tested on part k.
     test_actors: of a protocol that names them, for each fold.
-    validation_actors: likewise.
+    validation_actors: likewise; else those that the next fold tests.
   """
 
   num_folds: int
@@ -49,46 +51,19 @@ class Protocol:
   validation_actors: Actors = ()
 
 
-def _random(num_folds: int, num_parts: int, what: str) -> Protocol:
-  meaning = f'{what}: speakers are shared between training and test'
-  return Protocol(num_folds, meaning, True, num_parts=num_parts)
-
-
-def _by_actor(test: Actors, validation: Actors) -> Protocol:
-  return Protocol(
-    len(test),
-    'actor folds: no test speaker was ever heard in training',
-    False,
-    test_actors=test,
-    validation_actors=validation,
-  )
-
-
-def _by_group(num_parts: int) -> Protocol:
-  return Protocol(
-    num_parts,
-    f'the actors in {num_parts} groups: no test speaker was ever heard in'
-    ' training',
-    False,
-    num_parts=num_parts,
-  )
-
-
-def _in_turn(num_actors: int, at_a_time: int) -> Protocol:
-  """Tests actors 1, 2, … so many at a time; validates on the next as many."""
-  first = range(1, num_actors + 1, at_a_time)
-  test = tuple(tuple(range(actor, actor + at_a_time)) for actor in first)
-  return _by_actor(test, validation=(*test[1:], test[0]))
+def _by_actor(test: Actors, validation: Actors = ()) -> Protocol:
+  meaning = f'actor folds: {_UNSEEN}'
+  return Protocol(len(test), meaning, False, 0, test, validation)
 
 
 PROTOCOLS = {
-  'random10': _random(10, 10, 'random folds'),
+  'random10': Protocol(10, f'random folds: {_SHARED}', True, 10),
   # The paper's, of its Tables I and II.
-  'random80': _random(1, 5, 'one random division, 80 to 20'),
+  'random80': Protocol(1, f'one random division, 80 to 20: {_SHARED}', True, 5),
   'actor5': _by_actor(ACTOR5_TEST, ACTOR5_VALIDATION),
   # The test actors of MSAF (Su et al. 2020) and HiCMAE (Sun et al. 2024).
-  'actor6': _in_turn(24, at_a_time=4),
-  'actor24': _in_turn(24, at_a_time=1),
+  'actor6': _by_actor(np.arange(1, 25).reshape(6, 4).tolist()),
+  'actor24': _by_actor(np.arange(1, 25).reshape(24, 1).tolist()),
   # A model for use: what it was trained on cannot tell how good it is.
   'everyone': Protocol(1, 'all clips are trained on, none is tested', True),
 }
@@ -112,7 +87,7 @@ class Fold:
   test: np.ndarray
 
   def with_validation(self, use: str) -> 'Fold':
-    """The fold, its validation clips put to a use.
+    """Puts the validation clips to a use.
 
     Args:
       use: 'kept' for choosing; 'trained' on, with the training clips; or
@@ -146,7 +121,9 @@ def named(protocol: str) -> Protocol:
   """
   by_group = _BY_GROUP.fullmatch(protocol)
   if by_group:
-    return _by_group(int(by_group[1]))
+    parts = int(by_group[1])
+    meaning = f'the actors in {parts} groups: {_UNSEEN}'
+    return Protocol(parts, meaning, False, parts)
   if protocol not in PROTOCOLS:
     raise ValueError(
       f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}, and group3,'
@@ -186,11 +163,7 @@ def make_fold(
     labels: int[clips].
     actors: int[clips], from 1; `random…` does without.
     validation_share: share of the training side that `random…` validates on;
-      `actor…` names its validation actors, of `group…` they are those that the
-      next fold tests.
-
-  Returns:
-    The fold.
+      the others validate on actors, see `Protocol`.
 
   Raises:
     ValueError: no such protocol or fold; an actor whom the protocol never
@@ -215,33 +188,32 @@ def make_fold(
       f'fold {fold} of {protocol} has {sides.train.size} clips to train on,'
       f' {sides.validation.size} to validate on and {sides.test.size} to test'
       f' on; the data set of {len(labels)} clips holds actors'
-      f' {_distinct(actors)}'
+      f' {np.unique(actors).tolist()}'
     )
   return sides
 
 
 def _in_groups(protocol: str, num_parts: int, actors: np.ndarray) -> Actors:
   """The data set's actors in their order, so many groups of like size."""
-  distinct = _distinct(actors)
+  distinct = np.unique(actors)
   if len(distinct) < num_parts:
     raise ValueError(
       f'{protocol} needs {num_parts} actors or more, the data set has'
       f' {len(distinct)}'
     )
-  parts = np.array_split(distinct, num_parts)
-  return tuple(tuple(part.tolist()) for part in parts)
+  return [part.tolist() for part in np.array_split(distinct, num_parts)]
 
 
 def _check_all_tested(
   protocol: str, test_actors: Actors, actors: np.ndarray
 ) -> None:
-  """An actor whom no fold tests would be trained on in all, unnoticed."""
+  """Refuses an actor whom no fold tests: all would train on it, unnoticed."""
   tested = np.concatenate(test_actors)
-  strangers = actors[~np.isin(actors, tested)]
-  if strangers.size:
+  others = np.setdiff1d(actors, tested)
+  if others.size:
     raise ValueError(
       f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
-      f' data set also holds {_distinct(strangers)}; choose another protocol,'
+      f' data set also holds {others.tolist()}; choose another protocol,'
       ' such as group5'
     )
 
@@ -281,11 +253,9 @@ def _divide_at_random(
 def _deal(
   labels: np.ndarray, parts: int, rng: np.random.Generator
 ) -> np.ndarray:
-  """Stratified partition: deals each label's shuffled clips like cards.
+  """Deals each label's shuffled clips like cards, on where the last stopped.
 
-  Dealing goes on where the last label stopped, so that parts differ by at most
-  one clip in size and in each label. NumPy alone, because training from an
-  `.npz` needs no scikit-learn; a test pins what comes out.
+  So parts differ by at most one clip in size and in each label.
   """
   order = rng.permutation(len(labels))
   order = order[np.argsort(labels[order], kind='stable')]
@@ -296,7 +266,3 @@ def _deal(
 
 def _indices(chosen: np.ndarray) -> np.ndarray:
   return np.flatnonzero(chosen).astype(np.int32)
-
-
-def _distinct(actors: np.ndarray) -> list[int]:
-  return sorted(set(actors.tolist()))

@@ -10,26 +10,15 @@ import numpy as np
 
 from avemotion.data import files
 
-# What NumPy and zipfile raise at a damaged file.
+# Errors of NumPy and zipfile at a damaged file.
 _DAMAGED = (
-  EOFError,
-  NotImplementedError,
-  OSError,
-  TypeError,
-  ValueError,
-  zipfile.BadZipFile,
-  zlib.error,
+  *(EOFError, NotImplementedError, OSError, TypeError, ValueError),
+  *(zipfile.BadZipFile, zlib.error),
 )
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads all arrays of an `.npz`.
-
-  Args:
-    path: of the file.
-
-  Returns:
-    Its arrays by their keys.
+  """Reads all arrays of an `.npz`, by their keys.
 
   Raises:
     ValueError: it is missing or damaged, or holds Python objects.

@@ -1,4 +1,4 @@
-"""Where in a clip somebody speaks: silence before and after tells nothing."""
+"""Finds where in a clip somebody speaks, and trims the silence around."""
 
 import dataclasses
 

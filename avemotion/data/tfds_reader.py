@@ -1,8 +1,6 @@
 """Read a prepared TFDS data set; the only file of the package that loads it."""
 
-import importlib.util
 import os
-import pathlib
 from typing import Any
 
 _FIELDS = {'clip_id', 'label', 'actor'}
@@ -44,9 +42,8 @@ def read(
     examples = list(tfds.as_numpy(dataset))
   except tf.errors.OpError as error:
     raise ValueError(
-      f'{name}: {_damaged_shard(builder)} is damaged'
-      f' ({error.message.splitlines()[0]}); delete {builder.data_path} and'
-      ' prepare it again'
+      f'{name} is damaged ({error.message.splitlines()[0]}); delete'
+      f' {builder.data_path} and prepare it again'
     ) from error
   return examples, tuple(builder.info.features['label'].names)
 
@@ -56,7 +53,9 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   import tensorflow_datasets as tfds
 
   if name == _BUNDLED:
-    data_dir = data_dir or _bundled_dir()
+    from tfds_ravdess import BUNDLED_DIR  # Imports nothing else.
+
+    data_dir = data_dir or BUNDLED_DIR
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:
@@ -71,28 +70,3 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   if missing:
     raise ValueError(f'{name}: has no {", ".join(sorted(missing))}')
   return builder
-
-
-def _bundled_dir() -> pathlib.Path:
-  """Where the configuration `bundled` lies in the package that ships it."""
-  package = importlib.util.find_spec('tfds_ravdess')
-  if package is None or package.origin is None:
-    raise ValueError(f'{_BUNDLED}: the package tfds_ravdess is not installed')
-  return pathlib.Path(package.origin).with_name('bundled')
-
-
-def _damaged_shard(builder: Any) -> str:
-  """Name of the first shard that does not hold the examples it should."""
-  import tensorflow as tf
-
-  for split in builder.info.splits.values():
-    for path, examples in zip(
-      split.filepaths, split.shard_lengths, strict=True
-    ):
-      try:
-        records = sum(1 for _ in tf.data.TFRecordDataset(str(path)))
-      except tf.errors.OpError:
-        records = -1
-      if records != examples:
-        return str(path.name)
-  return 'a shard'

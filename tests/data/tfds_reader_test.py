@@ -46,12 +46,14 @@ def test_all_splits_are_read_in_the_order_of_their_ids(data_dir):
 
 
 def test_a_data_set_that_is_not_prepared_is_told(tmp_path):
-  with pytest.raises(ValueError, match=r'not prepared under .*prepare\.py'):
+  with pytest.raises(
+    ValueError, match=r'not prepared under .*avemotion prepare'
+  ):
     ClipSet.from_tfds('ravdess/speech_audio', tmp_path)
 
 
 @pytest.mark.parametrize('damage', ['flip', 'cut', 'empty', 'missing'])
-def test_a_corrupt_shard_is_named(data_dir, tmp_path, damage):
+def test_a_corrupt_shard_is_told(data_dir, tmp_path, damage):
   copy = tmp_path / 'data'
   shutil.copytree(data_dir, copy)
   shard = next(copy.rglob('*actor_02.tfrecord*'))
@@ -65,11 +67,11 @@ def test_a_corrupt_shard_is_named(data_dir, tmp_path, damage):
   shard.write_bytes(content)
   if damage == 'missing':
     shard.unlink()
-  with pytest.raises(ValueError, match=rf'{shard.name} is damaged.*again'):
+  with pytest.raises(ValueError, match=r'speech_audio is damaged.*again'):
     ClipSet.from_tfds('ravdess/speech_audio', copy)
 
 
-def test_a_shard_that_lost_its_last_examples_is_named(data_dir, tmp_path):
+def test_a_shard_that_lost_its_last_examples_is_told(data_dir, tmp_path):
   """Cut between two records: each that is left can be read."""
   copy = tmp_path / 'data'
   shutil.copytree(data_dir, copy)
@@ -77,5 +79,5 @@ def test_a_shard_that_lost_its_last_examples_is_named(data_dir, tmp_path):
   content = shard.read_bytes()
   record = int.from_bytes(content[:8], 'little')
   shard.write_bytes(content[: 8 + 4 + record + 4])
-  with pytest.raises(ValueError, match=rf'{shard.name} is damaged'):
+  with pytest.raises(ValueError, match='speech_audio is damaged'):
     ClipSet.from_tfds('ravdess/speech_audio', copy)

@@ -91,9 +91,11 @@ def main(candidates: list[str]) -> int:
   trials = sweep.plan(rows, workdir, _PROTOCOLS.value, _SEEDS.value)
   devices.start()
   compilation.cache_on_disk()
-  clips = clips_lib.load_one(
-    (trial.config.data.dataset, trial.config.data.data_dir) for trial in trials
-  )
+  data = [trial.config.data for trial in trials]
+  place, *others = {(each.dataset, each.data_dir) for each in data}
+  if others:
+    raise ValueError(f'expected rows of one data set, got {[place, *others]}')
+  clips = clips_lib.load(*place)
   finished, failed = _train(trials, clips)
   if finished and candidates:
     log = files.as_path(_LOG.value or workdir / 'log.jsonl')

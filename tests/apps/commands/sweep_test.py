@@ -191,7 +191,7 @@ def test_candidates_are_scored_on_validation_clips_and_logged(folder, capsys):
     (search, ['optimizer.lr=1'], "no configuration key 'optimizer.lr'"),
     (search, ['', '--protocols=random10'], 'no validation clips to score'),
     (search, ['data.validation=kept'], 'no data.validation'),
-    (search, ['', 'data.dataset=other.npz'], 'and name several: '),
+    (search, ['', 'data.dataset=other.npz'], 'expected rows of one data set'),
   ],
 )
 def test_bad_input_is_told(folder, kind, arguments, message, capsys):
