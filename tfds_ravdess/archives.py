@@ -31,7 +31,7 @@ def names(
   if 'audio' in modalities:
     wanted.append(f'Audio_{kind}_Actors_01-24.zip')
   if 'video' in modalities:
-    published = {int(name[-2:]) for name in recordings.published(channel)}
+    published = set(recordings.published(channel).values())
     wanted += [
       f'Video_{kind}_Actor_{actor:02d}.zip'
       for actor in sorted(published.intersection(actors or published))

@@ -57,13 +57,8 @@ def find_performances(
       f'{roots}: none of {len(recordings)} recordings makes a clip with '
       f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
     )
-  unused = {
-    below: reason
-    for below, reason in found.unused.items()
-    if not actors or _actor(below) in (None, *actors)
-  }
   return Findings(
-    clips, unused | lacking, _missing(recordings, channel, actors)
+    clips, found.unused | lacking, _missing(recordings, channel, actors)
   )
 
 
@@ -126,14 +121,6 @@ def _list(numbers: Iterable[int]) -> str:
   return ', '.join(map(str, sorted(numbers)))
 
 
-def _actor(below: str) -> int | None:
-  """Returns the actor of an unused file; None: its name does not say."""
-  try:
-    return Recording.from_path(below).actor
-  except ValueError:
-    return None
-
-
 def _missing(
   recordings: Iterable[Recording],
   channel: str,
@@ -141,8 +128,8 @@ def _missing(
 ) -> dict[str, str]:
   present = {recording.performance for recording in recordings}
   published: dict[int, list[str]] = collections.defaultdict(list)
-  for name in recordings_lib.published(channel):
-    published[int(name[-2:])].append(name)
+  for name, actor in recordings_lib.published(channel).items():
+    published[actor].append(name)
   missing = {}
   for actor, names in published.items():
     absent = [name for name in names if name not in present]

@@ -4,7 +4,6 @@ Importing this module registers the dataset with TFDS. It needs TensorFlow
 Datasets; what computes the features is imported when a build starts.
 """
 
-import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
@@ -17,17 +16,6 @@ from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError, Findings
 from avemotion.datasets.schema import ClipsConfig
 from tfds_ravdess import BUNDLED_DIR, archives, performances, recordings
-
-
-@dataclasses.dataclass(eq=False, kw_only=True)
-class RavdessConfig(ClipsConfig):
-  """Which features are stored, and of which channel.
-
-  Attributes:
-    channel: 'speech' or 'song'.
-  """
-
-  channel: str = 'speech'
 
 
 class Builder(ClipsBuilder):
@@ -46,34 +34,20 @@ class Builder(ClipsBuilder):
   needs, and give the folder as manual_dir. The recordings, named like
   {recordings.EXAMPLE_NAME}, are found at any depth.
   """
-  BUILDER_CONFIGS: ClassVar[list[RavdessConfig]] = [
-    RavdessConfig(
-      name='speech',
-      description='VGG16 features of the face, and MFCC.',
-      modalities=('video', 'audio'),
-    ),
-    RavdessConfig(
-      name='speech_audio',
-      description='MFCC only; needs only the archive of 03-01 sound files.',
-      modalities=('audio',),
-    ),
-    RavdessConfig(
-      name='speech_faces',
-      description='48×48 crops of the face for other backbones, and MFCC.',
-      crops=True,
-    ),
-    RavdessConfig(
+  BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = [
+    *schema.CONFIGS.values(),
+    ClipsConfig(
       name='song',
       description='As `speech`, of the 1012 sung recordings: 23 actors.',
       channel='song',
     ),
-    RavdessConfig(
+    ClipsConfig(
       name='song_audio',
       description='As `speech_audio`, of the 1012 sung recordings.',
       channel='song',
       modalities=('audio',),
     ),
-    RavdessConfig(
+    ClipsConfig(
       name='bundled',
       description='MFCC in float16; ships prepared, in this package.',
       modalities=('audio',),
@@ -86,7 +60,7 @@ class Builder(ClipsBuilder):
     self,
     *,
     actors: Collection[int] | None = None,
-    config: str | RavdessConfig | None = None,
+    config: str | ClipsConfig | None = None,
     data_dir: epath.PathLike | None = None,
     **kwargs: Any,
   ) -> None:
@@ -124,7 +98,7 @@ class Builder(ClipsBuilder):
     )
 
   def check(self, manual_dir: epath.PathLike | None) -> None:
-    """As `ClipsBuilder.check`."""
+    """Checks the recordings too; as `ClipsBuilder.check`."""
     if manual_dir is not None:
       self._find_below(manual_dir)
     super().check(manual_dir)

@@ -8,6 +8,7 @@ sound only.
 """
 
 import dataclasses
+import functools
 import itertools
 import os
 import re
@@ -31,16 +32,6 @@ _SILENT_ACTOR = 18
 
 # Where two files have one name, the first of these is the one that is used.
 SUFFIXES = ('.mp4', '.wav', '.flac')
-
-_LARGEST = {
-  'modality': 3,
-  'channel': len(CHANNELS),
-  'emotion': len(emotions.EMOTIONS),
-  'intensity': len(INTENSITIES),
-  'statement': len(STATEMENTS),
-  'repetition': 2,
-  'actor': ACTORS[-1],
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +57,10 @@ class Recording:
     path = epath.Path(path)
     if not re.fullmatch(r'\d\d(-\d\d){6}', path.stem, re.ASCII):
       raise ValueError(f'not seven numbers like {EXAMPLE_NAME}')
-    numbers = dict(zip(_LARGEST, map(int, path.stem.split('-')), strict=True))
-    for field, largest in _LARGEST.items():
-      if not 1 <= numbers[field] <= largest:
-        raise ValueError(
-          f'{field} is {numbers[field]:02d}, expected 01 to {largest:02d}'
-        )
-    recording = cls(path=path, **numbers)
-    if recording.label == 'neutral' and recording.intensity != 1:
-      raise ValueError('neutral has no strong intensity: a misnamed file')
-    if recording.label not in labels(list(CHANNELS)[recording.channel - 1]):
-      raise ValueError(f'nobody sings {recording.label}: a misnamed file')
+    recording = cls(path, *map(int, path.stem.split('-')))
+    known = any(recording.performance in published(k) for k in CHANNELS)
+    if not known or recording.modality not in (1, 2, 3):
+      raise ValueError('RAVDESS published no such recording: a misnamed file')
     return recording
 
   @property
@@ -107,24 +91,25 @@ def labels(channel: str) -> tuple[str, ...]:
   return emotions.EMOTIONS
 
 
-def published(channel: str) -> tuple[str, ...]:
+@functools.cache
+def published(channel: str) -> dict[str, int]:
   """Lists the performances of RAVDESS: 1440 of 'speech', 1012 of 'song'.
 
   Args:
     channel: 'speech' or 'song'.
 
   Returns:
-    Names as of `Recording.performance`, in order of the actors.
+    Names as of `Recording.performance` -> their actor, in order of the actors.
   """
-  return tuple(
+  return {
     f'{CHANNELS[channel]:02d}-{emotion:02d}-{intensity:02d}-{statement:02d}'
-    f'-{repetition:02d}-{actor:02d}'
+    f'-{repetition:02d}-{actor:02d}': actor
     for actor in ACTORS
     if channel != 'song' or actor != _SILENT_ACTOR
     for emotion, label in enumerate(labels(channel), 1)
     for intensity in ((1,) if label == 'neutral' else (1, 2))
     for statement, repetition in itertools.product((1, 2), repeat=2)
-  )
+  }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,22 +167,12 @@ def find_recordings(
       else:
         recordings[recording.clip_id] = recording
   if not recordings:
-    raise DatasetError(_nothing_found(roots, channel, num_files, unused))
+    example = [f', for example {k}: {v}' for k, v in unused.items()][:1]
+    raise DatasetError(
+      f'{roots} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME}'
+      f' ({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any'
+      f' depth, saw {num_files} files{"".join(example)}; unzip the'
+      ' archives first, if there are any'
+    )
   ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
   return Found(ordered, unused)
-
-
-def _nothing_found(
-  roots: epath.PathLike | Sequence[epath.PathLike],
-  channel: str,
-  num_files: int,
-  unused: dict[str, str],
-) -> str:
-  message = (
-    f'{roots} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME}'
-    f' ({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any'
-    f' depth, saw {num_files} files'
-  )
-  if unused:
-    message += ', for example {}: {}'.format(*next(iter(unused.items())))
-  return f'{message}; unzip the archives first, if there are any'

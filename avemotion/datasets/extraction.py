@@ -24,18 +24,14 @@ from avemotion.datasets.clips import Clip, DatasetError
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
 # Errors of NumPy and zipfile at a file that is absent or not whole.
 _UNREADABLE = (
-  EOFError,
-  FileNotFoundError,
-  KeyError,
-  ValueError,
-  zipfile.BadZipFile,
-  zlib.error,
+  *(EOFError, FileNotFoundError, KeyError, ValueError),
+  *(zipfile.BadZipFile, zlib.error),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-  """What is extracted of every clip.
+  """Says what to extract of every clip.
 
   Attributes:
     modalities: 'video', 'audio' or both.
@@ -74,8 +70,7 @@ class ClipExtractor:
     Raises:
       DatasetError: the weights cannot be used.
     """
-    # Only a build needs MediaPipe and VGG16; reading does not.
-    import jax
+    import jax  # Only a build needs it, MediaPipe and VGG16.
 
     from avemotion.features import clip
 

@@ -13,25 +13,11 @@ from avemotion.datasets.clips import DatasetError, Findings
 from avemotion.datasets.labelling import Labelled
 from avemotion.datasets.schema import ClipsConfig
 
-CONFIGS = {
-  'speech': ClipsConfig(
-    name='speech', description='VGG16 features of the face, and MFCC.'
-  ),
-  'speech_audio': ClipsConfig(
-    name='speech_audio', description='MFCC only.', modalities=('audio',)
-  ),
-  'speech_faces': ClipsConfig(
-    name='speech_faces',
-    description='48×48 crops of the face for other backbones, and MFCC.',
-    crops=True,
-  ),
-}
-
 
 class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-arg]
   """Extracts the clips of a folder; reading what it stored needs no code."""
 
-  BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(CONFIGS.values())
+  BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(schema.CONFIGS.values())
 
   def __init__(
     self,
@@ -46,7 +32,7 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     Args:
       name: of the data set, in small letters, digits and '_'.
       clips: from `labelling.by_list` or `labelling.by_name`.
-      config: a key of `CONFIGS`.
+      config: a key of `schema.CONFIGS`.
       **kwargs: of `ClipsBuilder`.
 
     Raises:

@@ -48,7 +48,7 @@ class Labelled:
 
   @property
   def digest(self) -> str:
-    """Changes with the clips and their facts."""
+    """A hash of the clips' ids, facts and label names."""
     facts = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
     content = json.dumps([facts, self.label_names], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:16]
@@ -66,9 +66,6 @@ def by_list(
     labels: a CSV file whose first line names its columns: `file`, below the
       folder; `label`; `group`, who speaks; all others are kept as text.
     modalities: 'video', 'audio' or both, read from each file.
-
-  Returns:
-    The clips.
 
   Raises:
     DatasetError: the folder or the list does not exist, the list lacks a
@@ -107,9 +104,6 @@ def by_name(
     folder: that holds the clips, at any depth.
     pattern: one of `name_patterns.KNOWN`, or your own.
     modalities: 'video', 'audio' or both, read from each file.
-
-  Returns:
-    The clips.
 
   Raises:
     DatasetError: the folder does not exist, the pattern cannot be used, or no
@@ -188,7 +182,12 @@ def _labelled(
     )
   rows = [facts for _, facts in unique.values()]
   metadata = tuple(name for name in rows[0] if name not in REQUIRED)
-  _check_names(metadata)
+  for name in metadata:
+    if name in _TAKEN or not name or '/' in name:
+      raise DatasetError(
+        f'a column or field cannot be called {name!r}: expected a name without'
+        f" '/', and none of {', '.join(_TAKEN)}, which the dataset has"
+      )
   groups = sorted({facts['group'] for facts in rows}, key=_as_numbers)
   numbers = {group: number for number, group in enumerate(groups, 1)}
   clips = [
@@ -204,15 +203,6 @@ def _labelled(
     label_names = (*known, *sorted(labels.difference(known)))
   findings = Findings(clips, skipped, missing)
   return Labelled(findings, label_names, numbers, metadata)
-
-
-def _check_names(metadata: Sequence[str]) -> None:
-  for name in metadata:
-    if name in _TAKEN or not name or '/' in name:
-      raise DatasetError(
-        f'a column or field cannot be called {name!r}: expected a name without'
-        f" '/', and none of {', '.join(_TAKEN)}, which the dataset has"
-      )
 
 
 def _as_numbers(name: str) -> list[Any]:

@@ -19,11 +19,29 @@ class ClipsConfig(tfds.core.BuilderConfig):
     modalities: 'video', 'audio' or both, in the order of the features.
     crops: whether faces are stored as pixels, in place of VGG16's features.
     audio_dtype: of `audio`.
+    channel: 'speech', or RAVDESS's 'song'.
   """
 
   modalities: tuple[str, ...] = ('video', 'audio')
   crops: bool = False
   audio_dtype: type[np.floating] = np.float32
+  channel: str = 'speech'
+
+
+# Of any data set of clips.
+CONFIGS = {
+  'speech': ClipsConfig(
+    name='speech', description='VGG16 features of the face, and MFCC.'
+  ),
+  'speech_audio': ClipsConfig(
+    name='speech_audio', description='MFCC only.', modalities=('audio',)
+  ),
+  'speech_faces': ClipsConfig(
+    name='speech_faces',
+    description='48×48 crops of the face for other backbones, and MFCC.',
+    crops=True,
+  ),
+}
 
 
 def features(

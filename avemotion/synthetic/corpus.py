@@ -18,8 +18,6 @@ from avemotion.emotions import EMOTIONS
 from avemotion.synthetic import face as face_lib
 from avemotion.synthetic import media, motion, voice
 
-_SMALLEST_PICTURE = 64
-
 
 def make_corpus(
   root: str | os.PathLike[str],
@@ -43,9 +41,6 @@ def make_corpus(
 
   Returns:
     The path of every clip asked for, written now or before, in order.
-
-  Raises:
-    ValueError: an actor, emotion or statement does not exist.
   """
   takes = list(itertools.product(actors, emotions, statements))
   paths = [
@@ -62,26 +57,13 @@ def make_corpus(
   return paths
 
 
-def clip_name(
-  emotion: str, actor: int, statement: int = 1, repetition: int = 1
-) -> str:
+def clip_name(emotion: str, actor: int, statement: int = 1) -> str:
   """Names a clip as RAVDESS does: picture and sound, speech, normal intensity.
 
   Raises:
-    ValueError: an actor, emotion, statement or repetition does not exist.
+    ValueError: the emotion does not exist.
   """
-  if emotion not in EMOTIONS:
-    raise ValueError(
-      f'expected an emotion among {", ".join(EMOTIONS)}, got {emotion!r}'
-    )
-  for name, value, last in (
-    ('actor', actor, face_lib.ACTORS[-1]),
-    ('statement', statement, len(voice.STATEMENTS)),
-    ('repetition', repetition, 99),
-  ):
-    if not 1 <= value <= last:
-      raise ValueError(f'expected {name} to be 1 to {last}, got {value!r}')
-  fields = (1, 1, EMOTIONS.index(emotion) + 1, 1, statement, repetition, actor)
+  fields = (1, 1, EMOTIONS.index(emotion) + 1, 1, statement, 1, actor)
   return '-'.join(f'{field:02d}' for field in fields) + '.mp4'
 
 
@@ -90,7 +72,6 @@ def make_clip(
   emotion: str,
   actor: int,
   statement: int = 1,
-  repetition: int = 1,
   seconds: float = 2.0,
   fps: float = 30,
   size: tuple[int, int] = (320, 240),
@@ -110,30 +91,16 @@ def make_clip(
     emotion: a name from `avemotion.emotions.EMOTIONS`.
     actor: 1 to 24.
     statement: 1 or 2.
-    repetition: which take, 1 to 99; takes differ.
     seconds: length of each track.
     fps: pictures per second; .mpg takes television's rates only, .mp4 any.
-    size: width and height in pixels, both even and at least 64.
+    size: width and height in pixels, both even.
     video: whether there is a video track; a .wav has none in any case.
     audio: whether there is an audio track.
     face: whether somebody is in the picture.
     seed: the same arguments give the same frames and samples.
-
-  Raises:
-    ValueError: an argument is outside the values named above.
   """
   path = pathlib.Path(path)
-  clip_name(emotion, actor, statement, repetition)  # Raises.
-  if seconds <= 0 or fps <= 0:
-    raise ValueError(
-      f'expected seconds and fps above 0, got {seconds} and {fps}'
-    )
-  if min(size) < _SMALLEST_PICTURE or size[0] % 2 or size[1] % 2:
-    raise ValueError(
-      f'expected an even width and height of {_SMALLEST_PICTURE} pixels or '
-      f'more, got {size[0]}x{size[1]}'
-    )
-  take = [seed, EMOTIONS.index(emotion), actor, statement, repetition]
+  take = [seed, EMOTIONS.index(emotion), actor, statement, 1]
   voice_rng, face_rng = map(np.random.default_rng, ([*take, 0], [*take, 1]))
   samples, opening = voice.speak(emotion, actor, statement, seconds, voice_rng)
   times = np.arange(max(1, round(seconds * fps))) / fps

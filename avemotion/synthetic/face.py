@@ -11,8 +11,6 @@ import math
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-ACTORS = range(1, 25)
-
 _HEAD_HEIGHT = 0.56  # Of the picture's height.
 _NECK = 1.0  # The head turns about a point this far down.
 # The head moves, so that it is painted on a layer of its own, which is larger

@@ -45,20 +45,8 @@ def write_media(
     size: width and height of the frames.
     fps: frames per second.
     samples: float32[samples], mono at 48 kHz, within -1 and 1.
-
-  Raises:
-    ValueError: the ending is unknown, or no track is left.
   """
-  if path.suffix.lower() not in _FORMATS:
-    raise ValueError(
-      f'expected a file name ending in {", ".join(_FORMATS)}, got {path.name}'
-    )
   file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
-  if samples is None and (frames is None or video_codec is None):
-    raise ValueError(
-      f'expected a clip with video or audio, got neither for {path.name}; '
-      'leave video or audio True (a .wav can hold audio only)'
-    )
   # Without bitexact, Matroska writes a random number into the file.
   options = {'fflags': '+bitexact'}
   with (

@@ -29,7 +29,7 @@ _BENCHMARKS = {
   'stream': ('recognition', 'stream', 'a clip as a stream, and as a file'),
   'quickstart': ('recognition', 'quickstart', 'the quick start, in seconds'),
   'extract': ('extraction', 'extract', 'faces and MFCC of real clips'),
-  'stages': ('extraction', 'stages', 'where the time of extraction goes'),
+  'stages': ('extraction', 'stages', 'extraction over decoding alone'),
   'dataset': ('dataset', 'main', 'preparing and reading TFRecords'),
   'tpu': ('tpu', 'main', "programs under the TPU's compiler, without a TPU"),
   'record': ('finished', 'record', 'accuracy and UAR of a finished run'),

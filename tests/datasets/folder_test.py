@@ -7,14 +7,14 @@ import tensorflow_datasets as tfds
 
 from avemotion.data import clips as clips_lib
 from avemotion.datasets import folder as folder_lib
-from avemotion.datasets import labelling, name_patterns, prepare
+from avemotion.datasets import labelling, name_patterns, prepare, schema
 from avemotion.datasets.clips import DatasetError
 from avemotion.datasets.folder import FolderBuilder
 from avemotion.synthetic import corpus
 
 
 def _prepare(folder, data_dir, pattern, config='speech_audio', **options):
-  modalities = folder_lib.CONFIGS[config].modalities
+  modalities = schema.CONFIGS[config].modalities
   builder = FolderBuilder(
     name=folder_lib.dataset_name(folder),
     clips=labelling.by_name(folder, pattern, modalities),

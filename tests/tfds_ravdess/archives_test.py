@@ -113,5 +113,5 @@ def test_an_archive_that_is_not_whole_is_told(zenodo, tmp_path, recording):
 def test_what_cannot_be_had_is_told_with_two_ways_on(zenodo, tmp_path, content):
   if content:
     (zenodo / 'Audio_Speech_Actors_01-24.zip').write_bytes(content)
-  with pytest.raises(DatasetError, match=r'--manual_dir.*quickstart\.py'):
+  with pytest.raises(DatasetError, match=r'--manual_dir.*avemotion quickstart'):
     _build(tmp_path)

@@ -101,19 +101,6 @@ def test_what_ravdess_has_and_the_folder_not_is_told(tmp_path):
     find_performances(tmp_path, ('audio',), actors=(7,))
 
 
-def test_faults_of_actors_that_are_not_asked_for_are_not_told(tmp_path):
-  (tmp_path / 'again').mkdir()
-  for name in (f'03-{ANGRY}.wav', f'03-{ANGRY[:-2]}05.wav', 'angry.wav'):
-    (tmp_path / name).touch()
-    (tmp_path / 'again' / name).touch()
-  found = find_performances(tmp_path, ('audio',), actors=(5,))
-  assert set(found.skipped) == {
-    'angry.wav',
-    'again/angry.wav',
-    f'again/03-{ANGRY[:-2]}05.wav',
-  }
-
-
 def test_song_is_found_beside_speech(tmp_path):
   for name in (*published('song'), *published('speech')):
     (tmp_path / f'03-{name}.wav').touch()

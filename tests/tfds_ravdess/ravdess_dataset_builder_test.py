@@ -144,7 +144,7 @@ def test_what_cannot_be_used_is_skipped_and_told(clips, manual, tmp_path):
     '01-01-03-01-01-01-04': 'empty',
     '01-01-04-01-01-01-04': 'open',
     '02-01-06-01-01-01-04': 'no sound',
-    '01-01-01-02-01-01-04.mp4': 'neutral',
+    '01-01-01-02-01-01-04.mp4': 'no such recording',
     f'again/{good}': 'further copy',
   }
   assert set(builder.info.metadata['skipped']) == set(reasons)

@@ -26,7 +26,7 @@ from typing import Any
 from absl import flags
 
 from avemotion.apps.commands.command_line import Command
-from avemotion.datasets import folder, labelling, name_patterns, prepare
+from avemotion.datasets import folder, labelling, name_patterns, prepare, schema
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.features import compilation
 from tfds_ravdess import ravdess_dataset_builder
@@ -145,11 +145,11 @@ def _builder() -> ClipsBuilder:
   if not _FOLDER.value:
     actors = [int(name) for name in _ACTORS.value]
     return ravdess_dataset_builder.Builder(actors=actors or None, **options)
-  config = folder.CONFIGS.get(_CONFIG.value)
+  config = schema.CONFIGS.get(_CONFIG.value)
   if config is None:
     raise ValueError(
       f'--config={_CONFIG.value} is of RAVDESS; a --folder can be'
-      f' {", ".join(folder.CONFIGS)}'
+      f' {", ".join(schema.CONFIGS)}'
     )
   if _LABELS.value:
     clips = labelling.by_list(_FOLDER.value, _LABELS.value, config.modalities)
