@@ -54,4 +54,4 @@ def _model(values: Mapping[str, Any]) -> dict[str, Any]:
   if not any(branches.values()):
     return others
   nested = {name: _ABSENT[name] | own for name, own in branches.items()}
-  return {'recurrence': 'auto'} | others | nested
+  return {'recurrence': 'auto', **others, **nested}

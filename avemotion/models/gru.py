@@ -159,20 +159,13 @@ class GRU(nn.Module):
     features: number of units.
     implementation: 'scan' is `nn.scan` of the cell. 'fused' computes the input
       projection of all steps in one matrix product and has a backward pass of
-      its own, see `recurrence`: several times faster to train, but it cannot be
+      its own, see `recurrence`: faster to train, but it cannot be
       differentiated in forward mode (`jax.jvp`). 'pallas' is 'fused' with its
       loops in a kernel for TPUs.
-    time_major: as in `flax.linen.RNN`: inputs and outputs are [time, …].
-    return_carry: as in `flax.linen.RNN`.
-    reverse: as in `flax.linen.RNN`.
-    keep_order: as in `flax.linen.RNN`.
-    use_bias: of the cell, see `GRUCell`, like those that follow.
-    kernel_init: initialiser of W_z, W_r, W.
-    recurrent_kernel_init: initialiser of U_z, U_r, U.
-    bias_init: initialiser of the biases.
-    dtype: of the computation.
-    param_dtype: of the parameters and the initial carry.
-    carry_init: initialiser of the carry.
+    time_major, return_carry, reverse, keep_order: as in `flax.linen.RNN`; a
+      call can override them.
+    use_bias, kernel_init, recurrent_kernel_init, bias_init, dtype, param_dtype,
+      carry_init: as in `GRUCell`.
   """
 
   features: int
@@ -218,7 +211,7 @@ class GRU(nn.Module):
     time_major: bool | None = None,
     reverse: bool | None = None,
     keep_order: bool | None = None,
-  ) -> jax.Array | tuple[jax.Array, jax.Array]:
+  ) -> Any:
     """Runs the cell over time.
 
     Args:
@@ -247,6 +240,7 @@ class GRU(nn.Module):
       raise ValueError(
         f'expected inputs [..., time, inputs], got shape {inputs.shape}'
       )
+    return_carry = _chosen(return_carry, self.return_carry)
     time_major = _chosen(time_major, self.time_major)
     reverse = _chosen(reverse, self.reverse)
     if not time_major:
@@ -268,15 +262,13 @@ class GRU(nn.Module):
       key = jax.random.key(0) if init_key is None else init_key
       initial_carry = self.cell.initialize_carry(key, inputs.shape[1:])
     carry, states = self._loop(initial_carry, inputs)
-    if seq_lengths is not None:
+    if return_carry and seq_lengths is not None:
       carry = _carry_after(states, seq_lengths, initial_carry)
     if reverse and _chosen(keep_order, self.keep_order):
       states = flip(states)
     if not time_major:
       states = jnp.moveaxis(states, 0, -2)
-    return (
-      (carry, states) if _chosen(return_carry, self.return_carry) else states
-    )
+    return (carry, states) if return_carry else states
 
   def _loop(
     self, carry: jax.Array, inputs: jax.Array

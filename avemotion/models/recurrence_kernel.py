@@ -126,7 +126,7 @@ def _over_time(
       flops=2 * time * batch * 3 * size**2,
       transcendentals=0 if reverse else 3 * time * batch * size,
       bytes_accessed=sum(
-        array.size * array.dtype.itemsize for array in [*inputs, *outputs]
+        array.size * array.dtype.itemsize for array in inputs + outputs
       ),
     ),
   )(*inputs)

@@ -293,7 +293,7 @@ def test_the_mean_that_is_taken_off_is_of_valid_steps():
   assert np.isfinite(model.apply(variables, features, empty)).all()
 
 
-def test_differences_are_read_beside_what_they_are_of():
+def test_deltas_are_read_beside_their_features():
   model = small(modalities=('audio',), audio={'deltas': True})
   features = make_features()
   variables = model.init(jax.random.key(0), features, LENGTHS)
@@ -303,16 +303,11 @@ def test_differences_are_read_beside_what_they_are_of():
   joined = jnp.concatenate(
     [rows, jnp.diff(rows, axis=1, prepend=rows[:, :1])], axis=-1
   )
-  plain = small(modalities=('audio',))
-  widened = {
-    'mean': jnp.zeros(26),
-    'std': jnp.ones(26),
-  }
+  widened = {'mean': jnp.zeros(26), 'std': jnp.ones(26)}
+  statistics = {'audio': {'standardize': widened}}
   np.testing.assert_allclose(
-    plain.apply(
-      {**variables, 'statistics': {'audio': {'standardize': widened}}},
-      {'audio': joined},
-      LENGTHS,
+    small(modalities=('audio',)).apply(
+      {**variables, 'statistics': statistics}, {'audio': joined}, LENGTHS
     ),
     model.apply(variables, features, LENGTHS),
     atol=1e-6,
