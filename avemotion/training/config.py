@@ -65,15 +65,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class BranchConfig:
-  """The attributes of a branch that are its own, see `models.branches`.
-
-  Attributes:
-    features: GRU units of each layer.
-    num_layers: GRU layers.
-    num_inputs: leading input features that the branch reads; None: all.
-    cmn: whether the clip's own mean is taken off each feature.
-    deltas: whether each step's change is read beside it.
-  """
+  """Attributes of `avemotion.models.VideoBranch` or `AudioBranch`."""
 
   features: int
   num_layers: int
@@ -324,23 +316,20 @@ def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
   """A copy of a configuration, or of a part of it, with some values changed.
 
   Args:
-    config: any of the classes above.
-    values: by key; those of a part are a mapping in turn, as
-      `{'audio': {'features': 128}}` of a `ModelConfig`.
+    config: a `Config`, `ModelConfig`, ….
+    values: by key; `{'audio': {'features': 128}}` changes a part of a part.
 
   Returns:
     The changed copy.
   """
   whole: Any = config
-  return dataclasses.replace(
-    whole,
-    **{
-      name: update(getattr(config, name), value)
-      if isinstance(value, Mapping)
-      else value
-      for name, value in values.items()
-    },
-  )
+  changes = {
+    name: update(getattr(config, name), value)
+    if isinstance(value, Mapping)
+    else value
+    for name, value in values.items()
+  }
+  return dataclasses.replace(whole, **changes)
 
 
 def _build(kind: type, values: Mapping[str, Any]) -> Any:

@@ -34,7 +34,7 @@ def small(
 ):
   branches = {
     'video': VideoBranch(8, dense_features=4, **shared),
-    'audio': AudioBranch(6, dense_features=4, **(audio or {}), **shared),
+    'audio': AudioBranch(6, 1, dense_features=4, **(audio or {}), **shared),
   }
   return EmotionClassifier(
     8,
@@ -42,6 +42,19 @@ def small(
     modality_dropout=modality_dropout,
     dtype=shared.get('dtype'),
   )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def init(model, features, lengths=LENGTHS):
+  return model.init(jax.random.key(0), features, lengths)
+
+
+@functools.partial(
+  jax.jit, static_argnames=('model', 'branches', 'train', 'mutable')
+)
+def apply(model, variables, features, lengths, *, branches=False, **options):
+  method = model.with_branches if branches else None
+  return model.apply(variables, features, lengths, method=method, **options)
 
 
 def num_params(tree):
@@ -81,11 +94,11 @@ def test_fusion_joins_both_branches_of_512_units():
 def test_has_the_branches_asked_for_and_reads_only_them(modalities):
   model = small(modalities=modalities)
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   assert set(variables['params']) == {*modalities, 'logits'}
 
   def total(features):
-    return model.apply(variables, features, LENGTHS).std()
+    return apply(model, variables, features, LENGTHS).std()
 
   gradients = jax.grad(total)(features)
   for modality in ('video', 'audio'):
@@ -96,11 +109,11 @@ def test_has_the_branches_asked_for_and_reads_only_them(modalities):
 def test_reads_the_leading_coefficients_only():
   model = small(modalities=('audio',), audio={'num_inputs': 13})
   features = make_features(audio=40)
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   changed = {'audio': features['audio'].at[..., 13:].set(7.0)}
   np.testing.assert_array_equal(
-    model.apply(variables, features, LENGTHS),
-    model.apply(variables, changed, LENGTHS),
+    apply(model, variables, features, LENGTHS),
+    apply(model, variables, changed, LENGTHS),
   )
   with pytest.raises(ValueError, match='13 features or more'):
     model.init(jax.random.key(0), make_features(audio=12), LENGTHS)
@@ -109,45 +122,46 @@ def test_reads_the_leading_coefficients_only():
 def test_answers_at_points_are_those_of_the_clip_cut_there():
   model = small()
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   points = {'video': jnp.array([[2, 9]] * 3), 'audio': jnp.array([[5, 12]] * 3)}
-  logits = model.apply(variables, features, points)
+  logits = apply(model, variables, features, points)
   cut = {'video': features['video'][:, :2], 'audio': features['audio'][:, :5]}
   ends = {'video': jnp.full(3, 2), 'audio': jnp.full(3, 5)}
   np.testing.assert_allclose(
-    logits[:, 0], model.apply(variables, cut, ends), rtol=1e-5, atol=1e-6
+    logits[:, 0], apply(model, variables, cut, ends), rtol=1e-5, atol=1e-6
   )
 
 
 def test_statistics_standardise_and_are_not_trained():
   model = small(modalities=('audio',))
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
-  plain = model.apply(variables, features, LENGTHS)
+  variables = init(model, features)
+  plain = apply(model, variables, features, LENGTHS)
   statistics = {'mean': jnp.full(13, 5.0), 'std': jnp.full(13, 2.0)}
   shifted = {'audio': features['audio'] * 2 + 5}
   moved = {**variables, 'statistics': {'audio': {'standardize': statistics}}}
   assert set(moved) == set(variables)
   np.testing.assert_allclose(
-    model.apply(moved, shifted, LENGTHS), plain, rtol=1e-4, atol=1e-5
+    apply(model, moved, shifted, LENGTHS), plain, rtol=1e-4, atol=1e-5
   )
 
 
 def test_batch_norm_and_dropout_act_in_training_only():
   model = small(dropout_rate=0.5)
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   np.testing.assert_array_equal(
-    model.apply(variables, features, LENGTHS),
-    model.apply(variables, features, LENGTHS),
+    apply(model, variables, features, LENGTHS),
+    apply(model, variables, features, LENGTHS),
   )
   outcomes = [
-    model.apply(
+    apply(
+      model,
       variables,
       features,
       LENGTHS,
       train=True,
-      mutable=['batch_stats'],
+      mutable='batch_stats',
       rngs={'dropout': jax.random.key(seed)},
     )
     for seed in (0, 1)
@@ -163,8 +177,8 @@ def test_batch_norm_and_dropout_act_in_training_only():
 def test_bfloat16_gives_float32_logits_near_the_exact_ones():
   features = make_features()
   variables = small().init(jax.random.key(0), features, LENGTHS)
-  exact = small().apply(variables, features, LENGTHS)
-  logits = small(dtype=jnp.bfloat16).apply(variables, features, LENGTHS)
+  exact = apply(small(), variables, features, LENGTHS)
+  logits = apply(small(dtype=jnp.bfloat16), variables, features, LENGTHS)
   assert logits.dtype == jnp.float32
   assert 0 < np.abs(logits - exact).max() < 0.1
 
@@ -192,11 +206,11 @@ def test_importing_models_loads_no_heavy_package():
 def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
   model = small()
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
-  logits = model.apply(variables, features, LENGTHS, method=model.with_branches)
+  variables = init(model, features)
+  logits = apply(model, variables, features, LENGTHS, branches=True)
   assert set(logits) == {'joint', 'video', 'audio'}
   np.testing.assert_array_equal(
-    logits['joint'], model.apply(variables, features, LENGTHS)
+    logits['joint'], apply(model, variables, features, LENGTHS)
   )
   # The last layer is linear: the parts add up, less the bias they both have.
   bias = variables['params']['logits']['bias'] + 0.0
@@ -204,7 +218,7 @@ def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
     logits['video'] + logits['audio'] - bias, logits['joint'], atol=1e-5
   )
   other = {**features, 'audio': features['audio'] + 1}
-  moved = model.apply(variables, other, LENGTHS, method=model.with_branches)
+  moved = apply(model, variables, other, LENGTHS, branches=True)
   np.testing.assert_array_equal(moved['video'], logits['video'])
   assert np.abs(moved['audio'] - logits['audio']).max() > 0
   single = small(modalities=('audio',))
@@ -217,10 +231,10 @@ def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
 def test_a_missing_modality_contributes_nothing():
   model = small()
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
-  whole = model.apply(variables, features, LENGTHS, method=model.with_branches)
+  variables = init(model, features)
+  whole = apply(model, variables, features, LENGTHS, branches=True)
   unheard = {**LENGTHS, 'audio': jnp.array([0, 12, 0], jnp.int32)}
-  logits = model.apply(variables, features, unheard)
+  logits = apply(model, variables, features, unheard)
   np.testing.assert_array_equal(logits[1], whole['joint'][1])
   np.testing.assert_allclose(logits[::2], whole['video'][::2], atol=1e-6)
   # At the clip's start nothing has been heard yet.
@@ -228,10 +242,10 @@ def test_a_missing_modality_contributes_nothing():
     'video': jnp.full((3, 2), 4, jnp.int32),
     'audio': jnp.array([[0, 12]] * 3, jnp.int32),
   }
-  over_time = model.apply(variables, features, points)
+  over_time = apply(model, variables, features, points)
   begun = {name: lengths[:, 0] for name, lengths in points.items()}
   np.testing.assert_allclose(
-    over_time[:, 0], model.apply(variables, features, begun), atol=1e-6
+    over_time[:, 0], apply(model, variables, features, begun), atol=1e-6
   )
   assert np.abs(over_time[:, 0] - over_time[:, 1]).max() > 0
 
@@ -241,15 +255,16 @@ def test_some_clips_of_a_batch_lose_one_branch_in_training_only():
   one = make_features()
   features = {name: jnp.tile(x[:1], (900, 1, 1)) for name, x in one.items()}
   lengths = {'video': jnp.full(900, 9), 'audio': jnp.full(900, 12)}
-  variables = model.init(jax.random.key(0), features, lengths)
-  exact = model.apply(variables, features, lengths, method=model.with_branches)
-  logits = model.apply(
+  variables = init(model, features, lengths)
+  exact = apply(model, variables, features, lengths, branches=True)
+  logits = apply(
+    model,
     variables,
     features,
     lengths,
     train=True,
     rngs={'dropout': jax.random.key(0)},
-    method=model.with_branches,
+    branches=True,
   )
   like = {
     name: np.isclose(logits['joint'], rows, atol=1e-5).all(axis=-1).mean()
@@ -266,37 +281,37 @@ def test_a_branch_that_takes_off_the_mean_ignores_a_constant():
   moved = {**features, 'audio': features['audio'] + 7.0}
   for cmn in (False, True):
     model = small(modalities=('audio',), audio={'cmn': cmn})
-    variables = model.init(jax.random.key(0), features, LENGTHS)
-    plain = model.apply(variables, features, LENGTHS)
-    other = model.apply(variables, moved, LENGTHS)
+    variables = init(model, features)
+    plain = apply(model, variables, features, LENGTHS)
+    other = apply(model, variables, moved, LENGTHS)
     assert np.allclose(plain, other, atol=1e-4) == cmn
 
 
 def test_the_mean_that_is_taken_off_is_of_valid_steps():
   model = small(modalities=('audio',), audio={'cmn': True})
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   padded = {'audio': features['audio'].at[2, 2:].set(1e3)}
   np.testing.assert_allclose(
-    model.apply(variables, features, LENGTHS),
-    model.apply(variables, padded, LENGTHS),
+    apply(model, variables, features, LENGTHS),
+    apply(model, variables, padded, LENGTHS),
     atol=1e-5,
   )
   # At points, it is of the longest one.
   points = {'audio': jnp.array([[4, 12], [6, 12], [1, 2]])}
   np.testing.assert_allclose(
-    model.apply(variables, features, points)[:, 1],
-    model.apply(variables, features, LENGTHS),
+    apply(model, variables, features, points)[:, 1],
+    apply(model, variables, features, LENGTHS),
     atol=1e-5,
   )
   empty = {'audio': jnp.zeros(3, jnp.int32)}
-  assert np.isfinite(model.apply(variables, features, empty)).all()
+  assert np.isfinite(apply(model, variables, features, empty)).all()
 
 
 def test_deltas_are_read_beside_their_features():
   model = small(modalities=('audio',), audio={'deltas': True})
   features = make_features()
-  variables = model.init(jax.random.key(0), features, LENGTHS)
+  variables = init(model, features)
   kernel = variables['params']['audio']['gru_0']['cell']['input']['kernel']
   assert kernel.shape[0] == 26
   rows = features['audio']
@@ -306,10 +321,13 @@ def test_deltas_are_read_beside_their_features():
   widened = {'mean': jnp.zeros(26), 'std': jnp.ones(26)}
   statistics = {'audio': {'standardize': widened}}
   np.testing.assert_allclose(
-    small(modalities=('audio',)).apply(
-      {**variables, 'statistics': statistics}, {'audio': joined}, LENGTHS
+    apply(
+      small(modalities=('audio',)),
+      {**variables, 'statistics': statistics},
+      {'audio': joined},
+      LENGTHS,
     ),
-    model.apply(variables, features, LENGTHS),
+    apply(model, variables, features, LENGTHS),
     atol=1e-6,
   )
 
