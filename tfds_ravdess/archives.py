@@ -18,13 +18,8 @@ def names(
 ) -> list[str]:
   """Names the archives that hold some recordings.
 
-  Args:
-    channel: 'speech' or 'song'.
-    modalities: 'video', 'audio' or both.
-    actors: 1 to 24; None: all.
-
-  Returns:
-    Names of zip files. All voices are in one; pictures have one an actor.
+  All voices are in one zip file; pictures have one an actor. Arguments are as
+  for `performances.find_performances`.
   """
   kind = channel.capitalize()
   wanted = []
@@ -46,12 +41,8 @@ def fetch(
 
   TFDS leaves out members of an archive that would lie outside its folder.
 
-  Args:
-    dl_manager: TFDS's.
-    wanted: from `names`.
-
   Returns:
-    A folder for each.
+    A folder for each name of `wanted`.
 
   Raises:
     DatasetError: one cannot be downloaded, or is no archive.

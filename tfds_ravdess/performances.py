@@ -67,10 +67,6 @@ def pair_copies(
 ) -> tuple[list[Clip], dict[str, str]]:
   """Chooses among the copies of each performance those to read.
 
-  Args:
-    recordings: any number of copies of any number of performances.
-    modalities: the wanted ones, 'video', 'audio' or both.
-
   Returns:
     The performances that have every modality, ordered by actor, each known by
     the copy of its picture, if that is wanted; and why the others are not among

@@ -199,12 +199,7 @@ def load(
 ) -> ClipSet:
   """Reads a data set by name: a path that ends in `.npz`, or a TFDS name.
 
-  Args:
-    dataset: such as 'features.npz' or 'ravdess/speech_audio'.
-    data_dir: for TFDS; None: its own default.
-
-  Raises:
-    ValueError: as `ClipSet.from_npz` and `ClipSet.from_tfds`.
+  Arguments and errors are those of `ClipSet.from_npz` and `ClipSet.from_tfds`.
   """
   if pathlib.PurePath(dataset).suffix == '.npz':
     return ClipSet.from_npz(dataset)

@@ -1,4 +1,4 @@
-"""A speaker who is enrolled: the mean of their own clips, taken off.
+"""Takes the mean of an enrolled speaker's own clips off their features.
 
 Clips of one speaker, of whatever they feel, have that speaker's voice and face
 in common. No label is read, but several clips of a speaker must be at hand:
@@ -14,11 +14,10 @@ from avemotion.data.clips import ClipSet
 
 
 def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
-  """The mean of a speaker's clips, each of which weighs the same.
+  """Averages a speaker's clips, each of which weighs the same.
 
   Args:
-    rows: float32[steps, features] of each clip; those without steps are left
-      out.
+    rows: float32[steps, features] of each clip; some may have no steps.
 
   Returns:
     float32[features].

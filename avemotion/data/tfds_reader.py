@@ -10,12 +10,7 @@ _BUNDLED = 'ravdess/bundled'
 def read(
   name: str, data_dir: str | os.PathLike[str] | None
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-  """Reads all examples of all splits.
-
-  Args:
-    name: such as 'ravdess/speech_audio'.
-    data_dir: where it was prepared; None: TFDS's own default, and of
-      'ravdess/bundled' the package.
+  """Reads all examples of all splits; arguments as of `ClipSet.from_tfds`.
 
   Returns:
     Examples as NumPy values by feature name, and the label names.

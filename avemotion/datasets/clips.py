@@ -48,12 +48,7 @@ def files_below(
 ) -> list[epath.Path]:
   """Lists all files at any depth but hidden ones; follows links to folders.
 
-  Args:
-    folder: where to look.
-    suffixes: of media, as of `preferred`.
-
-  Returns:
-    Files of any suffix, in the order of `preferred`.
+  Files of any suffix are in the order of `preferred`.
   """
   return preferred(_walk(folder, suffixes), suffixes)
 
@@ -63,10 +58,8 @@ def preferred(
 ) -> list[epath.Path]:
   """Sorts files so that, of those of one clip, the one to use comes first.
 
-  Args:
-    paths: of the files.
-    suffixes: lower-case, such as '.mp4', the best first; of one suffix the
-      least deep file comes first.
+  Suffixes are lower-case, such as '.mp4', the best first; of one suffix the
+  least deep file comes first.
   """
 
   def rank(path: epath.Path) -> tuple[int, int, str]:

@@ -65,11 +65,7 @@ class ClipExtractor:
   """Turns clips into features, with the face detector and VGG16 loaded once."""
 
   def __init__(self, recipe: Recipe) -> None:
-    """Loads what the modalities need.
-
-    Raises:
-      DatasetError: the weights cannot be used.
-    """
+    """Loads what the modalities need; unusable weights raise `DatasetError`."""
     import jax  # Only a build needs it, MediaPipe and VGG16.
 
     from avemotion.features import clip

@@ -35,10 +35,7 @@ class NamePattern:
   label_map: Mapping[str, str]
 
   def read(self, below: str) -> tuple[str, dict[str, str]] | None:
-    """Reads a file's name.
-
-    Args:
-      below: its path below the folder of the clips.
+    """Reads a file's name, by its path below the folder of the clips.
 
     Returns:
       The clip's id, which is the part that the pattern fits, less the suffix;

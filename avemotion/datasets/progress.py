@@ -11,10 +11,8 @@ from rich.console import Console
 def clip_progress() -> Iterator[Callable[[int, int], None]]:
   """Shows clips done, their total, and the time left, on standard error.
 
-  Where that is no terminal, as in a log file, one line at the end.
-
-  Yields:
-    A function to call with the number of clips done and their total.
+  It yields a function to call with the clips done and their total. Where
+  standard error is no terminal, as in a log file, it shows one line at the end.
   """
   columns = (
     progress.BarColumn(),

@@ -46,31 +46,18 @@ _Outline = tuple[np.ndarray, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-  """One moment of a face; all zeros is a face at rest.
+  """One moment of a face; all zeros is a face at rest."""
 
-  Attributes:
-    brow: brows raised by this much.
-    inner_brow: their inner ends raised; negative is a frown.
-    eye: eyes open wider, as a fraction; -1 is shut.
-    smile: corners of the mouth raised; negative pulls them down.
-    width: mouth wider, as a fraction.
-    jaw: mouth open by this much.
-    sneer: upper lip raised, 0 to 1.
-    tilt: head turned clockwise, in degrees.
-    x: head moved to the right.
-    y: head moved down.
-  """
-
-  brow: float = 0.0
-  inner_brow: float = 0.0
-  eye: float = 0.0
-  smile: float = 0.0
-  width: float = 0.0
-  jaw: float = 0.0
-  sneer: float = 0.0
-  tilt: float = 0.0
-  x: float = 0.0
-  y: float = 0.0
+  brow: float = 0.0  # raised by this much
+  inner_brow: float = 0.0  # inner ends raised; negative is a frown
+  eye: float = 0.0  # opened wider, as a fraction; -1 is shut
+  smile: float = 0.0  # corners of the mouth raised; negative pulls them down
+  width: float = 0.0  # of the mouth, as a fraction more
+  jaw: float = 0.0  # mouth open by this much
+  sneer: float = 0.0  # upper lip raised, 0 to 1
+  tilt: float = 0.0  # head turned clockwise, in degrees
+  x: float = 0.0  # head moved to the right
+  y: float = 0.0  # head moved down
 
 
 class TalkingHead:

@@ -37,25 +37,15 @@ _STRESSES = (1.0, 0.6, 1.0, 0.6, 0.7, 0.5, 0.9)
 
 
 class Voice(NamedTuple):
-  """The sound of an emotion.
+  """The sound of an emotion."""
 
-  Attributes:
-    pitch: mean pitch, as a factor of the actor's own.
-    span: height of a stressed syllable's pitch movement, in semitones.
-    ending: pitch of the last syllable against the mean, in semitones.
-    rate: syllables per second.
-    loudness: dB against neutral.
-    brightness: corner of the source's low-pass in Hz; tense voices are bright.
-    breath: noise in the source, as a fraction of the pulses.
-  """
-
-  pitch: float
-  span: float
-  ending: float
-  rate: float
-  loudness: float
-  brightness: float
-  breath: float
+  pitch: float  # mean, as a factor of the actor's own
+  span: float  # of a stressed syllable's pitch movement, in semitones
+  ending: float  # pitch of the last syllable against the mean, in semitones
+  rate: float  # syllables per second
+  loudness: float  # dB against neutral
+  brightness: float  # corner of the source's low-pass in Hz; tense is bright
+  breath: float  # noise in the source, as a fraction of the pulses
 
 
 # fmt: off
@@ -97,23 +87,22 @@ def speak(
   """
   spread = np.exp(np.array(_SPREAD) * rng.normal(size=len(_SPREAD)))
   voice = Voice(*(np.array(VOICES[emotion]) * spread))
-  score = _write_score(STATEMENTS[statement], voice, seconds, rng)
+  *tracks, formants = _write_score(STATEMENTS[statement], voice, seconds, rng)
   at = np.arange(round(seconds * SAMPLE_RATE)) / _BLOCK
   amplitude, semitones = (
-    np.interp(at, np.arange(len(track)), track)
-    for track in (score.amplitude, score.semitones)
+    np.interp(at, np.arange(len(track)), track) for track in tracks
   )
   pitch = voice_pitch(actor) * voice.pitch * 2 ** (semitones / 12)
   source = _glottis(pitch, voice, rng) * amplitude
   # Women's vocal tracts are shorter, so that their formants are higher.
   tract = (1.0 if actor % 2 else 1.16) * (0.95 + 0.1 * (actor * 7 % 13) / 12)
-  voiced = _vocal_tract(source, score.formants * tract)
+  voiced = _vocal_tract(source, formants * tract)
   spoken = voiced[amplitude > 0.1]
   power = np.sqrt(np.mean(spoken**2)) if len(spoken) else 1.0
   gain = 10 ** ((_NEUTRAL_DBFS + voice.loudness) / 20)
   room = 10 ** (_ROOM_DBFS / 20) * rng.normal(size=len(at))
   samples = np.clip(gain * voiced / power + room, -1, 1)
-  opening = score.amplitude * np.clip(score.formants[:, 0] / 650, 0.5, 1.1)
+  opening = tracks[0] * np.clip(formants[:, 0] / 650, 0.5, 1.1)
   return samples.astype(np.float32), opening
 
 
@@ -123,18 +112,10 @@ def voice_pitch(actor: int) -> float:
   return 98 + 30 * step if actor % 2 else 180 + 56 * step
 
 
-class _Score(NamedTuple):
-  """The voice's movements, block by block; `formants` is [blocks, 4] in Hz."""
-
-  amplitude: np.ndarray
-  semitones: np.ndarray
-  formants: np.ndarray
-
-
 def _write_score(
   statement: str, voice: Voice, seconds: float, rng: np.random.Generator
-) -> _Score:
-  """Lays the statement's syllables out in time."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Makes amplitude, semitones and formants [blocks, 4] in Hz, by block."""
   times = np.arange(np.ceil(seconds * BLOCKS_PER_SECOND) + 1)
   times = times / BLOCKS_PER_SECOND
   # A slow speaker still gets to the end of the statement in a short clip.
@@ -156,7 +137,7 @@ def _write_score(
   formants = [
     np.interp(times, starts + 0.5 / rate, hz) for hz in np.transpose(targets)
   ]
-  return _Score(amplitude, semitones, np.stack(formants, axis=1))
+  return amplitude, semitones, np.stack(formants, axis=1)
 
 
 def _syllable_starts(

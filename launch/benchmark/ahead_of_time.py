@@ -44,14 +44,10 @@ class CompileError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-  """A program to compile.
+  """A program to compile, for devices along the axes `fold` and `data`.
 
-  Attributes:
-    name: for a table.
-    mesh: its devices, along the axes `fold` and `data`.
-    takes_state: whether it consumes its first argument.
-    function: made by `jax.jit`.
-    arguments: for arrays their shapes, dtypes and shardings.
+  `takes_state` says whether it consumes its first argument; the arguments have
+  shapes, dtypes and shardings in place of arrays.
   """
 
   name: str
@@ -70,11 +66,7 @@ class Program:
 class Compiled:
   """A compiled program; bytes are those of one device.
 
-  Attributes:
-    program: that was compiled.
-    num_bytes: that it holds.
-    donated_bytes: of its arguments, that it reuses for its results.
-    collectives: see `count_collectives`.
+  `donated_bytes` of its arguments are reused for its results.
   """
 
   program: Program
@@ -84,10 +76,7 @@ class Compiled:
 
 
 def describe(topology: str) -> list[Any]:
-  """Describes the devices of a TPU topology, which take programs but run none.
-
-  Args:
-    topology: such as 'v5e:2x4'.
+  """Describes the devices of a TPU topology, such as 'v5e:2x4'.
 
   Raises:
     CompileError: libtpu is not installed, or the topology is not known.
@@ -120,14 +109,8 @@ def fold_programs(
 ) -> tuple[Program, Program]:
   """Makes the epoch and the evaluation of folds, as `FoldProgram` does.
 
-  Args:
-    name: of the programs.
-    config: of the run.
-    clips: arrays of the data set, or their shapes.
-    sides: clips that a fold trains on, and those that it evaluates.
-    num_classes: number of labels.
-    num_folds: folds that train together.
-    mesh: from `make_mesh`.
+  `clips` are arrays of the data set or their shapes; `sides` counts the clips
+  that a fold trains on, and those that it evaluates.
   """
   train, test = sides
   steps = train // config.batch_size
@@ -205,14 +188,8 @@ def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
   """Counts collectives by their kind and the loops that they lie in.
 
   A collective that the compiler split, to overlap its parts with other work,
-  is one by its channel, and lies where its outermost part does.
-
-  Args:
-    hlo: text of a compiled module.
-
-  Returns:
-    How many there are of each kind in so many loops, one within the other;
-    those in a loop's body count once.
+  is one by its channel, and lies where its outermost part does; those in a
+  loop's body count once.
   """
   computations = _COMPUTATION.findall(hlo)
   text_of = {name: text for _, name, text in computations}

@@ -27,14 +27,8 @@ LAYERS = {
 class Recurrent:
   """Stacked recurrent layers, and `STEPS` batches of what they read.
 
-  Attributes:
-    layers: how many.
-    features: units of each.
-    time: steps.
-    inputs: features of a step.
-    batch: sequences.
-    train: whether the gradient of the mean squared state is followed, a step
-      for each batch; otherwise all states are computed.
+  To train, the gradient of the mean squared state is followed, a step for each
+  batch; otherwise all states are computed.
   """
 
   layers: int

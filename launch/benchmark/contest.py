@@ -44,8 +44,7 @@ class Contest:
 
   Attributes:
     seconds: medians by case and contender, ours first.
-    flops: of each case's matrix products by the equations; empty where
-      products are not all of it.
+    flops: of each case's matrix products by the equations, if they are all.
     limit: FLOP/s of a large matrix product in our process; None: not measured.
   """
 
@@ -93,18 +92,11 @@ def run(
   calls: Callable[[str], Iterable[tuple[str, Call]]],
   flops: Mapping[str, float] | None = None,
 ) -> Contest | None:
-  """Holds a contest, prints it; or times one contender of it.
+  """Holds a contest and prints it; or times one contender of it.
 
-  Args:
-    contenders: ours first.
-    calls: of a contender, what to time by case.
-    flops: of each case's matrix products, where these are all of it.
-
-  Returns:
-    The medians; None in the process of one contender.
-
-  Raises:
-    RuntimeError: a contender fails.
+  Ours is the first of the contenders; `calls` gives what to time of one, by
+  case; `flops` are of each case's matrix products, where these are all of it.
+  Returns the medians; None in the process of one contender.
   """
   if _CONTENDER.value:
     seconds = {case: timed(call) for case, call in calls(_CONTENDER.value)}
@@ -124,20 +116,11 @@ def run(
 def hold(
   command: Sequence[str], contenders: Sequence[str], rounds: int
 ) -> dict[str, dict[str, float]]:
-  """Has contenders measure themselves, in turn.
+  """Has contenders measure themselves in turn, each started so many times.
 
-  Args:
-    command: that, with `--contender=NAME`, prints seconds by case as JSON on
-      its last line.
-    contenders: their names.
-    rounds: how often each is started.
-
-  Returns:
-    Median seconds by case and contender; one that is not installed is left
-    out, and named.
-
-  Raises:
-    RuntimeError: one fails for another reason.
+  The command, with `--contender=NAME`, prints seconds by case as JSON on its
+  last line. Returns median seconds by case and contender; one that is not
+  installed is left out, and named. One that fails raises `RuntimeError`.
   """
   found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
   for name in [*contenders] * rounds:

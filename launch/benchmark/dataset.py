@@ -63,15 +63,10 @@ def main(_: list[str]) -> None:
 
 
 def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
-  """Prepares a dataset of clips.
+  """Prepares a data set of clips.
 
-  Args:
-    clips: files.
-    num_workers: processes that extract.
-
-  Returns:
-    Seconds of wall time from the first process's start to the last TFRecord,
-    and the most bytes that one of the workers held, as Linux has it.
+  Returns seconds of wall time from the first process's start to the last
+  TFRecord, and the most bytes that one of the workers held, as Linux has it.
   """
   numbered = [
     Clip(

@@ -61,14 +61,8 @@ def stage_seconds(
 ) -> tuple[float, float]:
   """Times the chain and the decoding of every frame, in turn, on one core.
 
-  This process, which must not have used JAX, keeps to that core.
-
-  Args:
-    clips: files with picture and sound.
-    rounds: how often each is taken.
-
-  Returns:
-    Median seconds of processor time for a clip: the chain's, and decoding's.
+  This process, which must not have used JAX, keeps to that core. Returns the
+  median seconds of processor time for a clip: the chain's, and decoding's.
   """
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -17,10 +17,7 @@ RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 def record(key: str, value: float, unit: str) -> None:
   """Writes a figure beside the command that this process was started with.
 
-  Args:
-    key: such as 'foundation.quickstart_seconds'; other keys are kept.
-    value: shares and accuracies as fractions.
-    unit: such as 'seconds', 'fraction', 'clips/s'.
+  Shares and accuracies are fractions; the other figures are kept.
   """
   figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   figures[key] = {

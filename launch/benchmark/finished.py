@@ -126,11 +126,7 @@ def missing(argv: list[str]) -> None:
 def lost_points(
   of_runs: Mapping[str, Mapping[str, ConditionScore]],
 ) -> dict[str, float]:
-  """Points of accuracy that `dropout` loses to each of the other runs.
-
-  Args:
-    of_runs: scores by run and condition.
-  """
+  """Points of accuracy that `dropout` loses to each of the other runs."""
   dropout = of_runs['dropout']
   return {
     name: 100 * (of_runs[name][CLEAN].accuracy - dropout[condition].accuracy)

@@ -61,10 +61,7 @@ def _jax_call(
 ) -> contest.Call:
   """Makes a call that does a case once.
 
-  Args:
-    apply: from parameters and float32[time, batch, inputs] to all states.
-    params: its parameters.
-    case: what is done.
+  `apply` takes parameters and float32[time, batch, inputs] to all states.
   """
   mesh = mesh_lib.make_mesh(1, case.batch)
   samples = jax.device_put(

@@ -10,13 +10,9 @@ _SHARED = flags.DEFINE_string(
 
 
 def ravdess(glob: str = '*.mp4') -> list[pathlib.Path]:
-  """Files of RAVDESS's speech by their names, in order.
+  """Lists files of RAVDESS's speech; raises `ValueError` where there is none.
 
-  Args:
-    glob: '01-*.mp4' have picture and sound, '02-*.mp4' a silent track.
-
-  Raises:
-    ValueError: there is none.
+  '01-*.mp4' have picture and sound, '02-*.mp4' a silent track.
   """
   return _found('ravdess', glob)
 

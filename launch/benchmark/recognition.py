@@ -47,16 +47,11 @@ def recognise(_: list[str]) -> None:
     return
   ours = held.seconds[_CASE][contest.OURS]
   record_speed('recognise.seconds', ours, 'seconds')
-  record_speed(
-    'recognise.over_decode_only',
-    1 / held.over(_CASE, _DECODING),
-    'ratio of wall time',
-  )
-  record_speed(
-    'recognise.speedup_over_usual_chain',
-    held.over(_CASE, _USUAL),
-    'ratio of wall time',
-  )
+  unit = 'ratio of wall time'
+  decoding = 1 / held.over(_CASE, _DECODING)
+  record_speed('recognise.over_decode_only', decoding, unit)
+  usual = held.over(_CASE, _USUAL)
+  record_speed('recognise.speedup_over_usual_chain', usual, unit)
   command = _predict(real_clips.ravdess('01-*.mp4')[0])
   measured(command)  # Fills the caches.
   runs = [measured(command) for _ in range(_NEW_PROCESSES)]
@@ -65,7 +60,7 @@ def recognise(_: list[str]) -> None:
   record_speed('recognise.resident_gigabytes', memory / 1e9, 'GB')
   imported, flax = import_seconds('avemotion.models', 'flax.linen')
   record('foundation.import_models_seconds', imported, 'seconds')
-  record_speed('import_over_flax', imported / flax, 'ratio of wall time')
+  record_speed('import_over_flax', imported / flax, unit)
 
 
 def memory(argv: list[str]) -> None:
@@ -112,13 +107,9 @@ def measured(command: Sequence[str]) -> tuple[float, float]:
 
 def import_seconds(*modules: str) -> list[float]:
   """Median seconds of imports, each in processes of its own, in turn."""
+  commands = [[sys.executable, '-c', _IMPORT.format(name)] for name in modules]
   rounds = [
-    [
-      float(
-        subprocess.check_output([sys.executable, '-c', _IMPORT.format(name)])
-      )
-      for name in modules
-    ]
+    [float(subprocess.check_output(command)) for command in commands]
     for _ in range(_IMPORTS)
   ]
   return list(map(statistics.median, zip(*rounds, strict=True)))

@@ -29,10 +29,8 @@ def usual_chain() -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
   """Loads the models of what is usually written to the same end.
 
   OpenCV decodes every frame, MediaPipe looks for a face in each, Keras's VGG16
-  predicts every fourth crop, librosa reads the sound and makes 40 MFCC.
-
-  Returns:
-    A function of a clip and of its sound's file, that returns the MFCC.
+  predicts every fourth crop, librosa reads the sound and makes 40 MFCC. Returns
+  a function of a clip and of its sound's file, that returns the MFCC.
   """
   import cv2
   import keras
