@@ -1,7 +1,8 @@
 """One clip of a data set: its files, and the facts stored beside them."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from etils import epath
@@ -50,7 +51,12 @@ def files_below(
 
   Files of any suffix are in the order of `preferred`.
   """
-  return preferred(_walk(folder, suffixes), suffixes)
+  paths: list[epath.Path] = []
+  for root, folders, names in os.walk(folder, followlinks=True):
+    folders[:] = [name for name in folders if not name.startswith('.')]
+    # macOS leaves '._03-01-….wav' beside what it unpacks.
+    paths += [epath.Path(root, n) for n in names if not n.startswith('.')]
+  return preferred(paths, suffixes)
 
 
 def preferred(
@@ -68,17 +74,3 @@ def preferred(
     return place, len(path.parts), str(path)
 
   return sorted(paths, key=rank)
-
-
-def _walk(
-  folder: epath.Path, suffixes: Collection[str]
-) -> Iterator[epath.Path]:
-  for path in folder.iterdir():
-    # macOS leaves '._03-01-….wav' beside what it unpacks.
-    if path.name.startswith('.'):
-      continue
-    # A name is enough for media; asking costs a request in cloud storage.
-    if path.suffix.lower() not in suffixes and path.is_dir():
-      yield from _walk(path, suffixes)
-    else:
-      yield path
