@@ -95,11 +95,12 @@ def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
   parts = [[getattr(run, name) for run in runs] for name in columns]
   for seed, numbers in enumerate(parts[-1]):
     parts[-1][seed] = numbers + seed * len(first.folds)
+  labels, predictions, actors, folds = map(np.concatenate, parts)
   return Cell(
     accuracy=float(np.mean([metrics.accuracy(each) for each in confusions])),
     uar=float(np.mean(uars)),
     intervals=metrics.bootstrap_over_actors(
-      *map(np.concatenate, parts), len(first.label_names)
+      labels, predictions, actors, folds, len(first.label_names)
     ),
     uar_of_seeds=np.reshape(uars, (len(runs), -1)).mean(axis=1),
     confusion=confusions.sum(axis=0),

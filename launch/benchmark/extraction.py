@@ -6,7 +6,8 @@ import os
 import pathlib
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,10 @@ def stage_seconds(
   """
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-  calls = Extractor(), usual_chain.decode_every_frame
+  calls: tuple[Callable[[pathlib.Path], Any], ...] = (
+    Extractor(),
+    usual_chain.decode_every_frame,
+  )
   calls[0](clips[0])  # Compiles.
   seconds: tuple[list[float], ...] = ([], [])
   for path in list(clips) * rounds:
