@@ -78,16 +78,13 @@ def prepare(
 
 def print_report(builder: ClipsBuilder) -> None:
   """Prints clips by split and by label, the faults, and how to load it."""
-  splits = table_lib.Table('split', _right('clips'))
-  for name, split in builder.info.splits.items():
-    splits.add_row(name, str(split.num_examples))
-  splits.add_section()
-  splits.add_row('all', str(builder.info.splits.total_num_examples))
-  counts = _label_counts(builder)
-  labels = table_lib.Table('label', _right('clips'))
-  for label in builder.info.features['label'].names:
-    labels.add_row(label, str(counts[label]))
-  rich.print(splits, labels)
+  splits = {k: split.num_examples for k, split in builder.info.splits.items()}
+  splits['all'] = sum(splits.values())
+  for kind, counts in (('split', splits), ('label', _label_counts(builder))):
+    table = table_lib.Table(kind, _right('clips'))
+    for name, count in counts.items():
+      table.add_row(name, str(count))
+    rich.print(table)
   faults = _fault_table(builder.info.metadata)
   if faults.row_count:
     rich.print(faults)
@@ -156,22 +153,23 @@ def _build(
     )
 
 
-def _label_counts(builder: ClipsBuilder) -> collections.Counter[str]:
+def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
   import tensorflow as tf
 
   labels = builder.as_dataset(
     split='all', decoders=tfds.decode.PartialDecoding({'label': True})
   )
-  names = builder.info.features['label'].int2str
+  counts = dict.fromkeys(builder.info.features['label'].names, 0)
+  names = list(counts)
   try:
-    return collections.Counter(
-      names(int(example['label'])) for example in labels.as_numpy_iterator()
-    )
+    for example in labels.as_numpy_iterator():
+      counts[names[example['label']]] += 1
   except tf.errors.OpError as error:
     raise DatasetError(
       f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
       '--overwrite to prepare it again'
     ) from error
+  return counts
 
 
 def _fault_table(metadata: dict[str, dict[str, str]]) -> table_lib.Table:

@@ -56,10 +56,10 @@ class Contest:
     """A peer's seconds divided by ours."""
     return self.seconds[case][peer] / self.seconds[case][OURS]
 
-  def share(self, case: str, contender: str = OURS) -> float:
-    """A contender's rate as a share of the limit, which was measured."""
+  def share(self, case: str) -> float:
+    """Our rate as a share of the limit, which was measured."""
     assert self.limit
-    return self.flops[case] / self.seconds[case][contender] / self.limit
+    return self.flops[case] / self.seconds[case][OURS] / self.limit
 
   def record_over(self, key: str, case: str, peers: Mapping[str, str]) -> None:
     """Writes KEY.over_NAME for the peers that took part, by such names."""
@@ -72,18 +72,12 @@ class Contest:
     """A Markdown table for each case."""
     text = ''
     for case, seconds in self.seconds.items():
-      head, rows = ['who', 'ms', 'over ours'], []
-      for name, each in seconds.items():
-        rows.append(
-          [name, f'{1e3 * each:.1f}', f'{self.over(case, name):.2f} ×']
-        )
-        if self.limit:
-          rate = f'{self.flops[case] / each / 1e9:.0f}'
-          rows[-1] += [rate, f'{self.share(case, name):.0%}']
-      head += ['GFLOP/s', 'of the limit'] if self.limit else []
-      text += f'{case}\n\n{markdown.table(head, rows)}\n\n'
-    if self.limit:
-      text += f'Limit, a large {_MATMUL}: {self.limit / 1e9:.0f} GFLOP/s\n'
+      rows = [
+        (name, f'{1e3 * each:.1f}', f'{self.over(case, name):.2f} ×')
+        for name, each in seconds.items()
+      ]
+      table = markdown.table(('who', 'ms', 'over ours'), rows)
+      text += f'{case}\n\n{table}\n\n'
     return text
 
 
