@@ -120,9 +120,6 @@ class Extractor:
     Args:
       path: anything that FFmpeg opens: mp4, mkv, avi, mpg, webm, wav, flac.
 
-    Returns:
-      Its features; what is missing is None and has a warning.
-
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
@@ -132,13 +129,9 @@ class Extractor:
   def people(self, path: media.Path) -> list[ClipFeatures]:
     """Extracts the features of everybody who is seen in a clip.
 
-    Args:
-      path: as for `__call__`.
-
-    Returns:
-      Features of each person in the order that they appear: rows of video from
-      the first frame that shows them to the last, and the sound of all, for it
-      is not known who speaks. Where nobody is seen, those of the sound alone.
+    Returns features of each person in the order that they appear: rows of video
+    from the first frame that shows them to the last, and the sound of all, for
+    it is not known who speaks. Where nobody is seen, those of the sound alone.
 
     Raises:
       ClipError: as for `__call__`.
@@ -223,15 +216,7 @@ def extract(
 ) -> ClipFeatures:
   """Extracts the features of one clip; keep an `Extractor` for several.
 
-  Args:
-    path: as for `Extractor.__call__`.
-    modalities: as for `Extractor`.
-
-  Returns:
-    The clip's features.
-
-  Raises:
-    ClipError: the clip cannot be read, or has none of the modalities.
+  Arguments and errors are as for `Extractor` and its call.
   """
   return _extractor(tuple(modalities))(path)
 

@@ -41,12 +41,10 @@ def picture_of(
   """Encodes the face of one person, as the frames come.
 
   Args:
-    seen: the face of each frame.
+    seen: the face of each frame; one that breaks off gives a track without
+      arrays.
     encode: VGG16; None: its features are not wanted.
     every_crop: whether all crops are kept, or what is enough for a picture.
-
-  Returns:
-    The track. A picture that breaks off is one that is missing.
   """
   picture = _Picture(encode, every_crop)
   try:
@@ -65,14 +63,9 @@ def people_of(
 ) -> list[ClipTrack]:
   """Encodes the face of everybody, as the frames come.
 
-  Args:
-    seen: from `FaceCropper.everybody`.
-    encode: as for `picture_of`.
-    every_crop: likewise.
-
-  Returns:
-    The track of each person who is seen for half a second, in the order that
-    they appeared; one with a warning, where there is nobody.
+  `seen` is from `FaceCropper.everybody`, all else as for `picture_of`. Returns
+  the track of each person who is seen for half a second, in the order that they
+  appeared; one with a warning, where there is nobody.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -90,14 +83,9 @@ def people_of(
 
 
 def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
-  """Computes the MFCC and loudness of a clip.
+  """Computes the loudness of a clip, and its MFCC where they are wanted.
 
-  Args:
-    path: of the clip.
-    with_mfcc: whether MFCC are wanted; loudness always is.
-
-  Returns:
-    The track. Sound that breaks off, or is silent, is one that is missing.
+  Sound that breaks off, or is silent, gives a track without arrays.
   """
   stream = AcousticStream()
   rows = []
@@ -155,12 +143,7 @@ class _Picture:
     self._waiting = []
 
   def track(self, end: float | None = None) -> ClipTrack:
-    """Joins all that was seen.
-
-    Args:
-      end: time stamp of the clip's last frame, in seconds; None: the last of
-        this picture.
-    """
+    """Joins all that was seen; `end` is the clip's last time stamp."""
     self._encode_waiting()
     frames = np.array(self._frames, np.float32).reshape(-1, 7)
     found = frames[:, 0] > 0
@@ -184,12 +167,9 @@ class _Picture:
     return ClipTrack(doubt, last + 1 / media.FRAMES_PER_SECOND, arrays)
 
   def _video(self, found: np.ndarray) -> np.ndarray:
-    rows = np.concatenate(self._rows)
-    if len(rows) == len(found):
-      return rows
     fresh = found.copy()
     fresh[0] = True
-    return rows[np.cumsum(fresh) - 1]
+    return np.concatenate(self._rows)[np.cumsum(fresh) - 1]
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -1,7 +1,4 @@
-"""Compiled programs are kept on disk, so that the next process starts at once.
-
-Programs under launch/ ask for it; importing the package changes nothing.
-"""
+"""Compiled programs on disk, so that the next process starts at once."""
 
 import hashlib
 import logging
@@ -26,9 +23,7 @@ def cache_on_disk() -> None:
   For a process that compiles nothing yet, with its cores and devices settled.
   JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE
   says whether at all, and XDG_CACHE_HOME names another place than ~/.cache.
-
-  A folder that cannot be written is told, and the process compiles; what cannot
-  be read in it or written, as on a full disk, is compiled too.
+  What cannot be read or written there is compiled.
   """
   chosen = jax.config.values
   if not chosen['jax_enable_compilation_cache']:
@@ -58,11 +53,9 @@ def num_cores() -> int:
 
 
 def _folder() -> pathlib.Path:
-  """Names a folder for each CPU and number of cores, as JAX does not.
-
-  Machines may share a home, and XLA's programs for one CPU can be none for
-  another; nor does it divide work among the cores of another process.
-  """
+  """Names a folder for each CPU and number of cores, as JAX does not."""
+  # Machines may share a home, and XLA's programs for one CPU can be none for
+  # another; nor does it divide work among the cores of another process.
   home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
   digest = hashlib.sha256(_cpu().encode()).hexdigest()[:16]
   name = f'{digest}_{num_cores()}_cores'

@@ -24,12 +24,8 @@ class MediaError(ValueError):
 def tracks(path: Path) -> tuple[bool, bool, float]:
   """Reads what a clip holds, without decoding it.
 
-  Args:
-    path: anything that FFmpeg opens.
-
-  Returns:
-    Whether it has a picture, whether it has sound, and its length in seconds
-    (0.0 where the container does not say).
+  Returns whether it has a picture, whether it has sound, and its length in
+  seconds (0.0 where the container does not say).
 
   Raises:
     MediaError: the file is missing or cannot be opened.
@@ -43,14 +39,9 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
 def length(path: Path) -> float:
   """Measures how long a clip of a stranger is, without decoding any of it.
 
-  No header is believed: what counts is when the last packet is shown. Only
-  containers are read that say so, and that have FFmpeg open no other file.
-
-  Args:
-    path: a clip.
-
-  Returns:
-    Seconds from the clip's start to its last packet.
+  No header is believed: it is the seconds from the clip's start to its last
+  packet. Only containers are read that say when that is shown, and that have
+  FFmpeg open no other file.
 
   Raises:
     MediaError: the file is missing, is no such container, or breaks off.
@@ -86,14 +77,10 @@ def opened(
   try:
     container = av.open(os.fspath(path), options=options)
   except (av.error.FFmpegError, OSError) as error:
+    reason = f'not a clip that FFmpeg can open ({error.strerror or error})'
     if containers and isinstance(error, av.error.ArgumentError):
-      raise MediaError(
-        f'{path}: expected one of the containers'
-        f' {containers.replace(",", ", ")}'
-      ) from error
-    raise MediaError(
-      f'{path}: not a clip that FFmpeg can open ({error.strerror or error})'
-    ) from error
+      reason = f'expected one of the containers {containers.replace(",", ", ")}'
+    raise MediaError(f'{path}: {reason}') from error
   with container:
     yield container
 

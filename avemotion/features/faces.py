@@ -2,10 +2,8 @@
 
 The only file that knows MediaPipe. The detector is BlazeFace, short range
 (Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
-carry it.
-
-Where TensorFlow is installed MediaPipe imports it, to mark its documentation:
-3.5 s and 0.5 GB of each process that looks at faces. Without, it does not.
+carry it. Where TensorFlow is installed MediaPipe imports it: 3.5 s and 0.5 GB
+of each process that looks at faces.
 """
 
 import contextlib
@@ -80,9 +78,6 @@ class FaceCropper:
 
     Args:
       frames: of a clip, time stamp in seconds and uint8[height, width, 3] RGB.
-
-    Yields:
-      One for each frame.
     """
     stream = self.stream()
     for seconds, image in frames:
@@ -97,14 +92,10 @@ class FaceCropper:
   ) -> Iterator[tuple[float, list[tuple[int, FaceOfFrame]]]]:
     """Crops the face of everybody in a clip, see `tracking.Everybody`.
 
-    Args:
-      frames: as for `__call__`.
-
-    Yields:
-      For each frame its time stamp, and what became known of people: their
-      numbers, in the order that they appeared, and faces. A person has one for
-      each frame from the first that shows them to the last; those of frames
-      without them come late, when they are seen again.
+    Yields for each frame its time stamp, and what became known of people: their
+    numbers, in the order that they appeared, and faces. A person has one for
+    each frame from the first that shows them to the last; those of frames
+    without them come late, when they are seen again.
     """
     tracks = tracking.Everybody()
     times: list[float] = []
@@ -128,11 +119,7 @@ class FaceCropper:
       yield seconds, known
 
   def detect(self, image: np.ndarray) -> list[Face]:
-    """Finds all faces of an image.
-
-    Args:
-      image: uint8[height, width, 3], RGB.
-    """
+    """Finds all faces of an image, uint8[height, width, 3] RGB."""
     result = self._detector.detect(self._image(np.ascontiguousarray(image)))
     return [
       Face(box.origin_x, box.origin_y, box.width, box.height, score)
@@ -150,15 +137,7 @@ class FaceStream:
     self._last = _NONE_YET
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
-    """Looks for the face in the next frame.
-
-    Args:
-      seconds: its time stamp.
-      image: uint8[height, width, 3], RGB.
-
-    Returns:
-      The face, or the last one that was found.
-    """
+    """Returns the face in a frame, uint8[height, width, 3], or the last."""
     face = self._followed.push(self._detect(image))
     self._last = (
       self._last._replace(found=False, seconds=seconds)
@@ -198,10 +177,7 @@ def crop_square(
 
 
 def _free(detector: Any) -> None:
-  """Closes MediaPipe's detector, at the interpreter's end too.
-
-  Its own destructor fails there, because its thread is gone already.
-  """
+  """Closes MediaPipe's detector; its destructor fails as Python ends."""
   with _quiet(), contextlib.suppress(RuntimeError):
     detector.close()
   detector._handle = None  # Its destructor closes what has one.
@@ -209,11 +185,7 @@ def _free(detector: Any) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-  """Drops what is written to standard error.
-
-  LiteRT writes seven lines as a detector loads and one as it is freed, to a
-  user who asked for an emotion; its logger cannot be set from Python.
-  """
+  """Drops what LiteRT's logger, which Python cannot set, writes to stderr."""
   saved = os.dup(2)
   try:
     with open(os.devnull, 'w') as devnull:

@@ -4,16 +4,10 @@ import math
 
 import numpy as np
 
+from avemotion.features import visual
 from avemotion.features.acoustic_stream import AcousticStream
 from avemotion.features.faces import FaceCropper, FaceOfFrame
 from avemotion.features.media import FrameSampler
-from avemotion.features.visual import (
-  CROP_SHAPE,
-  FEATURES,
-  LARGEST_PIECE,
-  PADDED_FRAMES,
-  VisualEncoder,
-)
 
 
 class FrameBatch:
@@ -22,11 +16,11 @@ class FrameBatch:
   VGG16 takes ten crops in a third of the time of ten by themselves.
   """
 
-  def __init__(self, encode: VisualEncoder) -> None:
+  def __init__(self, encode: visual.VisualEncoder) -> None:
     self._encode = encode
     self._faces: list[FaceOfFrame] = []
     self._times: list[int] = []
-    self._encoded = np.zeros((0, FEATURES), np.float32)
+    self._encoded = np.zeros((0, visual.FEATURES), np.float32)
 
   def __len__(self) -> int:
     return len(self._faces)
@@ -34,7 +28,7 @@ class FrameBatch:
   @property
   def is_full(self) -> bool:
     """Whether it holds all that VGG16 takes at once."""
-    return len(self) >= LARGEST_PIECE
+    return len(self) >= visual.LARGEST_PIECE
 
   @property
   def span(self) -> tuple[float, float]:
@@ -47,14 +41,10 @@ class FrameBatch:
     self._times.append(times)
 
   def rows(self, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Encodes what is not encoded yet.
+    """Returns rows of so many frames, and encodes what was not encoded yet.
 
-    Args:
-      frames: how many of them are wanted, from the first on.
-
-    Returns:
-      float32[rows, 512], float32[rows] seconds and bool[rows], whether a face
-      is seen.
+    float32[rows, 512], float32[rows] seconds and bool[rows], whether a face is
+    seen.
     """
     fresh = self._faces[len(self._encoded) :]
     if fresh:
@@ -80,14 +70,9 @@ class FeatureStream:
   """
 
   def __init__(
-    self, crop_faces: FaceCropper | None, encode: VisualEncoder | None
+    self, crop_faces: FaceCropper | None, encode: visual.VisualEncoder | None
   ) -> None:
-    """Starts a stream.
-
-    Args:
-      crop_faces: the face detector; None: pictures are not looked at.
-      encode: VGG16; likewise.
-    """
+    """Starts a stream, whose pictures are not looked at if both are None."""
     self.sound = AcousticStream()
     self._sampler = FrameSampler()
     self._last_seconds = -math.inf
@@ -96,14 +81,11 @@ class FeatureStream:
     self.frames = FrameBatch(encode) if encode else None
 
   def push_frame(self, image: np.ndarray, seconds: float) -> bool:
-    """Looks at the next frame, and adds it to `frames` if it is due.
+    """Adds the next frame to `frames` if it is one of 7.5 a second; says so.
 
     Args:
       image: uint8[height, width, 3], RGB, upright.
       seconds: when it is shown; later than the frame before.
-
-    Returns:
-      Whether it is one of the 7.5 a second that are looked at.
 
     Raises:
       ValueError: the image or its time is not as above, or the stream is not
@@ -136,5 +118,5 @@ class FeatureStream:
   def warm_up(self) -> None:
     """Compiles what will be run, so that the first frames do not wait."""
     if self._encode is not None:
-      for size in PADDED_FRAMES:
-        self._encode(np.zeros((size, *CROP_SHAPE), np.uint8))
+      for size in visual.PADDED_FRAMES:
+        self._encode(np.zeros((size, *visual.CROP_SHAPE), np.uint8))

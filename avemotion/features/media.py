@@ -8,18 +8,10 @@ from typing import TypeVar
 import av
 import numpy as np
 
+from avemotion.features import containers
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.ahead import ahead
-from avemotion.features.containers import (
-  MediaError,
-  Path,
-  decoded,
-  opened,
-  picture_stream,
-  seconds_of,
-  sound_stream,
-  start_of,
-)
+from avemotion.features.containers import MediaError, Path, seconds_of
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
 # Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
@@ -31,8 +23,7 @@ _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
 _FRAMES_AHEAD = 12
 # A longer hole in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
-# Of sound: less is what codecs put in front, and the rounding of time stamps;
-# more is a fault of the file.
+# Of sound: less is rounding, and what codecs put in front; more is a fault.
 _SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
 _T = TypeVar('_T')
@@ -43,13 +34,8 @@ def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.
 
   A clip of another rate is sampled and held: each 1/7.5 s yields the first
-  frame shown at or after it, so that a row means the same time in every clip.
-
-  A thread decodes from the start of the `with` block to its end, while frames
-  are looked at on this one.
-
-  Args:
-    path: a clip with a picture.
+  frame shown at or after it, so that a row means the same time in every clip. A
+  thread decodes while frames are looked at on this one.
 
   Yields:
     An iterator of seconds since the clip's start, and uint8[height, width, 3]
@@ -79,9 +65,9 @@ def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
 def _expected_seconds(path: Path) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
   seconds = []
-  with opened(path) as container:
-    stream = picture_stream(path, container)
-    start = start_of(container)
+  with containers.opened(path) as container:
+    stream = containers.picture_stream(path, container)
+    start = containers.start_of(container)
     try:
       for packet in container.demux(stream):
         if packet.size and not packet.is_discard:
@@ -103,14 +89,7 @@ class FrameSampler:
     self._due: float | None = None
 
   def push(self, seconds: float) -> int:
-    """Takes the time stamp of the next frame.
-
-    Args:
-      seconds: when it is shown.
-
-    Returns:
-      How many of the sampled frames it is, most often 0 or 1.
-    """
+    """Returns how many sampled frames the next one is, most often 0 or 1."""
     if self._due is None or seconds - self._due > _LONGEST_HOLD:
       self._due = seconds
     times = 0
@@ -131,21 +110,12 @@ def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
 def _frames(
   path: Path, wanted: Container[float] | None = None
 ) -> Iterator[tuple[float, 'av.VideoFrame']]:
-  """Decodes frames.
-
-  Args:
-    path: a clip with a picture.
-    wanted: seconds; other frames are left out where the codec says that no
-      frame refers to them. None: all.
-
-  Yields:
-    Seconds since the clip's start, and the frame.
-  """
-  with opened(path) as container:
-    stream = picture_stream(path, container)
+  """Decodes frames and their seconds; may leave out those that none wants."""
+  with containers.opened(path) as container:
+    stream = containers.picture_stream(path, container)
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
-    start = start_of(container)
+    start = containers.start_of(container)
     if stream.codec_context.name not in _SKIPPABLE:
       wanted = None
 
@@ -156,7 +126,7 @@ def _frames(
           stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
         yield packet
 
-    for index, frame in enumerate(decoded(path, stream, packets())):
+    for index, frame in enumerate(containers.decoded(path, stream, packets())):
       seconds = seconds_of(frame, start)
       if seconds is None:
         seconds = index / float(stream.average_rate or 30)
@@ -166,11 +136,7 @@ def _frames(
 def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes the picture at its own rate.
 
-  Args:
-    path: a clip with a picture.
-
-  Yields:
-    Seconds since the clip's start, and uint8[height, width, 3] RGB, upright.
+  Yields seconds since the clip's start, and uint8[height, width, 3] RGB.
 
   Raises:
     MediaError: the file has no picture, or breaks off.
@@ -182,13 +148,9 @@ def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes the sound as it is, but for its rate, which becomes 48 kHz.
 
-  Args:
-    path: a clip with sound.
-
-  Yields:
-    Seconds since the clip's start, and float32[channels, samples]; of more than
-    two channels a mix to two. Where the file does not say when, one follows the
-    other.
+  Yields seconds since the clip's start, and float32[channels, samples]; of more
+  than two channels a mix to two. Where the file does not say when, one follows
+  the other.
 
   Raises:
     MediaError: the file has no sound, or breaks off.
@@ -203,14 +165,8 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 def read_pieces(path: Path) -> Iterator[np.ndarray]:
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
-  Time stamps say where it is: sound that starts late, or has a hole, has zeros
-  there, so that it stays beside the picture.
-
-  Args:
-    path: a clip with sound.
-
-  Yields:
-    float32[samples] within [-1, 1].
+  Yields float32[samples] within [-1, 1]. Sound that starts late, or has a hole,
+  has zeros there, so that it stays beside the picture.
 
   Raises:
     MediaError: the file has no sound, none could be decoded, or it breaks off.
@@ -231,17 +187,7 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
 
 
 def read_waveform(path: Path) -> np.ndarray:
-  """Decodes all of the sound, as `read_pieces`.
-
-  Args:
-    path: a clip with sound.
-
-  Returns:
-    float32[samples] within [-1, 1].
-
-  Raises:
-    MediaError: as `read_pieces`.
-  """
+  """Decodes all of the sound, float32[samples], as `read_pieces`."""
   return np.concatenate([*read_pieces(path)])
 
 
@@ -249,12 +195,12 @@ def _resampled(
   path: Path, *, at_most_stereo: bool = False
 ) -> Iterator[tuple[float | None, np.ndarray]]:
   """Seconds, where the file tells, and float32[channels, samples] at 48 kHz."""
-  with opened(path) as container:
-    stream = sound_stream(path, container)
-    start = start_of(container)
+  with containers.opened(path) as container:
+    stream = containers.sound_stream(path, container)
+    start = containers.start_of(container)
     layout = 'stereo' if at_most_stereo and stream.channels > 1 else None
     resampler = av.AudioResampler('fltp', layout, SAMPLE_RATE)
-    frames = decoded(path, stream, container.demux(stream))
+    frames = containers.decoded(path, stream, container.demux(stream))
     for frame in itertools.chain(frames, [None]):
       for chunk in resampler.resample(frame):
         yield seconds_of(chunk, start), chunk.to_ndarray()

@@ -48,14 +48,7 @@ class LargestFace:
     self._former: Face | None = None
 
   def push(self, faces: Sequence[Face]) -> Face | None:
-    """Takes the faces of the next frame.
-
-    Args:
-      faces: all that are seen.
-
-    Returns:
-      The one that is followed; None: there is none.
-    """
+    """Returns which face of the next frame is followed, if any is seen."""
     if not faces:
       return None
     if former := _same(self._former, faces):
@@ -77,14 +70,10 @@ class Everybody:
     self._frames = 0
 
   def push(self, faces: Sequence[Face]) -> list[Face | None]:
-    """Takes the faces of the next frame.
+    """Takes the faces of the next frame; returns that of each person so far.
 
-    Args:
-      faces: all that are seen.
-
-    Returns:
-      The face of each person so far, in the order that they appeared; None:
-      that person is not seen. New people are at the end, the largest first.
+    People are in the order that they appeared, new ones at the end, the largest
+    first; None: that person is not seen.
     """
     faces = sorted(faces, key=lambda face: -face.area)
     seen: list[Face | None] = [None] * len(self._followed)
@@ -100,10 +89,7 @@ class Everybody:
     return seen + new
 
   def _nearest_first(self, faces: Sequence[Face]) -> list[tuple[int, Face]]:
-    """People and the faces that may be theirs.
-
-    Who was in the frame before comes before who left from there long ago.
-    """
+    """Pairs people, the last seen first, and faces that may be theirs."""
     pairs = [
       (-self._last_frames[number], -shared, number, face)
       for number, last in enumerate(self._followed)

@@ -22,9 +22,8 @@ CROP_SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 FEATURES = BLOCKS[-1][1]
 
 # Crops go in pieces of the largest of these, and the rest is padded to another,
-# so that few programs are compiled. A CPU core takes a tenth longer for a crop
-# in pieces of 10 than of 16, but less is left to do when a clip's last frame
-# comes, and the clip is recognised sooner. All are even, see below.
+# so that few programs are compiled. Pieces of 16 are a tenth faster, but leave
+# more to do when a clip's last frame comes. All are even, see below.
 PADDED_FRAMES = (2, 4, 6, 8, 10)
 LARGEST_PIECE = PADDED_FRAMES[-1]
 
@@ -120,15 +119,7 @@ def encode_crops(
 
   Returns:
     float32[frames, 512].
-
-  Raises:
-    ValueError: an odd number of crops by Winograd.
   """
-  if by_winograd and len(crops) % _CROPS_IN_CACHE:
-    raise ValueError(
-      f'expected an even number of crops, got {len(crops)}: pad them, as '
-      'VisualEncoder does'
-    )
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.
   model = VGG16(precision=jax.lax.Precision.HIGHEST)
@@ -154,10 +145,6 @@ def _preprocess(crops: jax.Array, preprocessing: Preprocessing) -> jax.Array:
 
 
 def _give_back_memory() -> None:
-  """Returns what reading the weights took, which glibc would keep.
-
-  The most that a recogniser of picture and sound holds is 0.90 GB by it, and
-  0.99 GB without.
-  """
+  """Returns what reading the weights took: 0.90 GB at most for 0.99."""
   with contextlib.suppress(AttributeError, OSError):
     ctypes.CDLL(None).malloc_trim(0)

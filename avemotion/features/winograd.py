@@ -48,14 +48,10 @@ _FEWEST_CHANNELS = 16
 def transform(
   params: Mapping[str, Mapping[str, np.ndarray]],
 ) -> dict[str, dict[str, np.ndarray]]:
-  """The params that `Conv` multiplies with, made once.
+  """Makes each layer's kernel float32[3, 3, in, out] one of [5, 5, in, out].
 
-  Args:
-    params: of each layer `kernel`, float32[3, 3, in, out], and `bias`.
-
-  Returns:
-    The same with kernels float32[5, 5, in, out], G g G^T. One of few input
-    channels stays as it is: the direct sum is faster.
+  That is G g G^T, which `Conv` multiplies with. One of few input channels stays
+  as it is: the direct sum is faster.
   """
   return {
     name: {**layer, 'kernel': _transformed(layer['kernel'])}
@@ -66,12 +62,8 @@ def transform(
 class Conv(nn.Module):
   """`flax.linen.Conv` of kernels that `transform` made; it makes no params.
 
-  Attributes:
-    features: channels of the output.
-    kernel_size: (3, 3).
-    padding: 'SAME'.
-    dtype: of the computation.
-    precision: of the products.
+  `kernel_size` is (3, 3) and `padding` 'SAME'; `dtype` is of the computation,
+  `precision` of the products.
   """
 
   features: int
@@ -82,13 +74,7 @@ class Conv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Convolves.
-
-    Args:
-      x: float[batch, height, width, in].
-
-    Returns:
-      dtype[batch, height, width, features].
+    """Convolves float[batch, height, width, in] to dtype[…, features].
 
     Raises:
       ValueError: another kernel size or padding.

@@ -11,15 +11,12 @@ from avemotion.emotions import COLOURS
 from avemotion.features import containers, media
 from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
-from avemotion.recognition.windows import step_ends
 
 _LONGEST_SIDE = 1280  # pixels of the picture; a larger one is scaled down
 _PANEL_SHARE, _SMALLEST_PANEL = 0.45, 160  # of the height; pixels
 _BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
-# Of a clip without a picture.
-_SIZE = 640, 360
+_EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
 _FRAMES_PER_SECOND = 25
-_QUIETEST = -80.0  # dBFS, at the foot of the picture
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -27,8 +24,7 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
-  Every moment shows the probabilities of then. A clip without a picture gets
-  its loudness for one.
+  Every moment shows the probabilities of then.
 
   Args:
     prediction: of a recogniser that was made to illustrate, or there is no box
@@ -44,7 +40,7 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
   if os.path.exists(path) and os.path.samefile(path, clip):
     raise ValueError(f'{path}: is the clip itself; give another name')
   has_picture, has_sound, _ = containers.tracks(clip)
-  images = media.every_frame(clip) if has_picture else _loudness(prediction)
+  images = media.every_frame(clip) if has_picture else _empty(prediction)
   sound = media.read_sound(clip) if has_sound else ()
   media_writer.write_clip(path, _annotated(prediction, images), sound)
 
@@ -62,10 +58,7 @@ def _annotated(
     scale = size[0] / width, size[1] / height
     _draw_box(picture, prediction, seconds, scale, _colour(prediction, row))
     panel = _panel(prediction, row, size[1])
-    canvas = Image.new('RGB', (size[0] + panel.width, size[1]))
-    canvas.paste(picture)
-    canvas.paste(panel, (size[0], 0))
-    yield seconds, np.asarray(canvas)
+    yield seconds, np.hstack([picture, panel])
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
@@ -83,8 +76,7 @@ def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
   index = _latest(prediction.timeline_seconds, seconds)
   if index is None or np.isnan(prediction.timeline[index]).any():
     return None
-  row: np.ndarray = prediction.timeline[index]
-  return row
+  return np.asarray(prediction.timeline[index])
 
 
 def _latest(times: np.ndarray, seconds: float) -> int | None:
@@ -114,10 +106,9 @@ def _draw_box(
   if index is None or shown.face_found is None or not shown.face_found[index]:
     return
   left, top, width, height = shown.face_box[index]
-  across, down = scale
   corners = np.array([left, top, left + width, top + height])
   ImageDraw.Draw(picture).rectangle(
-    tuple(corners * [across, down, across, down]),
+    tuple(corners * np.tile(scale, 2)),
     outline=colour,
     width=max(picture.height // 160, 2),
   )
@@ -158,20 +149,6 @@ def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
   return ImageFont.load_default(size * min(1, width / longest))
 
 
-def _loudness(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
-  """Yields pictures of a clip's loudness, with a line at the moment."""
-  width, height = _SIZE
-  whole = Image.new('RGB', _SIZE, _BACKGROUND)
-  level = prediction.features.loudness
-  if level is not None:
-    across = step_ends(len(level)) / prediction.seconds * width
-    up = np.clip(1 - level / _QUIETEST, 0, 1) * height * 0.8
-    points = [(x, height - y) for x, y in zip(across, up, strict=True)]
-    foot = [(across[-1], height), (across[0], height)]
-    ImageDraw.Draw(whole).polygon(points + foot, fill=_OTHER)
+def _empty(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
   for index in range(max(int(prediction.seconds * _FRAMES_PER_SECOND), 1)):
-    seconds = index / _FRAMES_PER_SECOND
-    picture = whole.copy()
-    x = seconds / prediction.seconds * width
-    ImageDraw.Draw(picture).line([(x, 0), (x, height)], _INK, 2)
-    yield seconds, np.asarray(picture)
+    yield index / _FRAMES_PER_SECOND, _EMPTY

@@ -1,10 +1,9 @@
 """Attribution: the time steps of sound and picture that carried a label.
 
-Integrated gradients (Sundararajan, Taly & Yan 2017): along the straight line
-from a baseline, a clip that says nothing, to the clip itself, each feature's
-gradient is integrated. Times the feature's distance from the baseline it is
-what the feature adds, and all of them add up to what the clip adds to the
-baseline.
+Integrated gradients (Sundararajan, Taly & Yan 2017): each feature's gradient,
+integrated along the straight line from a baseline, a clip that says nothing, to
+the clip, times the feature's distance from the baseline is what the feature
+adds. All of them add up to what the clip adds to the baseline.
 """
 
 import dataclasses
@@ -25,8 +24,7 @@ _MOST = 0.5  # of what speaks for a label, in its strongest interval
 # compiled program.
 _STEP_MULTIPLE = 32
 _POINTS_AT_ONCE = 16  # of the line; more take memory and are hardly faster
-# In all; more where fewer do not add up, as the answer jumps on the way to some
-# clips that are unlike those that were trained on.
+# In all; more where fewer do not add up, as the answer jumps on the way.
 _POINTS = (64, 128, 256, 512)
 _TOLERANCE = 0.02  # nats, and share of all nats, that may be missing
 
@@ -74,19 +72,19 @@ class Explanation:
 
   def to_json(self) -> dict[str, Any]:
     """Returns the object that `avemotion predict --json --explain` prints."""
-    modalities = {}
-    for name, share in self.shares.items():
-      steps = zip(self.seconds[name], self.attributions[name], strict=True)
-      modalities[name] = {
+    modalities = {
+      name: {
         'share': round(share, 6),
-        'strongest_seconds': [
-          round(at, 3) for at in self.strongest(name) or ()
-        ],
+        'strongest_seconds': np.round(self.strongest(name) or (), 3).tolist(),
         'steps': [
           {'seconds': round(float(at), 3), 'attribution': round(float(by), 6)}
-          for at, by in steps
+          for at, by in zip(
+            self.seconds[name], self.attributions[name], strict=True
+          )
         ],
       }
+      for name, share in self.shares.items()
+    }
     return {'label': self.label, 'modalities': modalities}
 
   def lines(self) -> list[str]:
@@ -115,17 +113,16 @@ class Explanation:
 def attribute(
   model: TrainedModel, inputs: Mapping[str, np.ndarray], label: int
 ) -> dict[str, np.ndarray]:
-  """Computes what each time step adds to a label.
+  """Computes what each time step adds to the logarithm of a probability.
 
-  The logarithm of the probability is divided up, not the logit: a logit also
-  moves by what moves those of all labels alike, which the softmax takes out
-  again and which carries no decision.
+  Not to the logit, which also moves by what moves those of all labels alike and
+  carries no decision.
 
   Args:
     model: the one that recognised the clip.
     inputs: for each of its modalities float32[time, features] as the model
       reads them, less an enrolled speaker's mean; no rows: it is missing.
-    label: index of what is explained, most often what was recognised.
+    label: index of what is explained.
 
   Returns:
     For each modality that is not missing float32[time], nats; they sum up to
@@ -167,9 +164,8 @@ def baseline(
 ) -> np.ndarray:
   """Returns a clip of the same length that says nothing.
 
-  It stands at the training clips' mean all the time; for a branch that takes
-  off each clip's own mean, at that, as only so is a step that the branch reads
-  as zero given nothing. Features that the model does not read are the clip's.
+  It stands at the training clips' mean, or at its own for a branch that takes
+  that off. Features that the model does not read are the clip's.
   """
   if not len(rows):
     return rows
@@ -185,11 +181,9 @@ def _integrate(
   at: Callable[[np.ndarray], tuple[jax.Array, dict[str, jax.Array]]],
   number: int,
 ) -> dict[str, np.ndarray]:
-  """Approximates the integral of equation (1) by points of the line.
-
-  The points are Gauss and Legendre's of the root of the distance: most happens
-  near the baseline, where states leave zero.
-  """
+  """Approximates the integral of equation (1) by points of the line."""
+  # Gauss and Legendre's of the root of the distance: most happens near the
+  # baseline, where states leave zero.
   roots, weights = np.polynomial.legendre.leggauss(number)
   roots = (roots + 1) / 2  # From [-1, 1] to [0, 1].
   parts = [
@@ -214,11 +208,7 @@ def _along(
   temperature: float,
   points: jax.Array,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """Evaluates points of the line, of which 0 is the baseline and 1 the clip.
-
-  The label's log-probability float32[points], and of each modality its gradient
-  times the distance, summed over features, float32[points, time].
-  """
+  """Returns log-probabilities [points], and parts [points, time]."""
   ways = {name: rows - baselines[name] for name, rows in inputs.items()}
 
   def log_probability(features: Mapping[str, jax.Array]) -> jax.Array:

@@ -1,9 +1,8 @@
-"""Encode a clip: frames as they are shown, and sound.
+"""Encodes a clip by PyAV: frames as they are shown, and sound."""
 
-Like `features/containers.py` and `features/media.py` it knows PyAV.
-"""
-
+import heapq
 import itertools
+import math
 import pathlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -31,13 +30,8 @@ _LAYOUTS = {1: 'mono', 2: 'stereo'}
 
 
 def check_name(path: Path) -> None:
-  """Checks that a file of this name can be written as a clip.
-
-  Raises:
-    ValueError: its ending is unknown.
-  """
-  suffix = pathlib.Path(path).suffix.lower()
-  if suffix not in _CONTAINERS:
+  """Raises a `ValueError` if a clip cannot be written by this name."""
+  if pathlib.Path(path).suffix.lower() not in _CONTAINERS:
     raise ValueError(
       f'{path}: expected a name that ends in {", ".join(_CONTAINERS)}'
     )
@@ -86,18 +80,14 @@ def _encode(
   picture, sound = next(pictures, None), next(sounds, None)
   if picture is None:
     raise MediaError(f'{path}: there is no frame to write')
-  tracks: list[tuple[Any, Iterator[Any]]] = [
-    (
-      _picture_stream(container, picture),
-      itertools.chain([picture], pictures),
-    )
-  ]
+  frames = itertools.chain([picture], pictures)
+  tracks = [_track(_picture_stream(container, picture), frames)]
   if sound is not None:
-    stream = container.add_stream(
-      'aac', rate=SAMPLE_RATE, layout=sound.layout.name
-    )
-    tracks.append((stream, itertools.chain([sound], sounds)))
-  for stream, frame in _by_time(tracks):
+    layout = sound.layout.name
+    stream = container.add_stream('aac', rate=SAMPLE_RATE, layout=layout)
+    tracks.append(_track(stream, itertools.chain([sound], sounds)))
+  # Otherwise the muxer would keep all of one stream until the other comes.
+  for _, stream, frame in heapq.merge(*tracks, key=lambda each: each[0]):
     container.mux(stream.encode(frame))
 
 
@@ -117,26 +107,13 @@ def _picture_stream(
   return stream
 
 
-def _by_time(
-  tracks: list[tuple[Any, Iterator[Any]]],
-) -> Iterator[tuple[Any, Any]]:
-  """Each stream with its frames, the earliest first; None ends a stream.
-
-  Otherwise the muxer would keep all of one stream until the other comes.
-  """
-  waiting = [(stream, frames, next(frames, None)) for stream, frames in tracks]
-  while waiting:
-    index = min(range(len(waiting)), key=lambda i: _time(waiting[i][2]))
-    stream, frames, frame = waiting[index]
-    yield stream, frame
-    if frame is None:
-      del waiting[index]
-    else:
-      waiting[index] = stream, frames, next(frames, None)
-
-
-def _time(frame: Any) -> float:
-  return float('inf') if frame is None else float(frame.pts * frame.time_base)
+def _track(
+  stream: Any, frames: Iterator[Any]
+) -> Iterator[tuple[float, Any, Any]]:
+  """Yields the time of each frame, the stream and the frame; None ends it."""
+  for frame in frames:
+    yield float(frame.pts * frame.time_base), stream, frame
+  yield math.inf, stream, None
 
 
 def _pictures(

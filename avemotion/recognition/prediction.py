@@ -19,12 +19,7 @@ _BAR_WIDTH = 40  # characters of a probability of one
 
 @dataclasses.dataclass(frozen=True)
 class ClipFailure:
-  """A clip among others that has no prediction.
-
-  Attributes:
-    clip: the path as given.
-    reason: the clip, and what is wrong with it.
-  """
+  """A clip, the path as given, that has no prediction, and the reason."""
 
   clip: str
   reason: str
@@ -96,14 +91,12 @@ class Prediction:
       'face_share': self.face_share,
       'timeline': [
         {
-          'seconds': round(float(seconds), 3),
+          'seconds': round(float(at), 3),
           'probabilities': None
           if np.isnan(row).any()
           else named(self.probabilities, row),
         }
-        for seconds, row in zip(
-          self.timeline_seconds, self.timeline, strict=True
-        )
+        for at, row in zip(self.timeline_seconds, self.timeline, strict=True)
       ],
       'warnings': list(self.warnings),
     } | ({'explanation': explained.to_json()} if explained else {})
@@ -112,9 +105,9 @@ class Prediction:
     """Formats a table for the terminal: what was seen and heard, each label."""
     faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
     person = f', person {self.person}' if self.person else ''
+    modalities = ' + '.join(self.modalities)
     lines = [
-      f'{self.clip}{person}  ({self.seconds:.1f} s,'
-      f' {" + ".join(self.modalities)}{faces})'
+      f'{self.clip}{person}  ({self.seconds:.1f} s, {modalities}{faces})'
     ]
     ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
     for name, share in ranked:

@@ -7,23 +7,14 @@ from typing import Self
 
 import numpy as np
 
-from avemotion.features.clip import (
-  FEATURE_DIMS,
-  ClipError,
-  ClipFeatures,
-  Extractor,
-)
+from avemotion.features import clip as clip_lib
+from avemotion.features.clip import FEATURE_DIMS, ClipError, ClipFeatures
 from avemotion.features.media import FRAMES_PER_SECOND
-from avemotion.recognition import windows
+from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
 from avemotion.recognition.streaming import Session
-from avemotion.recognition.window_classifier import (
-  JOINT,
-  Answers,
-  WindowClassifier,
-  joined,
-)
+from avemotion.recognition.window_classifier import JOINT, Answers
 from avemotion.training import checkpoints, weights
 
 
@@ -59,10 +50,10 @@ class Recognizer:
           f' a row; a clip gives {FEATURE_DIMS[modality]}, so it was'
           ' trained on features from elsewhere'
         )
-    self._extract = Extractor(
+    self._extract = clip_lib.Extractor(
       self._modalities, vgg16_weights, illustrate=illustrate
     )
-    self._classify = WindowClassifier(model)
+    self._classify = window_classifier.WindowClassifier(model)
 
   @classmethod
   def from_checkpoint(
@@ -72,12 +63,9 @@ class Recognizer:
     *,
     illustrate: bool = False,
   ) -> Self:
-    """Loads a trained model.
+    """Loads a trained model from a path, as `weights.load_any`.
 
-    Args:
-      path: as for `weights.load_any`; None: the model that ships.
-      vgg16_weights: as for the constructor.
-      illustrate: as for the constructor.
+    None is the model that ships; all else is as for the constructor.
 
     Raises:
       CheckpointError: there is none, or it is damaged.
@@ -118,14 +106,9 @@ class Recognizer:
   def predict(self, path: str | os.PathLike[str]) -> Prediction:
     """Recognises the emotion of one clip, of any length.
 
-    A clip of more than six seconds is recognised in windows of so many, one
-    every half second; the answer to the clip is the mean of theirs.
-
-    Args:
-      path: anything that FFmpeg opens.
-
-    Returns:
-      The prediction; a missing modality is in its warnings.
+    `path` is anything that FFmpeg opens. A clip of more than six seconds is
+    recognised in windows of so many, one every half second, and the answer is
+    the mean of theirs. A missing modality is in the prediction's warnings.
 
     Raises:
       ClipError: the clip cannot be read, has none of the model's modalities, or
@@ -136,9 +119,8 @@ class Recognizer:
   def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
     """Recognises everybody who is seen in a clip.
 
-    Returns:
-      A prediction for each person, in the order that they appear, with the
-      sound of all: it is not known who speaks.
+    Returns a prediction for each person, in the order that they appear, with
+    the sound of all: it is not known who speaks.
 
     Raises:
       ClipError: as of `predict`.
@@ -210,11 +192,7 @@ class Recognizer:
       timeline=branches.pop(JOINT),
       warnings=features.warnings + self._warnings(features),
       features=features,
-      branches={
-        name: rows
-        for name, rows in branches.items()
-        if name in features.modalities
-      },
+      branches={k: v for k, v in branches.items() if k in features.modalities},
       person=person,
     )
 
@@ -232,7 +210,8 @@ class Recognizer:
     answers = self._classify.over_time(first, points)
     if len(ends) > 1:
       later = (windows.window(tracks, end) for end in ends[1:])
-      answers = joined([answers, self._classify.whole(later)])
+      later_answers = self._classify.whole(later)
+      answers = window_classifier.joined([answers, later_answers])
     of_windows = answers[JOINT][len(points) - 1 :]
     known = of_windows[~np.isnan(of_windows).any(axis=-1)]
     answer = known.mean(axis=0) if len(known) else of_windows[0]

@@ -19,10 +19,7 @@ _LONGEST_WAIT = 1.5  # seconds
 
 
 class Moment:
-  """The emotion that is recognised at a moment of a stream.
-
-  It is recognised when it is first asked for, so that moments that are not
-  shown cost nothing.
+  """The emotion at a moment of a stream, recognised when it is asked for.
 
   Attributes:
     seconds: when its last row was complete.
@@ -82,11 +79,10 @@ class Session:
     self._classify.whole([self._tracks])
 
   def push_audio(self, samples: np.ndarray) -> Moment | None:
-    """Takes the next samples.
+    """Takes the next samples, the first of all at time zero.
 
     Args:
       samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
-        The first one of all is of time zero.
 
     Returns:
       What is recognised now; None where no row became complete, which is one
@@ -127,10 +123,7 @@ class Session:
     return self._moment() if self._features.push_frame(image, seconds) else None
 
   def finish(self) -> Moment:
-    """Ends the stream.
-
-    Returns:
-      The probabilities of the whole stream.
+    """Ends the stream, and returns the probabilities of the whole of it.
 
     Raises:
       ValueError: the stream has been finished.
@@ -178,11 +171,9 @@ class Session:
       self._next_end += windows.HOP_SECONDS
     until = min(self._next_end, now) - windows.WINDOW_SECONDS
     for modality, track in self._tracks.items():
-      later = track.between(until, np.inf)
       # A modality's last row tells how far it has come.
-      self._tracks[modality] = (
-        later if len(later) else track.part(slice(-1, None))
-      )
+      later = track.between(until, np.inf)
+      self._tracks[modality] = later if len(later) else track[-1:]
 
   def _take_frames(self) -> None:
     """Encodes the frames that wait."""
@@ -225,5 +216,4 @@ def _with_frames(
   tracks: Tracks, batch: FrameBatch, frames: int
 ) -> dict[str, Track]:
   """Returns tracks joined with the rows of a batch's first frames."""
-  seen = windows.video_track(*batch.rows(frames))
-  return {**tracks, 'video': tracks['video'].joined(seen)}
+  return {**tracks, 'video': tracks['video'].joined(Track(*batch.rows(frames)))}

@@ -50,10 +50,7 @@ class WindowClassifier:
     return bool(self.model.config.data.enrol) and not self._speaker_means
 
   def enrol(self, clips: Iterable[Tracks]) -> None:
-    """Learns the speaker's means.
-
-    Args:
-      clips: of that speaker alone.
+    """Learns the speaker's means, of clips of that speaker alone.
 
     Raises:
       ValueError: the model was not trained for speakers who are enrolled, or
@@ -65,14 +62,11 @@ class WindowClassifier:
         'the model was trained without enrolled speakers; one for them is'
         ' trained with --config.data.enrol=video,audio'
       )
-    known = [*clips]
     # Not less the mean of a speaker who was enrolled before.
-    as_read = [WindowClassifier(self.model).read(tracks) for tracks in known]
+    read = [*map(WindowClassifier(self.model).read, clips)]
     self._speaker_means = {
-      modality: enrolment.speaker_mean(
-        [tracks[modality].rows for tracks in as_read]
-      )
-      for modality in set(enrolled) & set(self.modalities)
+      name: enrolment.speaker_mean([tracks[name].rows for tracks in read])
+      for name in set(enrolled) & set(self.modalities)
     }
 
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
@@ -130,7 +124,7 @@ class WindowClassifier:
       if track is None or not len(track):
         track = Track.empty(FEATURE_DIMS[modality])
       elif modality == 'audio' and self.model.config.data.trim_silence:
-        track = track.part(silence.spoken(track.rows))
+        track = track[silence.spoken(track.rows)]
       mean = self._speaker_means.get(modality, np.float32(0))
       tracks[modality] = dataclasses.replace(track, rows=track.rows - mean)
     return tracks

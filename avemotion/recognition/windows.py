@@ -1,8 +1,8 @@
 """Rows of features with time stamps, and windows of them.
 
-Models learn from clips of some seconds. A longer one is recognised in windows
-that slide over it, as long as the last one each; where in a window nobody
-speaks, or nobody is seen, that modality is taken to be missing.
+Models learn from clips of some seconds, so that a longer one is recognised in
+windows that slide over it. Where nobody speaks, or nobody is seen, in a window,
+that modality is taken to be missing.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ class Track:
   def __len__(self) -> int:
     return len(self.seconds)
 
-  def part(self, steps: slice) -> Self:
+  def __getitem__(self, steps: slice) -> Self:
     """Returns some of the steps."""
     return type(self)(
       self.rows[steps], self.seconds[steps], self.evidence[steps]
@@ -55,7 +55,7 @@ class Track:
     first, last = np.searchsorted(
       self.seconds, np.array([begin, end]) + _TOLERANCE, side='right'
     )
-    return self.part(slice(first, last))
+    return self[first:last]
 
   def joined(self, later: Self) -> Self:
     """Returns these steps and later ones."""
@@ -75,19 +75,11 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
   if features.video is not None:
     assert features.frame_seconds is not None
     assert features.face_found is not None
-    tracks['video'] = video_track(
-      features.video, features.frame_seconds, features.face_found
-    )
+    seconds = features.frame_seconds.astype(np.float64)
+    tracks['video'] = Track(features.video, seconds, features.face_found)
   if features.audio is not None:
     tracks['audio'] = audio_track(features.audio, features.loudness)
   return tracks
-
-
-def video_track(
-  rows: np.ndarray, seconds: np.ndarray, found: np.ndarray
-) -> Track:
-  """Makes a track of float32[frames, 512] at times, with faces bool[frames]."""
-  return Track(rows, seconds.astype(np.float64), found)
 
 
 def audio_track(
@@ -125,8 +117,7 @@ def end_of(tracks: Tracks) -> float:
 def window_ends(tracks: Tracks) -> np.ndarray:
   """Returns where the windows of a clip end, float64[windows] seconds.
 
-  Of a clip no longer than a window that is its end; otherwise every half second
-  from the first whole window on, and its end.
+  Every half second from the first whole window on, and at the clip's end.
   """
   end = end_of(tracks)
   whole = np.arange(WINDOW_SECONDS, end - _TOLERANCE, HOP_SECONDS)
@@ -142,6 +133,6 @@ def window(tracks: Tracks, end: float) -> dict[str, Track]:
   begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf
   within = {name: each.between(begin, end) for name, each in tracks.items()}
   return {
-    name: each if each.evidence.any() else each.part(slice(0))
+    name: each if each.evidence.any() else each[:0]
     for name, each in within.items()
   }

@@ -44,18 +44,9 @@ class Condition:
     return self in (NO_SOUND, NO_PICTURE)
 
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
-    """Changes a clip; what is drawn at random depends on its id only.
-
-    Args:
-      array: as `level` says.
-      clip_id: of the clip.
-
-    Returns:
-      An array of the same kind.
-    """
+    """Changes an array, as `level` says; draws at random by the id only."""
     drawn_for = f'{_SEED} {self.name} {clip_id}'
-    rng = np.random.default_rng(list(drawn_for.encode()))
-    return self.change(array, rng)
+    return self.change(array, np.random.default_rng(list(drawn_for.encode())))
 
 
 def _noise(colour: str, exponent: int, snr_db: float) -> Condition:

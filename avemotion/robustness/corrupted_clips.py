@@ -62,14 +62,10 @@ class CorruptedClips:
     return clip_id in self._files and stored
 
   def __call__(self, clip_id: str) -> dict[str, Rows]:
-    """Reads a clip.
+    """Reads a clip that it contains.
 
-    Args:
-      clip_id: one that it contains.
-
-    Returns:
-      For each modality its rows under `CLEAN`, and under those conditions that
-      change it. No rows: no face was found.
+    Returns for each modality its rows under `CLEAN`, and under those conditions
+    that change it. No rows: no face was found.
 
     Raises:
       ValueError: the file cannot be read; the message says why.

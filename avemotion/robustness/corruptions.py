@@ -48,13 +48,10 @@ def add_noise(
   rng: np.random.Generator,
   exponent: int = WHITE,
 ) -> np.ndarray:
-  """Adds noise from 20 Hz up; not clipped, so that it may leave [-1, 1].
+  """Adds noise from 20 Hz up, `snr_db` below the level of the speech.
 
-  Args:
-    waveform: of a clip.
-    snr_db: level of the speech above that of the noise, in dB.
-    rng: draws the noise.
-    exponent: of the frequency that its power falls by, `WHITE` or `PINK`.
+  Its power falls by the frequency to an exponent, `WHITE` or `PINK`. Nothing is
+  clipped, so that samples may leave [-1, 1].
   """
   spectrum = np.fft.rfft(rng.standard_normal(waveform.size))
   hertz = np.fft.rfftfreq(waveform.size, 1 / SAMPLE_RATE)
@@ -78,14 +75,9 @@ def telephone_band(waveform: np.ndarray) -> np.ndarray:
 
 
 def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
-  """Plays a clip faster: tempo and pitch rise by the same factor.
+  """Plays a clip faster, float32[samples / factor]; pitch rises with tempo.
 
-  Args:
-    waveform: of a clip.
-    factor: above 1 faster, below 1 slower; taken as a fraction of at most 100.
-
-  Returns:
-    float32[samples / factor].
+  The factor is taken as a fraction of at most 100.
   """
   ratio = fractions.Fraction(factor).limit_denominator(100)
   changed = signal.resample_poly(waveform, ratio.denominator, ratio.numerator)
@@ -93,14 +85,10 @@ def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
 
 
 def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
-  """Raises the pitch, and formants with it; the tempo stays.
+  """Raises pitch and formants, below 0 semitones lowers them; the tempo stays.
 
   The clip is stretched by a phase vocoder and played faster by as much, which
   leaves some of the vocoder's reverberation.
-
-  Args:
-    waveform: of a clip.
-    semitones: a factor of 2^(1/12) each; below 0 lower.
   """
   factor = 2 ** (semitones / 12)
   changed = change_speed(_stretch(waveform, factor), factor)[: waveform.size]
@@ -122,13 +110,7 @@ def darken(frames: np.ndarray, stops: float) -> np.ndarray:
 
 
 def blur(frames: np.ndarray, std: float) -> np.ndarray:
-  """Puts the picture out of focus, by a Gaussian.
-
-  Args:
-    frames: of a clip.
-    std: of the Gaussian, as a share of the picture's height, so that it
-      means the same at every resolution.
-  """
+  """Blurs by a Gaussian, whose std is a share of the picture's height."""
   sigma = std * frames.shape[1]
   blurred = [
     ndimage.gaussian_filter(frame.astype(np.float32), (sigma, sigma, 0))
@@ -155,11 +137,7 @@ def drop_frames(
 
 
 def mask_half(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """Hides the first or the second half of a clip.
-
-  In the hidden half the row that is seen nearest to it stands still: the last
-  one before it, as where a face is lost; or the first one after it.
-  """
+  """Hides the first or the second half, where the nearest row stands still."""
   seen = np.ones(len(rows), bool)
   seen[_half(len(rows), rng)] = False
   if not seen.any():
@@ -174,11 +152,7 @@ def _half(length: int, rng: np.random.Generator) -> slice:
 
 
 def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
-  """Lengthens a clip at its pitch, by a phase vocoder (Flanagan & Golden 1966).
-
-  Between two spectra each bin's phase goes on as fast as it went between those
-  of the same place in the clip.
-  """
+  """Lengthens a clip by a phase vocoder (Flanagan & Golden 1966)."""
   options = {
     'nperseg': _VOCODER_WINDOW,
     'noverlap': _VOCODER_WINDOW - _VOCODER_HOP,

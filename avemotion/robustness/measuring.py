@@ -1,7 +1,7 @@
 """Measures how much accuracy trained runs keep when clips are corrupted.
 
-Each fold's model is scored on the test clips of its own fold and on no others,
-so that the clean row is the run's own result.
+Each fold's model is scored on its own test clips alone, so that the clean row
+is the run's own result.
 """
 
 import dataclasses
@@ -36,12 +36,7 @@ _NAMED = 5  # clips, where many are missing
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRun:
-  """A run with the models that its folds left.
-
-  Attributes:
-    run: its results.
-    models: of its folds, in their order.
-  """
+  """A run's results, and the models of its folds, in their order."""
 
   run: runs_lib.CrossValidation
   models: tuple[checkpoints.TrainedModel, ...]
@@ -53,13 +48,7 @@ class TrainedRun:
 
 
 def load(workdir: epath.PathLike) -> TrainedRun:
-  """Reads a run.
-
-  Args:
-    workdir: of `avemotion train`, all folds of a protocol.
-
-  Returns:
-    The run with its models.
+  """Reads a run with its models from a work directory of `avemotion train`.
 
   Raises:
     ReportError: there is not one whole run in it, or it scores validation
@@ -103,14 +92,8 @@ def measure(
     ValueError: `clips` lacks a clip, or has features that a model was not
       trained on; or none can be read.
   """
-  tested = list(
-    dict.fromkeys(
-      clip
-      for each in runs.values()
-      for fold in each.run.folds
-      for clip in fold.clip_ids
-    )
-  )
+  folds = [fold for each in runs.values() for fold in each.run.folds]
+  tested = list(dict.fromkeys(clip for fold in folds for clip in fold.clip_ids))
   _check(runs, clips, tested)
   features: dict[str, dict[str, Rows]] = {}
   left_out = {}
@@ -124,11 +107,11 @@ def measure(
     raise ValueError(f'no clip can be read, as {left_out[tested[0]]}')
   return Robustness(
     {
-      name: _score_all(name, each, features, clips.conditions)
-      for name, each in runs.items()
+      n: _score_all(n, run, features, clips.conditions)
+      for n, run in runs.items()
     },
-    {name: _score(each, features) for name, each in runs.items()},
-    {name: _describe(each.run) for name, each in runs.items()},
+    {name: _score(run, features) for name, run in runs.items()},
+    {name: _describe(run.run) for name, run in runs.items()},
     len(features),
     left_out,
   )
@@ -179,10 +162,7 @@ def _score_all(
 def _score(
   trained: TrainedRun, features: Features, condition: str | None = None
 ) -> ConditionScore:
-  """Averages a run's scores over folds, of the clips that were read.
-
-  Without a condition's name, those of the predictions that the run wrote.
-  """
+  """Averages scores over folds; without a condition, what the run wrote."""
   confusions = []
   for fold, model in zip(trained.run.folds, trained.models, strict=True):
     read = np.array([clip in features for clip in fold.clip_ids])
