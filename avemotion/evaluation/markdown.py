@@ -12,19 +12,10 @@ from etils import epath
 from avemotion.data import files
 
 _STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; color: #22303c;
-  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.5rem; }
-h1, h2, h3 { line-height: 1.25; }
-h2 { margin-top: 3rem; padding-bottom: .3rem;
-  border-bottom: 1px solid #d9dee3; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .95rem; }
-th, td { padding: .35rem .8rem; border-bottom: 1px solid #e3e7eb;
-  font-variant-numeric: tabular-nums; }
-th { text-align: left; border-bottom-width: 2px; }
-blockquote { margin: 1rem 0; padding: .6rem 1rem; background: #fff4e5;
-  border-left: 4px solid #e8912d; }
-blockquote p { margin: 0; }
-code { background: #f0f2f4; padding: .1em .35em; border-radius: 3px; }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: auto; }
+table { border-collapse: collapse; }
+th, td { padding: .35rem .8rem; border-bottom: 1px solid #e3e7eb; }
+blockquote { padding: .1rem 1rem; background: #fff4e5; }
 img { display: block; max-width: 100%; max-height: 46rem; }
 """
 

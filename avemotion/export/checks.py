@@ -91,10 +91,9 @@ def _difference(
   path: pathlib.Path, found: np.ndarray, expected: np.ndarray
 ) -> float:
   """Returns the largest, relative to the largest number if that is over one."""
-  largest = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
-  difference = np.abs(found - expected) / largest
   known = np.isfinite(expected)
-  worst = float(difference[known].max(initial=0.0))
+  largest = np.abs(expected[known]).max(initial=1.0)
+  worst = float(np.abs(found - expected)[known].max(initial=0.0) / largest)
   tolerance = TOLERANCES[path.suffix]
   if not (np.isfinite(found) == known).all() or worst > tolerance:
     raise ExportError(

@@ -36,11 +36,10 @@ def write(
   onnx: bool = False,
   overwrite: bool = False,
 ) -> dict[pathlib.Path, float]:
-  """Writes programs and a model card.
+  """Writes programs, each compared with the model, and a model card.
 
   `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
-  to the features of a model that reads VGG16's; the same as `….onnx` if that is
-  asked for. Each is run beside the model before it is kept.
+  to the features of a model that reads VGG16's; the same as `….onnx` if asked.
 
   Args:
     output: the directory, which is made; it may be there if it is empty.

@@ -4,14 +4,45 @@ import importlib.metadata
 from collections.abc import Sequence
 
 import avemotion
-from avemotion.data import folds
+from avemotion.data import folds, silence
 from avemotion.evaluation import markdown, paper
-from avemotion.export.inputs import describe_inputs
 from avemotion.export.origin import Origin
-from avemotion.features import visual
+from avemotion.features import acoustic, faces, visual
+from avemotion.features.clip import FEATURE_DIMS
+from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.recognition import windows
 from avemotion.training import config as config_lib
 
+_MFCC = (
+  f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], as'
+  ' `avemotion.features.acoustic.mfcc` makes them: pre-emphasis'
+  f' {acoustic.PRE_EMPHASIS} of the whole signal, then a row for every'
+  f' {acoustic.FRAME_LENGTH} samples, {acoustic.HOP_LENGTH} apart, not centred;'
+  " Hamming's window (periodic), power of the FFT,"
+  f' {acoustic.NUM_MEL_BANDS} mel bands up to {acoustic.SAMPLE_RATE // 2} Hz'
+  " (Slaney's scale, of unit area), 10 log10 of no less than"
+  f' {acoustic.MEL_FLOOR_DB:.0f} dB, and of the orthonormal DCT-II the first'
+  f' {acoustic.NUM_COEFFICIENTS}, in their order'
+)
+_VGG16 = (
+  'features of the largest face, {rate} frames a second: its square box and'
+  ' {margin:.0%} more on each side, resized to {size}×{size} RGB (antialiased);'
+  ' where no face is found, the crop before. `vgg16` makes the features of the'
+  ' crops, uint8[frames, {size}, {size}, 3] ({source})'
+)
+_TRIMMED = (
+  '`audio` begins and ends with speech: rows before the first and after the'
+  ' last whose first coefficient is at least {share:.0%} of the way from the'
+  " clip's lowest to its highest are left out, but for {margin} on either side"
+  ' (`avemotion.data.silence`).'
+)
+_ENROLLED = (
+  'The model is for speakers who are enrolled. From every valid row of'
+  " {modalities} take off the speaker's own mean, `float32[features]`: of"
+  ' several clips of that speaker, of whatever they feel, the mean over time of'
+  ' each, and the mean of those (`avemotion.data.enrolment.speaker_mean`).'
+)
 _RAVDESS_LICENCE = (
   'Trained on RAVDESS (Livingstone & Russo 2018,'
   ' <https://doi.org/10.1371/journal.pone.0196391>), which is CC BY-NC-SA 4.0,'
@@ -33,8 +64,7 @@ _OPENED = (
 )
 
 
-# Programs of a few lines that load and run each file of an export, in its
-# directory.
+# Programs that load and run each file of an export, in its directory.
 _STEPS = {'video': 27, 'audio': 80}  # About 3.5 s of either.
 
 _BY_JAX = """
@@ -73,10 +103,7 @@ named = {{f'{{name}}_lengths': steps for name, steps in lengths.items()}}
 def text(
   origin: Origin, weights: Vgg16Weights | None, programs: Sequence[str]
 ) -> str:
-  """Writes the card of an export of so many files.
-
-  `weights` are VGG16's, if they are part of the export.
-  """
+  """Writes the card of an export of some files, and VGG16's weights if any."""
   model = origin.model
   modalities = ' and '.join(model.config.model.modalities)
   labels = ', '.join(model.label_names)
@@ -89,7 +116,7 @@ def text(
     ),
     _facts(origin),
     '## What it reads',
-    describe_inputs(origin, weights),
+    _inputs(origin, weights),
     '## What it gives',
     markdown.wrap(
       f'`float32[batch, {len(model.label_names)}]`, probabilities in the order:'
@@ -132,23 +159,78 @@ def _facts(origin: Origin) -> str:
   )
 
 
+def _inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
+  """Lists the model's inputs, with notes on how they are made."""
+  model = origin.model
+  data = model.config.data
+  modalities = model.config.model.modalities
+  items = [_item(origin, modality, weights) for modality in modalities]
+  notes = [_rest(modalities)]
+  if data.trim_silence and 'audio' in modalities:
+    notes.append(
+      _TRIMMED.format(share=silence.QUIET_SHARE, margin=silence.MARGIN)
+    )
+  if enrolled := [m for m in modalities if m in data.enrol]:
+    names = ' and '.join(f'`{modality}`' for modality in enrolled)
+    notes.append(_ENROLLED.format(modalities=names))
+  lists = '\n'.join(markdown.wrap(f'{item}.', '- ', '  ') for item in items)
+  return '\n\n'.join([lists, *map(markdown.wrap, notes)])
+
+
+def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
+  width = origin.model.feature_dims[modality]
+  shape = f'`{modality}`, `float32[batch, {modality}_time, {width}]`'
+  if width != FEATURE_DIMS[modality]:
+    return (
+      f'{shape}: {origin.sources[modality]}, as in the data set that the model'
+      ' was trained on; avemotion makes none like them of a clip'
+    )
+  if modality == 'audio':
+    used = origin.model.config.model.audio.num_inputs
+    first = f', of which it uses the first {used}' if used else ''
+    return f'{shape}: {_MFCC}{first}'
+  seen = _VGG16.format(
+    rate=FRAMES_PER_SECOND,
+    margin=faces.MARGIN,
+    size=faces.CROP_SIZE,
+    source=weights.source if weights else 'not part of this export',
+  )
+  return f'{shape}: {seen}'
+
+
+def _rest(modalities: tuple[str, ...]) -> str:
+  lengths = ' and '.join(f'`{modality}_lengths`' for modality in modalities)
+  missing = (
+    ' A clip without one modality has 0 steps of it, and a row of zeros.'
+    if len(modalities) > 1
+    else ''
+  )
+  return (
+    f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'
+    ' than there are; what follows is not read, but must be finite.'
+    f'{missing} Rows go in as they are made: standardisation is inside. The'
+    f' package answers a clip of more than {windows.WINDOW_SECONDS:.0f} s by'
+    f' windows of so many, one every {windows.HOP_SECONDS} s, and the mean of'
+    ' their answers.'
+  )
+
+
 def _loaded(program: str, origin: Origin) -> str:
   """Shows how a program is loaded and run, on inputs of zeros."""
   model = origin.model
   steps = {m: _STEPS[m] for m in model.config.model.modalities}
   # Two clips, one of them shorter.
-  lines = ['features = {']
+  lines = ['features, lengths = {}, {}']
   for modality, count in steps.items():
     shape = 2, count, model.feature_dims[modality]
-    lines.append(f"  '{modality}': np.zeros({shape}, np.float32),")
-  lines += ['}', 'lengths = {']
-  for modality, count in steps.items():
-    valid = [count, count // 2]
-    lines.append(f"  '{modality}': np.array({valid}, np.int32),")
+    lines += [
+      f"features['{modality}'] = np.zeros({shape}, np.float32)",
+      f"lengths['{modality}'] = np.array({[count, count // 2]}, np.int32)",
+    ]
   load = _BY_ONNX if program.endswith('.onnx') else _BY_JAX
   code = (load + _RUN[program]).format(
     file=program,
-    inputs='\n'.join([*lines, '}']),
+    inputs='\n'.join(lines),
     crops=(_STEPS['video'], *visual.CROP_SHAPE),
   )
   return f'`{program}`:\n\n```python\n{code.strip()}\n```'

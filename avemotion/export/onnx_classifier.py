@@ -25,13 +25,6 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   For each modality it reads `video` or `audio`, float32[batch, time, features],
   and `video_lengths` or `audio_lengths`, int32[batch]; it gives
   `probabilities`, float32[batch, labels], as `programs.classifier` does.
-
-  Args:
-    path: `….onnx`.
-    model: any.
-
-  Raises:
-    OSError: it cannot be written.
   """
   graph = Graph()
   branches = [
@@ -65,13 +58,7 @@ class OnnxBranch:
   """
 
   def __init__(self, graph: Graph, model: TrainedModel, modality: str) -> None:
-    """Adds the branch's inputs and nodes.
-
-    Args:
-      graph: to add them to.
-      model: whose branch it is.
-      modality: 'video' or 'audio'.
-    """
+    """Adds the inputs and nodes of a model's branch of a modality."""
     self._graph = graph
     self._config = model.config.model
     self._own = getattr(self._config, modality)
@@ -130,11 +117,9 @@ class OnnxBranch:
     return x
 
   def _gru(self, x: str, cell: Mapping[str, Any]) -> tuple[str, str]:
-    """Returns states float32[time, batch, features], and the last valid one.
-
-    ONNX's GRU resets before the matrix product, as equation (3) does, but its z
-    keeps the old state: σ(-a) = 1 - σ(a), so that z's weights are negated.
-    """
+    """Returns states float32[time, batch, features], and the last valid one."""
+    # ONNX's GRU resets before the matrix product, as equation (3) does, but its
+    # z keeps the old state: σ(-a) = 1 - σ(a), so that z's weights are negated.
     kernel = np.asarray(cell['input']['kernel'])
     recurrent = np.asarray(cell['recurrent_kernel'])
     size = len(recurrent)

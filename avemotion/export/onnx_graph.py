@@ -1,8 +1,6 @@
 """Writes ONNX graphs node by node; needs the extra `onnx`.
 
-By hand because jax2onnx 0.17 converts no mean over an open time, and of fixed
-sizes writes a file that onnxruntime refuses; it asks for an orbax older than
-ours, too. ONNX has a GRU of its own, which runtimes know to run.
+By hand because jax2onnx 0.17 converts no mean over an open time.
 """
 
 import os
@@ -17,10 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 _OPSET = 17
 _IR_VERSION = 8
 
-FLOAT = TensorProto.FLOAT
-INT32 = TensorProto.INT32
-INT64 = TensorProto.INT64
-UINT8 = TensorProto.UINT8
+FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
+INT32, INT64 = TensorProto.INT32, TensorProto.INT64
 # A size: a number, or the name of one that is left open.
 Shape = Sequence[int | str]
 
@@ -46,10 +42,7 @@ class Graph:
     return name
 
   def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-    """Applies one of ONNX's operators to named values; '' is left out.
-
-    Returns the name of its only output.
-    """
+    """Applies one of ONNX's operators to named values; names its output."""
     return self.add_all(operator, inputs, 1, **attributes)[0]
 
   def add_all(
@@ -69,11 +62,11 @@ class Graph:
     shape: Shape,
     metadata: Mapping[str, str],
   ) -> None:
-    """Writes the graph, checked, with one float32 output.
+    """Checks and writes the graph, with one float32 output.
 
     Args:
       path: `….onnx`.
-      output: name of the value that is the output.
+      output: the value that is the output.
       name: of the output in the file.
       shape: of the output.
       metadata: of the file, by key.

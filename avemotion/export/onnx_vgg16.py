@@ -15,13 +15,6 @@ def write(path: str | os.PathLike[str], weights: Vgg16Weights) -> None:
 
   It reads `crops`, uint8[frames, 48, 48, 3], RGB, and gives `features`,
   float32[frames, 512], as `programs.vgg16` does.
-
-  Args:
-    path: `….onnx`.
-    weights: those that the model's features were made with.
-
-  Raises:
-    OSError: it cannot be written.
   """
   graph = Graph()
   crops = graph.input('crops', UINT8, ('frames', *visual.CROP_SHAPE))

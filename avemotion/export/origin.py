@@ -22,13 +22,9 @@ _LINK_WITHIN = re.compile(r'\[([^\]]+)\]\(\.\.[^)]*\)')
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-  """A model, its name and its scores.
+  """A model; in Markdown its name and how good it is, if that is known.
 
-  Attributes:
-    model: the model.
-    name: of the checkpoint, in Markdown.
-    figures: how good it is, in Markdown; or why that is not known.
-    sources: for each modality what its features are, in words.
+  `sources` says for each modality what its features are.
   """
 
   model: TrainedModel

@@ -43,24 +43,17 @@ class AcousticStream:
       )
     known = np.append(self._waiting, samples).astype(np.float32, copy=False)
     steps = max(0, (len(known) - FRAME_LENGTH) // HOP_LENGTH + 1)
-    if steps:
-      used = known[: (steps - 1) * HOP_LENGTH + FRAME_LENGTH]
-      found = self._features(used)
-      next_row = steps * HOP_LENGTH
-      self._before = known[next_row - 1 : next_row].copy()
-      known = known[next_row:]
-      self._rows += steps
-    else:
-      found = _nothing()
-    self._waiting = known.copy()
+    next_row = steps * HOP_LENGTH
+    self._waiting = known[next_row:].copy()
+    if not steps:
+      return _nothing()
+    found = self._features(known[: next_row - HOP_LENGTH + FRAME_LENGTH])
+    self._before = known[next_row - 1 : next_row].copy()
+    self._rows += steps
     return found
 
   def finish(self) -> tuple[np.ndarray, np.ndarray]:
-    """Ends the sound.
-
-    Returns:
-      As `push`: of sound that was shorter than a frame, its one row.
-    """
+    """Ends the sound; as `push`, the one row of less than a frame of it."""
     if self._rows or not len(self._waiting):
       return _nothing()
     self._rows = 1

@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 
 from avemotion.features import acoustic, containers, faces, media, visual
-from avemotion.features.clip_track import (
-  ClipTrack,
-  people_of,
-  picture_of,
-  sound_of,
-)
+from avemotion.features.clip_track import ClipTrack, pictures_of, sound_of
 from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
@@ -24,6 +19,8 @@ FEATURE_DIMS = {
   'audio': acoustic.NUM_COEFFICIENTS,
 }
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
+
+_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
 _Frames = Iterator[tuple[float, np.ndarray]]
 
@@ -168,12 +165,17 @@ class Extractor:
     return [self._joined(path, picture, sound, seconds) for picture in pictures]
 
   def _largest_face(self, frames: _Frames) -> list[ClipTrack]:
-    seen = self._crop_faces(frames)
-    return [picture_of(seen, self._encode, every_crop=self._every_crop)]
+    faces = self._crop_faces(frames)
+    seen = ((face.seconds, [(0, face)]) for face in faces)
+    return pictures_of(seen, self._encode, every_crop=self._every_crop)
 
   def _everybody(self, frames: _Frames) -> list[ClipTrack]:
-    seen = self._crop_faces.everybody(frames)
-    return people_of(seen, self._encode, every_crop=self._every_crop)
+    return pictures_of(
+      self._crop_faces.everybody(frames),
+      self._encode,
+      every_crop=self._every_crop,
+      least_frames=_LEAST_FRAMES,
+    )
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
     if not has_sound:

@@ -14,7 +14,6 @@ from avemotion.features.acoustic_stream import AcousticStream
 _SILENCE = 2**-15
 _BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
 _MOST_CROPS = 1000  # of a clip; 7 MB
-_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,40 +31,24 @@ class ClipTrack:
   arrays: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def picture_of(
-  seen: Iterator[faces.FaceOfFrame],
-  encode: visual.VisualEncoder | None,
-  *,
-  every_crop: bool,
-) -> ClipTrack:
-  """Encodes the face of one person, as the frames come.
-
-  Args:
-    seen: the face of each frame; one that breaks off gives a track without
-      arrays.
-    encode: VGG16; None: its features are not wanted.
-    every_crop: whether all crops are kept, or what is enough for a picture.
-  """
-  picture = _Picture(encode, every_crop)
-  try:
-    for face in seen:
-      picture.add(face)
-  except media.MediaError as error:
-    return ClipTrack([str(error)])
-  return picture.track()
-
-
-def people_of(
+def pictures_of(
   seen: Iterator[tuple[float, Sequence[tuple[int, faces.FaceOfFrame]]]],
   encode: visual.VisualEncoder | None,
   *,
   every_crop: bool,
+  least_frames: int = 0,
 ) -> list[ClipTrack]:
-  """Encodes the face of everybody, as the frames come.
+  """Encodes the face of each person, as the frames come.
 
-  `seen` is from `FaceCropper.everybody`, all else as for `picture_of`. Returns
-  the track of each person who is seen for half a second, in the order that they
-  appeared; one with a warning, where there is nobody.
+  Args:
+    seen: as from `FaceCropper.everybody`.
+    encode: VGG16; None: its features are not wanted.
+    every_crop: whether all crops are kept, or what is enough for a picture.
+    least_frames: that show a person; who is seen less is left out.
+
+  Returns:
+    The track of each person, in the order that they appeared; where there is
+    nobody, or the picture breaks off, one with a warning.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -78,7 +61,7 @@ def people_of(
         people[person].add(face)
   except media.MediaError as error:
     return [ClipTrack([str(error)])]
-  tracks = [each.track(end) for each in people if each.found >= _LEAST_FRAMES]
+  tracks = [each.track(end) for each in people if each.found >= least_frames]
   return tracks or [ClipTrack(['nobody is seen for half a second'])]
 
 
@@ -142,7 +125,7 @@ class _Picture:
       self._rows.append(self._encode(np.stack(self._waiting)))
     self._waiting = []
 
-  def track(self, end: float | None = None) -> ClipTrack:
+  def track(self, end: float) -> ClipTrack:
     """Joins all that was seen; `end` is the clip's last time stamp."""
     self._encode_waiting()
     frames = np.array(self._frames, np.float32).reshape(-1, 7)
@@ -163,8 +146,7 @@ class _Picture:
       'face_score': frames[:, 2],
       'frame_seconds': frames[:, 1],
     }
-    last = float(frames[-1, 1]) if end is None else end
-    return ClipTrack(doubt, last + 1 / media.FRAMES_PER_SECOND, arrays)
+    return ClipTrack(doubt, end + 1 / media.FRAMES_PER_SECOND, arrays)
 
   def _video(self, found: np.ndarray) -> np.ndarray:
     fresh = found.copy()

@@ -85,23 +85,18 @@ def opened(
     yield container
 
 
-def picture_stream(
-  path: Path, container: 'av.container.InputContainer'
-) -> 'av.VideoStream':
-  """The first picture of an open clip; `MediaError`: it has none."""
-  pictures = _pictures(container)
-  if not pictures:
-    raise MediaError(f'{path}: has no picture')
-  return pictures[0]
+def first_stream(
+  path: Path, container: 'av.container.InputContainer', kind: str
+) -> Any:
+  """Returns the first 'picture' or 'sound' of an open clip.
 
-
-def sound_stream(
-  path: Path, container: 'av.container.InputContainer'
-) -> 'av.AudioStream':
-  """The first sound of an open clip; `MediaError`: it has none."""
-  if not container.streams.audio:
-    raise MediaError(f'{path}: has no sound')
-  return container.streams.audio[0]
+  Raises:
+    MediaError: it has none.
+  """
+  streams = container.streams.audio if kind == 'sound' else _pictures(container)
+  if not streams:
+    raise MediaError(f'{path}: has no {kind}')
+  return streams[0]
 
 
 def start_of(container: 'av.container.InputContainer') -> float:

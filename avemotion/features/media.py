@@ -66,7 +66,7 @@ def _expected_seconds(path: Path) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
   seconds = []
   with containers.opened(path) as container:
-    stream = containers.picture_stream(path, container)
+    stream = containers.first_stream(path, container, 'picture')
     start = containers.start_of(container)
     try:
       for packet in container.demux(stream):
@@ -112,7 +112,7 @@ def _frames(
 ) -> Iterator[tuple[float, 'av.VideoFrame']]:
   """Decodes frames and their seconds; may leave out those that none wants."""
   with containers.opened(path) as container:
-    stream = containers.picture_stream(path, container)
+    stream = containers.first_stream(path, container, 'picture')
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
     start = containers.start_of(container)
@@ -196,7 +196,7 @@ def _resampled(
 ) -> Iterator[tuple[float | None, np.ndarray]]:
   """Seconds, where the file tells, and float32[channels, samples] at 48 kHz."""
   with containers.opened(path) as container:
-    stream = containers.sound_stream(path, container)
+    stream = containers.first_stream(path, container, 'sound')
     start = containers.start_of(container)
     layout = 'stereo' if at_most_stereo and stream.channels > 1 else None
     resampler = av.AudioResampler('fltp', layout, SAMPLE_RATE)

@@ -74,12 +74,11 @@ class CorruptedClips:
     rows = {}
     if 'audio' in self.feature_dims:
       waveform = media.read_waveform(path)
-      heard = {CLEAN: acoustic.mfcc(waveform)}
+      heard = rows['audio'] = {CLEAN: acoustic.mfcc(waveform)}
       for condition in self._of_level('waveform'):
         heard[condition.name] = acoustic.mfcc(condition(waveform, clip_id))
       for condition in self._of_level('mfcc'):
         heard[condition.name] = condition(heard[CLEAN], clip_id)
-      rows['audio'] = heard
     if self._video is not None:
       seen = self._video(path, clip_id, self._of_level('frames'))
       for condition in self._of_level('rows'):

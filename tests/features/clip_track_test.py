@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from avemotion.features.clip_track import people_of, picture_of
+from avemotion.features.clip_track import pictures_of
 from avemotion.features.faces import Face, FaceOfFrame
 from avemotion.features.media import MediaError
 
@@ -16,6 +16,12 @@ def seen(frames, first=0):
     crop = np.full((48, 48, 3), index % 251, np.uint8)
     face = Face(index, 2, 3, 4, 0.9)
     yield FaceOfFrame(crop, face, index >= first, index / 7.5)
+
+
+def picture_of(faces, encode, *, every_crop):
+  people = ((face.seconds, [(0, face)]) for face in faces)
+  (track,) = pictures_of(people, encode, every_crop=every_crop)
+  return track
 
 
 def first_pixels(crops):
@@ -103,7 +109,9 @@ def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
         known.append((2, face))
       yield face.seconds, known
 
-  first, second = people_of(shown(), first_pixels, every_crop=False)
+  first, second = pictures_of(
+    shown(), first_pixels, every_crop=False, least_frames=4
+  )
   assert first.arrays['frame_seconds'][-1] == pytest.approx(11 / 7.5)
   assert first.end == second.end == pytest.approx(30 / 7.5)
   np.testing.assert_array_equal(first.arrays['video'][:, 0], np.arange(12))
@@ -112,7 +120,7 @@ def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
 
 def test_who_is_seen_for_less_than_half_a_second_is_nobody():
   shown = ((face.seconds, [(0, face)]) for face in seen(3))
-  (nobody,) = people_of(shown, None, every_crop=True)
+  (nobody,) = pictures_of(shown, None, every_crop=True, least_frames=4)
   assert nobody.warnings == ['nobody is seen for half a second']
   assert nobody.arrays == {}
 
@@ -122,5 +130,5 @@ def test_a_picture_of_people_that_breaks_off_is_missing():
     yield 0.0, []
     raise MediaError('it breaks off')
 
-  (missing,) = people_of(broken(), None, every_crop=False)
+  (missing,) = pictures_of(broken(), None, every_crop=False)
   assert missing.warnings == ['it breaks off']

