@@ -8,7 +8,6 @@ from etils import epath
 from matplotlib import axes, figure
 
 from avemotion.data import files
-from avemotion.emotions import COLOURS
 from avemotion.evaluation.metrics import Coverage, Reliability
 
 # Our numbers, what they are compared with, and what is beside them.
@@ -59,11 +58,6 @@ def save_confusion(
   ticks = range(len(label_names))
   ax.set_xticks(ticks, label_names, rotation=45, ha='right')
   ax.set_yticks(ticks, label_names)
-  ax.tick_params(pad=9)
-  for axis in (ax.xaxis, ax.yaxis):
-    for tick, name in zip(axis.get_major_ticks(), label_names, strict=True):
-      colour = COLOURS.get(name, _GREY)
-      tick.tick1line.set(mec=colour, markersize=6, mew=14)
   ax.set(xlabel='predicted', ylabel='true', title=title)
   save(drawn, path)
 
@@ -77,25 +71,11 @@ def save_reliability(
   width = 1 / len(reliability.counts)
   centres = (np.arange(len(reliability.counts)) + 0.5) * width
   ax.bar(centres, reliability.accuracy, width, color='#8db4cf', ec='white')
-  ax.bar(
-    centres,
-    reliability.confidence - reliability.accuracy,
-    width,
-    bottom=reliability.accuracy,
-    color='none',
-    ec=_OTHER,
-    hatch='///',
-    label='distance to mean confidence',
-  )
+  ax.plot(reliability.confidence, reliability.accuracy, 'o', color=_OTHER)
   ax.plot([0, 1], [0, 1], color=_GREY, ls='--', lw=1, label='calibrated')
   ax.set(ylabel='accuracy', xlim=(0, 1), ylim=(0, 1), title=title)
-  ax.legend(
-    loc='upper left',
-    frameon=False,
-    title=f'ECE {reliability.expected_calibration_error:.1%}',
-    alignment='left',
-    title_fontproperties={'weight': 'bold', 'size': 12},
-  )
+  error = f'ECE {reliability.expected_calibration_error:.1%}'
+  ax.legend(loc='upper left', frameon=False, title=error, alignment='left')
   below.bar(centres, reliability.counts, width, color=_GREY, ec='white')
   below.set(xlabel='confidence', ylabel='clips')
   save(drawn, path)
@@ -126,13 +106,8 @@ def save_coverage(
     }
     ax.plot([0, share], [accuracy, accuracy], label=label, **line)
   ax.legend(loc='lower left', frameon=False)
-  ax.set(
-    xlabel='share of clips, the most confident first',
-    ylabel='accuracy',
-    xlim=(0, 1),
-    ylim=(0, 1.02),
-    title=title,
-  )
+  ax.set_xlabel('share of clips, the most confident first')
+  ax.set(ylabel='accuracy', xlim=(0, 1), ylim=(0, 1.02), title=title)
   bare(ax)
   save(drawn, path)
 

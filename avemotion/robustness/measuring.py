@@ -5,12 +5,8 @@ is the run's own result.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
@@ -18,7 +14,7 @@ from avemotion.data import clips as clips_lib
 from avemotion.data import silence
 from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
-from avemotion.models import EmotionClassifier
+from avemotion.recognition import window_classifier
 from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
 from avemotion.robustness.table import ConditionScore, Robustness
@@ -204,19 +200,10 @@ def _predict(
       inputs[modality], lengths[modality] = clips_lib.pad(
         rows, _BATCH, _STEP_MULTIPLE
       )
-    logits = _apply(model.classifier, model.variables, inputs, lengths)
-    predictions.append(np.asarray(logits).argmax(axis=-1)[: len(batch)])
+    answers = window_classifier.apply(model, inputs, lengths)
+    joint = np.asarray(answers[window_classifier.JOINT])
+    predictions.append(joint.argmax(axis=-1)[: len(batch)])
   return np.concatenate(predictions)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _apply(
-  classifier: EmotionClassifier,
-  variables: Mapping[str, Any],
-  features: Mapping[str, jax.Array],
-  lengths: Mapping[str, jax.Array],
-) -> jax.Array:
-  return jnp.asarray(classifier.apply(variables, features, lengths))
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:
