@@ -15,11 +15,9 @@ from avemotion.evaluation.runs import CrossValidation
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-  """A row's score under a protocol: a mean over seeds and folds.
+  """Accuracy and UAR of a row under a protocol, means over seeds and folds.
 
   Attributes:
-    accuracy: share of clips recognised.
-    uar: unweighted average recall.
     intervals: 95 % of both, by bootstrap over actors.
     uar_of_seeds: float[seeds], means over folds.
     confusion: int64[labels, labels], of all seeds; rows are true labels.

@@ -23,10 +23,7 @@ img { display: block; max-width: 100%; max-height: 46rem; }
 def wrap(text: str, first: str = '', rest: str | None = None) -> str:
   """Breaks a paragraph into lines of 80 characters.
 
-  Args:
-    text: the paragraph.
-    first: before the first line, such as '- '.
-    rest: before the others; None: the same.
+  `first` begins the first line, such as '- ', and `rest` or it the others.
   """
   return textwrap.fill(
     text,
@@ -65,12 +62,9 @@ def percent(share: float) -> str:
 
 
 def save_html(path: epath.Path, text: str, title: str) -> None:
-  """Writes a page that needs no other file, no script and no network.
+  """Writes Markdown as a page that needs no other file, script or network.
 
-  Args:
-    path: the HTML file; the document's pictures, PNGs, lie beside it.
-    text: the document in Markdown, with tables; HTML in it is shown as text.
-    title: of the window.
+  Its pictures, PNGs, lie beside the page; HTML in the text is shown as text.
   """
   parser = markdown_it.MarkdownIt('commonmark', {'html': False}).enable('table')
   tokens = parser.parse(text)

@@ -23,14 +23,8 @@ def translated(config: Mapping[str, Any]) -> dict[str, Any]:
   """Translates the configuration in a checkpoint, config.json or result.json.
 
   Branches' keys once stood beside each other: `audio_layers` is now
-  `audio.num_layers`, `video_centre` is `video.cmn`.
-
-  Args:
-    config: nested dictionaries, of any version.
-
-  Returns:
-    The same by today's keys. Keys that an earlier version did not have are
-    added with the value that it kept to.
+  `audio.num_layers`, `video_centre` is `video.cmn`. Keys that an earlier
+  version did not have are added with the value that it kept to.
   """
   model = config.get('model')
   if not isinstance(model, Mapping):

@@ -29,9 +29,7 @@ class Row:
   """A row of one of the paper's tables.
 
   Attributes:
-    table: 1, 2 or 3.
-    video: the video branch; None: the model has none.
-    audio: the audio branch; None: the model has none.
+    video: the video branch; None: the model has none; likewise `audio`.
     batch_norm: whether branches end in batch normalisation.
     accuracy: as the paper reports it, a fraction.
   """

@@ -22,15 +22,7 @@ OVERVIEW_HEADER = ('run', 'protocol', 'accuracy', '95 % CI', 'UAR', 'paper')
 def write_report(
   scores: Sequence[RunScores], directory: epath.PathLike
 ) -> list[epath.Path]:
-  """Writes `report.md`, `report.html` and their pictures.
-
-  Args:
-    scores: of one run or more, in the order of the report.
-    directory: made where it does not exist.
-
-  Returns:
-    The files, the report first.
-  """
+  """Writes `report.md`, `report.html` and their pictures; returns the paths."""
   directory = epath.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
   sections, pictures = [], []

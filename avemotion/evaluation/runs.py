@@ -103,7 +103,7 @@ def read_runs(
     scored: as for `fold_outputs.read_fold`.
 
   Returns:
-    Whole runs: in the order of the paper's tables, and what these lack by name.
+    Whole runs in the order of the paper's tables; what these lack, by name.
 
   Raises:
     ReportError: a directory holds no finished fold, files are damaged, or a

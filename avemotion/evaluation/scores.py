@@ -31,10 +31,7 @@ class RunScores:
   """A run's scores; all but the first two are of its pooled test clips.
 
   Attributes:
-    run: what is scored.
-    accuracy: share of clips recognised.
     uar: unweighted average recall.
-    macro_f1: mean over labels.
     confusion: int64[labels, labels]; rows are true labels.
     reliability: confidence against accuracy.
     coverage: accuracy of the most confident clips.

@@ -36,14 +36,9 @@ def in_float32(model: TrainedModel) -> TrainedModel:
 def classifier(model: TrainedModel) -> export.Exported:
   """Exports features to probabilities.
 
-  Args:
-    model: any; it computes in float32.
-
-  Returns:
-    A program of two dictionaries by modality, float32[batch, time, features],
-    as extracted, and int32[batch], valid steps; it gives float32[batch,
-    labels], nan for a clip without a step of any modality. `batch` and each
-    modality's `time` are any sizes from one.
+  The program takes two dictionaries by modality, float32[batch, time,
+  features], as extracted, and int32[batch], valid steps. It computes in float32
+  and gives float32[batch, labels], nan for a clip without any step. `batch` and each modality's `time` are any sizes from one.
   """
   modalities = model.config.model.modalities
   names = [f'{modality}_time' for modality in modalities]
@@ -71,11 +66,9 @@ def answer(
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:
-  """Exports faces to features.
+  """Exports uint8[frames, 48, 48, 3], RGB, to float32[frames, 512].
 
-  Returns:
-    A program of uint8[frames, 48, 48, 3], RGB, of any number of frames from
-    one; it gives float32[frames, 512].
+  The program takes any number of frames from one.
   """
 
   def encode(crops: jax.Array) -> jax.Array:

@@ -72,16 +72,9 @@ def mfcc(
 
 
 def loudness(waveform: np.ndarray) -> np.ndarray:
-  """Root mean square of each MFCC frame.
+  """Root mean square of each MFCC frame, float32[steps] dBFS, at least -100.
 
-  Args:
-    waveform: float32[samples], as for `mfcc`.
-
-  Returns:
-    float32[steps], dB relative to full scale, at least -100.
-
-  Raises:
-    ValueError: as for `mfcc`.
+  The waveform and errors are as for `mfcc`.
   """
   windows = np.lib.stride_tricks.sliding_window_view(
     _checked(waveform), FRAME_LENGTH
@@ -108,11 +101,9 @@ _blas_lock = threading.Lock()  # Two that limit at once would not give it back.
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-  """Keeps NumPy's products on this thread.
-
-  OpenBLAS's other threads go on spinning for a tenth of a second: with them,
-  recognising three seconds of sound takes 74 ms of the CPU, without 48 ms.
-  """
+  """Keeps NumPy's products on this thread."""
+  # OpenBLAS's other threads go on spinning for a tenth of a second: with them,
+  # recognising three seconds of sound takes 74 ms of the CPU, without 48 ms.
   with _blas_lock, _blas().limit(limits=1, user_api='blas'):
     yield
 

@@ -112,10 +112,7 @@ class Extractor:
     self._every_crop = sees and not encode
 
   def __call__(self, path: media.Path) -> ClipFeatures:
-    """Extracts the features of one clip.
-
-    Args:
-      path: anything that FFmpeg opens: mp4, mkv, avi, mpg, webm, wav, flac.
+    """Extracts the features of one clip, of any kind that FFmpeg opens.
 
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.

@@ -43,14 +43,7 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
 
 
 def average_pairs(rows: np.ndarray) -> np.ndarray:
-  """Takes the mean of each two rows; an odd last one stands alone.
-
-  Args:
-    rows: float[rows, …].
-
-  Returns:
-    float[ceil(rows / 2), …].
-  """
+  """Averages each two rows of float[rows, …]; an odd last stands alone."""
   starts = np.arange(0, len(rows), 2)
   counts = np.minimum(len(rows) - starts, 2)
   sums = np.add.reduceat(rows, starts)

@@ -40,11 +40,8 @@ class WeightsError(ValueError):
 class Preprocessing:
   """A picture's preprocessing, `(pixels * scale - mean) / std`.
 
-  Attributes:
-    channels: 'RGB' or 'BGR', the order of the weights, `mean` and `std`.
-    scale: multiplies pixels of 0 to 255.
-    mean: taken from each channel after that.
-    std: divides each channel after that.
+  Pixels are of 0 to 255; `channels`, 'RGB' or 'BGR', is the order of the
+  weights, `mean` and `std`.
   """
 
   channels: str

@@ -44,14 +44,7 @@ class VisualEncoder:
     self,
     weights: str | os.PathLike[str] | Vgg16Weights | None = None,
   ) -> None:
-    """Loads the weights and places them on the default device.
-
-    Args:
-      weights: read already, or what `load_vgg16_weights` takes.
-
-    Raises:
-      WeightsError: the file is not VGG16's weights.
-    """
+    """Loads weights, as `load_vgg16_weights`, unless they are read already."""
     if not isinstance(weights, Vgg16Weights):
       weights = load_vgg16_weights(weights)
     self.source = weights.source
@@ -67,13 +60,7 @@ class VisualEncoder:
     _give_back_memory()
 
   def __call__(self, crops: np.ndarray) -> np.ndarray:
-    """Encodes crops, up to 10 in one call to the device.
-
-    Args:
-      crops: uint8[frames, 48, 48, 3], RGB.
-
-    Returns:
-      float32[frames, 512].
+    """Encodes crops, uint8[frames, 48, 48, 3] RGB, as float32[frames, 512].
 
     Raises:
       ValueError: `crops` has another dtype or shape.

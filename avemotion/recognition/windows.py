@@ -85,12 +85,9 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
 def audio_track(
   rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
 ) -> Track:
-  """Makes a track of MFCC, float32[steps, 40].
+  """Makes a track of MFCC, float32[steps, 40], the first of the row `first`.
 
-  Args:
-    rows: the MFCC.
-    loudness: float32[steps] dBFS; None: a voice in all of them.
-    first: number of the first row, where earlier ones are not among them.
+  A voice is where loudness, float32[steps] dBFS, says so; None: in all of them.
   """
   voiced = np.ones(len(rows), bool)
   if loudness is not None:

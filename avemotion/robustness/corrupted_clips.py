@@ -17,11 +17,9 @@ Rows = dict[str, np.ndarray]
 
 
 class CorruptedClips:
-  """Reads clips one by one, each under every condition.
+  """Reads clips one by one, each under the `conditions` that can be made of it.
 
-  Attributes:
-    conditions: those that can be made of what there is.
-    feature_dims: features of a row of each modality.
+  `feature_dims` has the features of a row of each modality.
   """
 
   def __init__(

@@ -77,12 +77,9 @@ def measure(
 
   Args:
     runs: by name.
-    clips: that hold all of their test clips.
+    clips: that hold all of their test clips; one that cannot be read is left
+      out of all scores, and named.
     on_progress: called with the clips that are done and their number.
-
-  Returns:
-    The scores. A clip that cannot be read is left out of all of them, and
-    named.
 
   Raises:
     ValueError: `clips` lacks a clip, or has features that a model was not

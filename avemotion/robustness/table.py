@@ -38,16 +38,7 @@ class Robustness:
 
 
 def write(result: Robustness, output: epath.PathLike, command: str) -> str:
-  """Writes OUTPUT.md, whose text it returns, and OUTPUT.png.
-
-  Args:
-    result: from `measure`.
-    output: path of both files, less .md and .png.
-    command: that made it.
-
-  Raises:
-    OSError: a file cannot be written.
-  """
+  """Writes OUTPUT.md, whose text it returns, and OUTPUT.png."""
   text = to_markdown(result, command)
   files.write(f'{output}.md', text)
   clean = {name: each[CLEAN].accuracy for name, each in result.scores.items()}
