@@ -36,9 +36,10 @@ def in_float32(model: TrainedModel) -> TrainedModel:
 def classifier(model: TrainedModel) -> export.Exported:
   """Exports features to probabilities.
 
-  The program takes two dictionaries by modality, float32[batch, time,
-  features], as extracted, and int32[batch], valid steps. It computes in float32
-  and gives float32[batch, labels], nan for a clip without any step. `batch` and each modality's `time` are any sizes from one.
+  The program takes two dictionaries by modality, float32[batch, time, features]
+  and int32[batch], valid steps. It computes in float32 and gives float32[batch,
+  labels], nan for a clip without any step. `batch` and each modality's `time`
+  are any sizes from one.
   """
   modalities = model.config.model.modalities
   names = [f'{modality}_time' for modality in modalities]
