@@ -69,9 +69,9 @@ def write(
   protocols = dict.fromkeys(protocol for _, protocol in seeds)
   points = {
     f'{protocol}, 95 % interval': {
-      row: (cell.uar, *cell.intervals.uar)
+      row: (cells[protocol].uar, *cells[protocol].intervals.uar)
       for row, cells in table.items()
-      if (cell := cells.get(protocol))
+      if protocol in cells
     }
     for protocol in protocols
   }

@@ -3,7 +3,7 @@
 import base64
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import markdown_it
 import numpy as np
@@ -35,9 +35,9 @@ def wrap(text: str, first: str = '', rest: str | None = None) -> str:
   )
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
   """Writes a table whose columns are aligned in the text, too."""
-  cells = [[cell.replace('|', r'\|') for cell in row] for row in rows]
+  cells = [[str(cell).replace('|', r'\|') for cell in row] for row in rows]
   columns = zip(header, *cells, strict=True)
   widths = [max(3, *map(len, column)) for column in columns]
   rule = ['-' * width for width in widths]

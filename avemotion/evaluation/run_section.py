@@ -173,30 +173,17 @@ def _coverage(coverage: metrics.Coverage) -> str:
 
 def recall_table(confusion: np.ndarray, label_names: Sequence[str]) -> str:
   """Tabulates each label's clips and recall; rows are true labels."""
-  return markdown.table(
-    ('class', 'test clips', 'recall'),
-    [
-      [name, str(clips), markdown.percent(recall)]
-      for name, clips, recall in zip(
-        label_names,
-        confusion.sum(axis=1),
-        metrics.recalls(confusion),
-        strict=True,
-      )
-    ],
-  )
+  recalls = map(markdown.percent, metrics.recalls(confusion))
+  rows = zip(label_names, confusion.sum(axis=1), recalls, strict=True)
+  return markdown.table(('class', 'test clips', 'recall'), rows)
 
 
 def _fold_table(run: CrossValidation) -> str:
-  return markdown.table(
-    ('fold', 'test clips', 'accuracy', 'UAR'),
-    [
-      [
-        str(fold.number),
-        str(len(fold.clip_ids)),
-        markdown.percent(fold.summary['accuracy']),
-        markdown.percent(fold.summary['uar']),
-      ]
-      for fold in run.folds
-    ],
-  )
+  rows = [
+    (
+      *(fold.number, len(fold.clip_ids)),
+      *(markdown.percent(fold.summary[key]) for key in ('accuracy', 'uar')),
+    )
+    for fold in run.folds
+  ]
+  return markdown.table(('fold', 'test clips', 'accuracy', 'UAR'), rows)

@@ -58,7 +58,7 @@ def _annotated(
     scale = size[0] / width, size[1] / height
     _draw_box(picture, prediction, seconds, scale, _colour(prediction, row))
     panel = _panel(prediction, row, size[1])
-    yield seconds, np.hstack([picture, panel])
+    yield seconds, np.hstack([np.asarray(picture), np.asarray(panel)])
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
