@@ -43,11 +43,11 @@ def test_several_runs_are_compared_and_keep_their_pictures_apart(
   assert '![Accuracies beside the paper](comparison.png)' in text
   rows = [line for line in text.splitlines() if line.startswith('| `')]
   assert [row.split('|')[1].strip() for row in rows] == [
+    '`run`',
+    '`run`',
     '`other`',
-    '`run`',
-    '`run`',
   ]
-  assert rows[0].rstrip(' |').endswith('–')
+  assert rows[-1].rstrip(' |').endswith('–')
   overview = ' '.join(text.partition('## `')[0].split())
   assert 'interval of the mean over folds, by bootstrap' in overview
   page = written[1].read_text()
