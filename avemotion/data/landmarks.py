@@ -1,7 +1,6 @@
 """Data sets whose video features are landmarks of the face."""
 
 import dataclasses
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -17,7 +16,7 @@ def read(path: str) -> dict[str, np.ndarray]:
   """Reads the landmarks of each clip.
 
   Args:
-    path: of the `.npz` with clip_id str[clips], frames int[clips] and landmarks
+    path: an `.npz` of clip_id str[clips], frames int[clips] and landmarks
       int[sum(frames), 68, 2].
 
   Returns:
@@ -62,8 +61,12 @@ def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
   """
   by_performance = {_performance(k): k for k in landmarks}
   performances = [_performance(clip) for clip in audio.clip_ids.tolist()]
-  _expect_none('landmarks without audio', by_performance.keys() - performances)
-  _expect_none('audio without landmarks', performances - by_performance.keys())
+  alone = sorted(by_performance.keys() ^ set(performances))
+  if alone:
+    raise ValueError(
+      'expected landmarks and audio of the same performances; only one has'
+      f' {", ".join(alone[:5])}, {len(alone)} in all'
+    )
   rows = []
   for performance in performances:
     clip = by_performance[performance]
@@ -83,10 +86,3 @@ def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
 def _performance(clip_id: str) -> str:
   """Emotion, intensity, statement, repetition and actor."""
   return '-'.join(clip_id.split('-')[-5:])
-
-
-def _expect_none(problem: str, performances: Iterable[str]) -> None:
-  named = sorted(performances)
-  if named:
-    more = f' and {len(named) - 5} more' if len(named) > 5 else ''
-    raise ValueError(f'{problem}: {", ".join(named[:5])}{more}')

@@ -55,9 +55,7 @@ class Labelled:
 
 
 def by_list(
-  folder: epath.PathLike,
-  labels: epath.PathLike,
-  modalities: Sequence[str],
+  folder: epath.PathLike, labels: epath.PathLike, modalities: Sequence[str]
 ) -> Labelled:
   """Finds the clips that a CSV file names.
 
