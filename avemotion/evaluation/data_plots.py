@@ -1,17 +1,24 @@
-"""Pictures of a dataset: counts of clips, and the features of one clip."""
+"""Pictures of a dataset: counts of clips, and of one clip over its time."""
+
+from collections.abc import Callable, Sequence
 
 import matplotlib.colors
 import numpy as np
 from etils import epath
-from matplotlib import axes
+from matplotlib import axes, figure
 
 from avemotion.data.clips import ClipSet
 from avemotion.emotions import colour_of
-from avemotion.evaluation import clip_plots, plots
+from avemotion.evaluation import plots
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
 
 _PAPERS_LAST = 12  # of its 13 coefficients, from 0
+_GREY = '#9aa5b1'
+_FACES_IN_STRIP = 10  # so that each is about square
+
+# A height in inches, and what draws.
+Panel = tuple[float, Callable[[axes.Axes], None]]
 
 
 def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
@@ -49,10 +56,10 @@ def save_example(
   path: epath.PathLike, features: ClipFeatures, title: str
 ) -> None:
   """Draws a clip's faces, MFCC and loudness, as far as it has them."""
-  panels: list[clip_plots.Panel] = []
+  panels: list[Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:
-    _, draw = clip_plots.faces_panel(
+    _, draw = faces_panel(
       features.crop_seconds, features.crops, features.seconds
     )
     panels.append((1.2, draw))
@@ -61,8 +68,8 @@ def save_example(
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
   if features.loudness is not None:
     seconds = hop * np.arange(len(features.loudness))
-    panels.append(clip_plots.loudness_panel(seconds, features.loudness))
-  plots.save(clip_plots.draw_panels(panels, features.seconds, title), path)
+    panels.append(loudness_panel(seconds, features.loudness))
+  plots.save(draw_panels(panels, features.seconds, title), path)
 
 
 def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
@@ -80,3 +87,46 @@ def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
   ax.axhline(_PAPERS_LAST + 0.5, color='#333333', lw=0.8, ls='--')
   ax.set_ylabel(f'MFCC 1 to {len(coefficients)}\n(the paper: {_PAPERS_LAST})')
   ax.figure.colorbar(image, ax=ax, pad=0.01)
+
+
+def draw_panels(
+  panels: Sequence[Panel], duration: float, title: str
+) -> figure.Figure:
+  """Draws panels over the same time, from top to bottom."""
+  heights = [height for height, _ in panels]
+  drawn = plots.new_figure(10, 1.2 + sum(heights))
+  rows = drawn.subplots(
+    len(panels), sharex=True, height_ratios=heights, squeeze=False
+  )[:, 0]
+  for ax, (_, draw) in zip(rows, panels, strict=True):
+    draw(ax)
+  rows[0].set(title=title, xlim=(0, duration))
+  rows[-1].set_xlabel('seconds')
+  return drawn
+
+
+def loudness_panel(seconds: np.ndarray, loudness: np.ndarray) -> Panel:
+  """Fills under the loudness, float[steps] dBFS at float[steps] seconds."""
+
+  def draw(ax: axes.Axes) -> None:
+    ax.fill_between(seconds, loudness, -80, color=_GREY, lw=0)
+    ax.set(ylabel='loudness\ndBFS', ylim=(-80, 0))
+
+  return 1.2, draw
+
+
+def faces_panel(
+  seconds: np.ndarray, crops: np.ndarray, duration: float
+) -> Panel:
+  """Draws uint8[frames, 48, 48, 3] in a strip, each over its time."""
+  width = duration / _FACES_IN_STRIP
+  starts = np.arange(_FACES_IN_STRIP) * width
+  nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
+
+  def draw(ax: axes.Axes) -> None:
+    for start, index in zip(starts, nearest, strict=True):
+      box = (start, start + width, 0, 1)
+      ax.imshow(crops[index], extent=box, aspect='auto')
+    ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')
+
+  return 0.9, draw

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib import axes, figure
 
 from avemotion.emotions import colour_of
-from avemotion.evaluation import clip_plots
-from avemotion.evaluation.clip_plots import Panel
+from avemotion.evaluation import data_plots
+from avemotion.evaluation.data_plots import Panel
 from avemotion.recognition import windows
 from avemotion.recognition.prediction import Prediction
 
@@ -39,10 +39,10 @@ def draw(prediction: Prediction) -> figure.Figure:
   shown = prediction.features
   if shown.loudness is not None:
     seconds = windows.step_ends(len(shown.loudness))
-    panels.append(clip_plots.loudness_panel(seconds, shown.loudness))
+    panels.append(data_plots.loudness_panel(seconds, shown.loudness))
   if shown.crops is not None and shown.crop_seconds is not None:
     panels.append(
-      clip_plots.faces_panel(
+      data_plots.faces_panel(
         shown.crop_seconds, shown.crops, prediction.seconds
       )
     )
@@ -50,7 +50,7 @@ def draw(prediction: Prediction) -> figure.Figure:
     f'{os.path.basename(prediction.clip)}: {prediction.label}'
     f' ({", ".join(prediction.modalities)})'
   )
-  return clip_plots.draw_panels(panels, prediction.seconds, title)
+  return data_plots.draw_panels(panels, prediction.seconds, title)
 
 
 def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
