@@ -1,5 +1,6 @@
 """What holds of CPUs alone: cores as devices, folds one after another."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ _ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
 
 
 def make_cores_devices(number: int | None, *, alone: bool) -> None:
-  """Makes each core a device, before JAX has any.
+  """Makes each core a device, if JAX has none yet.
 
   Args:
     number: of devices; None: as many as there are cores, or one if not alone.
@@ -25,7 +26,8 @@ def make_cores_devices(number: int | None, *, alone: bool) -> None:
   """
   if number is None and alone:
     number = num_cores()
-    jax.config.update('jax_num_cpu_devices', number)
+    with contextlib.suppress(RuntimeError):  # JAX has devices, and keeps them.
+      jax.config.update('jax_num_cpu_devices', number)
   if number is not None and number > 1:
     flags = f'{os.environ.get("XLA_FLAGS", "")} {_ONE_THREAD_EACH}'
     os.environ['XLA_FLAGS'] = flags.strip()
