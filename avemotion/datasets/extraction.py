@@ -6,10 +6,7 @@ Each clip's features go into a file of their own as soon as they are computed.
 import dataclasses
 import functools
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,16 +14,11 @@ import numpy as np
 from etils import epath
 
 import avemotion
-from avemotion.data import files
+from avemotion.data import npz
 from avemotion.datasets.clips import Clip, DatasetError
 
 # Fields of each frame, beside its features or its crop.
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
-# Errors of NumPy and zipfile at a file that is absent or not whole.
-_UNREADABLE = (
-  *(EOFError, FileNotFoundError, KeyError, ValueError),
-  *(zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,12 +152,11 @@ class Extraction:
   def load(self, clip: Clip) -> Extracted | None:
     """Reads a clip's features; None: it has none, or its files changed."""
     try:
-      content = io.BytesIO(self._path(clip).read_bytes())
-      arrays = dict(np.load(content, allow_pickle=False))
+      arrays = npz.read(self._path(clip))
       stamp, problem, doubt = (
         str(arrays.pop(name)) for name in ('_stamp', '_problem', '_doubt')
       )
-    except _UNREADABLE:
+    except (KeyError, ValueError):
       return None
     if stamp != self._stamp(clip):
       return None
@@ -173,15 +164,12 @@ class Extraction:
 
   def save(self, clip: Clip, extracted: Extracted) -> None:
     """Writes a clip's features, whole or not at all."""
-    content = io.BytesIO()
-    np.savez(
-      content,
-      _stamp=self._stamp(clip),
-      _problem=extracted.problem,
-      _doubt=extracted.doubt,
-      **extracted.features,
-    )
-    files.write(self._path(clip), content.getvalue())
+    arrays = extracted.features | {
+      '_stamp': self._stamp(clip),
+      '_problem': extracted.problem,
+      '_doubt': extracted.doubt,
+    }
+    npz.write(self._path(clip), arrays)
 
   def clear(self) -> None:
     """Removes the folder."""

@@ -1,6 +1,5 @@
 """One worker or many, killed or not: the same features, none made twice."""
 
-import errno
 import functools
 import hashlib
 import os
@@ -107,26 +106,6 @@ def test_what_no_longer_holds_is_done_again(
   assert again.asked == [
     one.clip_id for one in (clips if changed == 'recipe' else clips[:1])
   ]
-
-
-def test_a_full_disk_is_told_and_leaves_no_half_file(
-  clips, folder, monkeypatch
-):
-  use(monkeypatch, Fake())
-  write, written = type(folder).write_bytes, []
-
-  def write_until_full(self, content):
-    if len(written) == 2:
-      write(self, content[:10])
-      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
-    written.append(write(self, content))
-
-  monkeypatch.setattr(type(folder), 'write_bytes', write_until_full)
-  with pytest.raises(OSError, match='No space left'):
-    Extraction(RECIPE, folder).run(clips)
-  assert len(list(folder.iterdir())) == 2
-  monkeypatch.undo()
-  assert Extraction(RECIPE, folder).load(clips[0]) is not None
 
 
 @pytest.mark.slow
