@@ -61,7 +61,7 @@ def test_a_folds_card_has_its_results(folder, features):
   assert export.main(['runs/fold_0', '--output=fold']) == 0
   text = (folder / 'fold' / 'README.md').read_text()
   summary = json.loads((folder / 'runs/fold_0/result.json').read_text())
-  assert re.search(rf'\| accuracy +\| {summary["accuracy"]:.1%} ', text)
+  assert re.search(rf'Accuracy {summary["accuracy"]:.1%} \(', text)
   confusion = dict(
     zip(summary['label_names'], summary['confusion'], strict=True)
   )
