@@ -72,20 +72,10 @@ def bucket(endpoint):
 
 
 @pytest.fixture
-def train(endpoint, tmp_path):
-  def train(workdir, accident=()):
+def run(endpoint, tmp_path):
+  def run(*command):
     return subprocess.run(
-      [
-        sys.executable,
-        *((str(ACCIDENT), *accident, '--') if accident else ()),
-        str(ROOT / 'launch' / 'train.py'),
-        f'--config={ROOT / "launch" / "configs" / "audio.py"}',
-        *(f'--config.{key}={value}' for key, value in SMALL.items()),
-        '--config.data.dataset=gs://mine/features.npz',
-        f'--workdir={workdir}',
-        '--fold=1',
-        '--checkpoint_every=2',
-      ],
+      [sys.executable, *command],
       env=os.environ
       | {
         'STORAGE_EMULATOR_HOST': endpoint,
@@ -104,6 +94,23 @@ def train(endpoint, tmp_path):
       timeout=600,
     )
 
+  return run
+
+
+@pytest.fixture
+def train(run):
+  def train(workdir, accident=()):
+    return run(
+      *((str(ACCIDENT), *accident, '--') if accident else ()),
+      str(ROOT / 'launch' / 'train.py'),
+      f'--config={ROOT / "launch" / "configs" / "audio.py"}',
+      *(f'--config.{key}={value}' for key, value in SMALL.items()),
+      '--config.data.dataset=gs://mine/features.npz',
+      f'--workdir={workdir}',
+      '--fold=1',
+      '--checkpoint_every=2',
+    )
+
   return train
 
 
@@ -113,7 +120,7 @@ def metrics(lines):
 
 
 def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
-  bucket, train, tmp_path
+  bucket, run, train, tmp_path
 ):
   ran = train(tmp_path / 'expected')
   assert ran.returncode == 0, ran.stderr
@@ -145,6 +152,9 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
   )
   ran = train('gs://mine/run')
   assert 'finished before' in ran.stderr
+  load = 'from avemotion.training import weights; print(weights.load_any('
+  ran = run('-c', f"{load}'gs://mine/run/fold_1').temperature)")
+  assert float(ran.stdout) == one.temperature, ran.stderr
 
 
 def test_a_bucket_that_is_not_there_is_one_line(train):

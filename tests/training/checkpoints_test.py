@@ -11,7 +11,8 @@ import optax
 import pytest
 from orbax.checkpoint import v1 as ocp
 
-from avemotion.training import checkpoints, step
+from avemotion.training import checkpoints, selection, step
+from avemotion.training import mesh as mesh_lib
 from avemotion.training.config import AudioConfig, Config, ModelConfig
 
 WIDTHS = {'audio': 5}
@@ -60,6 +61,50 @@ def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
   checkpoints.save(tmp_path, trained)
   loaded = checkpoints.load(tmp_path).variables
   jax.tree.map(np.testing.assert_array_equal, loaded['params'], state.params)
+
+
+def make_snapshot(values):
+  """A run of folds 4 and 7, and slots of padding behind them."""
+  mesh = mesh_lib.make_mesh(2, 1, jax.devices()[:1])
+  values = np.array(values, np.float32)
+  state = step.TrainState(
+    step=np.arange(len(values)),
+    params={'w': values[:, None]},
+    batch_stats={},
+    statistics={},
+    opt_state={},
+  )
+  return checkpoints.Snapshot(
+    epoch=3,
+    folds=(4, 7),
+    seconds=1.5,
+    best=selection.BestEpochs(np.array([2, 0]), np.array([0.5, np.inf])),
+    state=mesh_lib.replicate(mesh, state),
+    best_variables=mesh_lib.replicate(mesh, {'w': -values}),
+  )
+
+
+@pytest.mark.parametrize('saved', [[1, 2], [1, 2, 1, 1]])
+def test_a_snapshot_comes_back_with_the_slots_that_it_was_saved_with(
+  saved, tmp_path
+):
+  checkpoints.save_snapshot(tmp_path, make_snapshot(saved))
+  assert checkpoints.saved_folds(tmp_path) == (4, 7)
+  found = checkpoints.load_snapshot(tmp_path, make_snapshot([0, 0]))
+  assert (found.epoch, found.folds, found.seconds) == (3, (4, 7), 1.5)
+  assert found.best.epochs.tolist() == [2, 0]
+  assert found.best.losses.tolist() == [0.5, np.inf]
+  assert found.state.params['w'][:, 0].tolist() == saved
+  assert found.best_variables['w'].tolist() == [-value for value in saved]
+  with pytest.raises(checkpoints.CheckpointError, match='later epoch'):
+    checkpoints.save_snapshot(tmp_path, make_snapshot(saved).replace(epoch=2))
+
+
+def test_a_snapshot_of_another_model_is_told(tmp_path):
+  checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
+  other = make_snapshot([0, 0]).replace(best_variables={'v': np.zeros(2)})
+  with pytest.raises(checkpoints.CheckpointError, match='cannot be read'):
+    checkpoints.load_snapshot(tmp_path, other)
 
 
 def test_saving_again_replaces(tmp_path):
