@@ -1,4 +1,4 @@
-"""What a configuration does to a training batch by `data.augment`."""
+"""Augments a training batch by `data.augment`, as a configuration says."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -21,7 +21,7 @@ Augmentation = Callable[
 
 
 def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
-  """The mean of each actor's features over some clips.
+  """Computes the mean of each actor's features over some clips.
 
   Args:
     clips: the whole data set.

@@ -24,5 +24,5 @@ class Clips(flax.struct.PyTreeNode):
   actors: jax.Array
 
   def take(self, indices: jax.Array) -> 'Clips':
-    """The clips at int32[batch] indices."""
+    """Gathers the clips at int32[batch] indices."""
     return jax.tree.map(lambda rows: rows[indices], self)

@@ -1,4 +1,4 @@
-"""What holds of CPUs alone: cores as devices, folds one after another."""
+"""Cores of a CPU as devices, which train their folds one after another."""
 
 import contextlib
 import os

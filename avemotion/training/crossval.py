@@ -166,7 +166,7 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-  """What is to be done.
+  """Folds to train, and whether they go on.
 
   Attributes:
     missing: folds that lack a result.

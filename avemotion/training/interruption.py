@@ -1,4 +1,4 @@
-"""A request to stop, from the terminal or from a machine that is taken away."""
+"""Stops a run between epochs, on Ctrl-C or when its machine is taken away."""
 
 import signal
 import threading
@@ -38,7 +38,7 @@ class StopRequest:
     self._restore()
 
   def pending(self) -> bool:
-    """Whether a process of the run was asked to stop.
+    """Tells whether a process of the run was asked to stop.
 
     Every process must call it, and gets the same answer.
     """

@@ -1,4 +1,4 @@
-"""What a run says while it works: JSON lines and one line an epoch."""
+"""Metrics as JSON lines, and a line of progress an epoch."""
 
 import json
 import logging
@@ -118,7 +118,7 @@ class Progress:
     self._after_first = self._last_line = float('-inf')
 
   def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
-    """Tells that `done` epochs are over, with some of their metrics."""
+    """Logs that `done` epochs are over, with some of their metrics."""
     now = time.monotonic()
     if (
       done == self._first

@@ -25,7 +25,7 @@ from avemotion.training.program import FoldProgram
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """How a run works; nothing here changes its numbers.
+  """Ways of working that change no number of a run.
 
   Attributes:
     checkpoint_every: epochs between two saves of the run under way.

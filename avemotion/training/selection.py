@@ -1,4 +1,4 @@
-"""The best epoch of each fold, and when it stops, by its validation clips."""
+"""Choice of each fold's best epoch, and of its end, by validation clips."""
 
 import dataclasses
 from typing import Self

@@ -11,7 +11,7 @@ from avemotion.training.config import ModelConfig
 def fit_statistics(
   clips: ClipSet, indices: np.ndarray
 ) -> dict[str, dict[str, np.ndarray]]:
-  """Mean and std of each feature over the valid rows of some clips.
+  """Measures mean and std of each feature over the valid rows of some clips.
 
   Args:
     clips: the whole data set.
@@ -43,7 +43,7 @@ def fit_statistics(
 def model_statistics(
   config: ModelConfig, clips: ClipSet, train: np.ndarray
 ) -> dict[str, Any]:
-  """The model's `statistics` collection, measured on the training clips.
+  """Measures the model's `statistics` collection on the training clips.
 
   Args:
     config: of the model, which may read fewer features than there are.
