@@ -99,6 +99,8 @@ class Hosts:
     finally:
       for process in self.processes:
         process.kill()
+        process.wait()
+        process.stdout.close()
     return [process.returncode for process in self.processes], said
 
 
