@@ -96,8 +96,7 @@ class TrainedModel:
     return cls(variables, config, label_names, feature_dims, temperature)
 
 
-@flax.struct.dataclass
-class Snapshot:
+class Snapshot(flax.struct.PyTreeNode):
   """A run under way: what it takes to go on as if it had not stopped.
 
   Attributes:
@@ -223,7 +222,7 @@ def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
   path = files.as_path(directory) / _SNAPSHOTS
   with _reading(path):
     latest = _latest(path)
-    return () if latest is None else tuple(_progress(path, latest)['folds'])
+    return tuple(_progress(path, latest)['folds']) if latest else ()
 
 
 def load_snapshot(
@@ -275,10 +274,10 @@ def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
 
 
-def _latest(path: epath.Path) -> int | None:
-  """Finds the last epoch whose snapshot is complete."""
+def _latest(path: epath.Path) -> int:
+  """Finds the last epoch whose snapshot is complete; 0: there is none."""
   found = ocp.path.step.standard_name_format().find_all(path)
-  return max((snapshot.step for snapshot in found), default=None)
+  return max((snapshot.step for snapshot in found), default=0)
 
 
 def _progress(path: epath.Path, epoch: int) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ def train(
     Interrupted: SIGTERM or Ctrl-C; all is saved.
     OSError: another file cannot be written, or the workdir not be reached.
   """
-  workdir = files.as_path(workdir)
+  path = files.as_path(workdir)
   options = options or Options()
   clips = _prepared(config, clips)
   protocol = _divided(config, clips)
@@ -73,9 +73,9 @@ def train(
       f'{config.data.protocol} has folds 0 to {len(protocol) - 1}, got {fold}'
     )
   wanted = list(range(len(protocol))) if fold is None else [fold]
-  root = workdir if fold is None else outputs.fold_directory(workdir, fold)
+  root = path if fold is None else outputs.fold_directory(path, fold)
   with interruption.StopRequest() as stop:
-    plan = _plan(config, clips, workdir, root, wanted)
+    plan = _plan(config, clips, path, root, wanted)
     if plan.missing:
       if config.pretrained:
         folds_there = [protocol[number] for number in plan.numbers]
@@ -86,16 +86,15 @@ def train(
       program = FoldProgram(config, clips, protocol, plan.numbers)
       run = Run(config, program, clips.labels, root, resumes=plan.resumes)
       if options.profile:
-        profile = files.as_path(workdir) / 'profile'
-        program.profile(run.now.state, profile)
-      metrics = _open_metrics(plan, workdir, run.now.epoch, options)
+        program.profile(run.now.state, path / 'profile')
+      metrics = _open_metrics(plan, path, run.now.epoch, options)
       run.train(stop, metrics, options.checkpoint_every)
-      _write(config, clips, program, run, plan, workdir)
+      _write(config, clips, program, run, plan, path)
     else:
-      log.info('finished before: %s holds every result', workdir)
+      log.info('finished before: %s holds every result', path)
     if stop.pending():
-      raise interruption.Interrupted(f'{workdir} is finished; stopped after it')
-  summaries = [outputs.finished(workdir, each, config) for each in wanted]
+      raise interruption.Interrupted(f'{path} is finished; stopped after it')
+  summaries = [outputs.finished(path, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
 
 
@@ -114,11 +113,11 @@ def is_finished(
       damaged.
     ValueError: the data set lacks a modality.
   """
-  workdir = files.as_path(workdir)
+  path = files.as_path(workdir)
   numbers = range(folds.named(config.data.protocol).num_folds)
-  if not all(outputs.finished(workdir, each, config) for each in numbers):
+  if not all(outputs.finished(path, each, config) for each in numbers):
     return False
-  outputs.claim(workdir, config, _prepared(config, clips))
+  outputs.claim(path, config, _prepared(config, clips))
   return True
 
 
