@@ -1,6 +1,8 @@
 """Read a prepared TFDS data set; the only file of the package that loads it."""
 
+import importlib.util
 import os
+import pathlib
 from typing import Any
 
 _FIELDS = {'clip_id', 'label', 'actor'}
@@ -43,14 +45,19 @@ def read(
   return examples, tuple(builder.info.features['label'].names)
 
 
+def _bundled_dir() -> pathlib.Path:
+  """The folder of the bundled features, in the package that has them."""
+  package = importlib.util.find_spec('tfds_ravdess')  # Imports nothing.
+  assert package is not None and package.origin is not None  # In the wheel.
+  return pathlib.Path(package.origin).with_name('bundled')
+
+
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   """The prepared data set; its own files describe it, no code is needed."""
   import tensorflow_datasets as tfds
 
   if name == _BUNDLED:
-    from tfds_ravdess import BUNDLED_DIR  # Imports nothing else.
-
-    data_dir = data_dir or BUNDLED_DIR
+    data_dir = data_dir or _bundled_dir()
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:
