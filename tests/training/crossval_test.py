@@ -86,7 +86,7 @@ def test_nothing_is_compiled_after_the_first_epoch(tmp_path, monkeypatch):
       options=crossval.Options(checkpoint_every=1),
     )
   finally:
-    jax.monitoring.unregister_event_duration_listener(listen)
+    jax.monitoring.clear_event_listeners()
   assert by_epoch[0] > 0
   assert by_epoch == by_epoch[:1] * 4
 
