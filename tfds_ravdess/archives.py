@@ -37,12 +37,9 @@ def names(
 def fetch(
   dl_manager: tfds.download.DownloadManager, wanted: Collection[str]
 ) -> list[epath.Path]:
-  """Downloads and unpacks archives; those fetched before are kept.
+  """Downloads and unpacks archives, each into a folder; fetched ones are kept.
 
   TFDS leaves out members of an archive that would lie outside its folder.
-
-  Returns:
-    A folder for each name of `wanted`.
 
   Raises:
     DatasetError: one cannot be downloaded, or is no archive.
@@ -51,11 +48,9 @@ def fetch(
   # TFDS's ten tries take minutes to find that there is no network.
   downloader.MAX_RETRIES = _MAX_RETRIES
   try:
-    return list(
-      dl_manager.download_and_extract(
-        {name: f'{RECORD}/files/{name}?download=1' for name in wanted}
-      ).values()
-    )
+    addresses = [f'{RECORD}/files/{name}?download=1' for name in wanted]
+    folders: list[epath.Path] = dl_manager.download_and_extract(addresses)
+    return folders
   except (
     OSError,  # All that requests raises is.
     tfds.core.download.DownloadError,

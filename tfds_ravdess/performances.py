@@ -1,6 +1,7 @@
 """One clip for each performance, and the copy to read each modality from."""
 
 import collections
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from etils import epath
@@ -29,15 +30,9 @@ def find_performances(
 ) -> Findings:
   """Finds the performances below folders that have every modality.
 
-  Args:
-    roots: as for `recordings.find_recordings`.
-    modalities: 'video', 'audio' or both.
-    channel: 'speech' or 'song'.
-    actors: 1 to 24; those of others are passed over. None: all actors.
-
-  Returns:
-    The performances; missing are actors and performances of which the folders
-    have no copy.
+  Arguments are as for `recordings.find_recordings`; 'video', 'audio' or both;
+  and the actors, 1 to 24, None: all. What the folders have no copy of is
+  missing, actors or performances.
 
   Raises:
     DatasetError: there is no such performance.
@@ -67,10 +62,9 @@ def pair_copies(
 ) -> tuple[list[Clip], dict[str, str]]:
   """Chooses among the copies of each performance those to read.
 
-  Returns:
-    The performances that have every modality, ordered by actor, each known by
-    the copy of its picture, if that is wanted; and why the others are not among
-    them, by the clip id of their first copy.
+  Returns the performances that have every modality, ordered by actor, each
+  known by the copy of its picture, if that is wanted; and why the others are
+  not among them, by the clip id of their first copy.
   """
   copies: dict[str, list[Recording]] = collections.defaultdict(list)
   for recording in recordings:
@@ -90,27 +84,23 @@ def pair_copies(
 
 def _best(group: list[Recording], modality: str) -> Recording | None:
   numbers, suffixes = _SOURCES[modality]
-  for number in numbers:
-    for copy in group:
-      if copy.modality == number and copy.path.suffix.lower() in suffixes:
-        return copy
+  for number, copy in itertools.product(numbers, group):
+    if copy.modality == number and copy.path.suffix.lower() in suffixes:
+      return copy
   return None
 
 
 def _clip(files: dict[str, Recording]) -> Clip:
   known_by = next(iter(files.values()))
-  return Clip(
-    known_by.clip_id,
-    known_by.actor,
-    {modality: recording.path for modality, recording in files.items()},
-    {
-      'label': known_by.label,
-      'gender': known_by.gender,
-      'intensity': known_by.intensity - 1,
-      'statement': known_by.statement - 1,
-      'repetition': known_by.repetition,
-    },
-  )
+  paths = {modality: recording.path for modality, recording in files.items()}
+  facts = {
+    'label': known_by.label,
+    'gender': known_by.gender,
+    'intensity': known_by.intensity - 1,
+    'statement': known_by.statement - 1,
+    'repetition': known_by.repetition,
+  }
+  return Clip(known_by.clip_id, known_by.actor, paths, facts)
 
 
 def _list(numbers: Iterable[int]) -> str:
@@ -123,18 +113,16 @@ def _missing(
   actors: Collection[int] | None,
 ) -> dict[str, str]:
   present = {recording.performance for recording in recordings}
-  published: dict[int, list[str]] = collections.defaultdict(list)
-  for name, actor in recordings_lib.published(channel).items():
-    published[actor].append(name)
+  published = recordings_lib.published(channel).items()
   missing = {}
-  for actor, names in published.items():
+  for actor, group in itertools.groupby(published, lambda item: item[1]):
+    names = [name for name, _ in group]
     absent = [name for name in names if name not in present]
     if actors and actor not in actors:
       continue
     if absent == names:
-      missing[f'actor_{actor:02d}'] = (
-        f'none of its {len(names)} clips is in the folder'
-      )
+      reason = f'none of its {len(names)} clips is in the folder'
+      missing[f'actor_{actor:02d}'] = reason
     else:
       missing |= dict.fromkeys(absent, 'no copy is in the folder')
   return missing

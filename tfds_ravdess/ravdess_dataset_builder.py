@@ -21,10 +21,8 @@ from tfds_ravdess import BUNDLED_DIR, archives, performances, recordings
 class Builder(ClipsBuilder):
   """Computes the features of RAVDESS's speech or song and stores them.
 
-  Beyond `ClipsBuilder`'s arguments:
-
-  Args:
-    actors: 1 to 24, the only ones that are prepared; None: all.
+  Only `actors`, 1 to 24, are prepared; None: all. The other arguments are
+  `ClipsBuilder`'s.
   """
 
   fetches = True

@@ -95,11 +95,7 @@ def labels(channel: str) -> tuple[str, ...]:
 def published(channel: str) -> dict[str, int]:
   """Lists the performances of RAVDESS: 1440 of 'speech', 1012 of 'song'.
 
-  Args:
-    channel: 'speech' or 'song'.
-
-  Returns:
-    Names as of `Recording.performance` -> their actor, in order of the actors.
+  Maps `Recording.performance` to the actor, in order of the actors.
   """
   return {
     f'{CHANNELS[channel]:02d}-{emotion:02d}-{intensity:02d}-{statement:02d}'
@@ -114,12 +110,10 @@ def published(channel: str) -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-  """The recordings of a folder.
+  """The recordings of a folder, one for each clip id, sorted by it.
 
-  Attributes:
-    recordings: one for each clip id, sorted by it.
-    unused: path below the folder -> why that file is not among them: its name
-      is not RAVDESS's, or repeats that of another.
+  `unused` says by path below the folder why a file is not among them: its name
+  is not RAVDESS's, or repeats that of another.
   """
 
   recordings: tuple[Recording, ...]
@@ -129,15 +123,12 @@ class Found:
 def find_recordings(
   roots: epath.PathLike | Sequence[epath.PathLike], channel: str = 'speech'
 ) -> Found:
-  """Finds the recordings of a channel at any depth below folders.
+  """Finds the recordings of 'speech' or 'song' at any depth below folders.
 
-  Args:
-    roots: one folder or several; links to other folders are followed.
-    channel: 'speech' or 'song'; recordings of the other one are passed over.
+  Links to other folders are followed.
 
   Raises:
-    DatasetError: the folder does not exist, or holds no recording of the
-      channel.
+    DatasetError: a folder does not exist, or they hold no recording of it.
   """
   recordings: dict[str, Recording] = {}
   unused: dict[str, str] = {}
@@ -150,8 +141,9 @@ def find_recordings(
         f'{folder} is not a folder: expected the one with RAVDESS recordings, '
         f'such as {EXAMPLE_NAME}, at any depth'
       )
-    for path in files_below(folder, SUFFIXES):
-      num_files += 1
+    paths = files_below(folder, SUFFIXES)
+    num_files += len(paths)
+    for path in paths:
       if path.suffix.lower() not in SUFFIXES:
         continue
       below = str(path.relative_to(folder))
@@ -162,10 +154,8 @@ def find_recordings(
         continue
       if recording.channel != CHANNELS[channel]:
         continue
-      if recording.clip_id in recordings:
+      if recordings.setdefault(recording.clip_id, recording) is not recording:
         unused[below] = 'a further copy of a file with the same name'
-      else:
-        recordings[recording.clip_id] = recording
   if not recordings:
     example = [f', for example {k}: {v}' for k, v in unused.items()][:1]
     raise DatasetError(

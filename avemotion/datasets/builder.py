@@ -12,12 +12,7 @@ from etils import epath
 
 from avemotion.datasets import workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
-from avemotion.datasets.extraction import (
-  Distribute,
-  Extracted,
-  Extraction,
-  Recipe,
-)
+from avemotion.datasets.extraction import Distribute, Extracted, Extraction
 from avemotion.datasets.schema import ClipsConfig
 
 
@@ -54,15 +49,11 @@ class ClipsBuilder(  # type: ignore[call-arg]
   ) -> None:
     """Makes a builder, as TFDS's; nothing is read or written yet.
 
-    Args:
-      vgg16_weights: a file of VGG16's weights, None for the usual ones.
-      num_workers: processes that extract, each on a core of its own; 0: none
-        but this one, whose features may differ from theirs in the last bits.
-      strict: whether a clip that is missing, skipped or doubtful is an error.
-      on_progress: called with the clips done and their total after each clip.
-      config: its name, or the configuration.
-      data_dir: where data sets lie; None: TFDS's usual place.
-      **kwargs: TFDS's other ones.
+    `vgg16_weights` is a file, None: the usual weights. `num_workers` processes
+    extract, each on a core of its own; 0: none but this one, whose features may
+    differ from theirs in the last bits. In a `strict` builder a clip that is
+    missing, skipped or doubtful is an error. `on_progress` is called with the
+    clips done and their total after each clip. The others are TFDS's.
     """
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
@@ -70,30 +61,23 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self.on_progress = on_progress
     super().__init__(config=config, data_dir=data_dir, **kwargs)
     # What a copy of this builder in another process is made from.
-    self._original_state |= {
-      'vgg16_weights': vgg16_weights,
-      'num_workers': num_workers,
-      'strict': strict,
-    }
+    for name in ('vgg16_weights', 'num_workers', 'strict'):
+      self._original_state[name] = getattr(self, name)
     # Here: while it prepares, TFDS has the data set lie elsewhere.
     place = epath.Path(self.data_dir)
     self._extraction = Extraction(
-      Recipe(
-        self.builder_config.modalities,
-        self.builder_config.crops,
-        vgg16_weights,
-        str(self.version),
-      ),
       place.with_name(f'{place.name}.extracted'),
+      self.builder_config.modalities,
+      self.builder_config.crops,
+      vgg16_weights,
+      str(self.version),
     )
     self._distribute: Distribute | None = None
 
   def check(self, manual_dir: epath.PathLike | None) -> None:
     """Raises, before anything is written, what would stop a build.
 
-    Args:
-      manual_dir: folder with the recordings; None: the builder has them, or
-        fetches them.
+    Without a folder of recordings the builder has them, or fetches them.
 
     Raises:
       DatasetError: the recordings or the weights cannot be used.
@@ -126,7 +110,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._distribute = self._chosen(download_config)
     with _fields_in_order():
       super().download_and_prepare(download_config=download_config, **kwargs)
-    self._extraction.clear()
+    self._extraction.folder.rmtree(missing_ok=True)
 
   @property
   def weights_name(self) -> str | None:
@@ -145,11 +129,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     return {'vgg16_weights': self.weights_name}
 
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
-    """Finds the clips.
-
-    Raises:
-      DatasetError: there are none.
-    """
+    """Finds the clips; raises `DatasetError` where there are none."""
     raise NotImplementedError
 
   def _split_generators(
@@ -191,9 +171,8 @@ class ClipsBuilder(  # type: ignore[call-arg]
       example = {'actor': clip.actor, 'clip_id': clip.clip_id, **clip.facts}
       example |= self._extracted(clip).features
       if 'audio' in example:
-        example['audio'] = example['audio'].astype(
-          self.builder_config.audio_dtype
-        )
+        dtype = self.builder_config.audio_dtype
+        example['audio'] = example['audio'].astype(dtype)
       yield clip.clip_id, example
 
   def _extracted(self, clip: Clip) -> Extracted:
@@ -215,25 +194,21 @@ class ClipsBuilder(  # type: ignore[call-arg]
     for line in lines:
       logging.warning(line)
     if self.strict and lines:
-      listed = '\n  '.join(lines)
-      raise DatasetError(
-        f'not as it should be, {len(lines)} faults:\n  {listed}'
-      )
+      listed = '\n  '.join([f'{len(lines)} faults:', *lines])
+      raise DatasetError(f'not as it should be, {listed}')
 
   def _chosen(
     self, download_config: tfds.download.DownloadConfig | None
   ) -> Distribute | None:
     """Chooses how the clips are spread over processes."""
-    if download_config and (
-      download_config.beam_options or download_config.beam_runner
-    ):
+    options, runner = (
+      getattr(download_config, f'beam_{name}', None)
+      for name in ('options', 'runner')
+    )
+    if options or runner:
       from avemotion.datasets import cluster
 
-      return functools.partial(
-        cluster.extract,
-        options=download_config.beam_options,
-        runner=download_config.beam_runner,
-      )
+      return functools.partial(cluster.extract, options=options, runner=runner)
     if self.num_workers:
       return functools.partial(workers.extract, num_workers=self.num_workers)
     return None

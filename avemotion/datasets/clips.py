@@ -14,19 +14,12 @@ class DatasetError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """A clip to extract.
+  """A clip to extract."""
 
-  Attributes:
-    clip_id: its name, unique in the data set.
-    actor: the number of its speaker, from 1.
-    files: the file to read each modality from.
-    facts: values stored beside the features, by field.
-  """
-
-  clip_id: str
-  actor: int
-  files: dict[str, epath.Path]
-  facts: dict[str, Any]
+  clip_id: str  # Unique in the data set.
+  actor: int  # The number of its speaker, from 1.
+  files: dict[str, epath.Path]  # To read each modality from.
+  facts: dict[str, Any]  # Stored beside the features, by field.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +40,9 @@ class Findings:
 def files_below(
   folder: epath.Path, suffixes: Sequence[str]
 ) -> list[epath.Path]:
-  """Lists all files at any depth but hidden ones; follows links to folders.
+  """Lists all files but hidden ones, at any depth, in `preferred`'s order.
 
-  Files of any suffix are in the order of `preferred`.
+  Links to folders are followed; files of any suffix are listed.
   """
   paths: list[epath.Path] = []
   for root, folders, names in os.walk(folder, followlinks=True):

@@ -22,16 +22,10 @@ def extract(
   options: PipelineOptions | None,
   runner: 'str | beam.runners.PipelineRunner | None' = None,
 ) -> Iterator[int]:
-  """Extracts clips by a pipeline, and saves them.
+  """Extracts clips by a pipeline, whose options may name the runner.
 
-  Args:
-    extraction: what is extracted, and a folder that all machines write to.
-    clips: those not extracted yet.
-    options: of the pipeline; its runner among them.
-    runner: in place of the options'.
-
-  Yields:
-    The number of clips, at the end: the runner shows what is done until then.
+  All machines write to the extraction's folder. It yields the number of clips,
+  at the end: the runner shows what is done until then.
 
   Raises:
     DatasetError: the pipeline failed, with its runner's message.

@@ -22,56 +22,33 @@ _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-  """Says what to extract of every clip.
-
-  Attributes:
-    modalities: 'video', 'audio' or both.
-    crops: whether to keep the faces themselves, not VGG16's features.
-    vgg16_weights: a file of VGG16's weights; None for the usual ones.
-    version: of the data set.
-  """
-
-  modalities: tuple[str, ...]
-  crops: bool
-  vgg16_weights: str | None
-  version: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Extracted:
-  """The features of a clip, or why it has none.
-
-  Attributes:
-    features: by field of the data set; empty where the clip is unusable.
-    problem: why the clip is unusable; '' where it is usable.
-    doubt: what is odd about a usable clip; '' where nothing is.
-  """
+  """The features of a clip, by field of the data set, or why it has none."""
 
   features: dict[str, Any]
-  problem: str = ''
-  doubt: str = ''
+  problem: str = ''  # Why the clip is unusable.
+  doubt: str = ''  # What is odd about a usable clip.
 
 
 class ClipExtractor:
   """Turns clips into features, with the face detector and VGG16 loaded once."""
 
-  def __init__(self, recipe: Recipe) -> None:
+  def __init__(self, extraction: 'Extraction') -> None:
     """Loads what the modalities need; unusable weights raise `DatasetError`."""
     import jax  # Only a build needs it, MediaPipe and VGG16.
 
     from avemotion.features import clip
 
     self._unusable = clip.ClipError
-    self._crops = recipe.crops
+    self._crops = extraction.crops
     self._on_cpu = functools.partial(jax.default_device, 'cpu')
     try:
       with self._on_cpu():
         self._extractors = {
           modality: clip.Extractor(
-            (modality,), recipe.vgg16_weights, encode=not recipe.crops
+            (modality,), extraction.vgg16_weights, encode=not self._crops
           )
-          for modality in recipe.modalities
+          for modality in extraction.modalities
         }
     except ValueError as error:
       raise DatasetError(str(error)) from error
@@ -107,15 +84,21 @@ def _without_folders(reason: str, clip: Clip) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-  """The extracted clips of a build.
+  """The extracted clips of a build: what is extracted of them, and where to.
 
   Attributes:
-    recipe: what is extracted.
     folder: where each extracted clip has a file.
+    modalities: 'video', 'audio' or both.
+    crops: whether to keep the faces themselves, not VGG16's features.
+    vgg16_weights: a file of VGG16's weights; None for the usual ones.
+    version: of the data set.
   """
 
-  recipe: Recipe
   folder: epath.Path
+  modalities: tuple[str, ...]
+  crops: bool = False
+  vgg16_weights: str | None = None
+  version: str = '1.0.0'
 
   def run(
     self,
@@ -125,11 +108,9 @@ class Extraction:
   ) -> None:
     """Extracts the clips that the folder does not have yet.
 
-    Args:
-      clips: all that are wanted.
-      distribute: extracts and saves clips, by `workers` or `cluster`; None: in
-        this process, whose features may differ from theirs in the last bits.
-      on_progress: called with the clips done and their total.
+    `distribute` extracts and saves clips, by `workers` or `cluster`; without it
+    this process does, whose features may differ from theirs in the last bits.
+    `on_progress` is called with the clips done and their total.
 
     Raises:
       DatasetError: the weights cannot be used, or a process was killed.
@@ -137,17 +118,15 @@ class Extraction:
     """
     self.folder.mkdir(parents=True, exist_ok=True)
     waiting = [clip for clip in clips if self.load(clip) is None]
-    report = on_progress or (lambda done, total: None)
-    done, total = len(clips) - len(waiting), len(clips)
-    if done:
-      report(done, total)
-    if not waiting:
-      return
     for clip in waiting:
       self._path(clip).unlink(missing_ok=True)  # Of other files or recipes.
-    for finished in (distribute or _in_this_process)(self, waiting):
+    report = on_progress or (lambda done, total: None)
+    if done := len(clips) - len(waiting):
+      report(done, len(clips))
+    steps = (distribute or _in_this_process)(self, waiting) if waiting else ()
+    for finished in steps:
       done += finished
-      report(done, total)
+      report(done, len(clips))
 
   def load(self, clip: Clip) -> Extracted | None:
     """Reads a clip's features; None: it has none, or its files changed."""
@@ -158,9 +137,8 @@ class Extraction:
       )
     except (KeyError, ValueError):
       return None
-    if stamp != self._stamp(clip):
-      return None
-    return Extracted(arrays, problem, doubt)
+    same = stamp == self._stamp(clip)
+    return Extracted(arrays, problem, doubt) if same else None
 
   def save(self, clip: Clip, extracted: Extracted) -> None:
     """Writes a clip's features, whole or not at all."""
@@ -171,10 +149,6 @@ class Extraction:
     }
     npz.write(self._path(clip), arrays)
 
-  def clear(self) -> None:
-    """Removes the folder."""
-    self.folder.rmtree(missing_ok=True)
-
   def _path(self, clip: Clip) -> epath.Path:
     # An id may be a path of any length below the folder of the recordings.
     name = hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]
@@ -183,11 +157,11 @@ class Extraction:
   def _stamp(self, clip: Clip) -> str:
     """Changes with the files that are read, the recipe and the package."""
     files = list(clip.files.values())
-    if self.recipe.vgg16_weights:
-      files.append(epath.Path(self.recipe.vgg16_weights))
+    if self.vgg16_weights:
+      files.append(epath.Path(self.vgg16_weights))
     found = [(file.name, file.stat()) for file in files]
     states = [(name, stat.length, stat.mtime) for name, stat in found]
-    recipe = dataclasses.astuple(self.recipe)
+    recipe = self.modalities, self.crops, self.vgg16_weights, self.version
     return json.dumps([avemotion.__version__, recipe, states])
 
 
@@ -198,7 +172,7 @@ Distribute = Callable[[Extraction, Sequence[Clip]], Iterator[int]]
 def _in_this_process(
   extraction: Extraction, clips: Sequence[Clip]
 ) -> Iterator[int]:
-  extract = ClipExtractor(extraction.recipe)
+  extract = ClipExtractor(extraction)
   for clip in clips:
     extraction.save(clip, extract(clip))
     yield 1

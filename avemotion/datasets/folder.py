@@ -27,18 +27,12 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     config: str = 'speech',
     **kwargs: Any,
   ) -> None:
-    """Makes a builder, as `ClipsBuilder`.
-
-    Args:
-      name: of the data set, in small letters, digits and '_'.
-      clips: from `labelling.by_list` or `labelling.by_name`.
-      config: a key of `schema.CONFIGS`.
-      **kwargs: of `ClipsBuilder`.
+    """Makes a builder, as `ClipsBuilder`; `config` is a key of `CONFIGS`.
 
     Raises:
       DatasetError: TFDS cannot have such a name, or it is RAVDESS's.
     """
-    if not re.fullmatch('[a-z][a-z0-9_]*', name) or name == 'ravdess':
+    if not re.fullmatch('(?!ravdess$)[a-z][a-z0-9_]*', name):
       raise DatasetError(
         f'a dataset cannot be called {name!r}: expected small letters, digits'
         " and '_', and not ravdess; give another --name"

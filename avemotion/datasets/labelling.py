@@ -12,13 +12,8 @@ from typing import Any
 
 from etils import epath
 
-from avemotion.datasets.clips import (
-  Clip,
-  DatasetError,
-  Findings,
-  files_below,
-  preferred,
-)
+from avemotion.datasets import clips as clips_lib
+from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.name_patterns import REQUIRED, SUFFIXES, NamePattern
 from avemotion.emotions import EMOTIONS
 
@@ -33,12 +28,9 @@ _TAKEN = (
 class Labelled:
   """The clips of a folder with their labels and speakers.
 
-  Attributes:
-    findings: the clips; their facts are label, group and metadata, as text.
-    label_names: in the order of the label map; without one RAVDESS's emotions
-      first, in its order.
-    groups: name of a speaker -> number from 1, the clips' `actor`.
-    metadata: names of the other facts.
+  The clips' facts are label, group and metadata, as text. `label_names` are in
+  the order of the label map; without one RAVDESS's emotions are first, in its
+  order. `groups` numbers the speakers from 1, as the clips' `actor` does.
   """
 
   findings: Findings
@@ -57,13 +49,11 @@ class Labelled:
 def by_list(
   folder: epath.PathLike, labels: epath.PathLike, modalities: Sequence[str]
 ) -> Labelled:
-  """Finds the clips that a CSV file names.
+  """Finds the clips of a folder that a CSV file names.
 
-  Args:
-    folder: that holds the clips.
-    labels: a CSV file whose first line names its columns: `file`, below the
-      folder; `label`; `group`, who speaks; all others are kept as text.
-    modalities: 'video', 'audio' or both, read from each file.
+  Its first line names the columns: `file`, below the folder; `label`; `group`,
+  who speaks; all others are kept as text. The modalities, 'video', 'audio' or
+  both, are read from each clip.
 
   Raises:
     DatasetError: the folder or the list does not exist, the list lacks a
@@ -76,8 +66,8 @@ def by_list(
     path = folder / below
     absent = [name for name in REQUIRED if not row[name]]
     if not below or not path.is_relative_to(folder):
-      name = below or f'line {line} of the list'
-      skipped[name] = 'names no file below the folder'
+      place = below or f'line {line} of the list'
+      skipped[place] = 'names no file below the folder'
     elif absent:
       skipped[below] = f'the list does not say its {" and ".join(absent)}'
     elif path in found:
@@ -96,12 +86,9 @@ def by_list(
 def by_name(
   folder: epath.PathLike, pattern: NamePattern, modalities: Sequence[str]
 ) -> Labelled:
-  """Finds the clips whose names fit a pattern.
+  """Finds the clips, at any depth of a folder, whose names fit a pattern.
 
-  Args:
-    folder: that holds the clips, at any depth.
-    pattern: one of `name_patterns.KNOWN`, or your own.
-    modalities: 'video', 'audio' or both, read from each file.
+  The modalities, 'video', 'audio' or both, are read from each clip.
 
   Raises:
     DatasetError: the folder does not exist, the pattern cannot be used, or no
@@ -128,7 +115,7 @@ def _existing(folder: epath.PathLike) -> epath.Path:
 
 
 def _media(folder: epath.Path) -> list[epath.Path]:
-  files = files_below(folder, SUFFIXES)
+  files = clips_lib.files_below(folder, SUFFIXES)
   return [path for path in files if path.suffix.lower() in SUFFIXES]
 
 
@@ -166,7 +153,7 @@ def _labelled(
 ) -> Labelled:
   """Takes each clip once, and numbers its speakers."""
   unique: dict[str, tuple[epath.Path, dict[str, str]]] = {}
-  for path in preferred(found, SUFFIXES):
+  for path in clips_lib.preferred(found, SUFFIXES):
     clip_id, facts = found[path]
     if clip_id in unique:
       skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
@@ -188,12 +175,10 @@ def _labelled(
       )
   groups = sorted({facts['group'] for facts in rows}, key=_as_numbers)
   numbers = {group: number for number, group in enumerate(groups, 1)}
-  clips = [
-    Clip(
-      clip_id, numbers[facts['group']], dict.fromkeys(modalities, path), facts
-    )
-    for clip_id, (path, facts) in unique.items()
-  ]
+  clips = []
+  for clip_id, (path, facts) in unique.items():
+    files = dict.fromkeys(modalities, path)
+    clips.append(Clip(clip_id, numbers[facts['group']], files, facts))
   clips.sort(key=lambda clip: (clip.actor, clip.clip_id))
   if not label_names:
     labels = {facts['label'] for facts in rows}

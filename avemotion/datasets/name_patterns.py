@@ -37,9 +37,8 @@ class NamePattern:
   def read(self, below: str) -> tuple[str, dict[str, str]] | None:
     """Reads a file's name, by its path below the folder of the clips.
 
-    Returns:
-      The clip's id, which is the part that the pattern fits, less the suffix;
-      and the fields, the label by its own name. None: it fits no pattern.
+    Returns the clip's id, which is the part that the pattern fits, less the
+    suffix; and the fields, the label by its own name. None: it fits no pattern.
 
     Raises:
       DatasetError: a pattern lacks the label or the group, or cannot be used.
@@ -62,11 +61,9 @@ class NamePattern:
 
 
 def named(pattern: str, label_map: str = '') -> NamePattern:
-  """Makes a pattern from flags.
+  """Makes a pattern from a key of `KNOWN`, or from one as of `NamePattern`.
 
-  Args:
-    pattern: a key of `KNOWN`, or one as of `NamePattern`.
-    label_map: '01=neutral,02=sad', or nothing.
+  The label map is written as '01=neutral,02=sad', or empty.
 
   Raises:
     DatasetError: the pattern or the map cannot be used.

@@ -11,7 +11,7 @@ import rich
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
-from rich import table as table_lib
+from rich.table import Column, Table
 
 from avemotion.datasets import progress
 from avemotion.datasets.builder import ClipsBuilder
@@ -43,9 +43,6 @@ def prepare(
     beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
       None: by the processes that the builder has.
 
-  Returns:
-    The builder, to read the data set from.
-
   Raises:
     DatasetError: there is nothing to prepare it from; it is prepared with other
       weights, or of other clips; or it has faults and the builder is strict.
@@ -53,26 +50,25 @@ def prepare(
   if manual_dir is not None or not builder.fetches:
     tfds.disable_progress_bar()  # It shows what is fetched.
   logging.set_verbosity(logging.ERROR)  # The report lists what is skipped.
-  if builder.is_prepared() and not overwrite:
+  prepared = builder.is_prepared() and not overwrite
+  if prepared:
     _check_same(builder)
-    _hide_gpus()
-    rich.print(
-      f'{builder.info.full_name} is already prepared; '
-      '--overwrite prepares it again.'
-    )
-    print_report(builder)
-    if builder.strict and any(builder.info.metadata[key] for key in _FAULTS):
-      raise DatasetError(
-        f'{builder.data_dir} is not as it should be, see above'
-      )
-    return builder
-  # Before TFDS deletes what is to be overwritten.
-  builder.check(manual_dir)
-  _hide_gpus()
-  with _kept_until_replaced(epath.Path(builder.data_dir)):
-    builder = copy.copy(builder)  # Made anew: it had read what lay there.
-    _build(builder, manual_dir, beam_options)
+  else:  # Before TFDS deletes what is to be overwritten.
+    builder.check(manual_dir)
+  # Imported here: errors in flags and folders need not wait for it.
+  import tensorflow as tf
+
+  tf.config.set_visible_devices([], 'GPU')
+  if prepared:
+    name = builder.info.full_name
+    rich.print(f'{name} is already prepared; --overwrite prepares it again.')
+  else:
+    with _kept_until_replaced(epath.Path(builder.data_dir)):
+      builder = copy.copy(builder)  # Made anew: it had read what lay there.
+      _build(builder, manual_dir, beam_options)
   print_report(builder)
+  if builder.strict and any(builder.info.metadata[key] for key in _FAULTS):
+    raise DatasetError(f'{builder.data_dir} is not as it should be, see above')
   return builder
 
 
@@ -81,7 +77,7 @@ def print_report(builder: ClipsBuilder) -> None:
   splits = {k: split.num_examples for k, split in builder.info.splits.items()}
   splits['all'] = sum(splits.values())
   for kind, counts in (('split', splits), ('label', _label_counts(builder))):
-    table = table_lib.Table(kind, _right('clips'))
+    table = Table(kind, _right('clips'))
     for name, count in counts.items():
       table.add_row(name, str(count))
     rich.print(table)
@@ -97,13 +93,6 @@ def print_report(builder: ClipsBuilder) -> None:
     f'  builder = tfds.builder_from_directory({str(where)!r})\n'
     f'  clips = builder.as_dataset(split={next(iter(builder.info.splits))!r})'
   )
-
-
-def _hide_gpus() -> None:
-  # Imported here: errors in flags and folders need not wait for it.
-  import tensorflow as tf
-
-  tf.config.set_visible_devices([], 'GPU')
 
 
 def _check_same(builder: ClipsBuilder) -> None:
@@ -133,24 +122,18 @@ def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
   aside.rmtree(missing_ok=True)
 
 
-def _build(
-  builder: ClipsBuilder,
-  manual_dir: epath.PathLike | None,
-  beam_options: Any,
-) -> None:
-  mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+def _build(builder: ClipsBuilder, manual_dir: Any, beam_options: Any) -> None:
+  config = tfds.download.DownloadConfig(
+    manual_dir=manual_dir,
+    download_mode=tfds.GenerateMode.REUSE_CACHE_IF_EXISTS,
+    try_download_gcs=False,
+    beam_options=beam_options,
+  )
   with (
     progress.clip_progress() as builder.on_progress,
     contextlib.redirect_stdout(io.StringIO()),  # TFDS's own announcements
   ):
-    builder.download_and_prepare(
-      download_config=tfds.download.DownloadConfig(
-        manual_dir=manual_dir,
-        download_mode=mode,
-        try_download_gcs=False,
-        beam_options=beam_options,
-      )
-    )
+    builder.download_and_prepare(download_config=config)
 
 
 def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
@@ -172,20 +155,19 @@ def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
   return counts
 
 
-def _fault_table(metadata: dict[str, dict[str, str]]) -> table_lib.Table:
+def _fault_table(metadata: dict[str, dict[str, str]]) -> Table:
   """Makes a row for each reason, with the clips that share it."""
-  table = table_lib.Table('what', _right('how many'), 'which', 'why')
+  table = Table('what', _right('how many'), 'which', 'why')
   for key, kind in _FAULTS.items():
     names = collections.defaultdict(list)
     for name, reason in metadata[key].items():
       names[reason].append(name)
     for reason, group in names.items():
-      shown = ', '.join(group[:_EXAMPLES_OF_A_REASON])
-      if len(group) > _EXAMPLES_OF_A_REASON:
-        shown += ', …'
+      more = ['…'] if len(group) > _EXAMPLES_OF_A_REASON else []
+      shown = ', '.join(group[:_EXAMPLES_OF_A_REASON] + more)
       table.add_row(kind, str(len(group)), shown, reason)
   return table
 
 
-def _right(header: str) -> table_lib.Column:
-  return table_lib.Column(header, justify='right')
+def _right(header: str) -> Column:
+  return Column(header, justify='right')

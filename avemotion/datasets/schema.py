@@ -13,19 +13,12 @@ _AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ClipsConfig(tfds.core.BuilderConfig):
-  """Which features of each clip are stored.
-
-  Attributes:
-    modalities: 'video', 'audio' or both, in the order of the features.
-    crops: whether faces are stored as pixels, in place of VGG16's features.
-    audio_dtype: of `audio`.
-    channel: 'speech', or RAVDESS's 'song'.
-  """
+  """Which features of each clip are stored, in the modalities' order."""
 
   modalities: tuple[str, ...] = ('video', 'audio')
-  crops: bool = False
+  crops: bool = False  # Faces as pixels, in place of VGG16's features.
   audio_dtype: type[np.floating] = np.float32
-  channel: str = 'speech'
+  channel: str = 'speech'  # Or RAVDESS's 'song'.
 
 
 # Of any data set of clips.
@@ -47,14 +40,9 @@ CONFIGS = {
 def features(
   config: ClipsConfig, facts: dict[str, Any]
 ) -> tuple[tfds.features.FeaturesDict, tuple[Any, str]]:
-  """Describes a data set to TFDS.
+  """Describes a data set to TFDS: its features, and its supervised keys.
 
-  Args:
-    config: says which features are stored.
-    facts: features of the clips' facts, by field; `label` is among them.
-
-  Returns:
-    The features, and TFDS's supervised keys.
+  `facts` are the features of the clips' facts, `label` among them.
   """
   held: dict[str, Any] = {}
   if 'video' in config.modalities:

@@ -7,6 +7,7 @@ same bits; other numbers of threads and other devices do not.
 
 import concurrent.futures
 import contextlib
+import functools
 import multiprocessing
 import os
 import pathlib
@@ -35,15 +36,7 @@ _ENVIRONMENT = {
 def extract(
   extraction: Extraction, clips: Sequence[Clip], num_workers: int
 ) -> Iterator[int]:
-  """Extracts clips by several processes, and saves them.
-
-  Args:
-    extraction: what is extracted, and where it is kept.
-    clips: those not extracted yet.
-    num_workers: number of processes, from 1.
-
-  Yields:
-    1 for each clip that is done.
+  """Extracts clips by several processes, and saves them; yields 1 for each.
 
   Raises:
     DatasetError: the weights cannot be used, or a process was killed.
@@ -77,17 +70,15 @@ class Workers:
     """Has a worker extract and save a clip; safe to call from many threads."""
     with _environment_lock, one_thread_each():
       try:
-        return self._pool.submit(_work, clip)
+        return self._pool.submit(_work, self._extraction, clip)
       except BrokenProcessPool:  # One was killed, and this is a new try.
         self._pool = self._new_pool()
-        return self._pool.submit(_work, clip)
+        return self._pool.submit(_work, self._extraction, clip)
 
   def _new_pool(self) -> concurrent.futures.ProcessPoolExecutor:
+    spawn = multiprocessing.get_context('spawn')
     return concurrent.futures.ProcessPoolExecutor(
-      self._num_workers,
-      multiprocessing.get_context('spawn'),
-      _start,
-      (self._extraction,),
+      self._num_workers, spawn, _start
     )
 
 
@@ -107,48 +98,39 @@ def one_thread_each() -> Iterator[None]:
     os.environ |= before
 
 
-# A worker's extraction, and its extractor or the error in making it.
-_worker: tuple[Extraction, ClipExtractor | Exception] | None = None
-_lock_of_core: IO[bytes] | None = None
+_locks_of_cores: list[IO[bytes]] = []  # Held as long as the process.
 
 
-def _start(extraction: Extraction) -> None:
-  """Takes a core, and loads what the clips need."""
+def _start() -> None:
+  """Takes a core."""
   # Imported here: the process that starts workers does without JAX.
   from avemotion.features import compilation
 
-  global _worker
   threading.Thread(target=_end_with_parent, daemon=True).start()
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {_free_core()})
   compilation.cache_on_disk()
-  try:
-    _worker = extraction, ClipExtractor(extraction.recipe)
-  except Exception as error:  # Raised by `_work`, to whoever waits for a clip.
-    _worker = extraction, error
 
 
-def _work(clip: Clip) -> None:
-  assert _worker is not None
-  extraction, extract = _worker
-  if isinstance(extract, Exception):
-    raise extract
-  extraction.save(clip, extract(clip))
+def _work(extraction: Extraction, clip: Clip) -> None:
+  extraction.save(clip, _extractor(extraction)(clip))
+
+
+_extractor = functools.cache(ClipExtractor)
 
 
 def _free_core() -> int:
   """Finds a core that no other worker has, while there is one."""
   import fcntl
 
-  global _lock_of_core
   cores = sorted(os.sched_getaffinity(0))
   for core in cores:
     path = pathlib.Path(tempfile.gettempdir(), f'avemotion_core_{core}.lock')
     with contextlib.suppress(OSError):
-      # Held as long as the process. Another user's can be read only.
+      # Another user's can be read only.
       lock = open(path, 'rb' if path.exists() else 'ab')  # noqa: SIM115
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      _lock_of_core = lock
+      _locks_of_cores.append(lock)
       return core
   return cores[os.getpid() % len(cores)]
 

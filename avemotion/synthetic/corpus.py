@@ -30,38 +30,27 @@ def make_corpus(
   """Writes `root/Actor_01/01-01-05-01-01-01-01.mp4` and its like.
 
   Clips that exist are kept, so a run that was killed goes on where it stopped.
-
-  Args:
-    root: folder of the corpus; made where it is missing.
-    actors: 1 to 24; odd ones are men, even ones women.
-    emotions: names from `avemotion.emotions.EMOTIONS`.
-    statements: 1, 2 or both.
-    seconds: length of each clip.
-    progress: called with the path of each clip that was written.
-
-  Returns:
-    The path of every clip asked for, written now or before, in order.
+  `progress` is called with the path of each clip that was written; the other
+  arguments are as for `make_clip`. Returns the path of every clip asked for,
+  written now or before, in order.
   """
-  takes = list(itertools.product(actors, emotions, statements))
-  paths = [
-    pathlib.Path(root) / f'Actor_{actor:02d}' / clip_name(emotion, actor, said)
-    for actor, emotion, said in takes
-  ]
-  for path, (actor, emotion, statement) in zip(paths, takes, strict=True):
-    if path.exists():
-      continue
-    path.parent.mkdir(parents=True, exist_ok=True)
-    make_clip(path, emotion, actor, statement, seconds=seconds)
-    if progress is not None:
-      progress(path)
+  paths = []
+  for actor, emotion, said in itertools.product(actors, emotions, statements):
+    folder = pathlib.Path(root, f'Actor_{actor:02d}')
+    path = folder / clip_name(emotion, actor, said)
+    paths.append(path)
+    if not path.exists():
+      folder.mkdir(parents=True, exist_ok=True)
+      make_clip(path, emotion, actor, said, seconds=seconds)
+      if progress is not None:
+        progress(path)
   return paths
 
 
 def clip_name(emotion: str, actor: int, statement: int = 1) -> str:
   """Names a clip as RAVDESS does: picture and sound, speech, normal intensity.
 
-  Raises:
-    ValueError: the emotion does not exist.
+  An emotion that does not exist raises `ValueError`.
   """
   fields = (1, 1, EMOTIONS.index(emotion) + 1, 1, statement, 1, actor)
   return '-'.join(f'{field:02d}' for field in fields) + '.mp4'
@@ -82,22 +71,13 @@ def make_clip(
 ) -> None:
   """Writes one clip, or one that lacks something, to see how a reader takes it.
 
-  The clip appears under its name only once it is whole; until then it is
-  `.NAME.part` beside it.
+  The path's ending (.mp4, .mkv, .webm, .avi, .mpg or .wav) chooses container
+  and codecs. The clip appears under its name only once it is whole; until then
+  it is `.NAME.part` beside it. The same arguments give the same clip.
 
-  Args:
-    path: where to; its ending (.mp4, .mkv, .webm, .avi, .mpg or .wav) chooses
-      container and codecs. An existing file is replaced.
-    emotion: a name from `avemotion.emotions.EMOTIONS`.
-    actor: 1 to 24.
-    statement: 1 or 2.
-    seconds: length of each track.
-    fps: pictures per second; .mpg takes television's rates only, .mp4 any.
-    size: width and height in pixels, both even.
-    video: whether there is a video track; a .wav has none in any case.
-    audio: whether there is an audio track.
-    face: whether somebody is in the picture.
-    seed: the same arguments give the same frames and samples.
+  The emotion is one of `avemotion.emotions.EMOTIONS`; odd actors of 1 to 24 are
+  men, even ones women; statements are 1 and 2; the size is width and height in
+  pixels, both even. .mpg takes television's rates only, .mp4 any `fps`.
   """
   path = pathlib.Path(path)
   take = [seed, EMOTIONS.index(emotion), actor, statement, 1]

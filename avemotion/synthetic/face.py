@@ -64,11 +64,9 @@ class TalkingHead:
   """An actor in front of a wall, ready to be drawn in any pose."""
 
   def __init__(self, actor: int, size: tuple[int, int]) -> None:
-    """Paints what does not move.
+    """Paints what does not move; odd actors are men, even ones women.
 
-    Args:
-      actor: 1 to 24; odd ones are men, even ones women.
-      size: width and height of the picture in pixels.
+    The size is the picture's width and height in pixels.
     """
     rng = np.random.default_rng([actor, 1618])
     self._woman = actor % 2 == 0
@@ -128,17 +126,13 @@ class TalkingHead:
     wide = self._half_width + (0.2 if self._woman else 0.05)
     behind = wide * np.sin(_TURN), down * np.where(down < 0, 1.12, low)
     hairline = 0.42 * _ALONG**4 - 0.64
-    fringe = _between(
-      (self._half_width + 0.04) * _ALONG, hairline, -1.14 * _ARCH - 0.05
-    )
+    across = (self._half_width + 0.04) * _ALONG
+    fringe = _between(across, hairline, -1.14 * _ARCH - 0.05)
     layer = Image.new('RGB', size, self._hair)
-    mask = Image.new('L', size)
     skin = _image(np.array(self._skin) * light[..., None])
     layer.paste(skin, mask=_filled(size, unit, face))
-    brush = _Brush(layer, (_HALF_WIDTH, -_TOP), unit)
-    brush.fill(fringe, self._hair)
-    mask = _filled(size, unit, behind, face, fringe)
-    return layer, mask
+    _Brush(layer, (_HALF_WIDTH, -_TOP), unit).fill(fringe, self._hair)
+    return layer, _filled(size, unit, behind, face, fringe)
 
   def _draw_eye(self, brush: '_Brush', pose: Pose, side: int) -> None:
     opening = max(0.06, 1 + pose.eye)
@@ -183,21 +177,15 @@ class TalkingHead:
     # Image.transform wants the way back, from the picture to the layer.
     turn = math.radians(pose.tilt)
     cosine, sine = (_SUPERSAMPLING * f(turn) for f in (math.cos, math.sin))
-    pivot_x, pivot_y = (
-      at * self._layer_unit for at in (_HALF_WIDTH, _NECK - _TOP)
-    )
+    pivot_x = _HALF_WIDTH * self._layer_unit
+    pivot_y = (_NECK - _TOP) * self._layer_unit
     back = (
       *(cosine, sine, pivot_x - cosine * x - sine * y),
       *(-sine, cosine, pivot_y + sine * x - cosine * y),
     )
+    method = Image.Transform.AFFINE, back, Image.Resampling.BILINEAR
     moved, mask = (
-      layer.transform(
-        self._scene.size,
-        Image.Transform.AFFINE,
-        back,
-        Image.Resampling.BILINEAR,
-      )
-      for layer in (head, self._mask)
+      layer.transform(self._scene.size, *method) for layer in (head, self._mask)
     )
     return np.asarray(Image.composite(moved, self._scene, mask))
 

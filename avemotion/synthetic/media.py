@@ -37,29 +37,22 @@ def write_media(
 ) -> None:
   """Writes the tracks that are not None; the name's ending chooses the codecs.
 
-  The file appears under its name only once it is whole.
-
-  Args:
-    path: where to; an existing file is replaced.
-    frames: uint8[height, width, 3] each, RGB; left out of a .wav.
-    size: width and height of the frames.
-    fps: frames per second.
-    samples: float32[samples], mono at 48 kHz, within -1 and 1.
+  The file appears under its name only once it is whole. Frames are uint8[
+  height, width, 3], RGB; samples float32[samples], mono at 48 kHz, within -1
+  and 1. A .wav leaves the frames out.
   """
   file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
   # Without bitexact, Matroska writes a random number into the file.
   options = {'fflags': '+bitexact'}
   with (
     files.replacing(path) as partial,
-    av.open(
-      str(partial), 'w', format=file_format, options=options
-    ) as container,
+    av.open(str(partial), 'w', file_format, options) as container,
   ):
     tracks: list[tuple[Any, Iterable[Any]]] = []
     if frames is not None and video_codec is not None:
       stream = container.add_stream(
         video_codec,
-        rate=_frame_rate(fps),
+        _frame_rate(fps),
         options=_CODEC_OPTIONS[video_codec],
         width=size[0],
         height=size[1],
@@ -67,11 +60,10 @@ def write_media(
         # Encoders give other bytes with other numbers of threads.
         thread_count=1,
       )
-      tracks.append((stream, map(_picture, frames)))
+      pictures = (av.VideoFrame.from_ndarray(frame) for frame in frames)
+      tracks.append((stream, pictures))
     if samples is not None:
-      stream = container.add_stream(
-        audio_codec, rate=SAMPLE_RATE, layout='mono'
-      )
+      stream = container.add_stream(audio_codec, SAMPLE_RATE, layout='mono')
       tracks.append((stream, [_sound(samples)]))
     # A stream can be added only before the first packet is written.
     for stream, media in tracks:
@@ -86,10 +78,6 @@ def _frame_rate(fps: float) -> fractions.Fraction:
   if abs(1.001 * fps - whole) < 5e-4:
     return fractions.Fraction(1000 * whole, 1001)
   return fractions.Fraction(fps).limit_denominator(1001)
-
-
-def _picture(frame: np.ndarray) -> av.VideoFrame:
-  return av.VideoFrame.from_ndarray(frame, format='rgb24')
 
 
 def _sound(samples: np.ndarray) -> av.AudioFrame:

@@ -35,9 +35,7 @@ _TALK = {
 
 _SWAY = 0.035  # Of the head, in half heads.
 # The differences between takes of one emotion, in the fields' own units.
-_SPREAD = Pose(
-  *(0.015, 0.015, 0.06, 0.015, 0.04, 0.005, 0.04), tilt=1.5, y=0.015
-)
+_SPREAD = Pose(0.015, 0.015, 0.06, 0.015, 0.04, 0.005, 0.04, 1.5, y=0.015)
 _FIELDS = tuple(field.name for field in dataclasses.fields(Pose))
 
 
@@ -47,16 +45,10 @@ def act(
   opening: np.ndarray,
   rng: np.random.Generator,
 ) -> list[Pose]:
-  """Acts an emotion while speaking.
+  """Acts one of `EXPRESSIONS` while speaking: a pose for each frame.
 
-  Args:
-    emotion: one of `avemotion.emotions.EMOTIONS`.
-    seconds: float[frames], time stamps.
-    opening: float[frames], how far speech opens the mouth, 0 to 1.
-    rng: makes one take differ from the next.
-
-  Returns:
-    One pose for each frame.
+  `seconds` are the frames' time stamps, float[frames]; `opening` is how far
+  speech opens the mouth, float[frames], 0 to 1; `rng` makes takes differ.
   """
   full, spread = (
     np.array(dataclasses.astuple(pose))

@@ -74,16 +74,10 @@ def speak(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Says a statement once, or again and again while the clip has room.
 
-  Args:
-    emotion: one of `avemotion.emotions.EMOTIONS`.
-    actor: 1 to 24; as in RAVDESS, odd ones are men, even ones women.
-    statement: 1 or 2.
-    seconds: length of the clip.
-    rng: makes one take differ from the next.
-
-  Returns:
-    float32[seconds * 48000], mono within -1 and 1; and float[blocks], how far
-    the mouth is open every 10 ms, 0 to about 1.
+  The emotion is one of `VOICES`, the statement one of `STATEMENTS`; as in
+  RAVDESS, odd actors of 1 to 24 are men, even ones women; `rng` makes takes
+  differ. Returns float32[seconds * 48000], mono within -1 and 1; and how far
+  the mouth is open every 10 ms, float[blocks], 0 to about 1.
   """
   spread = np.exp(np.array(_SPREAD) * rng.normal(size=len(_SPREAD)))
   voice = Voice(*(np.array(VOICES[emotion]) * spread))
@@ -116,8 +110,8 @@ def _write_score(
   statement: str, voice: Voice, seconds: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Makes amplitude, semitones and formants [blocks, 4] in Hz, by block."""
-  times = np.arange(np.ceil(seconds * BLOCKS_PER_SECOND) + 1)
-  times = times / BLOCKS_PER_SECOND
+  blocks = np.arange(np.ceil(seconds * BLOCKS_PER_SECOND) + 1)
+  times = blocks / BLOCKS_PER_SECOND
   # A slow speaker still gets to the end of the statement in a short clip.
   rate = max(voice.rate, len(statement) / max(seconds - 0.15, 0.1))
   starts = _syllable_starts(len(statement), rate, seconds, rng)

@@ -38,10 +38,6 @@ _COLLECTIVE = re.compile(
 )
 
 
-class CompileError(ValueError):
-  """There is no compiler, no such topology, or a program does not compile."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Program:
   """A program to compile, for devices along the axes `fold` and `data`.
@@ -79,22 +75,22 @@ def describe(topology: str) -> list[Any]:
   """Describes the devices of a TPU topology, such as 'v5e:2x4'.
 
   Raises:
-    CompileError: libtpu is not installed, or the topology is not known.
+    ValueError: libtpu is not installed, or the topology is not known.
   """
   try:
     description = topologies.get_topology_desc(topology, platform='tpu')
   except jax.errors.JaxRuntimeError as error:
-    raise CompileError(
+    raise ValueError(
       f'no topology {topology!r}; v5e:2x4 is one ({error})'
     ) from error
   except RuntimeError as error:
-    raise CompileError(
+    raise ValueError(
       f"libtpu is missing; run: pip install 'jax[tpu]=={jax.__version__}'"
     ) from error
   devices: list[Any] = list(description.devices)
   kind = devices[0].device_kind
   if kind not in MEMORY:
-    raise CompileError(f'{topology}: expected {", ".join(MEMORY)}; got {kind}')
+    raise ValueError(f'{topology}: expected {", ".join(MEMORY)}; got {kind}')
   return devices
 
 
@@ -112,31 +108,33 @@ def fold_programs(
   `clips` are arrays of the data set or their shapes; `sides` counts the clips
   that a fold trains on, and those that it evaluates.
   """
-  train, test = sides
-  steps = train // config.batch_size
-  test_batches = -(-test // config.batch_size)
   feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
   if mesh_lib.takes_kernels(mesh):
     # 'auto' runs a check, and these devices are only described.
     config = update(config, {'model': {'recurrence': 'pallas'}})
+  steps = sides[0] // config.batch_size
   functions = FoldFunctions(config, feature_dims, num_classes, steps, mesh)
   slots = mesh_lib.num_slots(mesh, num_folds)
 
-  def initial(keys: jax.Array) -> Any:
-    def statistics(key_data: jax.Array) -> Any:
-      rng = jax.random.wrap_key_data(key_data)
-      inputs = step.sample_inputs(feature_dims)
-      return functions.model.init(rng, *inputs)['statistics']
+  def statistics(key_data: jax.Array) -> Any:
+    rng = jax.random.wrap_key_data(key_data)
+    inputs = step.sample_inputs(feature_dims)
+    return functions.model.init(rng, *inputs)['statistics']
 
+  def initial(keys: jax.Array) -> Any:
     return functions.init(jax.vmap(statistics)(keys), keys)
 
-  keys = jax.ShapeDtypeStruct((slots, 2), jnp.uint32)
+  def batches(number: int) -> Any:
+    shape = slots, number, config.batch_size
+    return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+  keys: Any = jax.ShapeDtypeStruct((slots, 2), jnp.uint32)
   states, keys, trained, tested = abstract(
     (
       jax.eval_shape(initial, keys),
       keys,
-      jax.ShapeDtypeStruct((slots, steps, config.batch_size), jnp.int32),
-      jax.ShapeDtypeStruct((slots, test_batches, config.batch_size), jnp.int32),
+      batches(steps),
+      batches(-(-sides[1] // config.batch_size)),
     ),
     NamedSharding(mesh, PartitionSpec(mesh_lib.FOLD)),
   )
@@ -160,7 +158,7 @@ def compile_all(programs: Iterable[Program]) -> list[Compiled]:
   """Compiles programs, as many at a time as there are CPU cores.
 
   Raises:
-    CompileError: the compiler refuses one, as where memory is short.
+    ValueError: the compiler refuses one, as where memory is short.
   """
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     return list(pool.map(_compile, programs))
@@ -171,7 +169,7 @@ def _compile(program: Program) -> Compiled:
     compiled = program.function.lower(*program.arguments).compile()
   except jax.errors.JaxRuntimeError as error:
     reason = str(error).splitlines()[0]
-    raise CompileError(f'{program.name}: {reason}') from error
+    raise ValueError(f'{program.name}: {reason}') from error
   memory = compiled.memory_analysis()
   return Compiled(
     program,

@@ -12,15 +12,7 @@ STEPS = 4  # in a call that trains; ours has an epoch in one call
 NUM_CLASSES = 8
 NUM_FOLDS = 10
 # RAVDESS's longest clip, to which the others are padded, and features.
-SHAPES = {
-  'video': (40, 512),
-  'audio': (122, CONFIG.model.audio.num_inputs or 40),
-}
-# Layers and their units.
-LAYERS = {
-  'video': (CONFIG.model.video.num_layers, CONFIG.model.video.features),
-  'audio': (CONFIG.model.audio.num_layers, CONFIG.model.audio.features),
-}
+SHAPES = {'video': (40, 512), 'audio': (122, 13)}
 
 
 @dataclasses.dataclass(frozen=True)

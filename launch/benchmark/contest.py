@@ -4,29 +4,20 @@ Libraries that share a process share threads, and disturb each other.
 """
 
 import collections
-import dataclasses
 import json
-import math
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import flags
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from avemotion.evaluation import markdown
 from launch.benchmark import figures
 
 OURS = 'ours'
-_MATMUL, _MATMUL_SIZE = 'matrix product', 2048
-_REPEATS = 10
 
 _ROUNDS = flags.DEFINE_integer(
   'rounds', 3, 'how often each contender is started', lower_bound=1
@@ -36,85 +27,36 @@ _CONTENDER = flags.DEFINE_string(
 )
 
 Call = Callable[[], object]
-
-
-@dataclasses.dataclass(frozen=True)
-class Contest:
-  """How long each contender took.
-
-  Attributes:
-    seconds: medians by case and contender, ours first.
-    flops: of each case's matrix products by the equations, if they are all.
-    limit: FLOP/s of a large matrix product in our process; None: not measured.
-  """
-
-  seconds: Mapping[str, Mapping[str, float]]
-  flops: Mapping[str, float]
-  limit: float | None
-
-  def over(self, case: str, peer: str) -> float:
-    """A peer's seconds divided by ours."""
-    return self.seconds[case][peer] / self.seconds[case][OURS]
-
-  def share(self, case: str) -> float:
-    """Our rate as a share of the limit, which was measured."""
-    assert self.limit
-    return self.flops[case] / self.seconds[case][OURS] / self.limit
-
-  def record_over(self, key: str, case: str, peers: Mapping[str, str]) -> None:
-    """Writes KEY.over_NAME for the peers that took part, by such names."""
-    for name, peer in peers.items():
-      if peer in self.seconds[case]:
-        ratio = self.over(case, peer)
-        figures.record_speed(f'{key}.over_{name}', ratio, 'ratio of wall time')
-
-  def __str__(self) -> str:
-    """A Markdown table for each case."""
-    text = ''
-    for case, seconds in self.seconds.items():
-      rows = [
-        (name, f'{1e3 * each:.1f}', f'{self.over(case, name):.2f} ×')
-        for name, each in seconds.items()
-      ]
-      table = markdown.table(('who', 'ms', 'over ours'), rows)
-      text += f'{case}\n\n{table}\n\n'
-    return text
+Medians = dict[str, dict[str, float]]  # Seconds, by case and contender.
 
 
 def run(
-  contenders: Iterable[str],
+  contenders: Sequence[str],
   calls: Callable[[str], Iterable[tuple[str, Call]]],
-  flops: Mapping[str, float] | None = None,
-) -> Contest | None:
-  """Holds a contest and prints it; or times one contender of it.
+) -> Medians:
+  """Holds a contest and prints it; in a contender's process, times it and ends.
 
-  Ours is the first of the contenders; `calls` gives what to time of one, by
-  case; `flops` are of each case's matrix products, where these are all of it.
-  Returns the medians; None in the process of one contender.
+  Ours is the first contender; `calls` gives what to time of one, by case.
   """
   if _CONTENDER.value:
-    seconds = {case: timed(call) for case, call in calls(_CONTENDER.value)}
-    if _CONTENDER.value == OURS and flops:
-      seconds[_MATMUL] = timed(_matmul())
-    print(json.dumps(seconds))
-    return None
+    timings = {case: timed(call) for case, call in calls(_CONTENDER.value)}
+    print(json.dumps(timings))
+    sys.exit()
   command = [sys.executable, str(pathlib.Path(__file__).parent), *sys.argv[1:]]
-  medians = hold(command, [*contenders], _ROUNDS.value)
-  products = medians.pop(_MATMUL, {}).get(OURS)
-  limit = 2 * _MATMUL_SIZE**3 / products if products else None
-  held = Contest(medians, flops or {}, limit)
-  print(held)
-  return held
+  medians = hold(command, contenders, _ROUNDS.value)
+  for case, seconds in medians.items():
+    print(f'{case}\n\n{table(seconds)}\n')
+  return medians
 
 
 def hold(
   command: Sequence[str], contenders: Sequence[str], rounds: int
-) -> dict[str, dict[str, float]]:
+) -> Medians:
   """Has contenders measure themselves in turn, each started so many times.
 
   The command, with `--contender=NAME`, prints seconds by case as JSON on its
-  last line. Returns median seconds by case and contender; one that is not
-  installed is left out, and named. One that fails raises `RuntimeError`.
+  last line. One that is not installed is left out, and named. One that fails
+  raises `RuntimeError`.
   """
   found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
   for name in [*contenders] * rounds:
@@ -138,9 +80,7 @@ def hold(
   }
 
 
-def timed(
-  call: Call, repeats: int = _REPEATS, warm_ups: int = 2
-) -> list[float]:
+def timed(call: Call, repeats: int = 10, warm_ups: int = 2) -> list[float]:
   """Seconds of calls, after some that compile and warm up."""
   seconds = []
   for _ in range(warm_ups + repeats):
@@ -150,12 +90,23 @@ def timed(
   return seconds[warm_ups:]
 
 
-def _matmul() -> Call:
-  """A large float32 product, its rows divided among all devices."""
-  own: list[Any] = jax.devices()[: math.gcd(jax.device_count(), _MATMUL_SIZE)]
-  mesh = Mesh(np.array(own), ('rows',))
-  square = jnp.ones((_MATMUL_SIZE, _MATMUL_SIZE), jnp.float32)
-  rows = jax.device_put(square, NamedSharding(mesh, PartitionSpec('rows')))
-  whole = jax.device_put(square, NamedSharding(mesh, PartitionSpec()))
-  product = jax.jit(jnp.matmul)
-  return lambda: jax.block_until_ready(product(rows, whole))
+def table(seconds: Mapping[str, float]) -> str:
+  """Writes a case's seconds by contender as a Markdown table."""
+  rows = [
+    (name, f'{1e3 * each:.1f}', f'{each / seconds[OURS]:.2f} ×')
+    for name, each in seconds.items()
+  ]
+  return markdown.table(('who', 'ms', 'over ours'), rows)
+
+
+def record_over(
+  key: str, seconds: Mapping[str, float], peers: Mapping[str, str]
+) -> None:
+  """Writes KEY.over_NAME of a case for the peers that took part, by such names.
+
+  It is a peer's seconds divided by ours.
+  """
+  for name, peer in peers.items():
+    if peer in seconds:
+      ratio = seconds[peer] / seconds[OURS]
+      figures.record_speed(f'{key}.over_{name}', ratio, 'ratio of wall time')

@@ -47,14 +47,11 @@ def main(_: list[str]) -> None:
   record('dataset.worker_resident_gigabytes', most / 1e9, 'GB')
 
   extract = usual_chain()
-  usual = [
-    contest.timed(functools.partial(extract, *clip), 3, 1) for clip in ravdess
-  ]
-  record(
-    'dataset.speedup_over_usual_chain',
-    np.median(usual) * len(many) / fast,
-    'ratio of wall time, two workers over one process, the same rows',
-  )
+  calls = [functools.partial(extract, *clip) for clip in ravdess]
+  usual = [contest.timed(call, 3, 1) for call in calls]
+  unit = 'ratio of wall time, two workers over one process, the same rows'
+  ratio = np.median(usual) * len(many) / fast
+  record('dataset.speedup_over_usual_chain', ratio, unit)
   size = sum(path.stat().st_size for path in BUNDLED_DIR.rglob('*.tfrecord*'))
   record('dataset.bundled_megabytes', size / 1e6, 'MB')
   read = functools.partial(ClipSet.from_tfds, 'ravdess/bundled')
@@ -68,15 +65,11 @@ def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
   Returns seconds of wall time from the first process's start to the last
   TFRecord, and the most bytes that one of the workers held, as Linux has it.
   """
-  numbered = [
-    Clip(
-      f'{number:03d}',
-      number,
-      {'video': epath.Path(picture), 'audio': epath.Path(sound)},
-      {'label': 'any', 'group': ''},
-    )
-    for number, (picture, sound) in enumerate(clips, start=1)
-  ]
+  numbered = []
+  for number, (picture, sound) in enumerate(clips, start=1):
+    media = {'video': epath.Path(picture), 'audio': epath.Path(sound)}
+    facts = {'label': 'any', 'group': ''}
+    numbered.append(Clip(f'{number:03d}', number, media, facts))
   most = [0]
   with tempfile.TemporaryDirectory() as data_dir:
     builder = FolderBuilder(

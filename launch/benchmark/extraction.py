@@ -6,8 +6,7 @@ import os
 import pathlib
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -52,9 +51,8 @@ def stages(_: list[str]) -> None:
   ):
     whole, decoding = pool.submit(stage_seconds, clips, _STAGE_ROUNDS).result()
   print(f'{whole:.3f} s a clip')
-  record(
-    'dataset.over_decode_only', whole / decoding, 'ratio of processor time'
-  )
+  unit = 'ratio of processor time'
+  record('dataset.over_decode_only', whole / decoding, unit)
 
 
 def stage_seconds(
@@ -67,16 +65,14 @@ def stage_seconds(
   """
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-  calls: tuple[Callable[[pathlib.Path], Any], ...] = (
-    Extractor(),
-    usual_chain.decode_every_frame,
-  )
-  calls[0](clips[0])  # Compiles.
-  seconds: tuple[list[float], ...] = ([], [])
-  for path in list(clips) * rounds:
-    for call, taken in zip(calls, seconds, strict=True):
-      start = time.process_time()
-      call(path)
-      taken.append(time.process_time() - start)
-  whole, decoding = map(statistics.median, seconds)
+  extractor = Extractor()
+  extractor(clips[0])  # Compiles.
+  times = []
+  for path in [*clips] * rounds:
+    start = time.process_time()
+    extractor(path)
+    extracted = time.process_time()
+    usual_chain.decode_every_frame(path)
+    times.append((extracted - start, time.process_time() - extracted))
+  whole, decoding = map(statistics.median, zip(*times, strict=True))
   return whole, decoding

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shlex
 import sys
 from importlib import metadata
@@ -42,12 +43,10 @@ def record_speed(key: str, value: float, unit: str) -> None:
 
 def _machine() -> str:
   """The machine in words: processor, cores, and the jax that ran on it."""
-  model = platform.processor() or platform.machine()
   cpuinfo = pathlib.Path('/proc/cpuinfo')
-  if cpuinfo.exists():
-    for line in cpuinfo.read_text().splitlines():
-      if line.startswith('model name'):
-        model = line.partition(':')[2].strip()
+  text = cpuinfo.read_text() if cpuinfo.exists() else ''
+  named = re.search(r'^model name\s*: (.*)', text, re.M)
+  model = named[1] if named else platform.processor() or platform.machine()
   return (
     f'{os.cpu_count()} cores of {model}, Python'
     f' {platform.python_version()}, jax {metadata.version("jax")}'

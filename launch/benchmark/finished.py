@@ -7,8 +7,7 @@ r"""Figures of finished runs: their scores, and what a missing modality costs.
 `record` reads the runs in WORKDIR, of one recipe under any protocols and seeds,
 and writes fractions, means over seeds and folds: KEY.PROTOCOL.accuracy and
 .uar. With --ece it writes one run's expected calibration error in their place,
-as KEY.PROTOCOL; --temperature_of=SEARCH divides each fold's logits by the
-temperature that fits the same recipe's validation clips.
+as KEY.PROTOCOL.
 
 `missing` scores four runs alike but for their modalities: `dropout` was trained
 for clips that lack one, `fusion` was not, `audio` and `video` have one branch.
@@ -18,16 +17,14 @@ recognise.modality_dropout.loss_points.NAME; below zero, `dropout` is better.
 """
 
 import collections
-import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from absl import app, flags
 
 from avemotion.data import clips as clips_lib
-from avemotion.evaluation import calibration, comparison, runs, scores
-from avemotion.evaluation.runs import CrossValidation
+from avemotion.evaluation import comparison, runs, scores
 from avemotion.robustness import measuring
 from avemotion.robustness.conditions import CLEAN, NO_PICTURE, NO_SOUND
 from avemotion.robustness.corrupted_clips import CorruptedClips
@@ -37,9 +34,6 @@ from tfds_ravdess import recordings
 
 _KEY = flags.DEFINE_string('key', None, 'the key of the figures, see above')
 _ECE = flags.DEFINE_bool('ece', False, 'write the calibration error instead')
-_TEMPERATURE_OF = flags.DEFINE_string(
-  'temperature_of', None, 'WORKDIR of a search, see above'
-)
 _RECORDINGS = flags.DEFINE_string(
   'recordings', None, "folder of RAVDESS's recordings of speech"
 )
@@ -55,11 +49,7 @@ _CONDITIONS = {
 
 
 def record(argv: list[str]) -> None:
-  """Reads a work directory, and records its scores by protocol.
-
-  Raises:
-    ValueError: its runs are unfinished, or of several recipes.
-  """
+  """Records a work directory's scores; its runs are of one recipe."""
   if len(argv) != 1 or not _KEY.value:
     raise app.UsageError('give one WORKDIR, and a --key')
   workdir = pathlib.Path(argv[0])
@@ -74,27 +64,15 @@ def record(argv: list[str]) -> None:
       raise ValueError(f'{workdir}: expected one recipe, got {len(recipes)}')
     key = f'{_KEY.value}.{_PROTOCOL_KEYS.get(protocol, protocol)}'
     if _ECE.value:
-      figures.record(key, _calibration_error(seeds), 'fraction')
+      if len(seeds) > 1:
+        raise ValueError(f'--ece: expected one seed, got {len(seeds)}')
+      reliability = scores.score(seeds[0]).reliability
+      figures.record(key, reliability.expected_calibration_error, 'fraction')
       continue
     print(f'{protocol}: {len(seeds)} of the seeds')
     pooled = comparison.pool_seeds(seeds)
     figures.record(f'{key}.accuracy', pooled.accuracy, 'fraction')
     figures.record(f'{key}.uar', pooled.uar, 'fraction')
-
-
-def _calibration_error(seeds: Sequence[CrossValidation]) -> float:
-  """The error of one run, at the temperatures that are asked for."""
-  run, *others = seeds
-  if others:
-    raise ValueError(f'--ece: expected one seed, got {len(seeds)}')
-  if _TEMPERATURE_OF.value:
-    search = runs.candidate_of(pathlib.Path(_TEMPERATURE_OF.value), run)
-    temperatures = [
-      calibration.fit_temperature(fold.probabilities, fold.labels)
-      for fold in search.folds
-    ]
-    run = dataclasses.replace(run, temperatures=tuple(temperatures))
-  return scores.score(run).reliability.expected_calibration_error
 
 
 def missing(argv: list[str]) -> None:
@@ -106,9 +84,7 @@ def missing(argv: list[str]) -> None:
       'give fusion=, dropout=, audio= and video=WORKDIR, --recordings and'
       ' --features'
     )
-  trained = {
-    name: measuring.load(pathlib.Path(path)) for name, path in workdirs.items()
-  }
+  trained = {k: measuring.load(pathlib.Path(p)) for k, p in workdirs.items()}
   found = recordings.find_recordings(_RECORDINGS.value).recordings
   clips = CorruptedClips(
     {each.clip_id: each.path for each in found},

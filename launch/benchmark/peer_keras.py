@@ -31,10 +31,10 @@ def training(modalities: tuple[str, ...]) -> Callable[[], object]:
   config, optimizer = cases.CONFIG.model, cases.CONFIG.optimizer
   inputs, found = {}, []
   for name in modalities:
-    number, units = cases.LAYERS[name]
+    branch = getattr(config, name)
     x = inputs[name] = keras.Input(cases.SHAPES[name], name=name)
-    for layer in range(1, number + 1):
-      x = _gru(units, layer < number)(x)
+    for layer in range(1, branch.num_layers + 1):
+      x = _gru(branch.features, layer < branch.num_layers)(x)
       x = layers.Dropout(config.dropout_rate)(x)
     x = layers.Dense(config.dense_features, use_bias=False)(x)
     x = layers.BatchNormalization()(x)

@@ -77,8 +77,7 @@ class _LastState(nn.GRU):
   """GRU layers that return the last one's state after the last step."""
 
   def forward(self, rows: torch.Tensor) -> torch.Tensor:
-    states, _ = super().forward(rows)
-    return states[:, -1]
+    return super().forward(rows)[0][:, -1]
 
 
 class _Classifier(nn.Module):
@@ -91,23 +90,22 @@ class _Classifier(nn.Module):
 
   def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     found = [branch(batch[name]) for name, branch in self.branches.items()]
-    logits: torch.Tensor = self.logits(torch.cat(found, dim=-1))
-    return logits
+    return self.logits(torch.cat(found, dim=-1))
 
 
 def _branch(modality: str) -> nn.Module:
-  layers, units = cases.LAYERS[modality]
+  branch = getattr(cases.CONFIG.model, modality)
   return nn.Sequential(
     _LastState(
       cases.SHAPES[modality][1],
-      units,
-      layers,
+      branch.features,
+      branch.num_layers,
       bias=False,
       batch_first=True,
-      dropout=_DROPOUT if layers > 1 else 0.0,
+      dropout=_DROPOUT if branch.num_layers > 1 else 0.0,
     ),
     nn.Dropout(_DROPOUT),
-    nn.Linear(units, _DENSE, bias=False),
+    nn.Linear(branch.features, _DENSE, bias=False),
     nn.BatchNorm1d(_DENSE),
     nn.Dropout(_DROPOUT),
   )

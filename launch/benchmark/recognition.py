@@ -1,6 +1,5 @@
 """How long recognition takes, and how much memory: clips, streams, a start."""
 
-import functools
 import json
 import pathlib
 import statistics
@@ -42,16 +41,11 @@ _IMPORT = (
 
 def recognise(_: list[str]) -> None:
   """Records a clip's seconds by ours and others, a new process's, imports'."""
-  held = contest.run((contest.OURS, _DECODING, _USUAL), _calls)
-  if held is None:
-    return
-  ours = held.seconds[_CASE][contest.OURS]
+  held = contest.run((contest.OURS, _DECODING, _USUAL), _calls)[_CASE]
+  ours, unit = held[contest.OURS], 'ratio of wall time'
   record_speed('recognise.seconds', ours, 'seconds')
-  unit = 'ratio of wall time'
-  decoding = 1 / held.over(_CASE, _DECODING)
-  record_speed('recognise.over_decode_only', decoding, unit)
-  usual = held.over(_CASE, _USUAL)
-  record_speed('recognise.speedup_over_usual_chain', usual, unit)
+  record_speed('recognise.over_decode_only', ours / held[_DECODING], unit)
+  record_speed('recognise.speedup_over_usual_chain', held[_USUAL] / ours, unit)
   command = _predict(real_clips.ravdess('01-*.mp4')[0])
   measured(command)  # Fills the caches.
   runs = [measured(command) for _ in range(_NEW_PROCESSES)]
@@ -92,9 +86,7 @@ def quickstart(_: list[str]) -> None:
   """Records the seconds of the quick start, from nothing."""
   with tempfile.TemporaryDirectory() as folder:
     script = str(_LAUNCH / 'quickstart.py')
-    start = time.monotonic()
-    subprocess.run([sys.executable, script, f'--workdir={folder}'], check=True)
-    seconds = time.monotonic() - start
+    seconds = measured([sys.executable, script, f'--workdir={folder}'])[0]
   record('foundation.quickstart_seconds', seconds, 'seconds')
 
 
@@ -121,12 +113,12 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
     model = Recognizer.from_checkpoint(_CHECKPOINT.value)
     if model.modalities != ('video', 'audio'):
       raise ValueError('give the --checkpoint of a model of both modalities')
-    yield _CASE, functools.partial(model.predict, clip)
+    yield _CASE, lambda: model.predict(clip)
   elif contender == _USUAL:
-    extract = usual_chain.usual_chain()
-    yield _CASE, functools.partial(extract, clip, real_clips.sound_of(clip))
+    extract, sound = usual_chain.usual_chain(), real_clips.sound_of(clip)
+    yield _CASE, lambda: extract(clip, sound)
   else:
-    yield _CASE, functools.partial(usual_chain.decode_every_frame, clip)
+    yield _CASE, lambda: usual_chain.decode_every_frame(clip)
 
 
 def _predict(clip: pathlib.Path | str) -> list[str]:

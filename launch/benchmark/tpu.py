@@ -63,8 +63,7 @@ def main(argv: list[str]) -> int:
     rows = ahead_of_time.compile_all(_programs(described))
     title = f'{topology}: {len(described)} × {described[0].device_kind}'
     print(f'## {title}\n\n{_table(rows)}\n', flush=True)
-    for row in rows:
-      failures += ahead_of_time.problems(row)
+    failures += [each for row in rows for each in ahead_of_time.problems(row)]
   for failure in failures:
     print(f'benchmark tpu: {failure}', file=sys.stderr)
   return bool(failures)
@@ -80,14 +79,12 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
       modality: jax.ShapeDtypeStruct((_CLIPS, *_SHAPES[modality]), jnp.float32)
       for modality in config.model.modalities
     }
+    lengths = dict.fromkeys(features, numbers)
+    clips = Clips(features, lengths, numbers, numbers)
+    title = f'{name}, {num_folds} fold{"s" if num_folds > 1 else ""}'
+    mesh = mesh_lib.make_mesh(num_folds, config.batch_size, devices)
     yield from ahead_of_time.fold_programs(
-      f'{name}, {num_folds} fold{"s" if num_folds > 1 else ""}',
-      config,
-      Clips(features, dict.fromkeys(features, numbers), numbers, numbers),
-      _SIDES,
-      _CLASSES,
-      num_folds,
-      mesh_lib.make_mesh(num_folds, config.batch_size, devices),
+      title, config, clips, _SIDES, _CLASSES, num_folds, mesh
     )
 
 
@@ -98,35 +95,25 @@ def _encoder(device: Any) -> ahead_of_time.Program:
   crops = jax.ShapeDtypeStruct(shape, jnp.uint8)
   images = jax.ShapeDtypeStruct(shape, jnp.float32)
   params = jax.eval_shape(VGG16().init, jax.random.key(0), images)['params']
-  params, crops = ahead_of_time.abstract(
-    (params, crops), SingleDeviceSharding(device)
-  )
+  placed = ahead_of_time.abstract((params, crops), SingleDeviceSharding(device))
+  arguments = *placed, vgg16_weights.TORCHVISION
   return ahead_of_time.Program(
-    f'VGG16 of {shape[0]} faces',
-    mesh,
-    takes_state=False,
-    function=visual.encode_crops,
-    arguments=(params, crops, vgg16_weights.TORCHVISION),
+    f'VGG16 of {shape[0]} faces', mesh, False, visual.encode_crops, arguments
   )
 
 
 def _table(rows: Sequence[ahead_of_time.Compiled]) -> str:
   """A Markdown table of programs for devices of one kind."""
   size = f'MB of {rows[0].program.device_memory // 10**6}'
-  return markdown.table(
-    ('program', 'mesh', size, 'donated', 'collectives'),
-    [
-      (
-        row.program.name,
-        ' × '.join(map(str, row.program.mesh.devices.shape)),
-        f'{row.num_bytes / 1e6:.1f}',
-        f'{row.donated_bytes / 1e6:.1f}',
-        ', '.join(
-          f'{count} {kind} in {loops} loop{"" if loops == 1 else "s"}'
-          for (kind, loops), count in sorted(row.collectives.items())
-        )
-        or 'none',
-      )
-      for row in rows
-    ],
-  )
+  cells = []
+  for row in rows:
+    mesh = ' × '.join(map(str, row.program.mesh.devices.shape))
+    collectives = [
+      f'{count} {kind} in {loops} loop{"" if loops == 1 else "s"}'
+      for (kind, loops), count in sorted(row.collectives.items())
+    ]
+    megabytes = (f'{n / 1e6:.1f}' for n in (row.num_bytes, row.donated_bytes))
+    what = ', '.join(collectives) or 'none'
+    cells.append((row.program.name, mesh, *megabytes, what))
+  header = 'program', 'mesh', size, 'donated', 'collectives'
+  return markdown.table(header, cells)

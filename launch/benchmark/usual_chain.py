@@ -37,9 +37,7 @@ def usual_chain() -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
   import librosa
 
   vgg16 = keras.applications.vgg16
-  model = vgg16.VGG16(
-    include_top=False, weights=None, input_shape=visual.CROP_SHAPE
-  )
+  model = vgg16.VGG16(False, None, input_shape=visual.CROP_SHAPE)
   cropper = faces.FaceCropper()
 
   def extract(path: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
@@ -68,8 +66,5 @@ def usual_chain() -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
 
 def _frames(cv2: Any, path: pathlib.Path) -> Iterator[np.ndarray]:
   capture = cv2.VideoCapture(str(path))
-  while True:
-    there, frame = capture.read()
-    if not there:
-      return
+  while (frame := capture.read()[1]) is not None:
     yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -7,7 +7,7 @@ from etils import epath
 
 from avemotion.datasets import workers
 from avemotion.datasets.clips import DatasetError
-from avemotion.datasets.extraction import Extraction, Recipe
+from avemotion.datasets.extraction import Extraction
 from avemotion.synthetic import corpus
 from tfds_ravdess import performances
 
@@ -19,7 +19,7 @@ pytestmark = [
   pytest.mark.filterwarnings('ignore'),  # Beam has its own.
 ]
 
-RECIPE = Recipe(('video', 'audio'), False, None, '1.0.0')
+BOTH = ('video', 'audio')
 
 
 def extract(extraction, clips, seen):
@@ -41,9 +41,9 @@ def test_two_processes_of_a_pipeline_give_what_a_worker_gives(tmp_path):
   manual = tmp_path / 'manual'
   corpus.make_corpus(manual, (1, 2), ('sad', 'calm'), (1,), seconds=0.8)
   (manual / '01-01-05-01-01-01-01.mp4').write_text('not a film')
-  clips = performances.find_performances(manual, RECIPE.modalities).clips
+  clips = performances.find_performances(manual, BOTH).clips
   one, two = (
-    Extraction(RECIPE, epath.Path(tmp_path / name)) for name in ('one', 'two')
+    Extraction(epath.Path(tmp_path / name), BOTH) for name in ('one', 'two')
   )
   one.run(clips, functools.partial(workers.extract, num_workers=1))
   seen = []
@@ -61,6 +61,7 @@ def test_what_fails_in_a_pipeline_is_told(tmp_path):
   weights.write_text('not weights')
   corpus.make_corpus(tmp_path, (1,), ('sad',), (1,), seconds=0.8)
   clips = performances.find_performances(tmp_path, ('video',)).clips
-  recipe = Recipe(('video',), False, str(weights), '1.0.0')
+  out = epath.Path(tmp_path / 'out')
+  extraction = Extraction(out, ('video',), vgg16_weights=str(weights))
   with pytest.raises(DatasetError, match=r'bad\.h5'):
-    extract(Extraction(recipe, epath.Path(tmp_path / 'out')), clips, [])
+    extract(extraction, clips, [])

@@ -48,12 +48,16 @@ def test_who_fails_ends_it():
     hold('ours', 'broken')
 
 
-def test_ratios_and_shares_are_printed():
-  seconds = {'case': {'ours': 0.003, 'peer': 0.006}}
-  held = contest.Contest(seconds, {'case': 3e9}, limit=2e12)
-  assert held.over('case', 'peer') == pytest.approx(2)
-  assert held.share('case') == pytest.approx(3e9 / 0.003 / 2e12)
-  assert '| peer | 6.0 | 2.00 × |' in ' '.join(str(held).split())
+def test_ratios_are_printed_and_recorded(monkeypatch):
+  seconds = {'ours': 0.003, 'peer': 0.006}
+  table = ' '.join(contest.table(seconds).split())
+  assert '| peer | 6.0 | 2.00 × |' in table
+  written = {}
+  monkeypatch.setattr(
+    contest.figures, 'record_speed', lambda key, x, _: written.update({key: x})
+  )
+  contest.record_over('gru', seconds, {'torch': 'absent', 'keras': 'peer'})
+  assert written == {'gru.over_keras': pytest.approx(2)}
 
 
 def test_flops_are_those_of_the_matrices():
