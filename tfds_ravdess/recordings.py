@@ -164,5 +164,4 @@ def find_recordings(
       f' depth, saw {num_files} files{"".join(example)}; unzip the'
       ' archives first, if there are any'
     )
-  ordered = tuple(recordings[clip_id] for clip_id in sorted(recordings))
-  return Found(ordered, unused)
+  return Found(tuple(each for _, each in sorted(recordings.items())), unused)

@@ -24,15 +24,13 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-  """The clips of a folder, and its faults.
+  """The clips of a folder that have every modality, and the folder's faults.
 
-  Attributes:
-    clips: those that have every modality, ordered by actor.
-    skipped: clip id, or path of a file below the folder -> why it is left out.
-    missing: clip or actor that should be in the folder -> how it is missing.
+  `skipped` says by clip id, or path below the folder, why a file is left out;
+  `missing` how a clip or an actor is missing that should be in the folder.
   """
 
-  clips: list[Clip]
+  clips: list[Clip]  # Ordered by actor.
   skipped: dict[str, str]
   missing: dict[str, str]
 
@@ -60,10 +58,10 @@ def preferred(
   Suffixes are lower-case, such as '.mp4', the best first; of one suffix the
   least deep file comes first.
   """
+  places = {suffix: place for place, suffix in enumerate(suffixes)}
 
   def rank(path: epath.Path) -> tuple[int, int, str]:
-    suffix = path.suffix.lower()
-    place = suffixes.index(suffix) if suffix in suffixes else len(suffixes)
+    place = places.get(path.suffix.lower(), len(places))
     return place, len(path.parts), str(path)
 
   return sorted(paths, key=rank)

@@ -152,20 +152,17 @@ def _labelled(
   label_names: tuple[str, ...] = (),
 ) -> Labelled:
   """Takes each clip once, and numbers its speakers."""
-  unique: dict[str, tuple[epath.Path, dict[str, str]]] = {}
+  unique: dict[str, epath.Path] = {}
   for path in clips_lib.preferred(found, SUFFIXES):
-    clip_id, facts = found[path]
-    if clip_id in unique:
+    if unique.setdefault(found[path][0], path) is not path:
       skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
-    else:
-      unique[clip_id] = path, facts
   if not unique:
     faults = [*skipped.items(), *missing.items()]
     example = ', for example {}: {}'.format(*faults[0]) if faults else ''
     raise DatasetError(
       f'{folder} has no clip that can be used, of {len(faults)}{example}'
     )
-  rows = [facts for _, facts in unique.values()]
+  rows = [found[path][1] for path in unique.values()]
   metadata = tuple(name for name in rows[0] if name not in REQUIRED)
   for name in metadata:
     if name in _TAKEN or not name or '/' in name:
@@ -176,7 +173,7 @@ def _labelled(
   groups = sorted({facts['group'] for facts in rows}, key=_as_numbers)
   numbers = {group: number for number, group in enumerate(groups, 1)}
   clips = []
-  for clip_id, (path, facts) in unique.items():
+  for (clip_id, path), facts in zip(unique.items(), rows, strict=True):
     files = dict.fromkeys(modalities, path)
     clips.append(Clip(clip_id, numbers[facts['group']], files, facts))
   clips.sort(key=lambda clip: (clip.actor, clip.clip_id))

@@ -68,11 +68,11 @@ def named(pattern: str, label_map: str = '') -> NamePattern:
   Raises:
     DatasetError: the pattern or the map cannot be used.
   """
-  known = KNOWN.get(pattern, NamePattern((pattern,), {}))
-  labels = _read_map(label_map) if label_map else known.label_map
-  mine = NamePattern(known.patterns, labels)
-  mine.read('')  # Raises where the pattern cannot be used.
-  return mine
+  made = KNOWN.get(pattern, NamePattern((pattern,), {}))
+  if label_map:
+    made = NamePattern(made.patterns, _read_map(label_map))
+  made.read('')  # Raises where the pattern cannot be used.
+  return made
 
 
 def _read_map(text: str) -> dict[str, str]:
@@ -95,16 +95,15 @@ def _compile(
   suffix = suffix if suffix in SUFFIXES else ''
   stem = pattern[: len(pattern) - len(suffix)]
   # The longer first: 'sa' is not 'a'.
-  codes = sorted(map(re.escape, label_map), key=len, reverse=True)
-  expression, end, names = '(?:^|(?<=/))', 0, []
-  for field in _FIELD.finditer(stem):
-    name, rule = field.groups()
-    if rule is None:
-      rule = '|'.join(codes) if name == 'label' and codes else '[^/]+?'
-    names.append(name)
-    expression += re.escape(stem[end : field.start()])
-    expression += f'(?P<{name}>{rule})'
-    end = field.end()
+  codes = '|'.join(sorted(map(re.escape, label_map), key=len, reverse=True))
+  usual = {'label': codes or '[^/]+?'}
+  # Text, then of each field its name, its rule or None, and the text behind it.
+  start, *parts = _FIELD.split(stem)
+  names = parts[::3]
+  expression = f'(?:^|(?<=/)){re.escape(start)}'
+  for name, rule, text in zip(names, parts[1::3], parts[2::3], strict=True):
+    rule = rule or usual.get(name, '[^/]+?')
+    expression += f'(?P<{name}>{rule}){re.escape(text)}'
   absent = [name for name in REQUIRED if name not in names]
   if absent:
     raise DatasetError(
@@ -112,7 +111,7 @@ def _compile(
       ' expected one such as {group}-{statement}-{label}_{take}.mp4'
     )
   try:
-    return re.compile(f'{expression}{re.escape(stem[end:])}$'), suffix
+    return re.compile(f'{expression}$'), suffix
   except re.error as error:
     raise DatasetError(
       f'the pattern {pattern!r} cannot be used: {error}'

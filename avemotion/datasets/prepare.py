@@ -35,13 +35,10 @@ def prepare(
 ) -> ClipsBuilder:
   """Prepares the data set, unless it is prepared, and prints what it holds.
 
-  Args:
-    builder: of RAVDESS or of a folder.
-    manual_dir: folder with RAVDESS's recordings, at any depth; None fetches
-      them from Zenodo.
-    overwrite: prepare it again where it is prepared.
-    beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
-      None: by the processes that the builder has.
+  RAVDESS's recordings lie below `manual_dir`, at any depth; None fetches them
+  from Zenodo. `overwrite` prepares again what is prepared. With Apache Beam's
+  `PipelineOptions` a pipeline extracts, else the processes that the builder
+  has. Returns the builder to read the data set from.
 
   Raises:
     DatasetError: there is nothing to prepare it from; it is prepared with other

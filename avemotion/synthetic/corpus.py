@@ -6,6 +6,7 @@ They are cartoons: an accuracy measured on them says that the chain works, and
 nothing about how well emotions are recognised.
 """
 
+import fractions
 import functools
 import itertools
 import os
@@ -62,7 +63,7 @@ def make_clip(
   actor: int,
   statement: int = 1,
   seconds: float = 2.0,
-  fps: float = 30,
+  fps: float | fractions.Fraction = 30,
   size: tuple[int, int] = (320, 240),
   video: bool = True,
   audio: bool = True,
@@ -83,7 +84,7 @@ def make_clip(
   take = [seed, EMOTIONS.index(emotion), actor, statement, 1]
   voice_rng, face_rng = map(np.random.default_rng, ([*take, 0], [*take, 1]))
   samples, opening = voice.speak(emotion, actor, statement, seconds, voice_rng)
-  times = np.arange(max(1, round(seconds * fps))) / fps
+  times = np.arange(max(1, round(seconds * fps))) / float(fps)
   blocks = np.arange(len(opening)) / voice.BLOCKS_PER_SECOND
   opening = np.interp(times, blocks, opening)
   poses = motion.act(emotion, times, opening, face_rng)

@@ -32,7 +32,7 @@ def write_media(
   path: pathlib.Path,
   frames: Iterable[np.ndarray] | None,
   size: tuple[int, int],
-  fps: float,
+  fps: float | fractions.Fraction,
   samples: np.ndarray | None,
 ) -> None:
   """Writes the tracks that are not None; the name's ending chooses the codecs.
@@ -52,7 +52,7 @@ def write_media(
     if frames is not None and video_codec is not None:
       stream = container.add_stream(
         video_codec,
-        _frame_rate(fps),
+        fractions.Fraction(fps).limit_denominator(1001),
         options=_CODEC_OPTIONS[video_codec],
         width=size[0],
         height=size[1],
@@ -70,14 +70,6 @@ def write_media(
       for frame in media:
         container.mux(stream.encode(frame))
       container.mux(stream.encode(None))
-
-
-def _frame_rate(fps: float) -> fractions.Fraction:
-  """Television's 29.97 is 30000/1001, and some codecs take it only so."""
-  whole = round(1.001 * fps)
-  if abs(1.001 * fps - whole) < 5e-4:
-    return fractions.Fraction(1000 * whole, 1001)
-  return fractions.Fraction(fps).limit_denominator(1001)
 
 
 def _sound(samples: np.ndarray) -> av.AudioFrame:

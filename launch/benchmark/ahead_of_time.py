@@ -173,12 +173,12 @@ def _compile(program: Program) -> Compiled:
   memory = compiled.memory_analysis()
   return Compiled(
     program,
-    num_bytes=memory.argument_size_in_bytes
+    memory.argument_size_in_bytes
     + memory.output_size_in_bytes
     + memory.temp_size_in_bytes
     - memory.alias_size_in_bytes,
-    donated_bytes=memory.alias_size_in_bytes,
-    collectives=count_collectives(compiled.as_text()),
+    memory.alias_size_in_bytes,
+    count_collectives(compiled.as_text()),
   )
 
 

@@ -23,7 +23,6 @@ os.environ |= {
   'TPU_WORKER_HOSTNAMES': 'localhost',
 }
 
-import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -42,7 +41,6 @@ from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
 from launch.benchmark import ahead_of_time
 
-_CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # RAVDESS's speech in `random10`: clips; trained on, tested; emotions.
 _CLIPS, _SIDES, _CLASSES = 1440, (1296, 144), 8
 _SHAPES = {'video': (40, visual.FEATURES), 'audio': (122, 40)}
@@ -74,7 +72,7 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
   yield _encoder(devices[0])
   numbers: Any = jax.ShapeDtypeStruct((_CLIPS,), jnp.int32)
   for name, num_folds in (('fusion', 10), ('audio', 10), ('fusion', 1)):
-    config = config_files.load_config(str(_CONFIGS / f'{name}.py'), {})
+    config = config_files.load_config(name, {})
     features: dict[str, Any] = {
       modality: jax.ShapeDtypeStruct((_CLIPS, *_SHAPES[modality]), jnp.float32)
       for modality in config.model.modalities

@@ -7,21 +7,16 @@ What a row lacks is what its part is worth.
 """
 
 import functools
-import pathlib
 
 from avemotion.training import config_files
 from avemotion.training.config import Config
 
-_CONFIGS = pathlib.Path(__file__).parent
-
 
 def get_rows() -> dict[str, Config]:
   """The configurations by name."""
-  ours = functools.partial(
-    config_files.load_config, str(_CONFIGS / 'audio_best.py')
-  )
+  ours = functools.partial(config_files.load_config, 'audio_best')
   return {
-    'paper': config_files.load_config(str(_CONFIGS / 'audio.py'), {}),
+    'paper': config_files.load_config('audio', {}),
     'ours': ours({}),
     'ours, 13 MFCC': ours({'model.audio.num_inputs': '13'}),
     'ours, clip mean kept': ours({'model.audio.cmn': 'false'}),

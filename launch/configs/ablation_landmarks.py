@@ -7,24 +7,19 @@ What a row lacks is what its part is worth; the two last have one branch.
 """
 
 import functools
-import pathlib
 
 from avemotion.training import config_files
 from avemotion.training.config import Config
 
-_CONFIGS = pathlib.Path(__file__).parent
-
 
 def get_rows() -> dict[str, Config]:
   """The configurations by name."""
-  ours = functools.partial(
-    config_files.load_config, str(_CONFIGS / 'landmarks_best.py')
-  )
+  ours = functools.partial(config_files.load_config, 'landmarks_best')
   landmarks = ours({}).data.dataset
   return {
     # By its twelfth epoch it knows its training clips by heart.
     'paper': config_files.load_config(
-      str(_CONFIGS / 'fusion.py'), {'data.dataset': landmarks, 'epochs': '16'}
+      'fusion', {'data.dataset': landmarks, 'epochs': '16'}
     ),
     'ours': ours({}),
     'ours, joint loss only': ours({'optimizer.branch_loss': '0'}),

@@ -14,31 +14,23 @@ Expect: 86 % in random10 (90 % with --config.model.audio.cmn=false, which
 suits speakers who are known), 62 % for speakers never heard (docs/results.md).
 """
 
-from avemotion.training.config import (
-  AudioAugmentation,
-  AudioConfig,
-  AugmentConfig,
-  Config,
-  DataConfig,
-  ModelConfig,
-  OptimizerConfig,
-)
+from avemotion.training import config
 
 
-def get_config() -> Config:
+def get_config() -> config.Config:
   """The configuration."""
-  return Config(
-    data=DataConfig(
+  return config.Config(
+    data=config.DataConfig(
       dataset='ravdess/bundled', validation='trained', trim_silence=True
     ),
-    model=ModelConfig(
+    model=config.ModelConfig(
       modalities=('audio',),
-      audio=AudioConfig(features=256, num_inputs=None, cmn=True),
+      audio=config.AudioConfig(features=256, num_inputs=None, cmn=True),
       pooling=('last', 'mean'),
       dropout_rate=0.2,
     ),
-    augment=AugmentConfig(
-      audio=AudioAugmentation(
+    augment=config.AugmentConfig(
+      audio=config.AudioAugmentation(
         warp=0.15,
         stretch=0.15,
         max_steps=64,
@@ -48,7 +40,7 @@ def get_config() -> Config:
       ),
       mixup=0.3,
     ),
-    optimizer=OptimizerConfig(learning_rate=2e-3),
+    optimizer=config.OptimizerConfig(learning_rate=2e-3),
     epochs=100,
     batch_size=64,
   )

@@ -12,36 +12,20 @@ trained on the Javanese clips, docs/results.md.
 Cost: like landmarks_best.py. Expect: not known for RAVDESS.
 """
 
-import dataclasses
-import pathlib
-
 from avemotion.training import config_files
-from avemotion.training.config import (
-  Config,
-  VideoAugmentation,
-  VideoConfig,
-)
+from avemotion.training.config import Config, update
 
 
 def get_config() -> Config:
   """The configuration."""
-  audio = config_files.load_config(
-    str(pathlib.Path(__file__).with_name('audio_best.py')), {}
-  )
-  return dataclasses.replace(
-    audio,
-    data=dataclasses.replace(audio.data, dataset='ravdess/speech'),
-    model=dataclasses.replace(
-      audio.model,
-      modalities=('video', 'audio'),
-      video=VideoConfig(features=256),
-    ),
-    augment=dataclasses.replace(
-      audio.augment,
-      video=VideoAugmentation(
-        exchange=1.0, stretch=0.15, mask_steps=5, noise=0.2
-      ),
-    ),
-    optimizer=dataclasses.replace(audio.optimizer, branch_loss=0.5),
-    epochs=200,
+  video = {'exchange': 1.0, 'stretch': 0.15, 'mask_steps': 5, 'noise': 0.2}
+  return update(
+    config_files.load_config('audio_best', {}),
+    {
+      'data': {'dataset': 'ravdess/speech'},
+      'model': {'modalities': ('video', 'audio'), 'video': {'features': 256}},
+      'augment': {'video': video},
+      'optimizer': {'branch_loss': 0.5},
+      'epochs': 200,
+    },
   )

@@ -14,25 +14,14 @@ Expect: 78 % for speakers never seen or heard, 97 % in random10
 (docs/results.md).
 """
 
-import dataclasses
-import pathlib
-
 from avemotion.training import config_files
-from avemotion.training.config import Config
+from avemotion.training.config import Config, update
 
 
 def get_config() -> Config:
   """The configuration."""
-  fusion = config_files.load_config(
-    str(pathlib.Path(__file__).with_name('fusion_best.py')), {}
-  )
-  return dataclasses.replace(
-    fusion,
-    data=dataclasses.replace(fusion.data, dataset='runs/landmarks.npz'),
-    augment=dataclasses.replace(
-      fusion.augment,
-      video=dataclasses.replace(
-        fusion.augment.video, mirror=True, rotation=0.05, scale=0.05
-      ),
-    ),
+  video = {'mirror': True, 'rotation': 0.05, 'scale': 0.05}
+  return update(
+    config_files.load_config('fusion_best', {}),
+    {'data': {'dataset': 'runs/landmarks.npz'}, 'augment': {'video': video}},
   )

@@ -5,26 +5,19 @@
 Cost: seconds a fold. Expect: nothing; drawn faces prove that it runs, no more.
 """
 
-from avemotion.training.config import (
-  AudioConfig,
-  Config,
-  DataConfig,
-  ModelConfig,
-  OptimizerConfig,
-  VideoConfig,
-)
+from avemotion.training import config
 
 
-def get_config() -> Config:
+def get_config() -> config.Config:
   """The configuration."""
-  return Config(
-    data=DataConfig(dataset='ravdess/speech'),
-    model=ModelConfig(
-      video=VideoConfig(features=64),
-      audio=AudioConfig(features=64),
+  return config.Config(
+    data=config.DataConfig(dataset='ravdess/speech'),
+    model=config.ModelConfig(
+      video=config.VideoConfig(features=64),
+      audio=config.AudioConfig(features=64),
       dropout_rate=0.1,
     ),
-    optimizer=OptimizerConfig(learning_rate=3e-3),
+    optimizer=config.OptimizerConfig(learning_rate=3e-3),
     epochs=20,
     batch_size=16,
   )

@@ -160,7 +160,7 @@ def test_tracks_and_face_can_be_left_out(tmp_path):
   ('fps', 'rate'),
   [
     (25, fractions.Fraction(25)),
-    (29.97, fractions.Fraction(30000, 1001)),
+    (fractions.Fraction(30000, 1001), fractions.Fraction(30000, 1001)),
     (7.5, fractions.Fraction(15, 2)),
   ],
 )
