@@ -80,11 +80,9 @@ esac
 
 location=(--zone="$zone")
 [[ -z $project ]] || location+=(--project="$project")
-sources=()
-for name in LICENSE NOTICE README.md avemotion launch pyproject.toml \
-  setup.cfg tfds_ravdess; do
-  sources+=("$(cd "$(dirname "$0")/.." && pwd)/$name")
-done
+root=$(cd "$(dirname "$0")/.." && pwd)
+sources=("$root"/{LICENSE,NOTICE,README.md,pyproject.toml,setup.cfg} \
+  "$root"/{avemotion,launch,tfds_ravdess})
 
 on_all_workers 'mkdir -p avemotion'
 run gcloud compute tpus tpu-vm scp --recurse "${sources[@]}" \

@@ -30,9 +30,9 @@ def find_performances(
 ) -> Findings:
   """Finds the performances below folders that have every modality.
 
-  Arguments are as for `recordings.find_recordings`; 'video', 'audio' or both;
-  and the actors, 1 to 24, None: all. What the folders have no copy of is
-  missing, actors or performances.
+  Roots and channel are as for `recordings.find_recordings`; modalities are
+  'video', 'audio' or both; actors are 1 to 24, None: all. Missing are actors
+  and performances of which the folders have no copy.
 
   Raises:
     DatasetError: there is no such performance.

@@ -13,7 +13,6 @@ from etils import epath
 from avemotion.datasets import workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.extraction import Distribute, Extracted, Extraction
-from avemotion.datasets.schema import ClipsConfig
 
 
 class ClipsBuilder(  # type: ignore[call-arg]
@@ -43,8 +42,6 @@ class ClipsBuilder(  # type: ignore[call-arg]
     num_workers: int = 0,
     strict: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
-    config: str | ClipsConfig | None = None,
-    data_dir: epath.PathLike | None = None,
     **kwargs: Any,
   ) -> None:
     """Makes a builder, as TFDS's; nothing is read or written yet.
@@ -53,13 +50,14 @@ class ClipsBuilder(  # type: ignore[call-arg]
     extract, each on a core of its own; 0: none but this one, whose features may
     differ from theirs in the last bits. In a `strict` builder a clip that is
     missing, skipped or doubtful is an error. `on_progress` is called with the
-    clips done and their total after each clip. The others are TFDS's.
+    clips done and their total after each clip. TFDS takes `kwargs`: config,
+    data_dir and others.
     """
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
     self.strict = strict
     self.on_progress = on_progress
-    super().__init__(config=config, data_dir=data_dir, **kwargs)
+    super().__init__(**kwargs)
     # What a copy of this builder in another process is made from.
     for name in ('vgg16_weights', 'num_workers', 'strict'):
       self._original_state[name] = getattr(self, name)

@@ -32,7 +32,7 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     Raises:
       DatasetError: TFDS cannot have such a name, or it is RAVDESS's.
     """
-    if not re.fullmatch('(?!ravdess$)[a-z][a-z0-9_]*', name):
+    if not re.fullmatch('[a-z][a-z0-9_]*', name) or name == 'ravdess':
       raise DatasetError(
         f'a dataset cannot be called {name!r}: expected small letters, digits'
         " and '_', and not ravdess; give another --name"

@@ -49,10 +49,9 @@ class NamePattern:
       if not match or wanted not in ('', suffix.lower()):
         continue
       fields = match.groupdict()
-      if not self.label_map:
-        return match[0], fields
-      if fields['label'] in self.label_map:
-        return match[0], fields | {'label': self.label_map[fields['label']]}
+      label = fields['label']
+      if not self.label_map or label in self.label_map:
+        return match[0], fields | {'label': self.label_map.get(label, label)}
     return None
 
   @functools.cached_property

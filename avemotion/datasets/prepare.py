@@ -139,17 +139,17 @@ def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
   labels = builder.as_dataset(
     split='all', decoders=tfds.decode.PartialDecoding({'label': True})
   )
-  counts = dict.fromkeys(builder.info.features['label'].names, 0)
-  names = list(counts)
   try:
-    for example in labels.as_numpy_iterator():
-      counts[names[example['label']]] += 1
+    counts = collections.Counter(
+      example['label'] for example in labels.as_numpy_iterator()
+    )
   except tf.errors.OpError as error:
     raise DatasetError(
       f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
       '--overwrite to prepare it again'
     ) from error
-  return counts
+  names = builder.info.features['label'].names
+  return {name: counts[number] for number, name in enumerate(names)}
 
 
 def _fault_table(metadata: dict[str, dict[str, str]]) -> Table:

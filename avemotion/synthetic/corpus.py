@@ -74,7 +74,9 @@ def make_clip(
 
   The path's ending (.mp4, .mkv, .webm, .avi, .mpg or .wav) chooses container
   and codecs. The clip appears under its name only once it is whole; until then
-  it is `.NAME.part` beside it. The same arguments give the same clip.
+  it is `.NAME.part` beside it. The same arguments give the same clip. `video`
+  and `audio` say whether there are these tracks, `face` whether somebody is in
+  the picture.
 
   The emotion is one of `avemotion.emotions.EMOTIONS`; odd actors of 1 to 24 are
   men, even ones women; statements are 1 and 2; the size is width and height in

@@ -52,11 +52,6 @@ class Program:
   function: Any
   arguments: tuple[Any, ...]
 
-  @property
-  def device_memory(self) -> int:
-    """Bytes of one of its devices."""
-    return MEMORY[self.mesh.devices.flat[0].device_kind]
-
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
@@ -209,7 +204,8 @@ def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
 
 def problems(row: Compiled) -> Iterator[str]:
   """Yields a line for each fault of a program whose folds need no exchange."""
-  name, memory = row.program.name, row.program.device_memory
+  name = row.program.name
+  memory = MEMORY[row.program.mesh.devices.flat[0].device_kind]
   if row.num_bytes > memory:
     yield f'{name}: {row.num_bytes} bytes do not fit into {memory}'
   if row.collectives and row.program.mesh.devices.shape[-1] == 1:

@@ -60,7 +60,8 @@ def main(argv: list[str]) -> int:
     described = ahead_of_time.describe(topology)
     rows = ahead_of_time.compile_all(_programs(described))
     title = f'{topology}: {len(described)} × {described[0].device_kind}'
-    print(f'## {title}\n\n{_table(rows)}\n', flush=True)
+    memory = ahead_of_time.MEMORY[described[0].device_kind]
+    print(f'## {title}\n\n{_table(rows, memory)}\n', flush=True)
     failures += [each for row in rows for each in ahead_of_time.problems(row)]
   for failure in failures:
     print(f'benchmark tpu: {failure}', file=sys.stderr)
@@ -100,9 +101,8 @@ def _encoder(device: Any) -> ahead_of_time.Program:
   )
 
 
-def _table(rows: Sequence[ahead_of_time.Compiled]) -> str:
-  """A Markdown table of programs for devices of one kind."""
-  size = f'MB of {rows[0].program.device_memory // 10**6}'
+def _table(rows: Sequence[ahead_of_time.Compiled], memory: int) -> str:
+  """A Markdown table of programs for devices of so many bytes."""
   cells = []
   for row in rows:
     mesh = ' × '.join(map(str, row.program.mesh.devices.shape))
@@ -113,5 +113,6 @@ def _table(rows: Sequence[ahead_of_time.Compiled]) -> str:
     megabytes = (f'{n / 1e6:.1f}' for n in (row.num_bytes, row.donated_bytes))
     what = ', '.join(collectives) or 'none'
     cells.append((row.program.name, mesh, *megabytes, what))
+  size = f'MB of {memory // 10**6}'
   header = 'program', 'mesh', size, 'donated', 'collectives'
   return markdown.table(header, cells)
