@@ -11,6 +11,14 @@ jax.config.update('jax_default_matmul_precision', 'highest')
 _SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 
 
+def pytest_configure(config):
+  """Compile each program once for all tests, processes and later runs."""
+  jax.config.update(
+    'jax_compilation_cache_dir', str(config.cache.mkdir('programs'))
+  )
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def _cache_home(tmp_path_factory):
   """Programs that tests start keep nothing in the user's home."""
