@@ -82,6 +82,7 @@ def test_a_track_that_cannot_be_decoded_leaves_the_other(
   )
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_and_nothing_fails_at_the_end(folder):
   """MediaPipe's detector is freed before its library is."""
   path = make(folder / 'quiet.mp4')

@@ -354,6 +354,7 @@ def heard_clips():
   return dataclasses.replace(toy_clips(), sources={'audio': 'MFCC'})
 
 
+@pytest.mark.slow
 def test_a_run_with_all_of_our_recipe_goes_on_to_the_same_bits(
   tmp_path, monkeypatch
 ):

@@ -112,6 +112,7 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(folder, capsys):
   assert '| 1x256_bn ' in printed.out
 
 
+@pytest.mark.slow
 def test_rows_of_a_file_are_trained_with_their_seeds_and_compared(
   folder, capsys
 ):
