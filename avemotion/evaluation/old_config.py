@@ -4,18 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _BRANCH_KEYS = {
-  'features': 'features',
   'layers': 'num_layers',
   'coefficients': 'num_inputs',
   'centre': 'cmn',
-  'cmn': 'cmn',
   'differences': 'deltas',
-  'deltas': 'deltas',
+  **{name: name for name in ('features', 'cmn', 'deltas')},
 }
-_ABSENT: dict[str, dict[str, Any]] = {
-  'video': {'num_inputs': None, 'cmn': False, 'deltas': False},
-  'audio': {'num_inputs': 13, 'cmn': False, 'deltas': False},
-}
+_ABSENT: dict[str, Any] = {'num_inputs': None, 'cmn': False, 'deltas': False}
+_ABSENT_OF = {'video': _ABSENT, 'audio': _ABSENT | {'num_inputs': 13}}
 _POOLINGS = {'deviation': 'std'}
 
 
@@ -42,10 +38,8 @@ def _model(values: Mapping[str, Any]) -> dict[str, Any]:
     else:
       others[key] = value
   if 'pooling' in others:
-    others['pooling'] = [
-      _POOLINGS.get(kind, kind) for kind in others['pooling']
-    ]
+    others['pooling'] = [_POOLINGS.get(k, k) for k in others['pooling']]
   if not any(branches.values()):
     return others
-  nested = {name: _ABSENT[name] | own for name, own in branches.items()}
+  nested = {name: _ABSENT_OF[name] | own for name, own in branches.items()}
   return {'recurrence': 'auto', **others, **nested}

@@ -30,11 +30,8 @@ class Score:
 class RunScores:
   """A run's scores; all but the first two are of its pooled test clips.
 
-  Attributes:
-    uar: unweighted average recall.
-    confusion: int64[labels, labels]; rows are true labels.
-    reliability: confidence against accuracy.
-    coverage: accuracy of the most confident clips.
+  UAR is unweighted average recall; the confusion is int64[labels, labels], rows
+  are true labels.
   """
 
   run: CrossValidation
@@ -67,13 +64,8 @@ def score(run: CrossValidation) -> RunScores:
   """Scores a run."""
   confusions = [fold.confusion for fold in run.folds]
   pooled = np.sum(confusions, axis=0)
-  intervals = metrics.bootstrap_over_actors(
-    run.labels,
-    run.predictions,
-    run.actors,
-    run.fold_numbers,
-    len(run.label_names),
-  )
+  columns = run.labels, run.predictions, run.actors, run.fold_numbers
+  intervals = metrics.bootstrap_over_actors(*columns, len(run.label_names))
 
   def over_folds(
     metric: Callable[[np.ndarray], float], interval: tuple[float, float]
@@ -82,14 +74,13 @@ def score(run: CrossValidation) -> RunScores:
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Score(float(np.mean(values)), std, interval, metric(pooled))
 
+  correct = run.predictions == run.labels
   return RunScores(
     run,
     over_folds(metrics.accuracy, intervals.accuracy),
     over_folds(metrics.unweighted_average_recall, intervals.uar),
     metrics.macro_f1(pooled),
     pooled,
-    metrics.reliability(
-      run.probabilities.max(axis=1), run.predictions == run.labels
-    ),
+    metrics.reliability(run.probabilities.max(axis=1), correct),
     metrics.coverage_curve(run.probabilities, run.labels),
   )
