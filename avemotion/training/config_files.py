@@ -20,27 +20,22 @@ _SHIPPED_AS = (pathlib.Path(), pathlib.Path('launch', 'configs'))
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-  """Separates `--config.KEY=VALUE` from the other arguments.
+  """Separates `--config.KEY=VALUE` from a command line's other arguments.
 
-  Args:
-    argv: a command line.
-
-  Returns:
-    Overrides for `load_config`, and the arguments that are none.
+  Returns overrides for `load_config`, and the arguments that are none.
 
   Raises:
     ConfigError: a key without a value.
   """
   prefix = '--config.'
-  overrides, rest = {}, []
+  rest = [each for each in argv if not each.startswith(prefix)]
+  overrides = {}
   for argument in argv:
-    if not argument.startswith(prefix):
-      rest.append(argument)
-      continue
-    key, equals, value = argument.removeprefix(prefix).partition('=')
-    if not equals:
-      raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
-    overrides[key] = value
+    if argument.startswith(prefix):
+      key, equals, value = argument.removeprefix(prefix).partition('=')
+      if not equals:
+        raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
+      overrides[key] = value
   return overrides, rest
 
 
@@ -53,9 +48,6 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
     overrides: values as text, by dotted key: {'optimizer.learning_rate':
       '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
 
-  Returns:
-    The configuration.
-
   Raises:
     ConfigError: the file defines none; a key is unknown; a value is not of the
       key's type.
@@ -67,25 +59,16 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
 
 
 def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
-  """Reads the rows of an ablation, and applies the command line's changes.
+  """Reads the rows of an ablation by name; changes each as `load_config` does.
 
-  Args:
-    name: a Python file that defines `get_rows() -> dict[str, Config]`, or the
-      name of one that ships, as for `load_config`.
-    overrides: as for `load_config`, of every row.
-
-  Returns:
-    The configurations by their names.
+  The file, as for `load_config`, defines `get_rows() -> dict[str, Config]`.
 
   Raises:
     ConfigError: as `load_config`.
   """
   rows = _defined(name, 'get_rows')
-  if (
-    not isinstance(rows, dict)
-    or not rows
-    or not all(isinstance(row, Config) for row in rows.values())
-  ):
+  configs = rows.values() if isinstance(rows, dict) else ()
+  if not configs or not all(isinstance(each, Config) for each in configs):
     raise ConfigError(f'{name} defines no get_rows() that returns Configs')
   return {row: _with(config, overrides) for row, config in rows.items()}
 
@@ -143,10 +126,7 @@ def _parse(text: str, kind: Any, key: str) -> Any:
   try:
     return booleans[text.lower()] if kind is bool else kind(text)
   except (KeyError, ValueError) as error:
+    article = 'an' if kind is int else 'a'
     raise ConfigError(
-      f'{key} takes {_article(kind.__name__)}, got {text!r}'
+      f'{key} takes {article} {kind.__name__}, got {text!r}'
     ) from error
-
-
-def _article(name: str) -> str:
-  return f'an {name}' if name[0] in 'aeiou' else f'a {name}'

@@ -54,14 +54,9 @@ class Run:
     *,
     resumes: bool,
   ) -> None:
-    """Makes the states.
+    """Makes the states of a program's folds, fresh or as last saved in `root`.
 
-    Args:
-      config: of the run.
-      program: the folds, on the devices.
-      labels: int32[clips], of the whole data set.
-      root: where the run is saved on the way.
-      resumes: whether it goes on from the last save there.
+    `labels` are int32[clips], of the whole data set.
 
     Raises:
       CheckpointError: the last save cannot be read, or what is pretrained.
@@ -96,12 +91,9 @@ class Run:
     metrics: Mapping[int, logs.MetricsLog],
     checkpoint_every: int,
   ) -> None:
-    """Runs the epochs that are to go.
+    """Runs the epochs that are to go, and saves each `checkpoint_every`-th.
 
-    Args:
-      stop: whether to stop after an epoch.
-      metrics: takes the metrics of each epoch, by fold; in process 0.
-      checkpoint_every: epochs between two saves.
+    In process 0 `metrics`, by fold, take those of each epoch.
 
     Raises:
       TrainingError: a loss is no longer finite.
@@ -202,22 +194,15 @@ class Run:
           f' {losses[place]} after epoch {self.now.epoch}; try a smaller'
           ' --config.optimizer.learning_rate'
         )
+      hits = found[place].argmax(-1) == labels
       scores[place] = {
         'validation_loss': float(losses[place]),
-        'validation_accuracy': float(
-          (found[place].argmax(-1) == labels).mean()
-        ),
+        'validation_accuracy': float(hits.mean()),
       }
-    best, improved = self.now.best.after(
-      self.now.epoch, losses, self._config.patience
-    )
-    self.now = dataclasses.replace(
-      self.now,
-      best=best,
-      best_variables=self._program.choose(
-        improved, variables, self.now.best_variables
-      ),
-    )
+    now, patience = self.now, self._config.patience
+    best, improved = now.best.after(now.epoch, losses, patience)
+    kept = self._program.choose(improved, variables, now.best_variables)
+    self.now = dataclasses.replace(now, best=best, best_variables=kept)
     return scores
 
   def _over(self) -> bool:
@@ -237,19 +222,15 @@ class Run:
       )
 
   def _name(self) -> str:
-    if len(self.now.folds) == 1:
-      return f'fold {self.now.folds[0]}'
-    return f'folds {", ".join(map(str, self.now.folds))}'
+    several = 's' if len(self.now.folds) > 1 else ''
+    return f'fold{several} {", ".join(map(str, self.now.folds))}'
 
   def _describe(self) -> None:
     for number, fold in zip(self.now.folds, self._program.folds, strict=True):
       log.info(
-        'fold %d: %d clips to train on, %d to validate, %d to test',
-        number,
-        fold.train.size,
-        fold.validation.size,
-        fold.test.size,
+        f'fold {number}: {fold.train.size} clips to train on,'
+        f' {fold.validation.size} to validate, {fold.test.size} to test'
       )
-    log.info('%s', self._program.describe())
+    log.info(self._program.describe())
     if self.now.epoch:
-      log.info('%s goes on after epoch %d', self._name(), self.now.epoch)
+      log.info(f'{self._name()} goes on after epoch {self.now.epoch}')

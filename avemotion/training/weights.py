@@ -32,26 +32,19 @@ def save(
   model: TrainedModel,
   trained_on: Iterable[str] = (),
 ) -> int:
-  """Writes a model, whole or not at all.
+  """Writes a model, and the ids of the clips that it was trained on.
 
-  Args:
-    path: `….npz`; its directory is made, an existing file is replaced.
-    model: what to write.
-    trained_on: ids of the clips that it was trained on.
-
-  Returns:
-    The file's size in bytes.
+  The file, `….npz`, is written whole or not at all; its directory is made, an
+  existing file is replaced. Returns its size in bytes.
 
   Raises:
     CheckpointError: a value is not finite, or beyond float16.
     ValueError: the name has another ending.
     OSError: it cannot be written, as on a full disk.
   """
+  flat = traverse_util.flatten_dict(dict(model.variables), sep=_SEPARATOR)
   arrays: dict[str, Any] = {
-    name: _halved(name, np.asarray(values))
-    for name, values in traverse_util.flatten_dict(
-      dict(model.variables), sep=_SEPARATOR
-    ).items()
+    name: _halved(name, np.asarray(values)) for name, values in flat.items()
   }
   metadata = {'format': _FORMAT, **model.metadata()}
   arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
@@ -61,13 +54,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
-  """Reads a model that `save` wrote.
-
-  Args:
-    path: of the file.
-
-  Returns:
-    The model, its variables in float32.
+  """Reads a model that `save` wrote, into variables in float32.
 
   Raises:
     CheckpointError: the file is missing, damaged, or of something else.
@@ -89,18 +76,13 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
 def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
   """Reads a trained model, whichever way it was kept.
 
-  Args:
-    path: a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
-      an `.npz` that `avemotion release` wrote. None: the model that ships.
-
-  Returns:
-    The model.
+  `path` is a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
+  an `.npz` that `avemotion release` wrote; None: the model that ships.
 
   Raises:
     CheckpointError: there is none, or it is damaged.
   """
-  if path is None:
-    return load()
+  path = BUNDLED if path is None else path
   is_file = os.fspath(path).endswith('.npz')
   return load(path) if is_file else checkpoints.load(path)
 
