@@ -18,7 +18,6 @@ from avemotion.models.fusion import MODALITIES
 # What avemotion.features.clip makes, and tfds_ravdess stores.
 EXTRACTED_SOURCES = {'video': 'VGG16 of 48×48 face crops', 'audio': 'MFCC'}
 
-_UNNAMED = 'unnamed features'
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -67,7 +66,8 @@ class ClipSet:
         clip = self.clip_ids[np.argwhere(~np.isfinite(rows))[0, 0]]
         raise ValueError(f'{modality}: clip {clip} has values not finite')
     _expect_between('labels', self.labels, len(self.label_names) - 1)
-    sources = {k: self.sources.get(k, _UNNAMED) for k in self.features}
+    said = self.sources
+    sources = {k: said.get(k, 'unnamed features') for k in self.features}
     object.__setattr__(self, 'sources', sources)
 
   def __len__(self) -> int:

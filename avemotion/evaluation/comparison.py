@@ -1,6 +1,5 @@
 """Rows of a sweep beside each other: rows × protocols, over seeds."""
 
-import collections
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,10 +46,9 @@ def write(
     ReportError: a run cannot be read.
     OSError: a file cannot be written.
   """
-  seeds: dict[tuple[str, str], list[CrossValidation]]
-  seeds = collections.defaultdict(list)
+  seeds: dict[tuple[str, str], list[CrossValidation]] = {}
   for row, protocol, workdir in workdirs:
-    seeds[row, protocol] += runs.read_runs([workdir])
+    seeds.setdefault((row, protocol), []).extend(runs.read_runs([workdir]))
   table: dict[str, dict[str, Cell]] = {}
   for (row, protocol), found in seeds.items():
     cell = table.setdefault(row, {})[protocol] = pool_seeds(found)

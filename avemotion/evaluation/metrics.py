@@ -167,10 +167,9 @@ def bootstrap_over_actors(
   weights = clips / confusions.sum(axis=(0, -2, -1))
   hits = np.trace(resampled, axis1=-2, axis2=-1)
   known = recalls(resampled)
+  occur = np.isfinite(known).sum(axis=-1)
   # Zero, of weight zero, where none of a fold's actors is drawn.
-  uar = np.nansum(known, axis=-1) / np.maximum(
-    np.isfinite(known).sum(axis=-1), 1
-  )
+  uar = np.nansum(known, axis=-1) / np.maximum(occur, 1)
 
   def interval(scores: np.ndarray) -> tuple[float, float]:
     means = np.average(scores, axis=1, weights=weights)

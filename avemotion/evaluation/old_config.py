@@ -22,16 +22,11 @@ def translated(config: Mapping[str, Any]) -> dict[str, Any]:
   `audio.num_layers`, `video_centre` is `video.cmn`. Keys that an earlier
   version did not have are added with the value that it kept to.
   """
-  model = config.get('model')
-  if not isinstance(model, Mapping):
+  if not isinstance(config.get('model'), Mapping):
     return dict(config)
-  return {**config, 'model': _model(model)}
-
-
-def _model(values: Mapping[str, Any]) -> dict[str, Any]:
   branches: dict[str, dict[str, Any]] = {'video': {}, 'audio': {}}
-  others = {}
-  for key, value in values.items():
+  others: dict[str, Any] = {}
+  for key, value in config['model'].items():
     modality, _, name = key.partition('_')
     if modality in branches and name in _BRANCH_KEYS:
       branches[modality][_BRANCH_KEYS[name]] = value
@@ -39,7 +34,7 @@ def _model(values: Mapping[str, Any]) -> dict[str, Any]:
       others[key] = value
   if 'pooling' in others:
     others['pooling'] = [_POOLINGS.get(k, k) for k in others['pooling']]
-  if not any(branches.values()):
-    return others
-  nested = {name: _ABSENT_OF[name] | own for name, own in branches.items()}
-  return {'recurrence': 'auto', **others, **nested}
+  if any(branches.values()):
+    nested = {name: _ABSENT_OF[name] | own for name, own in branches.items()}
+    others = {'recurrence': 'auto', **others, **nested}
+  return {**config, 'model': others}

@@ -15,9 +15,9 @@ HUMANS = {'audio': 0.62, 'video': 0.72, 'fusion': 0.80}
 
 # Section III-B: single branches on one split, the fusion by cross-validation.
 _PROTOCOLS = {'video': 'random80', 'audio': 'random80', 'fusion': 'random10'}
-_COEFFICIENTS = 13  # MFCC of a frame, section II-C
+COEFFICIENTS = 13  # MFCC of a frame, section II-C
 _DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
-_SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
+SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
 
 Branch = tuple[int, int]  # GRU layers, and the units of each
@@ -127,31 +127,6 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
   given = {**model, 'modalities': tuple(model['modalities'])}
   rows = (row for table in TABLES.values() for row in table)
   return next((row for row in rows if holds(given, row.model)), None)
-
-
-def differences(
-  row: Row,
-  model: Mapping[str, Any],
-  sources: Mapping[str, str],
-  protocol: str,
-  label_names: Sequence[str],
-) -> tuple[str, ...]:
-  """Lists what keeps our number from comparing with the paper's row.
-
-  Of 'other features', 'other protocol' and 'other classes' those that hold, for
-  a model's configuration, its features' names by modality, its protocol and
-  labels.
-  """
-  names = row.modalities
-  features = all(sources[k].startswith(_SOURCES[k]) for k in names)
-  if 'audio' in names:
-    features &= model['audio'].get('num_inputs') == _COEFFICIENTS
-  same = {
-    'other features': features,
-    'other protocol': protocol == row.protocol,
-    'other classes': has_papers_classes(label_names),
-  }
-  return tuple(words for words, holds in same.items() if not holds)
 
 
 def has_papers_classes(label_names: Sequence[str]) -> bool:

@@ -1,6 +1,5 @@
 """Reports runs beside the paper: Markdown, HTML and pictures."""
 
-import collections
 import re
 from collections.abc import Sequence
 
@@ -66,14 +65,10 @@ def overview_row(scores: RunScores) -> tuple[str, ...]:
 
 
 def _stems(scores: Sequence[RunScores]) -> list[str]:
-  """Names for the runs' pictures; runs of one name are numbered."""
-  seen: collections.Counter[str] = collections.Counter()
-  stems = []
-  for one in scores:
-    stem = re.sub(r'[^\w.-]+', '_', one.run.name)
-    seen[stem] += 1
-    stems.append(f'{stem}.{seen[stem]}' if seen[stem] > 1 else stem)
-  return stems
+  """Names the runs' pictures; further runs of one name are numbered."""
+  stems = [re.sub(r'[^\w.-]+', '_', one.run.name) for one in scores]
+  nth = [stems[: place + 1].count(stem) for place, stem in enumerate(stems)]
+  return [f'{s}.{n}' if n > 1 else s for s, n in zip(stems, nth, strict=True)]
 
 
 def _draw(

@@ -51,13 +51,21 @@ class RunScores:
   def differences(self) -> tuple[str, ...]:
     """Caveats to state where the number stands beside others."""
     run, row = self.run, self.papers_row
-    enrolled = ('enrolled speakers',) if run.enrolled else ()
-    if row is None:
-      return enrolled
-    of_paper = paper.differences(
-      row, run.config['model'], run.sources, run.protocol, run.label_names
-    )
-    return (*enrolled, *of_paper)
+    same = {'enrolled speakers': not run.enrolled}
+    if row is not None:
+      features = all(
+        run.sources[name].startswith(paper.SOURCES[name])
+        for name in row.modalities
+      )
+      if 'audio' in row.modalities:
+        inputs = run.config['model']['audio'].get('num_inputs')
+        features &= inputs == paper.COEFFICIENTS
+      same |= {
+        'other features': features,
+        'other protocol': run.protocol == row.protocol,
+        'other classes': paper.has_papers_classes(run.label_names),
+      }
+    return tuple(words for words, holds in same.items() if not holds)
 
 
 def score(run: CrossValidation) -> RunScores:

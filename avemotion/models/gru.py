@@ -298,17 +298,8 @@ def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
   after steps 1, 2, …, and lengths int32[batch] or int32[batch, points], between
   0 and time, the result is float[batch, features] or float[batch, points,
   features]; zero for 0 steps.
-
-  Raises:
-    ValueError: `lengths` has another shape.
   """
-  batch = states.shape[1]
-  if lengths.ndim not in (1, 2) or lengths.shape[0] != batch:
-    raise ValueError(
-      f'expected lengths [batch] or [batch, points] for {batch} sequences, got'
-      f' shape {lengths.shape}'
-    )
-  points = lengths.reshape(batch, -1, 1).swapaxes(0, 1)
+  points = lengths.reshape(len(lengths), -1, 1).swapaxes(0, 1)
   chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=0)
   chosen = jnp.where(points > 0, chosen, 0).swapaxes(0, 1)
   return chosen.reshape(*lengths.shape, states.shape[-1])

@@ -138,16 +138,10 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   path = files.as_path(directory)
   if (path / _DIRECTORY).is_dir():
     path = path / _DIRECTORY
-  try:
+  with _told(f'{path}: does not hold the model that it describes'):
     metadata = _metadata(path)
     stored = jax.tree.map(np.asarray, ocp.load(path))
     return TrainedModel.restored(metadata, stored)
-  except CheckpointError:
-    raise
-  except (KeyError, TypeError, ValueError, OSError) as error:
-    raise CheckpointError(
-      f'{path}: does not hold the model that it describes ({_reason(error)})'
-    ) from error
 
 
 def save_snapshot(
@@ -271,12 +265,11 @@ def _told(failure: str, advice: str = '') -> Iterator[None]:
   """Raises whatever goes wrong as a `CheckpointError` that says what failed."""
   try:
     yield
+  except CheckpointError:
+    raise
   except Exception as error:  # Each client of a bucket has errors of its own.
-    raise CheckpointError(f'{failure} ({_reason(error)}){advice}') from error
-
-
-def _reason(error: Exception) -> str:
-  return (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+    raise CheckpointError(f'{failure} ({reason}){advice}') from error
 
 
 def _metadata(path: epath.Path) -> Mapping[str, Any]:

@@ -28,15 +28,14 @@ def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     ConfigError: a key without a value.
   """
   prefix = '--config.'
-  rest = [each for each in argv if not each.startswith(prefix)]
+  own = [each for each in argv if each.startswith(prefix)]
   overrides = {}
-  for argument in argv:
-    if argument.startswith(prefix):
-      key, equals, value = argument.removeprefix(prefix).partition('=')
-      if not equals:
-        raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
-      overrides[key] = value
-  return overrides, rest
+  for argument in own:
+    key, equals, value = argument.removeprefix(prefix).partition('=')
+    if not equals:
+      raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
+    overrides[key] = value
+  return overrides, [each for each in argv if each not in own]
 
 
 def load_config(name: str, overrides: Mapping[str, str]) -> Config:
@@ -62,9 +61,6 @@ def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
   """Reads the rows of an ablation by name; changes each as `load_config` does.
 
   The file, as for `load_config`, defines `get_rows() -> dict[str, Config]`.
-
-  Raises:
-    ConfigError: as `load_config`.
   """
   rows = _defined(name, 'get_rows')
   configs = rows.values() if isinstance(rows, dict) else ()
@@ -101,18 +97,18 @@ def _with(config: Config, overrides: Mapping[str, str]) -> Config:
 
 
 def _override(config: Any, keys: list[str], text: str, full_key: str) -> Any:
-  kind = typing.get_type_hints(type(config)).get(keys[0])
-  nested = dataclasses.is_dataclass(kind)
-  if kind is None or nested != (len(keys) > 1):
-    names = ', '.join(field.name for field in dataclasses.fields(config))
+  name, *rest = keys
+  kinds = {field.name: field.type for field in dataclasses.fields(config)}
+  if name not in kinds or dataclasses.is_dataclass(kinds[name]) != bool(rest):
     raise ConfigError(
-      f'no configuration key {full_key!r}; {type(config).__name__} has {names}'
+      f'no configuration key {full_key!r}; {type(config).__name__} has'
+      f' {", ".join(kinds)}'
     )
-  if nested:
-    value = _override(getattr(config, keys[0]), keys[1:], text, full_key)
+  if rest:
+    value = _override(getattr(config, name), rest, text, full_key)
   else:
-    value = _parse(text, kind, full_key)
-  return dataclasses.replace(config, **{keys[0]: value})
+    value = _parse(text, kinds[name], full_key)
+  return dataclasses.replace(config, **{name: value})
 
 
 def _parse(text: str, kind: Any, key: str) -> Any:

@@ -83,8 +83,7 @@ class FoldProgram:
 
     Raises:
       CheckpointError: what is pretrained cannot be read.
-      ConfigError: it is of another size.
-      ValueError: a training side lacks a modality.
+      ValueError: it is of another size, or a training side lacks a modality.
     """
     model, path = self._config.model, self._config.pretrained
     measured = [

@@ -56,25 +56,17 @@ class Run:
   ) -> None:
     """Makes the states of a program's folds, fresh or as last saved in `root`.
 
-    `labels` are int32[clips], of the whole data set.
-
-    Raises:
-      CheckpointError: the last save cannot be read, or what is pretrained.
-      ValueError: as `FoldProgram.init`.
+    `labels` are int32[clips], of the whole data set. Errors, here and in
+    `train`, are those of `crossval.train`.
     """
     self._config = config
     self._program = program
     self._labels = labels
     self._root = root
-    state = program.init()
-    self.now = checkpoints.Snapshot(
-      epoch=0,
-      folds=program.numbers,
-      seconds=0.0,
-      best=selection.BestEpochs.none_yet(len(program.numbers)),
-      state=state,
-      best_variables=program.copy(state.variables),
-    )
+    numbers, state = program.numbers, program.init()
+    best = selection.BestEpochs.none_yet(len(numbers))
+    own = program.copy(state.variables)
+    self.now = checkpoints.Snapshot(0, numbers, 0.0, best, state, own)
     if resumes:
       with processes.as_one():
         saved = checkpoints.load_snapshot(root, self.now)
@@ -94,12 +86,6 @@ class Run:
     """Runs the epochs that are to go, and saves each `checkpoint_every`-th.
 
     In process 0 `metrics`, by fold, take those of each epoch.
-
-    Raises:
-      TrainingError: a loss is no longer finite.
-      CheckpointError: a save cannot be written.
-      OSError: metrics cannot be written.
-      Interrupted: it was asked to stop; all is saved.
     """
     self._describe()
     total = self._config.epochs

@@ -67,10 +67,8 @@ def write(
   """Writes predictions, picture, and last `result.json`: then all is there.
 
   Test clips are int32[clips] of the whole data set; probabilities `tested`
-  float32[clips, labels], before the temperature.
-
-  Raises:
-    OSError: a file cannot be written.
+  float32[clips, labels], before the temperature. `OSError` if a file cannot be
+  written.
   """
   rows = io.StringIO(newline='')
   writer = csv.writer(rows)

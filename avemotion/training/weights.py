@@ -4,10 +4,11 @@ NumPy's `.npz`, which anything reads. Statistics and what batch normalisation
 knows stay float32: they are small, and their differences matter.
 """
 
+import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
 _FORMAT = 'avemotion-weights/1'
 _METADATA = 'metadata'
 _TRAINED_ON = 'trained_on'
-_SEPARATOR = '/'
 
 
 def save(
@@ -42,7 +42,7 @@ def save(
     ValueError: the name has another ending.
     OSError: it cannot be written, as on a full disk.
   """
-  flat = traverse_util.flatten_dict(dict(model.variables), sep=_SEPARATOR)
+  flat = traverse_util.flatten_dict(dict(model.variables), sep='/')
   arrays: dict[str, Any] = {
     name: _halved(name, np.asarray(values)) for name, values in flat.items()
   }
@@ -59,18 +59,15 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
   Raises:
     CheckpointError: the file is missing, damaged, or of something else.
   """
-  try:
+  with _told(path):
     arrays = npz.read(path)
     metadata = json.loads(str(arrays.pop(_METADATA)))
     arrays.pop(_TRAINED_ON)
     if metadata['format'] != _FORMAT:
       raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
     variables = {k: values.astype(np.float32) for k, values in arrays.items()}
-    return TrainedModel.restored(
-      metadata, traverse_util.unflatten_dict(variables, sep=_SEPARATOR)
-    )
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise CheckpointError(f'{path}: not a model of ours ({error})') from error
+    nested = traverse_util.unflatten_dict(variables, sep='/')
+    return TrainedModel.restored(metadata, nested)
 
 
 def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
@@ -88,14 +85,16 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
 
 
 def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
-  """Reads the ids of the clips that a file's model was trained on.
-
-  Raises:
-    CheckpointError: as `load`.
-  """
-  try:
+  """Reads ids of the clips that a file's model was trained on, as `load`."""
+  with _told(path):
     return [clip.decode() for clip in npz.read(path)[_TRAINED_ON].tolist()]
-  except (AttributeError, KeyError, ValueError) as error:
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+  try:
+    yield
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
 
 
