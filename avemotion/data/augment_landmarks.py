@@ -17,7 +17,6 @@ from avemotion.data.augment import Sequences
 NUM_POINTS = 68
 GROUP = 2 * NUM_POINTS + 4  # numbers
 
-
 # Of each of iBUG's 68 points the one on the other side of the face.
 MIRRORED = np.concatenate(
   [

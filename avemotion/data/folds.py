@@ -133,7 +133,6 @@ def make_folds(
   protocol: str,
   labels: np.ndarray,
   actors: np.ndarray,
-  *,
   validation_share: float = 0.0,
 ) -> list[Fold]:
   """Makes all folds of a protocol; see `make_fold`."""

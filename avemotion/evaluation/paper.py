@@ -19,7 +19,6 @@ COEFFICIENTS = 13  # MFCC of a frame, section II-C
 _DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
 SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
-
 Branch = tuple[int, int]  # GRU layers, and the units of each
 
 

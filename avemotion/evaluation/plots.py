@@ -172,11 +172,10 @@ def _draw_curves(
   colour: str,
 ) -> None:
   """Draws a thin line of each fold, and their mean where all are measured."""
-  known = []
-  for fold in curves:
-    pairs = zip(fold['epoch'], fold.get(metric, ()), strict=False)
-    known.append({epoch: value for epoch, value in pairs if np.isfinite(value)})
-  known = [values for values in known if values]
+  measured = [f for f in curves if metric in f]
+  pairs = [zip(f['epoch'], f[metric], strict=True) for f in measured]
+  each = [{k: v for k, v in fold if np.isfinite(v)} for fold in pairs]
+  known = [values for values in each if values]
   if not known:
     return
   for values in known:

@@ -101,9 +101,8 @@ def _facts(run: CrossValidation) -> str:
 
 def _comparison(scores: RunScores) -> str:
   """Tabulates our scores, the paper's and people's."""
-  run, row = scores.run, scores.papers_row
+  run, row, count = scores.run, scores.papers_row, len(scores.run.folds)
   both = scores.accuracy, scores.uar
-  count = len(run.folds)
   ours = 'ours' if count == 1 else f'ours, mean of {count} folds'
   rows = [[ours, *cells(scores.accuracy), *cells(scores.uar)]]
   pooled = [markdown.percent(score.pooled) for score in both]
@@ -137,8 +136,7 @@ def _explanation(scores: RunScores) -> str:
     sentences.append(
       'Probabilities are scaled by a temperature fitted on validation clips.'
     )
-  row = scores.papers_row
-  if row:
+  if row := scores.papers_row:
     sentences.append(
       f"The paper's number is of {row}, by {_PAPERS_PROTOCOLS[row.protocol]}."
     )

@@ -136,9 +136,7 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
   """Divides the clips into every fold of the protocol."""
   name = config.data.protocol
   share = config.data.validation_share
-  made = folds.make_folds(
-    name, clips.labels, clips.actors, validation_share=share
-  )
+  made = folds.make_folds(name, clips.labels, clips.actors, share)
   protocol = [each.with_validation(config.data.validation) for each in made]
   if config.patience and not all(fold.validation.size for fold in protocol):
     raise config_lib.ConfigError(
