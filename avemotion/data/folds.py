@@ -109,10 +109,10 @@ class Fold:
 
 
 def named(protocol: str) -> Protocol:
-  """Finds a protocol by its name, a key of `PROTOCOLS`.
+  """Finds a protocol by its name.
 
-  Or 'group' and a number: the data set's actors, whoever they are, in so many
-  groups.
+  That is a key of `PROTOCOLS`, or 'group' and a number: the data set's actors,
+  whoever they are, in so many groups.
 
   Raises:
     ValueError: no such protocol.

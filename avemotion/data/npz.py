@@ -37,10 +37,10 @@ def write(
   *,
   compressed: bool = False,
 ) -> None:
-  """Writes arrays, or what becomes one, by their keys, whole or not at all.
+  """Writes arrays by their keys to an `.npz`, whole or not at all.
 
-  The directory of `….npz` is made, an existing file is replaced. Compressed, it
-  is small rather than quickly read.
+  Its directory is made, an existing file is replaced. A compressed file is small
+  rather than quickly read.
 
   Raises:
     ValueError: the name has another ending, by which such files are known.

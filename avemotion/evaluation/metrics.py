@@ -10,7 +10,7 @@ _SEED = 0  # of the resamples, so that an interval is the same everywhere
 def confusion_matrix(
   labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-  """Counts int[clips] by label (rows) and prediction (columns), as int64."""
+  """Counts clips, int[clips], by label (rows) and prediction (columns)."""
   confusion = np.zeros((num_classes, num_classes), np.int64)
   np.add.at(confusion, (labels, predictions), 1)
   return confusion
@@ -70,8 +70,8 @@ def reliability(
 ) -> Reliability:
   """Sorts clips into bins of confidence (Guo et al. 2017, equations 2 and 3).
 
-  Of the probabilities of predictions, float[clips], bin m holds those in
-  ((m - 1) / bins, m / bins]; `correct`, bool[clips], are those of the label.
+  `confidence` is the probability of each clip's prediction, `correct` whether
+  it is the label; bin m holds the confidences in ((m - 1) / bins, m / bins].
   """
   bins = np.ceil(confidence * num_bins).astype(np.int64) - 1
   bins = np.clip(bins, 0, num_bins - 1)

@@ -79,9 +79,9 @@ def backward(
 ) -> tuple[jax.Array, jax.Array]:
   """Computes the gradient of `forward`, less that of the kernels.
 
-  From that of the step's state, float32[batch, features], and the step's values
-  (`state` is not read) it finds the gradients of `before`, of the same shape,
-  and of `projected`, float32[batch, 3 * features].
+  Returns the gradients of `before`, float32[batch, features], and of
+  `projected`, float32[batch, 3 * features], from that of the step's state, of
+  the shape of `before`, and the step's values, of which `state` is not read.
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)

@@ -84,7 +84,7 @@ def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
 def scan_forward(
   projected: jax.Array, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
-  """Computes every step, forward in time, as `recurrence` is called.
+  """Computes every step, forward in time, from arguments of `recurrence`.
 
   Returns the last state, and the steps in the dtype of `projected`.
   """

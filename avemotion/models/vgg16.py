@@ -52,8 +52,8 @@ class VGG16(nn.Module):
     """Encodes pictures, preprocessed the way the weights were trained.
 
     Of float32[batch, height, width, 3], height and width at least 32, it makes
-    dtype[batch, height // 32, width // 32, 512]; where `blocks` leaves some
-    out, it reads what the block before the first gave, and gives the last's.
+    dtype[batch, height // 32, width // 32, 512]; with fewer `blocks`
+    it reads what the block before them gave, and returns what their last gives.
 
     Raises:
       ValueError: `images` has another rank, another number of channels or a

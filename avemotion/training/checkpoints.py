@@ -111,7 +111,7 @@ class Snapshot(flax.struct.PyTreeNode):
 
 
 def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
-  """Writes a checkpoint into a fold's directory, and returns its own.
+  """Writes a checkpoint into a fold's directory, and returns its path.
 
   An older one is replaced once the new one is complete.
 

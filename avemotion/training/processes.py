@@ -40,7 +40,7 @@ def together(function: Callable[[], _Result]) -> _Result:
 
 
 def on_first(function: Callable[[], _Result]) -> _Result | None:
-  """Calls a function in process 0 alone, which writes files; all may raise."""
+  """Calls a function in process 0 alone; if it fails, all processes raise."""
   return together(lambda: None if jax.process_index() else function())
 
 

@@ -40,8 +40,8 @@ def plan(
 ) -> list[Trial]:
   """Lists the runs of a sweep of configurations by name, row by row.
 
-  Each is trained under the protocols, (): its own; with so many seeds, counted
-  from the row's, if the protocol keeps speakers apart, else with one.
+  Each is trained under each of the protocols (without any, its own), with so
+  many seeds from the row's on if the protocol keeps speakers apart, else one.
 
   Raises:
     ConfigError: a protocol tests nobody.

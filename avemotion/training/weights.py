@@ -85,7 +85,7 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
 
 
 def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
-  """Reads ids of the clips that a file's model was trained on, as `load`."""
+  """Reads the ids of a model's training clips; errors are those of `load`."""
   with _told(path):
     return [clip.decode() for clip in npz.read(path)[_TRAINED_ON].tolist()]
 
