@@ -39,8 +39,8 @@ def write(
 ) -> None:
   """Writes arrays by their keys to an `.npz`, whole or not at all.
 
-  Its directory is made, an existing file is replaced. A compressed file is small
-  rather than quickly read.
+  Its directory is made, an existing file is replaced. Compressed, a file is
+  small rather than quickly read.
 
   Raises:
     ValueError: the name has another ending, by which such files are known.
