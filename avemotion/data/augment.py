@@ -20,6 +20,7 @@ import scipy.fft
 from avemotion.features import acoustic
 
 Sequences = tuple[jax.Array, jax.Array]
+Scale = jax.Array | float
 
 # Warps are rounded to so many, whose matrices are made once.
 _WARPS = 33
@@ -47,10 +48,8 @@ def stretch(
   before = places.astype(jnp.int32)
   share = (places - before)[..., None]
   after = jnp.minimum(before + 1, last)
-  stretched = (1 - share) * jnp.take_along_axis(
-    features, before[..., None], axis=1
-  ) + share * jnp.take_along_axis(features, after[..., None], axis=1)
-  return stretched, longer
+  earlier, later = _steps_at(features, before), _steps_at(features, after)
+  return (1 - share) * earlier + share * later, longer
 
 
 def crop(
@@ -65,8 +64,7 @@ def crop(
   spare = jnp.maximum(lengths - steps, 0)
   starts = jax.random.randint(rng, lengths.shape, 0, spare + 1)
   places = starts[:, None] + jnp.arange(steps)
-  cropped = jnp.take_along_axis(features, places[..., None], axis=1)
-  return cropped, jnp.minimum(lengths, steps)
+  return _steps_at(features, places), jnp.minimum(lengths, steps)
 
 
 def mask_time(
@@ -99,20 +97,14 @@ def drop_channels(
 
 
 def noise(
-  features: jax.Array,
-  lengths: jax.Array,
-  rng: jax.Array,
-  std: jax.Array | float,
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, std: Scale
 ) -> Sequences:
   """Adds Gaussian noise to every step, of `std`, a number or [features]."""
   return features + std * jax.random.normal(rng, features.shape), lengths
 
 
 def offset(
-  features: jax.Array,
-  lengths: jax.Array,
-  rng: jax.Array,
-  std: jax.Array | float,
+  features: jax.Array, lengths: jax.Array, rng: jax.Array, std: Scale
 ) -> Sequences:
   """Adds a Gaussian constant of `std` to each feature of a clip.
 
@@ -149,17 +141,10 @@ def exchange_means(
 def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
   """Mixes each clip's rows with another's (mixup, Zhang et al. 2018).
 
-  Features and targets that are given the same key are mixed alike. A clip is
+  Rows are float32[batch, …]; features and targets that are given the same key
+  are mixed alike, by shares of a Beta distribution of that `alpha`. A clip is
   the larger part of its mixture, so that its length stands; padding is mixed
   in, see `hold_last`.
-
-  Args:
-    rows: float32[batch, …].
-    rng: key.
-    alpha: of the Beta distribution that the shares are drawn from.
-
-  Returns:
-    float32[batch, …].
   """
   order_key, share_key = jax.random.split(rng)
   share = jax.random.beta(share_key, alpha, alpha, (len(rows),))
@@ -178,8 +163,13 @@ def hold_last(
   """
   last = jnp.maximum(lengths - 1, 0)[:, None]
   places = jnp.minimum(jnp.arange(features.shape[1]), last)
-  held = jnp.take_along_axis(features, places[..., None], axis=1)
+  held = _steps_at(features, places)
   return jnp.where((lengths > 0)[:, None, None], held, empty)
+
+
+def _steps_at(features: jax.Array, places: jax.Array) -> jax.Array:
+  """Reads each clip's features at the steps of int32[batch, time]."""
+  return jnp.take_along_axis(features, places[..., None], axis=1)
 
 
 def warp_vocal_tract(

@@ -17,7 +17,6 @@ from avemotion.data.augment import Sequences
 NUM_POINTS = 68
 GROUP = 2 * NUM_POINTS + 4  # numbers
 
-
 # Of each of iBUG's 68 points the one on the other side of the face.
 MIRRORED = np.concatenate(
   [
@@ -63,10 +62,8 @@ def scale(
 ) -> Sequences:
   """Scales the points of each clip by a factor about 1, of `std`."""
   points, head = _split(features)
-  shape = len(lengths), 1, 1, 1, 1
-  return _join(
-    points * (1 + std * jax.random.normal(rng, shape)), head
-  ), lengths
+  factor = 1 + std * jax.random.normal(rng, (len(lengths), 1, 1, 1, 1))
+  return _join(points * factor, head), lengths
 
 
 def _split(features: jax.Array) -> tuple[jax.Array, jax.Array]:

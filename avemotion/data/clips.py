@@ -18,7 +18,6 @@ from avemotion.models.fusion import MODALITIES
 # What avemotion.features.clip makes, and tfds_ravdess stores.
 EXTRACTED_SOURCES = {'video': 'VGG16 of 48×48 face crops', 'audio': 'MFCC'}
 
-_UNNAMED = 'unnamed features'
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -29,8 +28,7 @@ class ClipSet:
   Attributes:
     features: for each modality float32[clips, time, features], zero-padded.
     lengths: for each modality int32[clips], valid steps.
-    labels: int32[clips].
-    actors: int32[clips].
+    labels, actors: int32[clips].
     clip_ids: str[clips].
     label_names: names of the labels 0, 1, ….
     sources: for each modality what its features are, in words; what is not
@@ -63,20 +61,13 @@ class ClipSet:
       _expect(modality, rows, (clips, *rows.shape[1:]))
       lengths = self.lengths[modality]
       _expect(f'{modality}_lengths', lengths, (clips,))
-      if lengths.min() < 0 or lengths.max() > rows.shape[1]:
-        raise ValueError(
-          f'{modality}_lengths must lie between 0 and {rows.shape[1]}, got'
-          f' {lengths.min()} to {lengths.max()}'
-        )
+      _expect_between(f'{modality}_lengths', lengths, rows.shape[1])
       if not np.isfinite(rows).all():
         clip = self.clip_ids[np.argwhere(~np.isfinite(rows))[0, 0]]
         raise ValueError(f'{modality}: clip {clip} has values not finite')
-    if self.labels.min() < 0 or self.labels.max() >= len(self.label_names):
-      raise ValueError(
-        f'labels must lie between 0 and {len(self.label_names) - 1}, got'
-        f' {self.labels.min()} to {self.labels.max()}'
-      )
-    sources = {k: self.sources.get(k, _UNNAMED) for k in self.features}
+    _expect_between('labels', self.labels, len(self.label_names) - 1)
+    said = self.sources
+    sources = {k: said.get(k, 'unnamed features') for k in self.features}
     object.__setattr__(self, 'sources', sources)
 
   def __len__(self) -> int:
@@ -90,16 +81,16 @@ class ClipSet:
   def describe(self) -> str:
     """Says how many clips there are, and of what: a line for each modality."""
     lines = [f'{len(self)} clips']
-    for modality, rows in self.features.items():
+    for name, size in self.feature_dims.items():
+      fewest, most = self.lengths[name].min(), self.lengths[name].max()
       lines.append(
-        f'  {modality}: {self.sources[modality]}; {rows.shape[2]} numbers a'
-        f' row, {self.lengths[modality].min()} to'
-        f' {self.lengths[modality].max()} rows a clip'
+        f'  {name}: {self.sources[name]}; {size} numbers a row, {fewest} to'
+        f' {most} rows a clip'
       )
     return '\n'.join(lines)
 
   def select(self, modalities: tuple[str, ...]) -> Self:
-    """The same clips with some modalities only.
+    """Returns the same clips with some modalities only.
 
     Raises:
       ValueError: the data set lacks one of them.
@@ -117,7 +108,7 @@ class ClipSet:
     )
 
   def take(self, indices: np.ndarray) -> Self:
-    """The clips at int[n] indices, in their order."""
+    """Returns the clips at int[n] indices, in their order."""
     return dataclasses.replace(
       self,
       features={name: rows[indices] for name, rows in self.features.items()},
@@ -131,12 +122,11 @@ class ClipSet:
   def from_npz(cls, path: str | os.PathLike[str]) -> Self:
     """Reads a data set from one file of features; needs only NumPy.
 
-    Args:
-      path: an `.npz` with `labels` int[clips], `actors` int[clips], `clip_ids`
-        str[clips], `label_names` str[labels], and at least one of `video` and
-        `audio`, float[clips, time, features], each with `video_lengths` or
-        `audio_lengths`, int[clips]; `video_source` and `audio_source`, str, say
-        what the features are, and may be left out.
+    It is an `.npz` with `labels` int[clips], `actors` int[clips], `clip_ids`
+    str[clips], `label_names` str[labels], and at least one of `video` and
+    `audio`, float[clips, time, features], each with `video_lengths` or
+    `audio_lengths`, int[clips]; `video_source` and `audio_source`, str, say
+    what the features are, and may be left out.
 
     Raises:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
@@ -153,12 +143,10 @@ class ClipSet:
   def from_tfds(
     cls, name: str, data_dir: str | os.PathLike[str] | None = None
   ) -> Self:
-    """Reads a prepared TFDS data set, all splits of it.
+    """Reads all splits of a prepared TFDS data set: 'ravdess/speech_audio'.
 
-    Args:
-      name: such as 'ravdess/speech_audio'.
-      data_dir: where it was prepared; None: TFDS's own default, and of
-        'ravdess/bundled' the package.
+    `data_dir` is where it was prepared; None: TFDS's own default, and of
+    'ravdess/bundled' the package.
 
     Raises:
       ValueError: it is not prepared there, or a shard is damaged.
@@ -181,16 +169,11 @@ class ClipSet:
 
   def to_npz(self, path: str | os.PathLike[str]) -> None:
     """Writes the file that `from_npz` reads; as `npz.write`."""
-    arrays: dict[str, Any] = {
-      'labels': self.labels,
-      'actors': self.actors,
-      'clip_ids': self.clip_ids,
-      'label_names': np.array(self.label_names),
-    }
+    arrays = {key: np.array(getattr(self, key)) for key in _REQUIRED_KEYS}
     for modality, rows in self.features.items():
       arrays[modality] = rows
       arrays[f'{modality}_lengths'] = self.lengths[modality]
-      arrays[f'{modality}_source'] = self.sources[modality]
+      arrays[f'{modality}_source'] = np.array(self.sources[modality])
     npz.write(path, arrays)
 
 
@@ -209,21 +192,16 @@ def load(
 def pad(
   rows: Sequence[np.ndarray], clips: int = 0, step_multiple: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Stacks sequences of different lengths.
+  """Stacks float[time, features] of clips of different lengths.
 
-  Args:
-    rows: float[time, features] of each clip.
-    clips: how many there are to be at the least, the others of no steps.
-    step_multiple: the time is a multiple of it; where it is not 1, never 0.
-
-  Returns:
-    float32[clips, time, features], zero-padded, and int32[clips] lengths.
+  There are at least so many `clips`, the others of no steps; the time is a
+  multiple of `step_multiple`, where that is not 1, never 0. Returns
+  float32[clips, time, features], zero-padded, and int32[clips] lengths.
   """
   lengths = np.zeros(max(clips, len(rows)), np.int32)
   lengths[: len(rows)] = [len(row) for row in rows]
-  time = step_multiple * -(-int(lengths.max()) // step_multiple)
-  if step_multiple > 1:
-    time = max(time, step_multiple)
+  longest = max(int(lengths.max()), int(step_multiple > 1))
+  time = step_multiple * -(-longest // step_multiple)
   padded = np.zeros((len(lengths), time, rows[0].shape[1]), np.float32)
   for clip, row in zip(padded, rows, strict=False):
     clip[: len(row)] = row
@@ -259,3 +237,11 @@ def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _expect(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
   if array.shape != shape:
     raise ValueError(f'{name}: expected shape {shape}, got {array.shape}')
+
+
+def _expect_between(name: str, array: np.ndarray, most: int) -> None:
+  if array.min() < 0 or array.max() > most:
+    raise ValueError(
+      f'{name} must lie between 0 and {most}, got {array.min()} to'
+      f' {array.max()}'
+    )

@@ -16,11 +16,8 @@ from avemotion.data.clips import ClipSet
 def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
   """Averages a speaker's clips, each of which weighs the same.
 
-  Args:
-    rows: float32[steps, features] of each clip; some may have no steps.
-
-  Returns:
-    float32[features].
+  Reads float32[steps, features] of each, some of which may have no steps, and
+  returns float32[features].
 
   Raises:
     ValueError: no clip has any steps.
@@ -32,14 +29,9 @@ def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def enrol(clips: ClipSet, modalities: Collection[str]) -> ClipSet:
-  """Takes each actor's own mean off their clips.
+  """Takes each actor's own mean off their clips, in the modalities there are.
 
-  Args:
-    clips: a data set.
-    modalities: whose features to take it off, of those that there are.
-
-  Returns:
-    The same clips; an actor without a modality stays without it.
+  An actor without a modality stays without it.
   """
   features = dict(clips.features)
   for modality in set(modalities) & set(features):

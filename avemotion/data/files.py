@@ -10,8 +10,6 @@ from collections.abc import Iterator
 
 from etils import epath
 
-_BUCKET = 'gs://'
-
 
 def as_path(path: str | os.PathLike[str]) -> epath.Path:
   """Makes a user's path whole: relative, absolute, `~/…` or `gs://BUCKET/…`.
@@ -22,12 +20,11 @@ def as_path(path: str | os.PathLike[str]) -> epath.Path:
   if isinstance(path, epath.Path):
     return path
   text = os.fspath(path)
-  scheme, mark, _ = text.partition('://')
-  if not mark:
+  if '://' not in text:
     return epath.Path(os.path.abspath(os.path.expanduser(text)))
-  if f'{scheme}{mark}' != _BUCKET:
+  if not text.startswith('gs://'):
     raise ValueError(
-      f'{text}: expected a path on a disk, or {_BUCKET}BUCKET/DIRECTORY'
+      f'{text}: expected a path on a disk, or gs://BUCKET/DIRECTORY'
     )
   return epath.Path(text)
 
@@ -76,7 +73,6 @@ def write(path: str | os.PathLike[str], content: bytes | str) -> None:
     OSError: it cannot be written, as on a full disk.
   """
   make_directory(as_path(path).parent)
+  whole = content.encode() if isinstance(content, str) else content
   with replacing(path) as unfinished:
-    unfinished.write_bytes(
-      content.encode() if isinstance(content, str) else content
-    )
+    unfinished.write_bytes(whole)

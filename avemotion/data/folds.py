@@ -89,9 +89,8 @@ class Fold:
   def with_validation(self, use: str) -> 'Fold':
     """Puts the validation clips to a use.
 
-    Args:
-      use: 'kept' for choosing; 'trained' on, with the training clips; or
-        'scored', in the place of the test clips.
+    They are 'kept' for choosing; 'trained' on, with the training clips; or
+    'scored', in the place of the test clips.
 
     Raises:
       ValueError: they are to be scored, and there are none.
@@ -110,17 +109,15 @@ class Fold:
 
 
 def named(protocol: str) -> Protocol:
-  """A protocol by its name.
+  """Finds a protocol by its name.
 
-  Args:
-    protocol: a key of `PROTOCOLS`, or 'group' and a number: the data set's
-      actors, whoever they are, in so many groups.
+  That is a key of `PROTOCOLS`, or 'group' and a number: the data set's actors,
+  whoever they are, in so many groups.
 
   Raises:
     ValueError: no such protocol.
   """
-  by_group = _BY_GROUP.fullmatch(protocol)
-  if by_group:
+  if by_group := _BY_GROUP.fullmatch(protocol):
     parts = int(by_group[1])
     meaning = f'the actors in {parts} groups: {_UNSEEN}'
     return Protocol(parts, meaning, False, parts)
@@ -136,10 +133,9 @@ def make_folds(
   protocol: str,
   labels: np.ndarray,
   actors: np.ndarray,
-  *,
   validation_share: float = 0.0,
 ) -> list[Fold]:
-  """All folds of a protocol; see `make_fold`."""
+  """Makes all folds of a protocol; see `make_fold`."""
   return [
     make_fold(protocol, fold, labels, actors, validation_share=validation_share)
     for fold in range(named(protocol).num_folds)
@@ -154,16 +150,12 @@ def make_fold(
   *,
   validation_share: float = 0.0,
 ) -> Fold:
-  """Divides clips as one fold of a protocol does.
+  """Divides clips, of int[clips] labels and actors, as a fold of a protocol.
 
-  Args:
-    protocol: see `named`: `random…`, stratified by label, speakers shared; or
-      `actor…` and `group…`, speaker-independent.
-    fold: which one, from 0.
-    labels: int[clips].
-    actors: int[clips], from 1; `random…` does without.
-    validation_share: share of the training side that `random…` validates on;
-      the others validate on actors, see `Protocol`.
+  Folds are counted from 0, actors from 1. `random…` is stratified by label,
+  shares speakers, and validates on `validation_share` of its training side;
+  `actor…` and `group…` are speaker-independent, and validate on actors, see
+  `Protocol`.
 
   Raises:
     ValueError: no such protocol or fold; an actor whom the protocol never
@@ -221,13 +213,7 @@ def _check_all_tested(
 def _divide_by_actor(
   actors: np.ndarray, validation: Sequence[int], test: Sequence[int]
 ) -> Fold:
-  in_validation = np.isin(actors, validation)
-  in_test = np.isin(actors, test)
-  return Fold(
-    train=_indices(~in_validation & ~in_test),
-    validation=_indices(in_validation),
-    test=_indices(in_test),
-  )
+  return _fold(np.isin(actors, validation), np.isin(actors, test))
 
 
 def _divide_at_random(
@@ -239,15 +225,11 @@ def _divide_at_random(
     in_test = parts == fold
   in_validation = np.zeros_like(in_test)
   if validation_share:
-    rest = _indices(~in_test)
+    rest = np.flatnonzero(~in_test)
     shares = round(1 / validation_share)
     part = _deal(labels[rest], shares, np.random.default_rng([_SEED, 1, fold]))
     in_validation[rest[part == 0]] = True
-  return Fold(
-    train=_indices(~in_test & ~in_validation),
-    validation=_indices(in_validation),
-    test=_indices(in_test),
-  )
+  return _fold(in_validation, in_test)
 
 
 def _deal(
@@ -264,5 +246,7 @@ def _deal(
   return part
 
 
-def _indices(chosen: np.ndarray) -> np.ndarray:
-  return np.flatnonzero(chosen).astype(np.int32)
+def _fold(validation: np.ndarray, test: np.ndarray) -> Fold:
+  """Makes a fold of bool[clips]; the other clips are trained on."""
+  sides = ~validation & ~test, validation, test
+  return Fold(*(np.flatnonzero(side).astype(np.int32) for side in sides))

@@ -13,14 +13,10 @@ SOURCE = '68 face landmarks'
 
 
 def read(path: str) -> dict[str, np.ndarray]:
-  """Reads the landmarks of each clip.
+  """Reads an `.npz` of landmarks into int[frames, 68, 2], pixels, by clip id.
 
-  Args:
-    path: an `.npz` of clip_id str[clips], frames int[clips] and landmarks
-      int[sum(frames), 68, 2].
-
-  Returns:
-    By clip id int[frames, 68, 2], x and y in pixels.
+  It holds clip_id str[clips], frames int[clips] and landmarks
+  int[sum(frames), 68, 2], x and y.
 
   Raises:
     ValueError: the file is not one of those, or a clip in it is empty.
@@ -45,15 +41,11 @@ def read(path: str) -> dict[str, np.ndarray]:
 
 
 def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
-  """Adds to each recording the features of its landmarks.
+  """Adds to each recording the features of its landmarks, as `read` gives them.
 
-  Args:
-    landmarks: int[frames, 68, 2] by clip id, such as '02-01-05-01-01-01-01'.
-    audio: the recordings, such as '03-01-05-01-01-01-01': the last five fields
-      name the performance.
-
-  Returns:
-    The recordings, in their order and under their ids, with video and audio.
+  Of ids such as '02-01-05-01-01-01-01' (landmarks) and '03-01-05-01-01-01-01'
+  (audio) the last five fields name the performance. The recordings keep their
+  order and ids.
 
   Raises:
     ValueError: one has a performance that the other lacks; or two points that

@@ -37,12 +37,10 @@ def write(
   *,
   compressed: bool = False,
 ) -> None:
-  """Writes an `.npz`, whole or not at all.
+  """Writes arrays by their keys to an `.npz`, whole or not at all.
 
-  Args:
-    path: `….npz`; its directory is made, an existing file is replaced.
-    arrays: what `numpy.asarray` takes, by their keys.
-    compressed: whether it is to be small rather than quickly read.
+  Its directory is made, an existing file is replaced. Compressed, a file is
+  small rather than quickly read.
 
   Raises:
     ValueError: the name has another ending, by which such files are known.

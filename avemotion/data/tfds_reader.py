@@ -1,12 +1,10 @@
 """Read a prepared TFDS data set; the only file of the package that loads it."""
 
-import importlib.util
+import importlib.resources
 import os
-import pathlib
 from typing import Any
 
 _FIELDS = {'clip_id', 'label', 'actor'}
-_BUNDLED = 'ravdess/bundled'
 
 
 def read(
@@ -45,19 +43,12 @@ def read(
   return examples, tuple(builder.info.features['label'].names)
 
 
-def _bundled_dir() -> pathlib.Path:
-  """The folder of the bundled features, in the package that has them."""
-  package = importlib.util.find_spec('tfds_ravdess')  # Imports nothing.
-  assert package is not None and package.origin is not None  # In the wheel.
-  return pathlib.Path(package.origin).with_name('bundled')
-
-
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   """The prepared data set; its own files describe it, no code is needed."""
   import tensorflow_datasets as tfds
 
-  if name == _BUNDLED:
-    data_dir = data_dir or _bundled_dir()
+  if name == 'ravdess/bundled' and data_dir is None:
+    data_dir = str(importlib.resources.files('tfds_ravdess') / 'bundled')
   try:
     builder = tfds.builder(name, data_dir=data_dir)
   except tfds.core.DatasetNotFoundError:

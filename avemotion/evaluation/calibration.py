@@ -6,10 +6,7 @@ _SMALLEST = 1e-12  # probability, before its logarithm
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-  """Returns the mean negative log-likelihood of int[clips] labels, in nats.
-
-  Of probabilities float[clips, labels].
-  """
+  """Returns the mean negative log-likelihood of int[clips] labels, in nats."""
   likelihood = probabilities[np.arange(len(labels)), labels]
   return float(-np.log(np.maximum(likelihood, _SMALLEST)).mean())
 
@@ -24,8 +21,7 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
   """Returns the temperature of lowest cross-entropy (Guo et al. 2017).
 
-  Of validation clips, float[clips, labels] and int[clips]: from 0.05 to 20;
-  without clips 1.
+  It is of validation clips and lies between 0.05 and 20; without clips it is 1.
   """
   if not labels.size:
     return 1.0

@@ -1,6 +1,5 @@
 """Rows of a sweep beside each other: rows × protocols, over seeds."""
 
-import collections
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,32 +39,23 @@ def write(
 ) -> str:
   """Compares runs: comparison.md, comparison.png, confusion_ROW_PROTOCOL.png.
 
-  Args:
-    directory: to write into.
-    workdirs: of finished runs, each behind its row and its protocol; those that
-      have both alike are seeds.
-
-  Returns:
-    The table, in Markdown.
+  Each workdir of a finished run stands behind its row and its protocol; those
+  that have both alike are seeds. Returns the table, in Markdown.
 
   Raises:
     ReportError: a run cannot be read.
     OSError: a file cannot be written.
   """
-  seeds: dict[tuple[str, str], list[CrossValidation]]
-  seeds = collections.defaultdict(list)
+  seeds: dict[tuple[str, str], list[CrossValidation]] = {}
   for row, protocol, workdir in workdirs:
-    seeds[row, protocol] += runs.read_runs([workdir])
+    seeds.setdefault((row, protocol), []).extend(runs.read_runs([workdir]))
   table: dict[str, dict[str, Cell]] = {}
   for (row, protocol), found in seeds.items():
     cell = table.setdefault(row, {})[protocol] = pool_seeds(found)
     name = re.sub(r'\W+', '_', f'confusion {row} {protocol}')
-    plots.save_confusion(
-      directory / f'{name}.png',
-      cell.confusion,
-      cell.label_names,
-      f'{row}, {protocol}: UAR {cell.uar:.1%}',
-    )
+    title = f'{row}, {protocol}: UAR {cell.uar:.1%}'
+    path = directory / f'{name}.png'
+    plots.save_confusion(path, cell.confusion, cell.label_names, title)
   protocols = dict.fromkeys(protocol for _, protocol in seeds)
   points = {
     f'{protocol}, 95 % interval': {
@@ -86,23 +76,25 @@ def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
 
   For the intervals each actor is drawn with the predictions of all seeds.
   """
-  first = runs[0]
+  names, num_folds = runs[0].label_names, len(runs[0].folds)
   confusions = np.array([fold.confusion for run in runs for fold in run.folds])
   uars = [metrics.unweighted_average_recall(each) for each in confusions]
-  columns = ('labels', 'predictions', 'actors', 'fold_numbers')
-  parts = [[getattr(run, name) for run in runs] for name in columns]
-  for seed, numbers in enumerate(parts[-1]):
-    parts[-1][seed] = numbers + seed * len(first.folds)
-  labels, predictions, actors, folds = map(np.concatenate, parts)
+  given = [
+    (run.labels, run.predictions, run.actors, run.fold_numbers + k * num_folds)
+    for k, run in enumerate(runs)
+  ]
+  labels, predictions, actors, folds = map(
+    np.concatenate, zip(*given, strict=True)
+  )
   return Cell(
     accuracy=float(np.mean([metrics.accuracy(each) for each in confusions])),
     uar=float(np.mean(uars)),
     intervals=metrics.bootstrap_over_actors(
-      labels, predictions, actors, folds, len(first.label_names)
+      labels, predictions, actors, folds, len(names)
     ),
     uar_of_seeds=np.reshape(uars, (len(runs), -1)).mean(axis=1),
     confusion=confusions.sum(axis=0),
-    label_names=first.label_names,
+    label_names=names,
   )
 
 

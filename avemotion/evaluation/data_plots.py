@@ -23,29 +23,22 @@ Panel = tuple[float, Callable[[axes.Axes], None]]
 
 def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
   """Draws a PNG of clips by label, and by actor with the labels stacked."""
-  actors = np.unique(clips.actors)
-  counts = np.array(
-    [
-      [np.sum((clips.labels == k) & (clips.actors == a)) for a in actors]
-      for k in range(len(clips.label_names))
-    ]
-  )
+  actors, places = np.unique(clips.actors, return_inverse=True)
+  counts = np.zeros((len(clips.label_names), len(actors)), int)
+  np.add.at(counts, (clips.labels, places), 1)
   drawn = plots.new_figure(11, 4)
   by_label, by_actor = drawn.subplots(1, 2, width_ratios=(2, 3))
-  colours = [
-    colour_of(name, index) for index, name in enumerate(clips.label_names)
-  ]
+  colours = [colour_of(name, k) for k, name in enumerate(clips.label_names)]
   bars = by_label.barh(clips.label_names, counts.sum(axis=1), color=colours)
   by_label.bar_label(bars, padding=3)
   by_label.invert_yaxis()
   by_label.margins(x=0.15)
   by_label.set(xlabel='clips', title=f'{len(clips)} clips by label')
-  below = np.zeros(len(actors))
-  places = np.arange(len(actors))
-  for row, colour in zip(counts, colours, strict=True):
-    by_actor.bar(places, row, bottom=below, color=colour)
-    below += row
-  by_actor.set_xticks(places, list(map(str, actors)), fontsize=8)
+  ticks = range(len(actors))
+  below = counts.cumsum(axis=0) - counts
+  for row, bottom, colour in zip(counts, below, colours, strict=True):
+    by_actor.bar(ticks, row, bottom=bottom, color=colour)
+  by_actor.set_xticks(ticks, list(map(str, actors)), fontsize=8)
   by_actor.set(
     xlabel='actor', ylabel='clips', title=f'{len(actors)} actors, by label'
   )
@@ -59,10 +52,8 @@ def save_example(
   panels: list[Panel] = []
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:
-    _, draw = faces_panel(
-      features.crop_seconds, features.crops, features.seconds
-    )
-    panels.append((1.2, draw))
+    given = features.crop_seconds, features.crops, features.seconds
+    panels.append((1.2, faces_panel(*given)[1]))
   if features.audio is not None:
     mfcc = features.audio
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))

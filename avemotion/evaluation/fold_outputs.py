@@ -25,6 +25,7 @@ _NOT_WANTED = {
   ' name a candidate of avemotion sweep',
 }
 _PLACES = ('dataset', 'data_dir')  # Where the data lay changes no number.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class ReportError(ValueError):
@@ -41,9 +42,7 @@ class FoldOutputs:
     directory: where it was read from.
     summary: the content of `result.json`.
     clip_ids: of the test clips.
-    actors: int64[clips].
-    labels: int64[clips].
-    predictions: int64[clips].
+    actors, labels, predictions: int64[clips].
     probabilities: float64[clips, labels].
     curves: for each metric of `metrics.jsonl` float64[epochs], nan where an
       epoch has none.
@@ -57,11 +56,6 @@ class FoldOutputs:
   predictions: np.ndarray
   probabilities: np.ndarray
   curves: dict[str, np.ndarray]
-
-  @property
-  def workdir(self) -> epath.Path:
-    """Work directory of the training that the fold was part of."""
-    return self.directory.parent
 
   @property
   def protocol(self) -> str:
@@ -94,12 +88,10 @@ class FoldOutputs:
 
 
 def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
-  """Reads a finished fold.
+  """Reads a finished fold from `fold_K`, local or as gs://….
 
-  Args:
-    directory: `fold_K`, which holds `result.json`; local, or as gs://….
-    scored: the clips that it must have been scored on, 'test', or 'validation'
-      of a candidate of a sweep.
+  It must have been scored on 'test' clips, or, as a candidate of a sweep, on
+  'validation' clips.
 
   Raises:
     ReportError: a file is damaged or lacks a key, the directory is another
@@ -112,15 +104,10 @@ def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   _check_summary(path, summary, scored)
   summary['config'] = old_config.translated(summary['config'])
   label_names = paper.class_order(summary['label_names'])
-  fold = FoldOutputs(
-    directory,
-    summary,
-    **_read(
-      directory / 'predictions.csv',
-      functools.partial(_parse_predictions, label_names),
-    ),
-    curves=_read(directory / 'metrics.jsonl', _parse_curves),
-  )
+  parse = functools.partial(_parse_predictions, label_names)
+  columns = _read(directory / 'predictions.csv', parse)
+  curves = _read(directory / 'metrics.jsonl', _parse_curves)
+  fold = FoldOutputs(directory, summary, **columns, curves=curves)
   order = [label_names.index(name) for name in summary['label_names']]
   if fold.confusion[np.ix_(order, order)].tolist() != summary['confusion']:
     raise ReportError(
@@ -134,10 +121,7 @@ def _read(path: epath.Path, parse: Callable[[str], Any]) -> Any:
   """Parses a file; the error of one that cannot be parsed names it."""
   try:
     return parse(path.read_text(encoding='utf-8'))
-  except (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError),
-    csv.Error,
-  ) as error:
+  except (*_UNREADABLE, csv.Error) as error:
     raise ReportError(
       f'{path}: cannot be read ({error!r}); train the fold again'
     ) from error
@@ -168,14 +152,14 @@ def _parse_predictions(
 ) -> dict[str, Any]:
   """Returns the columns, by the attributes of `FoldOutputs`."""
   rows = list(csv.DictReader(text.splitlines(), strict=True))
-  indices = {name: index for index, name in enumerate(label_names)}
   if not rows:
     raise ValueError('no clips')
+  index = label_names.index
   return {
     'clip_ids': tuple(row['clip_id'] for row in rows),
     'actors': np.array([int(row['actor']) for row in rows]),
-    'labels': np.array([indices[row['label']] for row in rows]),
-    'predictions': np.array([indices[row['prediction']] for row in rows]),
+    'labels': np.array([index(row['label']) for row in rows]),
+    'predictions': np.array([index(row['prediction']) for row in rows]),
     'probabilities': np.array(
       [[float(row[name]) for name in label_names] for row in rows]
     ),

@@ -10,10 +10,7 @@ _SEED = 0  # of the resamples, so that an interval is the same everywhere
 def confusion_matrix(
   labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-  """Counts clips by label (rows) and prediction (columns).
-
-  Returns int64[num_classes, num_classes] of int[clips] each.
-  """
+  """Counts clips, int[clips], by label (rows) and prediction (columns)."""
   confusion = np.zeros((num_classes, num_classes), np.int64)
   np.add.at(confusion, (labels, predictions), 1)
   return confusion
@@ -42,10 +39,9 @@ def unweighted_average_recall(confusion: np.ndarray) -> float:
 
 def macro_f1(confusion: np.ndarray) -> float:
   """Returns the mean F1 of the labels that occur or are predicted."""
-  recognised = np.diag(confusion)
   involved = confusion.sum(axis=0) + confusion.sum(axis=1)
   occurs = involved > 0
-  return float(np.mean(2 * recognised[occurs] / involved[occurs]))
+  return float(np.mean(2 * np.diag(confusion)[occurs] / involved[occurs]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +70,8 @@ def reliability(
 ) -> Reliability:
   """Sorts clips into bins of confidence (Guo et al. 2017, equations 2 and 3).
 
-  Args:
-    confidence: float[clips], the probability of the prediction.
-    correct: bool[clips], whether it is the label.
-    num_bins: bin m holds the confidences in ((m - 1) / bins, m / bins].
+  `confidence` is the probability of each clip's prediction, `correct` whether
+  it is the label; bin m holds the confidences in ((m - 1) / bins, m / bins].
   """
   bins = np.ceil(confidence * num_bins).astype(np.int64) - 1
   bins = np.clip(bins, 0, num_bins - 1)
@@ -133,10 +127,7 @@ def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-  """95 % intervals of means over folds, lower and upper end.
-
-  Both ends are nan where there is one actor.
-  """
+  """95 % intervals of means over folds, both ends; nan of a single actor."""
 
   accuracy: tuple[float, float]
   uar: tuple[float, float]
@@ -157,15 +148,8 @@ def bootstrap_over_actors(
   many as there are, with replacement, each with all their clips. A fold is
   scored on those of its clips that are drawn, and its weight in the resample's
   mean is the share of its clips that they are. The interval is that of the
-  percentiles (Efron & Tibshirani 1993, chapter 13).
-
-  Args:
-    labels: int[clips].
-    predictions: int[clips].
-    actors: int[clips].
-    folds: int[clips], which fold tests the clip.
-    num_classes: of the labels.
-    resamples: how often actors are drawn.
+  percentiles (Efron & Tibshirani 1993, chapter 13). Arrays are int[clips];
+  `folds` are those that test the clips.
   """
   names, actor = np.unique(actors, return_inverse=True)
   if names.size < 2:
@@ -183,10 +167,9 @@ def bootstrap_over_actors(
   weights = clips / confusions.sum(axis=(0, -2, -1))
   hits = np.trace(resampled, axis1=-2, axis2=-1)
   known = recalls(resampled)
+  occur = np.isfinite(known).sum(axis=-1)
   # Zero, of weight zero, where none of a fold's actors is drawn.
-  uar = np.nansum(known, axis=-1) / np.maximum(
-    np.isfinite(known).sum(axis=-1), 1
-  )
+  uar = np.nansum(known, axis=-1) / np.maximum(occur, 1)
 
   def interval(scores: np.ndarray) -> tuple[float, float]:
     means = np.average(scores, axis=1, weights=weights)

@@ -15,13 +15,11 @@ HUMANS = {'audio': 0.62, 'video': 0.72, 'fusion': 0.80}
 
 # Section III-B: single branches on one split, the fusion by cross-validation.
 _PROTOCOLS = {'video': 'random80', 'audio': 'random80', 'fusion': 'random10'}
-_COEFFICIENTS = 13  # MFCC of a frame, section II-C
+COEFFICIENTS = 13  # MFCC of a frame, section II-C
 _DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
-_SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
+SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
-
-# A branch's GRU layers, and the units of each.
-Branch = tuple[int, int]
+Branch = tuple[int, int]  # GRU layers, and the units of each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,19 +66,16 @@ class Row:
   @property
   def model(self) -> dict[str, Any]:
     """The row as values of a model's configuration, by its keys."""
-    branches = {
-      name: dict(
-        zip(('num_layers', 'features'), getattr(self, name), strict=True)
-      )
-      for name in self.modalities
-    }
-    return {
+    model: dict[str, Any] = {
       'modalities': self.modalities,
-      **branches,
       'dense_features': _DENSE_FEATURES,
       'batch_norm': self.batch_norm,
       'use_bias': False,  # Equations (1) to (4) have none.
     }
+    for name in self.modalities:
+      layers, units = getattr(self, name)
+      model[name] = {'num_layers': layers, 'features': units}
+    return model
 
   def __str__(self) -> str:
     """The row as the paper's tables print it: '3 × 256, BN'."""
@@ -115,10 +110,9 @@ TABLES = {
 
 
 def find_row(model: Mapping[str, Any]) -> Row | None:
-  """Finds the row that a model is, in Tables I and II before Table III.
+  """Finds the row that a model is, in Tables I and II before Table III, if any.
 
-  `model` is a configuration as `Row.model` and more; JSON's lists will do. None
-  where the paper has none of this model.
+  `model` is a configuration as `Row.model` and more; JSON's lists will do.
   """
 
   def holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -132,32 +126,6 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
   given = {**model, 'modalities': tuple(model['modalities'])}
   rows = (row for table in TABLES.values() for row in table)
   return next((row for row in rows if holds(given, row.model)), None)
-
-
-def differences(
-  row: Row,
-  model: Mapping[str, Any],
-  sources: Mapping[str, str],
-  protocol: str,
-  label_names: Sequence[str],
-) -> tuple[str, ...]:
-  """Lists what keeps our number from comparing with the paper's row.
-
-  Of 'other features', 'other protocol' and 'other classes' those that hold, for
-  a model's configuration, its features' names by modality, its protocol and
-  labels.
-  """
-  features = all(
-    sources[name].startswith(_SOURCES[name]) for name in row.modalities
-  )
-  if 'audio' in row.modalities:
-    features &= model['audio'].get('num_inputs') == _COEFFICIENTS
-  same = {
-    'other features': features,
-    'other protocol': protocol == row.protocol,
-    'other classes': has_papers_classes(label_names),
-  }
-  return tuple(words for words, holds in same.items() if not holds)
 
 
 def has_papers_classes(label_names: Sequence[str]) -> bool:
@@ -175,14 +143,12 @@ def describe_model(model: Mapping[str, Any]) -> str:
 
   Settings that all models of the paper share are named only where they differ.
   """
-  branches = {
-    name: f'{model[name]["num_layers"]} × {model[name]["features"]}'
-    for name in model['modalities']
-  }
-  if len(branches) > 1:
-    parts = [f'{name} {branch}' for name, branch in branches.items()]
-  else:
-    parts = list(branches.values())
+  names = model['modalities']
+  parts = [
+    f'{f"{name} " if len(names) > 1 else ""}{model[name]["num_layers"]}'
+    f' × {model[name]["features"]}'
+    for name in names
+  ]
   parts.append('BN' if model['batch_norm'] else 'no BN')
   if model['dense_features'] != _DENSE_FEATURES:
     parts.append(f'dense {model["dense_features"]}')
@@ -192,9 +158,8 @@ def describe_model(model: Mapping[str, Any]) -> str:
 
 
 def class_order(label_names: Sequence[str]) -> tuple[str, ...]:
-  """Orders a confusion matrix's rows: RAVDESS's emotions in RAVDESS's order.
+  """Orders labels: RAVDESS's emotions in its order, others as they come.
 
-  That is taken for the order of the paper's Figs. 9 to 11. Other labels stay as
-  they come.
+  That is taken for the order of the paper's confusion matrices, Figs. 9 to 11.
   """
   return EMOTIONS if has_papers_classes(label_names) else tuple(label_names)

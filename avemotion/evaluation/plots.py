@@ -94,17 +94,12 @@ def save_coverage(
   ax.axhline(whole, color=_GREY, ls='--', lw=1, label=f'all clips {whole:.1%}')
   # Steps: the next clip is answered, or it is not.
   ax.step(coverage.share, coverage.accuracy, where='post', color=_OURS, lw=2)
-  reached = coverage.reaching(accuracy)
-  if reached is not None:
+  if reached := coverage.reaching(accuracy):
     confidence, share = reached
     label = f'confidence ≥ {confidence:.2f}: {accuracy:.0%} of {share:.0%}'
-    line: dict[str, Any] = {
-      'color': _OTHER,
-      'lw': 1.2,
-      'marker': 'o',
-      'markevery': [1],
-    }
-    ax.plot([0, share], [accuracy, accuracy], label=label, **line)
+    line: dict[str, Any] = {'color': _OTHER, 'lw': 1.2, 'marker': 'o'}
+    ends = [0, share], [accuracy, accuracy]
+    ax.plot(*ends, label=label, markevery=[1], **line)
   ax.legend(loc='lower left', frameon=False)
   ax.set_xlabel('share of clips, the most confident first')
   ax.set(ylabel='accuracy', xlim=(0, 1), ylim=(0, 1.02), title=title)
@@ -142,12 +137,9 @@ def save_points(
 ) -> None:
   """Draws scores as points, each with a range, a colour for each series.
 
-  Args:
-    path: the PNG.
-    scores: by series and row, from top to bottom, a score and the two ends of
-      its range, fractions; nan: no range. A series may lack rows.
-    xlabel: name of the scores.
-    lines: by series the name and place of a line across all rows.
+  `scores` are, by series and row from top to bottom, a score and the two ends
+  of its range, fractions; nan: no range. A series may lack rows. `lines` are by
+  series the name and place of a line across all rows.
   """
   rows = list(dict.fromkeys(row for each in scores.values() for row in each))
   drawn = new_figure(9, 1.8 + 0.36 * len(rows))
@@ -180,11 +172,10 @@ def _draw_curves(
   colour: str,
 ) -> None:
   """Draws a thin line of each fold, and their mean where all are measured."""
-  known = []
-  for fold in curves:
-    pairs = zip(fold['epoch'], fold.get(metric, ()), strict=False)
-    known.append({epoch: value for epoch, value in pairs if np.isfinite(value)})
-  known = [values for values in known if values]
+  measured = [f for f in curves if metric in f]
+  pairs = [zip(f['epoch'], f[metric], strict=True) for f in measured]
+  each = [{k: v for k, v in fold if np.isfinite(v)} for fold in pairs]
+  known = [values for values in each if values]
   if not known:
     return
   for values in known:

@@ -1,6 +1,5 @@
 """Reports runs beside the paper: Markdown, HTML and pictures."""
 
-import collections
 import re
 from collections.abc import Sequence
 
@@ -30,9 +29,8 @@ def write_report(
     comparison = directory / 'comparison.png'
     ours, papers = {}, {}
     for one in scores:
-      name = '\n'.join(
-        [f'{one.run.name}, {one.run.protocol}', *one.differences]
-      )
+      title = f'{one.run.name}, {one.run.protocol}'
+      name = '\n'.join([title, *one.differences])
       ours[name] = (one.accuracy.mean, *one.accuracy.interval)
       if one.papers_row:
         papers[name] = (one.papers_row.accuracy, np.nan, np.nan)
@@ -44,9 +42,8 @@ def write_report(
   for stem, one in zip(_stems(scores), scores, strict=True):
     sections.append(run_section.write(one, stem))
     pictures.extend(_draw(one, directory, stem))
-  text = (
-    '\n\n'.join(['# Report', markdown.wrap(_WARNING, '> '), *sections]) + '\n'
-  )
+  parts = ['# Report', markdown.wrap(_WARNING, '> '), *sections]
+  text = '\n\n'.join(parts) + '\n'
   source, page = directory / 'report.md', directory / 'report.html'
   files.write(source, text)
   names = ', '.join(one.run.name for one in scores)
@@ -68,35 +65,25 @@ def overview_row(scores: RunScores) -> tuple[str, ...]:
 
 
 def _stems(scores: Sequence[RunScores]) -> list[str]:
-  """Names for the runs' pictures; runs of one name are numbered."""
-  seen: collections.Counter[str] = collections.Counter()
-  stems = []
-  for one in scores:
-    stem = re.sub(r'[^\w.-]+', '_', one.run.name)
-    seen[stem] += 1
-    stems.append(f'{stem}.{seen[stem]}' if seen[stem] > 1 else stem)
-  return stems
+  """Names the runs' pictures; further runs of one name are numbered."""
+  stems = [re.sub(r'[^\w.-]+', '_', one.run.name) for one in scores]
+  nth = [stems[: place + 1].count(stem) for place, stem in enumerate(stems)]
+  return [f'{s}.{n}' if n > 1 else s for s, n in zip(stems, nth, strict=True)]
 
 
 def _draw(
   scores: RunScores, directory: epath.Path, stem: str
 ) -> list[epath.Path]:
   """Draws a run's `run_section.PICTURES`."""
-  run = scores.run
+  run, covered = scores.run, run_section.COVERED_ACCURACY
   confusion, reliability, coverage, curves = paths = [
     directory / f'{stem}.{name}.png' for name in run_section.PICTURES
   ]
   title = f'{run.name}, {run.protocol}'
-  plots.save_confusion(
-    confusion,
-    scores.confusion,
-    run.label_names,
-    f'{title}: {scores.accuracy.pooled:.1%} of {run.labels.size} clips',
-  )
+  share = f'{title}: {scores.accuracy.pooled:.1%} of {run.labels.size} clips'
+  plots.save_confusion(confusion, scores.confusion, run.label_names, share)
   plots.save_reliability(reliability, scores.reliability, title)
-  plots.save_coverage(
-    coverage, scores.coverage, run_section.COVERED_ACCURACY, title
-  )
+  plots.save_coverage(coverage, scores.coverage, covered, title)
   plots.save_learning_curves(curves, [f.curves for f in run.folds], title)
   return paths
 
@@ -104,10 +91,9 @@ def _draw(
 def _overview(scores: Sequence[RunScores], comparison: epath.Path) -> str:
   rows = [overview_row(one) for one in scores]
   num_folds = max(len(one.run.folds) for one in scores)
-  return '\n\n'.join(
-    [
-      markdown.table(OVERVIEW_HEADER, [[f'`{r[0]}`', *r[1:]] for r in rows]),
-      markdown.wrap(run_section.explain_scores(num_folds)),
-      f'![Accuracies beside the paper]({comparison.name})',
-    ]
-  )
+  parts = [
+    markdown.table(OVERVIEW_HEADER, [[f'`{r[0]}`', *r[1:]] for r in rows]),
+    markdown.wrap(run_section.explain_scores(num_folds)),
+    f'![Accuracies beside the paper]({comparison.name})',
+  ]
+  return '\n\n'.join(parts)

@@ -23,24 +23,23 @@ def write(scores: RunScores, stem: str) -> str:
   confusion, reliability, coverage, curves = (
     f'{stem}.{name}.png' for name in PICTURES
   )
-  return '\n\n'.join(
-    [
-      f'## `{scores.run.name}`',
-      _facts(scores.run),
-      _comparison(scores),
-      _explanation(scores),
-      '### Confusion',
-      f'![Confusion matrix]({confusion})',
-      recall_table(scores.confusion, scores.run.label_names),
-      '### Calibration',
-      f'![Reliability diagram]({reliability})',
-      _coverage(scores.coverage),
-      f'![Accuracy of the most confident clips]({coverage})',
-      '### Training',
-      f'![Learning curves]({curves})',
-      _fold_table(scores.run),
-    ]
-  )
+  parts = [
+    f'## `{scores.run.name}`',
+    _facts(scores.run),
+    _comparison(scores),
+    _explanation(scores),
+    '### Confusion',
+    f'![Confusion matrix]({confusion})',
+    recall_table(scores.confusion, scores.run.label_names),
+    '### Calibration',
+    f'![Reliability diagram]({reliability})',
+    _coverage(scores.coverage),
+    f'![Accuracy of the most confident clips]({coverage})',
+    '### Training',
+    f'![Learning curves]({curves})',
+    _fold_table(scores.run),
+  ]
+  return '\n\n'.join(parts)
 
 
 def explain_scores(num_folds: int) -> str:
@@ -81,37 +80,29 @@ def _facts(run: CrossValidation) -> str:
   epochs = sorted({fold.summary['epochs'] for fold in run.folds})
   # Each fold's seconds are those of all that were trained together.
   programs = {
-    (fold.workdir, *fold.summary['trained_together']): fold.summary['seconds']
+    (fold.directory.parent, *fold.summary['trained_together']): fold.summary
     for fold in run.folds
   }
-  facts = {
-    'Model': f'{run.modality}, {paper.describe_model(run.config["model"])}',
-    f'Protocol `{run.protocol}`': protocol,
-    'Features': '; '.join(
-      f'{modality} from {source}' for modality, source in run.sources.items()
-    ),
-    'Data': (
-      f'`{dataset}` (digest {run.folds[0].summary["data_digest"]}),'
-      f' {run.labels.size} test clips of {np.unique(run.actors).size} actors'
-    ),
-    'Training': (
-      f'{" to ".join(map(str, dict.fromkeys([epochs[0], epochs[-1]])))} epochs,'
-      f' {sum(programs.values()):.0f} seconds'
-      + f' in {len(programs)} programs'
-      * (len(programs) > 1)
-    ),
-  }
-  return '\n'.join(
-    markdown.wrap(f'{name}: {words}.', '- ', '  ')
-    for name, words in facts.items()
-  )
+  features = [f'{name} from {source}' for name, source in run.sources.items()]
+  span = ' to '.join(map(str, dict.fromkeys([epochs[0], epochs[-1]])))
+  seconds = f'{sum(each["seconds"] for each in programs.values()):.0f} seconds'
+  if len(programs) > 1:
+    seconds += f' in {len(programs)} programs'
+  facts = [
+    f'Model: {run.modality}, {paper.describe_model(run.config["model"])}.',
+    f'Protocol `{run.protocol}`: {protocol}.',
+    f'Features: {"; ".join(features)}.',
+    f'Data: `{dataset}` (digest {run.folds[0].summary["data_digest"]}),'
+    f' {run.labels.size} test clips of {np.unique(run.actors).size} actors.',
+    f'Training: {span} epochs, {seconds}.',
+  ]
+  return '\n'.join(markdown.wrap(fact, '- ', '  ') for fact in facts)
 
 
 def _comparison(scores: RunScores) -> str:
   """Tabulates our scores, the paper's and people's."""
-  run, row = scores.run, scores.papers_row
+  run, row, count = scores.run, scores.papers_row, len(scores.run.folds)
   both = scores.accuracy, scores.uar
-  count = len(run.folds)
   ours = 'ours' if count == 1 else f'ours, mean of {count} folds'
   rows = [[ours, *cells(scores.accuracy), *cells(scores.uar)]]
   pooled = [markdown.percent(score.pooled) for score in both]
@@ -121,11 +112,9 @@ def _comparison(scores: RunScores) -> str:
     words = [f'the paper, Table {"I" * row.table}', *scores.differences]
     rows.append([', '.join(words), f'{row.accuracy:.0%}', '', '', ''])
   people = 'video and audio' if run.modality == 'fusion' else run.modality
-  words = [f'humans, {people} of RAVDESS']
-  if not paper.has_papers_classes(run.label_names):
-    words.append('other classes')
-  humans = f'{paper.HUMANS[run.modality]:.0%}'
-  rows.append([', '.join(words), humans, '', '', ''])
+  same = paper.has_papers_classes(run.label_names)
+  whose = f'humans, {people} of RAVDESS{"" if same else ", other classes"}'
+  rows.append([whose, f'{paper.HUMANS[run.modality]:.0%}', '', '', ''])
   return markdown.table(('', 'accuracy', '95 % CI', 'UAR', '95 % CI'), rows)
 
 
@@ -147,8 +136,7 @@ def _explanation(scores: RunScores) -> str:
     sentences.append(
       'Probabilities are scaled by a temperature fitted on validation clips.'
     )
-  row = scores.papers_row
-  if row:
+  if row := scores.papers_row:
     sentences.append(
       f"The paper's number is of {row}, by {_PAPERS_PROTOCOLS[row.protocol]}."
     )
@@ -179,11 +167,8 @@ def recall_table(confusion: np.ndarray, label_names: Sequence[str]) -> str:
 
 
 def _fold_table(run: CrossValidation) -> str:
-  rows = [
-    (
-      *(fold.number, len(fold.clip_ids)),
-      *(markdown.percent(fold.summary[key]) for key in ('accuracy', 'uar')),
-    )
-    for fold in run.folds
-  ]
+  rows = []
+  for fold in run.folds:
+    shares = (markdown.percent(fold.summary[k]) for k in ('accuracy', 'uar'))
+    rows.append((fold.number, len(fold.clip_ids), *shares))
   return markdown.table(('fold', 'test clips', 'accuracy', 'UAR'), rows)

@@ -18,6 +18,12 @@ from avemotion.evaluation import calibration, fold_outputs, paper
 from avemotion.evaluation.fold_outputs import FoldOutputs, ReportError
 
 
+def _joined(column: str) -> functools.cached_property[np.ndarray]:
+  return functools.cached_property(
+    lambda run: np.concatenate([getattr(fold, column) for fold in run.folds])
+  )
+
+
 @dataclasses.dataclass(frozen=True)
 class CrossValidation:
   """A run: every fold of one configuration.
@@ -26,6 +32,7 @@ class CrossValidation:
     name: of the directory that holds the folds.
     folds: all of the protocol, by number.
     temperatures: that each fold's logits are divided by; (): none.
+    actors, labels, predictions: int64[clips], of all folds' test clips.
   """
 
   name: str
@@ -62,26 +69,15 @@ class CrossValidation:
     """Names of the classes, in the paper's order."""
     return self.folds[0].label_names
 
-  @functools.cached_property
-  def actors(self) -> np.ndarray:
-    """int64[clips], of the test clips of all folds, as below."""
-    return np.concatenate([fold.actors for fold in self.folds])
+  actors = _joined('actors')
+  labels = _joined('labels')
+  predictions = _joined('predictions')
 
   @functools.cached_property
   def fold_numbers(self) -> np.ndarray:
     """int64[clips], number of the fold that tests the clip."""
     sizes = [len(fold.clip_ids) for fold in self.folds]
     return np.repeat([fold.number for fold in self.folds], sizes)
-
-  @functools.cached_property
-  def labels(self) -> np.ndarray:
-    """int64[clips]."""
-    return np.concatenate([fold.labels for fold in self.folds])
-
-  @functools.cached_property
-  def predictions(self) -> np.ndarray:
-    """int64[clips]."""
-    return np.concatenate([fold.predictions for fold in self.folds])
 
   @functools.cached_property
   def probabilities(self) -> np.ndarray:
@@ -97,13 +93,9 @@ def read_runs(
 ) -> list[CrossValidation]:
   """Reads work directories, and merges the folds of each configuration.
 
-  Args:
-    workdirs: of `avemotion train`, or of a sweep, which hold several runs;
-      local, or as gs://….
-    scored: as for `fold_outputs.read_fold`.
-
-  Returns:
-    Whole runs in the order of the paper's tables; what these lack, by name.
+  They are of `avemotion train`, or of a sweep, which hold several runs; local,
+  or as gs://…; `scored` is as for `fold_outputs.read_fold`. Returns whole runs
+  in the order of the paper's tables, those that these lack by name.
 
   Raises:
     ReportError: a directory holds no finished fold, files are damaged, or a
@@ -132,14 +124,10 @@ def read_runs(
 def candidate_of(
   search: epath.PathLike, run: CrossValidation
 ) -> CrossValidation:
-  """Reads the candidate of a sweep of a run's recipe and data.
+  """Reads the candidate of a sweep that has a run's recipe and data.
 
   A recipe that trains on validation clips has none left to fit a temperature
   on; as a candidate of the search that chose it, it was scored on them.
-
-  Args:
-    search: work directory of the candidate.
-    run: of the same recipe and data, as it was trained for good.
 
   Raises:
     ReportError: it holds no candidate, an unfinished or damaged one, several,
@@ -226,7 +214,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
   num_folds = folds.named(ordered[0].protocol).num_folds
   missing = sorted(set(range(num_folds)) - set(by_number))
   if missing:
-    workdirs = list(dict.fromkeys(str(fold.workdir) for fold in ordered))
+    workdirs = [*dict.fromkeys(str(fold.directory.parent) for fold in ordered)]
     raise ReportError(
       f'{", ".join(workdirs)}: of the {num_folds} folds of'
       f' {ordered[0].protocol}, {", ".join(map(str, missing))} missing or not'
@@ -240,7 +228,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
 
 def _name(fold: FoldOutputs) -> str:
   """Returns the name of the run's directory; of ROW/PROTOCOL/seed_S the row."""
-  path = _absolute(fold.workdir)
+  path = _absolute(fold.directory.parent)
   if not re.fullmatch(r'seed_\d+', path.name):
     return path.name
   row = path.parent.parent.name

@@ -30,11 +30,8 @@ class Score:
 class RunScores:
   """A run's scores; all but the first two are of its pooled test clips.
 
-  Attributes:
-    uar: unweighted average recall.
-    confusion: int64[labels, labels]; rows are true labels.
-    reliability: confidence against accuracy.
-    coverage: accuracy of the most confident clips.
+  UAR is unweighted average recall; the confusion is int64[labels, labels], rows
+  are true labels.
   """
 
   run: CrossValidation
@@ -54,26 +51,29 @@ class RunScores:
   def differences(self) -> tuple[str, ...]:
     """Caveats to state where the number stands beside others."""
     run, row = self.run, self.papers_row
-    enrolled = ('enrolled speakers',) if run.enrolled else ()
-    if row is None:
-      return enrolled
-    of_paper = paper.differences(
-      row, run.config['model'], run.sources, run.protocol, run.label_names
-    )
-    return (*enrolled, *of_paper)
+    same = {'enrolled speakers': not run.enrolled}
+    if row is not None:
+      features = all(
+        run.sources[name].startswith(paper.SOURCES[name])
+        for name in row.modalities
+      )
+      if 'audio' in row.modalities:
+        inputs = run.config['model']['audio'].get('num_inputs')
+        features &= inputs == paper.COEFFICIENTS
+      same |= {
+        'other features': features,
+        'other protocol': run.protocol == row.protocol,
+        'other classes': paper.has_papers_classes(run.label_names),
+      }
+    return tuple(words for words, holds in same.items() if not holds)
 
 
 def score(run: CrossValidation) -> RunScores:
   """Scores a run."""
   confusions = [fold.confusion for fold in run.folds]
   pooled = np.sum(confusions, axis=0)
-  intervals = metrics.bootstrap_over_actors(
-    run.labels,
-    run.predictions,
-    run.actors,
-    run.fold_numbers,
-    len(run.label_names),
-  )
+  columns = run.labels, run.predictions, run.actors, run.fold_numbers
+  intervals = metrics.bootstrap_over_actors(*columns, len(run.label_names))
 
   def over_folds(
     metric: Callable[[np.ndarray], float], interval: tuple[float, float]
@@ -82,14 +82,13 @@ def score(run: CrossValidation) -> RunScores:
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Score(float(np.mean(values)), std, interval, metric(pooled))
 
+  correct = run.predictions == run.labels
   return RunScores(
     run,
     over_folds(metrics.accuracy, intervals.accuracy),
     over_folds(metrics.unweighted_average_recall, intervals.uar),
     metrics.macro_f1(pooled),
     pooled,
-    metrics.reliability(
-      run.probabilities.max(axis=1), run.predictions == run.labels
-    ),
+    metrics.reliability(run.probabilities.max(axis=1), correct),
     metrics.coverage_curve(run.probabilities, run.labels),
   )

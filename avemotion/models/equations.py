@@ -57,20 +57,16 @@ def state_dtype(dtype: DTypeLike) -> jnp.dtype:
 
 
 def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
-  """Computes equations (1)–(4).
+  """Computes equations (1)–(4), in float32.
 
   Args:
     before: float32[..., features], h₋.
     projected: float[..., 3 * features], W_z x, W_r x, W x.
     kernels: U_z, U_r, U.
-
-  Returns:
-    The step in float32.
   """
   size = before.shape[-1]
-  gates = jax.nn.sigmoid(
-    projected[..., : 2 * size] + _product(before, kernels.gates)
-  )
+  gates = projected[..., : 2 * size] + _product(before, kernels.gates)
+  gates = jax.nn.sigmoid(gates)
   z, r = gates[..., :size], gates[..., size:]  # (1), (2)
   candidate = jnp.tanh(
     projected[..., 2 * size :] + _product(r * before, kernels.candidate)
@@ -81,17 +77,11 @@ def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
 def backward(
   gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
 ) -> tuple[jax.Array, jax.Array]:
-  """The gradient of `forward`, less that of the kernels.
+  """Computes the gradient of `forward`, less that of the kernels.
 
-  Args:
-    gradient: float32[batch, features], of the step's state.
-    before: float[batch, features], h₋.
-    step: the step's values; its `state` is not read.
-    transposed: the kernels, transposed.
-
-  Returns:
-    The gradients of `before`, float32[batch, features], and of `projected`,
-    float32[batch, 3 * features].
+  Returns the gradients of `before`, float32[batch, features], and of
+  `projected`, float32[batch, 3 * features], from that of the step's state, of
+  the shape of `before`, and the step's values, of which `state` is not read.
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)
@@ -99,9 +89,8 @@ def backward(
   d_z = gradient * (candidate - before) * z * (1 - z)
   d_r = d_reset * before * r * (1 - r)
   d_gates = jnp.concatenate([d_z, d_r], axis=-1)
-  d_before = (
-    gradient * (1 - z) + d_reset * r + _product(d_gates, transposed.gates)
-  )
+  d_before = gradient * (1 - z) + d_reset * r
+  d_before = d_before + _product(d_gates, transposed.gates)
   return d_before, jnp.concatenate([d_gates, d_candidate], axis=-1)
 
 

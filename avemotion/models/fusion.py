@@ -85,19 +85,9 @@ class EmotionClassifier(nn.Module):
     """Computes the logits of all branches together, and of each by itself.
 
     The last layer is linear: the logits of one branch are those with the
-    other's vector at zero, as it is for a missing modality.
-
-    Args:
-      features: as for `__call__`.
-      lengths: as for `__call__`.
-      train: as for `__call__`.
-
-    Returns:
-      The value of `__call__` under 'joint'; where there are two branches, the
-      logits of each under its modality.
-
-    Raises:
-      ValueError: as `__call__`.
+    other's vector at zero, as it is for a missing modality. Arguments and
+    errors are as for `__call__`, whose value is returned under 'joint'; where
+    there are two branches, the logits of each under its modality.
     """
     vectors = {}
     for modality in self.modalities:

@@ -89,40 +89,20 @@ class GRUCell(nn.RNNCellBase):
   def __call__(
     self, carry: jax.Array, inputs: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    """One step from inputs.
+    """Takes a step from h₋, float[..., features], and x, float[..., inputs].
 
-    Args:
-      carry: float[..., features], the state h₋.
-      inputs: float[..., inputs], x.
-
-    Returns:
-      The new state, as the carry and as the output.
+    Returns the new state, as the carry and as the output.
     """
     return self.step(carry, self.project(inputs))
 
   def project(self, inputs: jax.Array) -> jax.Array:
-    """W_z x, W_r x and W x as one product; needs no state.
-
-    Args:
-      inputs: float[..., inputs].
-
-    Returns:
-      float[..., 3 * features].
-    """
+    """Computes W_z x, W_r x, W x, float[..., 3 * features], in one product."""
     return self.input(inputs)
 
   def step(
     self, carry: jax.Array, projected: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    """One step from projected inputs.
-
-    Args:
-      carry: float[..., features], the state h₋.
-      projected: float[..., 3 * features], from `project`.
-
-    Returns:
-      The new state, as the carry and as the output.
-    """
+    """Takes a step as `__call__`, from inputs that `project` has projected."""
     kernel = self.recurrent_kernel.astype(projected.dtype)
     state = equations.forward(carry, projected, Kernels.of(kernel)).state
     return state.astype(carry.dtype), state.astype(projected.dtype)
@@ -131,14 +111,9 @@ class GRUCell(nn.RNNCellBase):
   def initialize_carry(
     self, rng: jax.Array, input_shape: tuple[int, ...]
   ) -> jax.Array:
-    """The carry before the first step.
+    """Makes the carry before the first step, param_dtype[..., features].
 
-    Args:
-      rng: key of `carry_init`.
-      input_shape: of one step's inputs, [..., inputs].
-
-    Returns:
-      param_dtype[..., features].
+    `input_shape` is of one step's inputs, [..., inputs].
     """
     shape = (*input_shape[:-1], self.features)
     return self.carry_init(rng, shape, self.param_dtype)
@@ -316,28 +291,15 @@ def _carry_after(
 
 
 def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
-  """The states of a recurrent layer after some numbers of steps.
+  """Picks the states of a recurrent layer after some numbers of steps.
 
   A state never depends on later inputs, so the one after `lengths` steps is
-  exact whatever the padding holds.
-
-  Args:
-    states: float[time, batch, features], after steps 1, 2, ….
-    lengths: int32[batch] or int32[batch, points], between 0 and time.
-
-  Returns:
-    float[batch, features] or float[batch, points, features]; zero for 0 steps.
-
-  Raises:
-    ValueError: `lengths` has another shape.
+  exact whatever the padding holds. Of states float[time, batch, features],
+  after steps 1, 2, …, and lengths int32[batch] or int32[batch, points], between
+  0 and time, the result is float[batch, features] or float[batch, points,
+  features]; zero for 0 steps.
   """
-  batch = states.shape[1]
-  if lengths.ndim not in (1, 2) or lengths.shape[0] != batch:
-    raise ValueError(
-      f'expected lengths [batch] or [batch, points] for {batch} sequences, got'
-      f' shape {lengths.shape}'
-    )
-  points = lengths.reshape(batch, -1, 1).swapaxes(0, 1)
+  points = lengths.reshape(len(lengths), -1, 1).swapaxes(0, 1)
   chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=0)
   chosen = jnp.where(points > 0, chosen, 0).swapaxes(0, 1)
   return chosen.reshape(*lengths.shape, states.shape[-1])

@@ -32,15 +32,11 @@ class Pooling(nn.Module):
 
   @nn.compact
   def __call__(self, states: jax.Array, lengths: jax.Array) -> jax.Array:
-    """Pools states.
+    """Pools states, float[time, batch, features], over the valid steps.
 
-    Args:
-      states: float[time, batch, features].
-      lengths: int32[batch], valid steps, or int32[batch, points].
-
-    Returns:
-      float[batch, kinds * features] or float[batch, points, kinds * features];
-      of no steps all is zero.
+    Of lengths int32[batch] or int32[batch, points] the result is float[batch,
+    kinds * features] or float[batch, points, kinds * features]; of no steps all
+    of it is zero.
 
     Raises:
       ValueError: no kind of this name, or none at all; or `lengths` has another
@@ -58,9 +54,8 @@ class Pooling(nn.Module):
     mask = _step_mask(states.shape[0], lengths.reshape(lengths.shape[0], -1))
     for kind in self.kinds:
       if kind == 'last':
-        pooled.append(
-          states_after(states, lengths).reshape(*mask.shape[1:], -1)
-        )
+        last = states_after(states, lengths)
+        pooled.append(last.reshape(*mask.shape[1:], -1))
       elif kind == 'mean':
         pooled.append(_weighted_mean(states, mask))
       elif kind == 'std':
@@ -81,14 +76,9 @@ class Pooling(nn.Module):
 
 
 def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
-  """The mean of each sequence's valid steps.
+  """Averages the valid steps of float[time, batch, features].
 
-  Args:
-    sequences: float[time, batch, features].
-    lengths: int32[batch].
-
-  Returns:
-    float[batch, features]; zero for no steps.
+  Returns float[batch, features]; zero for no steps.
   """
   mask = _step_mask(sequences.shape[0], lengths[:, None])
   return _weighted_mean(sequences, mask)[:, 0]

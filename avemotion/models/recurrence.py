@@ -84,15 +84,9 @@ def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
 def scan_forward(
   projected: jax.Array, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
-  """Every step, forward in time.
+  """Computes every step, forward in time, from arguments of `recurrence`.
 
-  Args:
-    projected: float[time, batch, 3 * features].
-    kernels: U_z, U_r, U.
-    start: float32[batch, features], the state before the first step.
-
-  Returns:
-    The last state, and the steps in the dtype of `projected`.
+  Returns the last state, and the steps in the dtype of `projected`.
   """
 
   def one(state: jax.Array, row: jax.Array) -> tuple[jax.Array, Steps]:
@@ -109,7 +103,7 @@ def scan_backward(
   transposed: Kernels,
   last: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-  """Every step's gradient, backward in time.
+  """Computes every step's gradient, backward in time.
 
   Args:
     gradients: float[time, batch, features], of the states.

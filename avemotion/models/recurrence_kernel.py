@@ -22,15 +22,10 @@ _STEPS = (8, 4, 2, 1)  # in a block
 
 
 def fits(batch: int, features: int) -> bool:
-  """Whether the kernels take a layer.
+  """Tells whether the kernels take a layer of so many sequences and units.
 
-  Args:
-    batch: sequences.
-    features: units.
-
-  Returns:
-    Whether the batch fills sublanes, the features fill lanes, and the recurrent
-    kernel and two blocks of rows lie in VMEM.
+  The batch fills sublanes, the features fill lanes, and the recurrent kernel
+  and two blocks of rows lie in VMEM.
   """
   aligned = batch % _SUBLANES == 0 and features % _LANES == 0
   return aligned and block_steps(batch, features) > 0
@@ -71,10 +66,8 @@ def block_steps(batch: int, features: int) -> int:
   rows = features * batch * 4
   step = 8 * rows  # That the wider loop, backward, fetches and writes.
   values = 13 * rows  # Of a step under way, and the state, first and carried.
-  for steps in _STEPS:
-    if kernel + values + 2 * steps * step <= _VMEM:
-      return steps
-  return 0
+  fitting = (n for n in _STEPS if kernel + values + 2 * n * step <= _VMEM)
+  return next(fitting, 0)
 
 
 def _over_time(
@@ -88,18 +81,11 @@ def _over_time(
 ) -> list[jax.Array]:
   """Runs a kernel on blocks of steps.
 
-  Args:
-    block: the kernel. Its arguments are references to `start`, a block of
-      `rows`, `kernels`, what is carried from block to block, and a block of
-      `found`.
-    rows: float[time, batch, …], what each step reads.
-    kernels: as each step reads them.
-    start: float32[batch, features], carried into the first block.
-    found: shapes of what each step writes.
-    reverse: whether the last step comes first.
-
-  Returns:
-    What is carried out of the last block, and what was found.
+  The arguments of `block` are references to `start` (float32[batch, features],
+  carried into the first block), a block of `rows` (float[time, batch, …], what
+  each step reads), `kernels`, what is carried from block to block, and a block
+  of `found` (what each step writes). Returns what is carried out of the last
+  block, and what was found.
   """
   time, batch, _ = rows[0].shape
   size = start.shape[-1]

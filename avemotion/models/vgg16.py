@@ -49,16 +49,11 @@ class VGG16(nn.Module):
 
   @nn.compact
   def __call__(self, images: jax.Array) -> jax.Array:
-    """Encodes pictures.
+    """Encodes pictures, preprocessed the way the weights were trained.
 
-    Args:
-      images: float32[batch, height, width, 3], preprocessed the way the
-        weights were trained, height and width at least 32; where `blocks`
-        leaves out the first, what the block before gave.
-
-    Returns:
-      dtype[batch, height // 32, width // 32, 512]; of fewer blocks, what the
-      last of them gives.
+    Of float32[batch, height, width, 3], height and width at least 32, it makes
+    dtype[batch, height // 32, width // 32, 512]; with fewer `blocks`
+    it reads what the block before them gave, and returns what their last gives.
 
     Raises:
       ValueError: `images` has another rank, another number of channels or a

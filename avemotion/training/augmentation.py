@@ -15,21 +15,14 @@ from avemotion.training.config import (
   VideoAugmentation,
 )
 
-Augmentation = Callable[
-  [jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]
-]
+Augmentation = Callable[[jax.Array, jax.Array, jax.Array], augment.Sequences]
 
 
 def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
-  """Computes the mean of each actor's features over some clips.
+  """Computes the mean of each actor's features over the clips of int32[...].
 
-  Args:
-    clips: the whole data set.
-    indices: int32[...], the clips to measure: those of an epoch's steps.
-
-  Returns:
-    For each modality float32[actors, features]; of clips without any steps of
-    it, nothing is counted.
+  Returns for each modality float32[actors, features]; clips without any steps
+  of it do not count.
   """
   indices = indices.reshape(-1)
   actors = clips.actors[indices]
@@ -54,34 +47,24 @@ def augment_batch(
   num_classes: int,
   rng: jax.Array,
 ) -> tuple[Clips, jax.Array]:
-  """Changes the features of a batch at random.
+  """Changes the features of a batch to train on at random.
 
-  Args:
-    config: what is done, and how much.
-    statistics: the model's, see `standardization.model_statistics`.
-    means: from `actor_means`.
-    batch: clips to train on.
-    num_classes: labels.
-    rng: key.
-
-  Returns:
-    The batch, whose sequences may have become shorter, and what it is to be
-    recognised as, float32[batch, labels].
+  `statistics` are the model's, see `standardization.model_statistics`; `means`
+  are from `actor_means`. Returns the batch, whose sequences may have become
+  shorter, and what it is to be recognised as, float32[batch, labels].
   """
   targets = jax.nn.one_hot(batch.labels, num_classes)
   change_key, mix_key = jax.random.split(rng)
   features, lengths = dict(batch.features), dict(batch.lengths)
   for modality in features:
-    mean, std = (
-      statistics[modality]['standardize'][k] for k in ('mean', 'std')
-    )
+    known = statistics[modality]['standardize']
+    mean, std = known['mean'], known['std']
     # The model reads no others: those are not worth changing.
     rows = features[modality][..., : std.shape[-1]]
     if modality == 'audio':
       changes = _of_audio(config.audio, std)
     else:
-      own = means[modality][batch.actors]
-      changes = _of_video(config.video, std, own)
+      changes = _of_video(config.video, std, means[modality][batch.actors])
     steps = lengths[modality]
     key = jax.random.fold_in(change_key, sorted(features).index(modality))
     for number, change in enumerate(changes):

@@ -20,7 +20,7 @@ from orbax.checkpoint import v1 as ocp
 from avemotion.data import files
 from avemotion.models import EmotionClassifier
 from avemotion.training import config as config_lib
-from avemotion.training import legacy, step
+from avemotion.training import step
 from avemotion.training.selection import BestEpochs
 
 _FORMAT = 'avemotion/2'
@@ -28,6 +28,8 @@ _DIRECTORY = 'checkpoint'
 _SNAPSHOTS = 'training'
 _LONGEST_REASON = 200  # characters; orbax's errors quote whole specifications
 _ORBAX_MARK = 'orbax.checkpoint'  # in every directory that orbax finished
+_UNREADABLE = 'the run under way cannot be read'
+_ADVICE = '; remove this directory to train from the start'
 
 
 class CheckpointError(ValueError):
@@ -38,12 +40,9 @@ class CheckpointError(ValueError):
 class TrainedModel:
   """A trained model and what it takes to use it.
 
-  Attributes:
-    variables: `params`, `batch_stats` and `statistics` of the classifier.
-    config: what it was trained with.
-    label_names: of its classes.
-    feature_dims: features of a row of each modality that it was trained on.
-    temperature: what logits are divided by before the softmax.
+  `variables` are `params`, `batch_stats` and `statistics` of the classifier,
+  `feature_dims` the features of a row of each modality that it was trained on;
+  logits are divided by the `temperature` before the softmax.
   """
 
   variables: Mapping[str, Any]
@@ -60,8 +59,7 @@ class TrainedModel:
   @property
   def num_parameters(self) -> int:
     """Numbers that are trained."""
-    leaves = jax.tree.leaves(self.variables['params'])
-    return sum(int(np.size(leaf)) for leaf in leaves)
+    return sum(map(np.size, jax.tree.leaves(self.variables['params'])))
 
   def metadata(self) -> dict[str, Any]:
     """Tells all but the variables, as JSON can hold it."""
@@ -76,18 +74,14 @@ class TrainedModel:
   def restored(cls, metadata: Mapping[str, Any], variables: Any) -> Self:
     """Makes a model of what was stored, in this version or an earlier one.
 
-    Args:
-      metadata: from `metadata`.
-      variables: arrays, of names and shapes that are checked.
-
     Raises:
       KeyError, TypeError, ValueError: they are of no model, or of another one.
     """
-    metadata = legacy.metadata(metadata)
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
-    feature_dims = {k: int(v) for k, v in metadata['feature_dims'].items()}
-    variables = legacy.variables(variables)
+    feature_dims = metadata.get('widths') or metadata['feature_dims']
+    feature_dims = {k: int(v) for k, v in feature_dims.items()}
+    variables = _renamed(variables)
     _check_same_shapes(
       variables,
       step.expected_variables(config.model, label_names, feature_dims),
@@ -101,12 +95,11 @@ class Snapshot(flax.struct.PyTreeNode):
 
   Attributes:
     epoch: epochs that are done.
-    folds: the folds that train together, in the order of the arrays.
+    folds: those that train together, in the order of the arrays.
     seconds: wall time so far.
     best: what is known of the best epochs.
-    state: arrays [slots, …] on the devices, the last epoch's; what is behind
-      the folds is padding.
-    best_variables: arrays [slots, …] on the devices, of each fold's best epoch.
+    state: arrays [slots, …] on the devices, padding behind the folds.
+    best_variables: likewise, of each fold's best epoch.
   """
 
   epoch: int
@@ -118,20 +111,15 @@ class Snapshot(flax.struct.PyTreeNode):
 
 
 def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
-  """Writes a checkpoint, or leaves nothing behind if it cannot.
+  """Writes a checkpoint into a fold's directory, and returns its path.
 
-  Args:
-    workdir: a fold's directory; its older checkpoint is replaced.
-    model: what to save.
-
-  Returns:
-    The checkpoint's directory.
+  An older one is replaced once the new one is complete.
 
   Raises:
     CheckpointError: it could not be written, as on a full disk.
   """
   path = files.as_path(workdir) / _DIRECTORY
-  with _writing(path):
+  with _told(f'{path}: cannot be written'):
     ocp.save(
       path,
       jax.tree.map(np.asarray, dict(model.variables)),
@@ -142,13 +130,7 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
 
 
 def load(directory: str | os.PathLike[str]) -> TrainedModel:
-  """Reads a checkpoint.
-
-  Args:
-    directory: the checkpoint, or a fold's directory that holds it.
-
-  Returns:
-    The trained model, with its variables as NumPy arrays.
+  """Reads a checkpoint, or the one in a fold's directory, into NumPy arrays.
 
   Raises:
     CheckpointError: there is none, it is damaged, or it is of another model.
@@ -156,26 +138,18 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   path = files.as_path(directory)
   if (path / _DIRECTORY).is_dir():
     path = path / _DIRECTORY
-  try:
+  with _told(f'{path}: does not hold the model that it describes'):
     metadata = _metadata(path)
     stored = jax.tree.map(np.asarray, ocp.load(path))
     return TrainedModel.restored(metadata, stored)
-  except CheckpointError:
-    raise
-  except (KeyError, TypeError, ValueError, OSError) as error:
-    raise CheckpointError(
-      f'{path}: does not hold the model that it describes ({_reason(error)})'
-    ) from error
 
 
 def save_snapshot(
   directory: str | os.PathLike[str], snapshot: Snapshot
 ) -> None:
-  """Writes a run under way; the one before goes when this one is complete.
+  """Writes a run under way into the directory of the run or of its only fold.
 
-  Args:
-    directory: of the run or of its only fold.
-    snapshot: what to save.
+  The snapshot before goes when this one is complete.
 
   Raises:
     CheckpointError: it could not be written, as on a full disk.
@@ -183,7 +157,7 @@ def save_snapshot(
   path = files.as_path(directory) / _SNAPSHOTS
   # Not by orbax's `Checkpointer`: where it fails in one process, that process
   # waits 20 minutes for the others before it says so (orbax 0.12).
-  with _writing(path):
+  with _told(f'{path}: cannot be written'):
     ocp.save(
       path / str(snapshot.epoch),
       {'state': snapshot.state, 'best': snapshot.best_variables},
@@ -211,16 +185,13 @@ def discard_snapshots(directory: str | os.PathLike[str]) -> None:
 
 
 def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
-  """Reads which folds the run under way trains that a directory holds.
-
-  Returns:
-    The folds; none where there is no such run.
+  """Reads which folds the run under way in a directory trains, if any.
 
   Raises:
     CheckpointError: it is damaged.
   """
   path = files.as_path(directory) / _SNAPSHOTS
-  with _reading(path):
+  with _told(f'{path}: {_UNREADABLE}', _ADVICE):
     latest = _latest(path)
     return tuple(_progress(path, latest)['folds']) if latest else ()
 
@@ -228,22 +199,17 @@ def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
 def load_snapshot(
   directory: str | os.PathLike[str], like: Snapshot
 ) -> Snapshot:
-  """Reads the latest snapshot onto the devices.
+  """Reads the latest snapshot of a run onto the devices.
 
-  Args:
-    directory: as for `save_snapshot`.
-    like: the same run before its first epoch.
-
-  Returns:
-    The snapshot. Its arrays are spread over the devices like the others if
-    there are as many slots, and otherwise, as after a start on other devices, a
-    copy is on each device.
+  Its arrays are spread over the devices like those of `like`, the same run
+  before its first epoch, if there are as many slots; otherwise, as after a
+  start on other devices, a copy is on each device.
 
   Raises:
     CheckpointError: it is damaged, or of another model.
   """
   path = files.as_path(directory) / _SNAPSHOTS
-  with _reading(path):
+  with _told(f'{path}: {_UNREADABLE}', _ADVICE):
     epoch = _latest(path)
     progress = _progress(path, epoch)
     # Earlier versions saved no padding.
@@ -274,6 +240,16 @@ def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
 
 
+def _renamed(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """Translates the names of variables of an earlier version."""
+  return {
+    'std' if name == 'deviation' else name: _renamed(leaf)
+    if isinstance(leaf, Mapping)
+    else leaf
+    for name, leaf in tree.items()
+  }
+
+
 def _latest(path: epath.Path) -> int:
   """Finds the last epoch whose snapshot is complete; 0: there is none."""
   found = ocp.path.step.standard_name_format().find_all(path)
@@ -285,30 +261,15 @@ def _progress(path: epath.Path, epoch: int) -> Mapping[str, Any]:
 
 
 @contextlib.contextmanager
-def _writing(path: epath.Path) -> Iterator[None]:
-  """Tells what cannot be written."""
+def _told(failure: str, advice: str = '') -> Iterator[None]:
+  """Raises whatever goes wrong as a `CheckpointError` that says what failed."""
   try:
     yield
+  except CheckpointError:
+    raise
   except Exception as error:  # Each client of a bucket has errors of its own.
-    raise CheckpointError(
-      f'{path}: cannot be written ({_reason(error)})'
-    ) from error
-
-
-@contextlib.contextmanager
-def _reading(path: epath.Path) -> Iterator[None]:
-  """Tells what to do about snapshots that cannot be read."""
-  try:
-    yield
-  except Exception as error:
-    raise CheckpointError(
-      f'{path}: the run under way cannot be read ({_reason(error)}); remove'
-      ' this directory to train from the start'
-    ) from error
-
-
-def _reason(error: Exception) -> str:
-  return (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+    reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
+    raise CheckpointError(f'{failure} ({reason}){advice}') from error
 
 
 def _metadata(path: epath.Path) -> Mapping[str, Any]:

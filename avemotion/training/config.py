@@ -1,8 +1,8 @@
 """Typed configuration of a run."""
 
 import dataclasses
-import typing
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from avemotion.evaluation import old_config
@@ -17,9 +17,24 @@ class ConfigError(ValueError):
   """A configuration key or value is not what the configuration knows."""
 
 
-def _require(holds: bool, key: str, expected: str) -> None:
-  if not holds:
-    raise ConfigError(f'{key} must be {expected}')
+_RANGES: dict[str, Callable[[Any], bool]] = {
+  '1 or more': lambda value: value >= 1,
+  'none, or 1 or more': lambda value: value is None or value >= 1,
+  '0 or more': lambda value: value >= 0,
+  '0 to below 1': lambda value: 0 <= value < 1,
+  '0 to 1': lambda value: 0 <= value <= 1,
+  '0 to 0.5': lambda value: 0 <= value <= 0.5,
+}
+
+
+def _require(config: Any, expected: str, *names: str) -> None:
+  """Refuses values that are not of `_RANGES`, nor of a list: 'a, b or c'."""
+  words = re.split(', | or ', expected)
+  for name in names:
+    value = getattr(config, name)
+    value = ','.join(value) if isinstance(value, tuple) else value
+    if not _RANGES.get(expected, words.__contains__)(value):
+      raise ConfigError(f'{name} must be {expected}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +69,10 @@ class DataConfig:
   enrol: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
-    _require(0 <= self.validation_share <= 0.5, 'validation_share', '0 to 0.5')
-    _require(
-      self.validation in ('kept', 'trained', 'scored'),
-      'validation',
-      'kept, trained or scored',
-    )
-    _require(set(self.enrol) <= set(MODALITIES), 'enrol', 'of video and audio')
+    _require(self, '0 to 0.5', 'validation_share')
+    _require(self, 'kept, trained or scored', 'validation')
+    if not set(self.enrol) <= set(MODALITIES):
+      raise ConfigError('enrol must be of video and audio')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +86,8 @@ class BranchConfig:
   deltas: bool = False
 
   def __post_init__(self) -> None:
-    for name in ('features', 'num_layers'):
-      _require(getattr(self, name) >= 1, name, '1 or more')
-    _require(
-      self.num_inputs is None or self.num_inputs >= 1,
-      'num_inputs',
-      'none, or 1 or more',
-    )
+    _require(self, '1 or more', 'features', 'num_layers')
+    _require(self, 'none, or 1 or more', 'num_inputs')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,27 +140,14 @@ class ModelConfig:
   recurrence: str = 'auto'
 
   def __post_init__(self) -> None:
-    _require(self.dense_features >= 1, 'dense_features', '1 or more')
-    _require(
-      bool(self.pooling) and set(self.pooling) <= set(POOLINGS),
-      'pooling',
-      f'of {", ".join(POOLINGS)}',
-    )
-    _require(0 <= self.dropout_rate < 1, 'dropout_rate', '0 to below 1')
-    _require(0 <= self.modality_dropout <= 1, 'modality_dropout', '0 to 1')
-    _require(
-      self.modalities in (('video',), ('audio',), ('video', 'audio')),
-      'modalities',
-      'video or audio or video,audio',
-    )
-    _require(
-      self.dtype in ('float32', 'bfloat16'), 'dtype', 'float32 or bfloat16'
-    )
-    _require(
-      self.recurrence in (*IMPLEMENTATIONS, 'auto'),
-      'recurrence',
-      f'{", ".join(IMPLEMENTATIONS)} or auto',
-    )
+    _require(self, '1 or more', 'dense_features')
+    if not self.pooling or not set(self.pooling) <= set(POOLINGS):
+      raise ConfigError(f'pooling must be of {", ".join(POOLINGS)}')
+    _require(self, '0 to below 1', 'dropout_rate')
+    _require(self, '0 to 1', 'modality_dropout')
+    _require(self, 'video or audio or video,audio', 'modalities')
+    _require(self, 'float32 or bfloat16', 'dtype')
+    _require(self, f'{", ".join(IMPLEMENTATIONS)} or auto', 'recurrence')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,15 +173,9 @@ class AudioAugmentation:
   offset: float = 0.0
 
   def __post_init__(self) -> None:
-    for name in ('warp', 'stretch', 'drop_channels'):
-      _require(0 <= getattr(self, name) < 1, name, '0 to below 1')
-    for name in ('mask_steps', 'noise', 'offset'):
-      _require(getattr(self, name) >= 0, name, '0 or more')
-    _require(
-      self.max_steps is None or self.max_steps >= 1,
-      'max_steps',
-      'none, or 1 or more',
-    )
+    _require(self, '0 to below 1', 'warp', 'stretch', 'drop_channels')
+    _require(self, '0 or more', 'mask_steps', 'noise', 'offset')
+    _require(self, 'none, or 1 or more', 'max_steps')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,10 +201,10 @@ class VideoAugmentation:
   scale: float = 0.0
 
   def __post_init__(self) -> None:
-    _require(0 <= self.exchange <= 1, 'exchange', '0 to 1')
-    _require(0 <= self.stretch < 1, 'stretch', '0 to below 1')
-    for name in ('mask_steps', 'noise', 'offset', 'rotation', 'scale'):
-      _require(getattr(self, name) >= 0, name, '0 or more')
+    _require(self, '0 to 1', 'exchange')
+    _require(self, '0 to below 1', 'stretch')
+    names = 'mask_steps', 'noise', 'offset', 'rotation', 'scale'
+    _require(self, '0 or more', *names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +221,7 @@ class AugmentConfig:
   mixup: float = 0.0
 
   def __post_init__(self) -> None:
-    _require(self.mixup >= 0, 'mixup', '0 or more')
+    _require(self, '0 or more', 'mixup')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,8 +246,8 @@ class OptimizerConfig:
   branch_loss: float = 0.0
 
   def __post_init__(self) -> None:
-    _require(0 <= self.label_smoothing < 1, 'label_smoothing', '0 to below 1')
-    _require(self.branch_loss >= 0, 'branch_loss', '0 or more')
+    _require(self, '0 to below 1', 'label_smoothing')
+    _require(self, '0 or more', 'branch_loss')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,59 +277,40 @@ class Config:
   seed: int = 0
 
   def __post_init__(self) -> None:
-    for name in ('epochs', 'batch_size'):
-      _require(getattr(self, name) >= 1, name, '1 or more')
-    _require(
-      self.patience is None or self.patience >= 1,
-      'patience',
-      'none, or 1 or more',
-    )
+    _require(self, '1 or more', 'epochs', 'batch_size')
+    _require(self, 'none, or 1 or more', 'patience')
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-  """The configuration as nested dictionaries that JSON can hold."""
+  """Returns a configuration as nested dictionaries that JSON can hold."""
   return dataclasses.asdict(config)
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-  """The configuration that `to_dict` wrote, of this version or an earlier one.
+  """Returns what `to_dict` wrote, in this version or an earlier one.
 
   Raises:
     ConfigError: a key is unknown, as in a checkpoint of a later version.
   """
-  return _build(Config, old_config.translated(values))
+  return update(Config(), old_config.translated(values))
 
 
 def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
-  """A copy of a configuration, or of a part of it, with some values changed.
+  """Copies a configuration, or a part of it, with some values changed.
 
-  Args:
-    config: a `Config`, `ModelConfig`, ….
-    values: by key; `{'audio': {'features': 128}}` changes a part of a part.
+  They are by key; `{'audio': {'features': 128}}` changes a part of a part.
 
-  Returns:
-    The changed copy.
+  Raises:
+    ConfigError: a key is unknown.
   """
   whole: Any = config
-  changes = {
-    name: update(getattr(config, name), value)
-    if isinstance(value, Mapping)
-    else value
-    for name, value in values.items()
-  }
-  return dataclasses.replace(whole, **changes)
-
-
-def _build(kind: type, values: Mapping[str, Any]) -> Any:
-  types_ = typing.get_type_hints(kind)
-  unknown = set(values) - set(types_)
+  unknown = set(values) - {field.name for field in dataclasses.fields(whole)}
   if unknown:
-    raise ConfigError(f'{kind.__name__} has no {", ".join(sorted(unknown))}')
-  made = {}
+    names = ', '.join(sorted(unknown))
+    raise ConfigError(f'{type(config).__name__} has no {names}')
+  changes = {}
   for name, value in values.items():
-    if dataclasses.is_dataclass(types_[name]):
-      value = _build(typing.cast(type, types_[name]), value)
-    elif isinstance(value, list):
-      value = tuple(value)
-    made[name] = value
-  return kind(**made)
+    if dataclasses.is_dataclass(getattr(config, name)):
+      value = update(getattr(config, name), value)
+    changes[name] = tuple(value) if isinstance(value, list) else value
+  return dataclasses.replace(whole, **changes)

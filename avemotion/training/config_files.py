@@ -20,28 +20,22 @@ _SHIPPED_AS = (pathlib.Path(), pathlib.Path('launch', 'configs'))
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-  """Separates `--config.KEY=VALUE` from the other arguments.
+  """Separates `--config.KEY=VALUE` from a command line's other arguments.
 
-  Args:
-    argv: a command line.
-
-  Returns:
-    Overrides for `load_config`, and the arguments that are none.
+  Returns overrides for `load_config`, and the arguments that are none.
 
   Raises:
     ConfigError: a key without a value.
   """
   prefix = '--config.'
-  overrides, rest = {}, []
-  for argument in argv:
-    if not argument.startswith(prefix):
-      rest.append(argument)
-      continue
+  own = [each for each in argv if each.startswith(prefix)]
+  overrides = {}
+  for argument in own:
     key, equals, value = argument.removeprefix(prefix).partition('=')
     if not equals:
       raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
     overrides[key] = value
-  return overrides, rest
+  return overrides, [each for each in argv if each not in own]
 
 
 def load_config(name: str, overrides: Mapping[str, str]) -> Config:
@@ -52,9 +46,6 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
       configuration that ships: 'audio', 'audio.py', 'launch/configs/audio.py'.
     overrides: values as text, by dotted key: {'optimizer.learning_rate':
       '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
-
-  Returns:
-    The configuration.
 
   Raises:
     ConfigError: the file defines none; a key is unknown; a value is not of the
@@ -67,25 +58,13 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
 
 
 def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
-  """Reads the rows of an ablation, and applies the command line's changes.
+  """Reads the rows of an ablation by name; changes each as `load_config` does.
 
-  Args:
-    name: a Python file that defines `get_rows() -> dict[str, Config]`, or the
-      name of one that ships, as for `load_config`.
-    overrides: as for `load_config`, of every row.
-
-  Returns:
-    The configurations by their names.
-
-  Raises:
-    ConfigError: as `load_config`.
+  The file, as for `load_config`, defines `get_rows() -> dict[str, Config]`.
   """
   rows = _defined(name, 'get_rows')
-  if (
-    not isinstance(rows, dict)
-    or not rows
-    or not all(isinstance(row, Config) for row in rows.values())
-  ):
+  configs = rows.values() if isinstance(rows, dict) else ()
+  if not configs or not all(isinstance(each, Config) for each in configs):
     raise ConfigError(f'{name} defines no get_rows() that returns Configs')
   return {row: _with(config, overrides) for row, config in rows.items()}
 
@@ -118,18 +97,18 @@ def _with(config: Config, overrides: Mapping[str, str]) -> Config:
 
 
 def _override(config: Any, keys: list[str], text: str, full_key: str) -> Any:
-  kind = typing.get_type_hints(type(config)).get(keys[0])
-  nested = dataclasses.is_dataclass(kind)
-  if kind is None or nested != (len(keys) > 1):
-    names = ', '.join(field.name for field in dataclasses.fields(config))
+  name, *rest = keys
+  kinds = {field.name: field.type for field in dataclasses.fields(config)}
+  if name not in kinds or dataclasses.is_dataclass(kinds[name]) != bool(rest):
     raise ConfigError(
-      f'no configuration key {full_key!r}; {type(config).__name__} has {names}'
+      f'no configuration key {full_key!r}; {type(config).__name__} has'
+      f' {", ".join(kinds)}'
     )
-  if nested:
-    value = _override(getattr(config, keys[0]), keys[1:], text, full_key)
+  if rest:
+    value = _override(getattr(config, name), rest, text, full_key)
   else:
-    value = _parse(text, kind, full_key)
-  return dataclasses.replace(config, **{keys[0]: value})
+    value = _parse(text, kinds[name], full_key)
+  return dataclasses.replace(config, **{name: value})
 
 
 def _parse(text: str, kind: Any, key: str) -> Any:
@@ -143,10 +122,7 @@ def _parse(text: str, kind: Any, key: str) -> Any:
   try:
     return booleans[text.lower()] if kind is bool else kind(text)
   except (KeyError, ValueError) as error:
+    article = 'an' if kind is int else 'a'
     raise ConfigError(
-      f'{key} takes {_article(kind.__name__)}, got {text!r}'
+      f'{key} takes {article} {kind.__name__}, got {text!r}'
     ) from error
-
-
-def _article(name: str) -> str:
-  return f'an {name}' if name[0] in 'aeiou' else f'a {name}'

@@ -1,9 +1,8 @@
 """Train folds of a protocol as one program, and score their test clips."""
 
-import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -43,7 +42,7 @@ def train(
   from its last save, and comes to what it would have come to. Under the
   workdir: `config.json`; `training/`, the run under way; and for each fold
   `fold_K/` with `metrics.jsonl`, then `checkpoint/`, `predictions.csv`,
-  `confusion.png`, and last `result.json`.
+  `confusion.png`, and last `result.json`, which is returned.
 
   Args:
     config: the run.
@@ -52,9 +51,6 @@ def train(
       train, all of them must reach it.
     fold: the only one to train; None: every fold of the protocol, together.
     options: how; None: as `Options` says.
-
-  Returns:
-    The content of each fold's `result.json`.
 
   Raises:
     ConfigError: the workdir is of another configuration or other data.
@@ -77,13 +73,12 @@ def train(
   with interruption.StopRequest() as stop:
     plan = _plan(config, clips, path, root, wanted)
     if plan.missing:
+      program = FoldProgram(config, clips, protocol, plan.numbers)
       if config.pretrained:
-        folds_there = [protocol[number] for number in plan.numbers]
-        scored = [[*fold.validation, *fold.test] for fold in folds_there]
+        scored = [[*each.validation, *each.test] for each in program.folds]
         pretrained.check_unknown(
           config.pretrained, clips.clip_ids[np.concatenate(scored).astype(int)]
         )
-      program = FoldProgram(config, clips, protocol, plan.numbers)
       run = Run(config, program, clips.labels, root, resumes=plan.resumes)
       if options.profile:
         program.profile(run.now.state, path / 'profile')
@@ -101,12 +96,7 @@ def train(
 def is_finished(
   config: config_lib.Config, clips: ClipSet, workdir: str | os.PathLike[str]
 ) -> bool:
-  """Tells whether every fold of a run has its result.
-
-  Args:
-    config: of the run.
-    clips: the whole data set.
-    workdir: of the run, which may have been trained elsewhere.
+  """Tells whether every fold of a run, trained here or elsewhere, has a result.
 
   Raises:
     ConfigError: a result there is of another configuration or other data, or
@@ -145,15 +135,9 @@ def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
 def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
   """Divides the clips into every fold of the protocol."""
   name = config.data.protocol
-  protocol = [
-    fold.with_validation(config.data.validation)
-    for fold in folds.make_folds(
-      name,
-      clips.labels,
-      clips.actors,
-      validation_share=config.data.validation_share,
-    )
-  ]
+  share = config.data.validation_share
+  made = folds.make_folds(name, clips.labels, clips.actors, share)
+  protocol = [each.with_validation(config.data.validation) for each in made]
   if config.patience and not all(fold.validation.size for fold in protocol):
     raise config_lib.ConfigError(
       f'patience needs validation clips, and {name} keeps none; set'
@@ -163,19 +147,10 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
   return protocol
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-  """Folds to train, and whether they go on.
-
-  Attributes:
-    missing: folds that lack a result.
-    numbers: folds that train together to get them.
-    resumes: whether these were saved on the way.
-  """
-
-  missing: list[int]
-  numbers: list[int]
-  resumes: bool
+class _Plan(NamedTuple):
+  missing: list[int]  # folds that lack a result
+  numbers: list[int]  # folds that train together to get them
+  resumes: bool  # whether these were saved on the way
 
 
 def _plan(
@@ -189,15 +164,15 @@ def _plan(
   digests = multihost_utils.process_allgather(np.int32(digest))
   if np.unique(digests).size > 1:
     raise ValueError('the processes read different data sets')
-  lacks = np.zeros(len(wanted), bool)
 
-  def look() -> None:
+  def look() -> list[bool]:
     files.make_directory(workdir)
     outputs.claim(workdir, config, clips)
-    lacks[:] = [not outputs.finished(workdir, n, config) for n in wanted]
+    return [not outputs.finished(workdir, n, config) for n in wanted]
 
-  processes.on_first(look)
-  missing = np.array(wanted)[processes.from_first(lacks)].tolist()
+  lacks = np.array(processes.on_first(look) or [False] * len(wanted))
+  lacks = multihost_utils.broadcast_one_to_all(lacks)
+  missing = np.array(wanted)[lacks].tolist()
   if not missing:
     return _Plan([], [], resumes=False)
   saved = processes.together(lambda: checkpoints.saved_folds(root))
@@ -211,16 +186,12 @@ def _open_metrics(
   plan: _Plan, workdir: epath.Path, done: int, options: Options
 ) -> dict[int, logs.MetricsLog]:
   """Opens the metrics of folds that lack a result, in process 0."""
-  opened = processes.on_first(
-    lambda: {
-      number: logs.MetricsLog(
-        outputs.fold_directory(workdir, number),
-        done,
-        tensorboard=options.tensorboard,
-      )
-      for number in plan.missing
-    }
-  )
+
+  def log_of(fold: int) -> logs.MetricsLog:
+    directory = outputs.fold_directory(workdir, fold)
+    return logs.MetricsLog(directory, done, tensorboard=options.tensorboard)
+
+  opened = processes.on_first(lambda: {k: log_of(k) for k in plan.missing})
   return opened or {}
 
 
@@ -234,22 +205,23 @@ def _write(
 ) -> None:
   """Scores the test clips of the missing folds, and writes their results."""
   variables = run.variables
-  tested = program.probabilities(variables, [f.test for f in program.folds])
-  validated = program.probabilities(
-    variables, [fold.validation for fold in program.folds]
-  )
+  recognised = [
+    program.probabilities(variables, [getattr(f, side) for f in program.folds])
+    for side in ('validation', 'test')
+  ]
   variables = program.to_host(variables)
 
-  def write_fold(place: int, number: int) -> None:
+  def write_fold(
+    place: int, number: int, validated: np.ndarray, tested: np.ndarray
+  ) -> None:
     fold = program.folds[place]
-    if not np.isfinite(tested[place]).all():
+    if not np.isfinite(tested).all():
       raise TrainingError(
         f'fold {number} ended in parameters that are not finite; try a smaller'
         ' --config.optimizer.learning_rate'
       )
-    summary = run.facts(place) | scoring.score(
-      config, clips, fold, validated[place], tested[place]
-    )
+    scores = scoring.score(config, clips, fold, validated, tested)
+    summary = run.facts(place) | scores
     model = checkpoints.TrainedModel(
       jax.tree.map(lambda rows: rows[place], variables),
       config,
@@ -261,9 +233,9 @@ def _write(
     with processes.as_one():
       checkpoints.save(directory, model)
     processes.on_first(
-      lambda: scoring.write(directory, clips, fold.test, tested[place], summary)
+      lambda: scoring.write(directory, clips, fold.test, tested, summary)
     )
 
   for place, number in enumerate(program.numbers):
     if number in plan.missing:
-      write_fold(place, number)
+      write_fold(place, number, *(each[place] for each in recognised))

@@ -1,48 +1,54 @@
 """A process's devices, prepared before any of them is used."""
 
+import contextlib
 import os
 
 import jax
 
-from avemotion.training import cpu
+from avemotion.features.compilation import num_cores
 
 # libtpu 0.0.42 overflows its threads' stacks of 64 KiB on vmapped folds.
 LIBTPU_ARGUMENTS = '--fibers_default_thread_stack_size=1048576'
+# Devices of a CPU that share threads may wait for each other for ever.
+_ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
 
 
 def start(*, multihost: bool = False) -> None:
-  """Joins the other processes, or makes each core of a CPU a device.
+  """Joins the other processes if `multihost`; else makes CPU cores devices.
 
-  Args:
-    multihost: whether this process is one of several. On a TPU slice they find
-      each other; elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
-      JAX_PROCESS_ID say who is who. A CPU's cores are devices of their own
-      where there are no others; JAX_NUM_CPU_DEVICES says another number.
+  On a TPU slice processes find each other; elsewhere JAX_COORDINATOR_ADDRESS,
+  JAX_NUM_PROCESSES and JAX_PROCESS_ID say who is who. JAX_NUM_CPU_DEVICES is
+  another number of devices than that of the cores.
 
   Raises:
     ValueError: one of these is missing or no number.
   """
   # JAX writes the variable too, when it is imported on a TPU machine.
-  arguments = f'{os.environ.get("LIBTPU_INIT_ARGS", "")} {LIBTPU_ARGUMENTS}'
-  os.environ['LIBTPU_INIT_ARGS'] = arguments.strip()
+  _add_flag('LIBTPU_INIT_ARGS', LIBTPU_ARGUMENTS)
   if multihost:
     # JAX reads the coordinator's address itself, the numbers only on a cluster.
     jax.distributed.initialize(
       num_processes=_environment_number('JAX_NUM_PROCESSES'),
       process_id=_environment_number('JAX_PROCESS_ID'),
     )
-  cpu.make_cores_devices(
-    _environment_number('JAX_NUM_CPU_DEVICES'), alone=not multihost
-  )
+  number = _environment_number('JAX_NUM_CPU_DEVICES')
+  if number is None and not multihost:
+    number = num_cores()
+    with contextlib.suppress(RuntimeError):  # JAX has devices, and keeps them.
+      jax.config.update('jax_num_cpu_devices', number)
+  if number is not None and number > 1:
+    _add_flag('XLA_FLAGS', _ONE_THREAD_EACH)
+
+
+def _add_flag(name: str, flag: str) -> None:
+  os.environ[name] = f'{os.environ.get(name, "")} {flag}'.strip()
 
 
 def _environment_number(name: str) -> int | None:
   text = os.environ.get(name)
-  if text is None:
-    return None
-  if not text.isdecimal():
+  if text is not None and not text.isdecimal():
     raise ValueError(f'{name} must be a whole number, is {text!r}')
-  return int(text)
+  return None if text is None else int(text)
 
 
 def peak_memory() -> dict[str, int]:

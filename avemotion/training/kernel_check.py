@@ -21,17 +21,12 @@ _TOLERANCE = 0.05
 
 
 def choose(config: ModelConfig, mesh: Mesh | None) -> str:
-  """Chooses the implementation of the GRU layers.
+  """Chooses the implementation of the GRU layers, for a mesh to train on.
 
-  Args:
-    config: of the model.
-    mesh: the devices that it is to be trained on; None: any.
-
-  Returns:
-    One of `avemotion.models.gru.IMPLEMENTATIONS`. 'auto' becomes 'pallas' if
-    the mesh takes kernels and they pass the check of this file on it, else
-    'fused'. Without a mesh, 'pallas' becomes 'fused' too, which computes the
-    same function on any device.
+  Returns one of `avemotion.models.gru.IMPLEMENTATIONS`. 'auto' becomes 'pallas'
+  if the mesh takes kernels and they pass the check of this file on it, else
+  'fused'. Without a mesh, 'pallas' becomes 'fused' too, which computes the same
+  function on any device.
 
   Raises:
     ConfigError: `config.recurrence` is 'pallas', and the mesh takes no kernels.
@@ -60,25 +55,16 @@ def choose(config: ModelConfig, mesh: Mesh | None) -> str:
 
 @functools.cache
 def passes(device: Any, features: int, dtype: str) -> bool:
-  """Whether the Pallas kernel agrees with the fused loop on a device.
+  """Tells whether the Pallas kernel agrees with the fused loop on a device.
 
-  It runs both forward and backward, and compares all values and gradients. Of a
-  kernel that fails a line is logged.
-
-  Args:
-    device: a TPU of this process.
-    features: units of the layer.
-    dtype: of the computation.
-
-  Returns:
-    Whether the kernel compiles, runs, and gives the same numbers.
+  Both run forward and backward, for a layer of `features` units on a TPU of
+  this process, and all values and gradients are compared. Of a kernel that does
+  not compile, does not run or gives other numbers, a line is logged.
   """
   fault = ''
   try:
-    kernel, fused = (
-      _outputs(device, features, dtype, p) for p in (True, False)
-    )
-    error = np.max([*map(_distance, kernel, fused)])  # nan if any is.
+    both = [_outputs(device, features, dtype, p) for p in (True, False)]
+    error = np.max([*map(_distance, *both)])  # nan if any is.
     if not error <= _TOLERANCE:
       fault = f'its results are off by {error:.0%}'
   except Exception as error:  # Whatever fails, the fused loop does the job.
@@ -86,10 +72,7 @@ def passes(device: Any, features: int, dtype: str) -> bool:
   if fault:
     log.warning(
       'model.recurrence: the fused loop is used; the Pallas kernel fails its'
-      ' check on %s with %d units (%s)',
-      device.device_kind,
-      features,
-      fault,
+      f' check on {device.device_kind} with {features} units ({fault})'
     )
   return not fault
 

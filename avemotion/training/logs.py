@@ -13,12 +13,13 @@ from etils import epath
 from avemotion.data import files
 
 log = logging.getLogger('avemotion')
+_EVERY_SECONDS = 5.0  # a line of progress, at the most
 
 
 def log_to_terminal() -> None:
   """Shows what avemotion logs, on standard error, with the time.
 
-  Libraries are heard from warnings up: orbax tells each file it writes.
+  Of libraries warnings and errors are shown: orbax logs each file it writes.
   """
   absl.logging.set_verbosity(absl.logging.WARNING)
   handler = logging.StreamHandler()
@@ -34,13 +35,10 @@ class MetricsLog:
   def __init__(
     self, directory: epath.Path, done: int, *, tensorboard: bool = False
   ) -> None:
-    """Goes on after the epochs that are done.
+    """Goes on in a fold's directory, which is made, after the epochs done.
 
-    Args:
-      directory: the fold's; it is made.
-      done: epochs whose lines are kept; later ones are of a run that was
-        killed before it was saved, and come again.
-      tensorboard: writes TensorBoard's event files beside the JSON lines.
+    Lines of later ones are of a run that was killed before it was saved, and
+    come again. TensorBoard's event files lie beside the JSON lines.
 
     Raises:
       ValueError: TensorBoard is asked for where TensorFlow is not installed.
@@ -59,11 +57,7 @@ class MetricsLog:
       self._board.write(values)
 
   def write(self) -> None:
-    """Writes the file anew, since objects in a bucket cannot be appended to.
-
-    Raises:
-      OSError: it cannot be written.
-    """
+    """Writes the file anew, since objects in a bucket cannot be appended to."""
     files.write(self._path, ''.join(f'{line}\n' for line in self._lines))
 
 
@@ -99,46 +93,29 @@ class Progress:
   A line, not a bar: it survives a file and `ssh --worker=all`.
   """
 
-  def __init__(
-    self, name: str, total: int, done: int = 0, every_seconds: float = 5.0
-  ) -> None:
-    """Starts the clock.
+  def __init__(self, name: str, total: int, done: int = 0) -> None:
+    """Starts the clock of a run of `total` epochs, of which some were `done`.
 
-    Args:
-      name: of the run, such as 'fold 3'.
-      total: epochs of the run.
-      done: epochs that an earlier process did.
-      every_seconds: least time between two lines; the last one always shows.
+    Lines are 5 seconds apart or more, except the last one, which always shows.
     """
     self._name = name
     self._total = total
     self._first = done + 1
-    self._every_seconds = every_seconds
     self._start = time.monotonic()
     self._after_first = self._last_line = float('-inf')
 
   def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
     """Logs that `done` epochs are over, with some of their metrics."""
     now = time.monotonic()
-    if (
-      done == self._first
-    ):  # The first one compiles; it says nothing of the rest.
+    if done == self._first:  # It compiles, and says nothing of the rest.
       self._after_first = now
-    if now - self._last_line < self._every_seconds and done < self._total:
+    if now - self._last_line < _EVERY_SECONDS and done < self._total:
       return
     self._last_line = now
-    shown = ' '.join(
-      f'{name} {value:.3f}'
-      for name, value in values.items()
-      if isinstance(value, float)
-    )
+    shown = [f'{k} {v:.3f}' for k, v in values.items() if isinstance(v, float)]
     log.info(
-      '%s  epoch %d/%d  %s  %s',
-      self._name,
-      done,
-      self._total,
-      shown,
-      self._outlook(done, now),
+      f'{self._name}  epoch {done}/{self._total}  {" ".join(shown)}'
+      f'  {self._outlook(done, now)}'
     )
 
   def _outlook(self, done: int, now: float) -> str:
@@ -153,7 +130,8 @@ class Progress:
 
 def mean_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
   """Computes the means over folds of what changes from epoch to epoch."""
-  names = [
-    name for name in rows[0] if name.startswith(('train_', 'validation_'))
-  ]
-  return {name: float(np.mean([row[name] for row in rows])) for name in names}
+  return {
+    name: float(np.mean([row[name] for row in rows]))
+    for name in rows[0]
+    if name.startswith(('train_', 'validation_'))
+  }

@@ -13,9 +13,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from avemotion.training import cpu
-
 FOLD, DATA = 'fold', 'data'
+
+# Rows of a fold's batch on each core of a CPU, at least: with fewer, cores are
+# faster apart than together (docs/performance.md).
+_ROWS = 16
 
 
 def mesh_shape(
@@ -27,55 +29,56 @@ def mesh_shape(
   that of fewest rounds (folds that a device trains), then of fewest padding
   folds, then of the longest data axis. Rounds come first because a fold's steps
   are a chain of small matrix products: twice the devices hardly shorten it.
-
-  Args:
-    num_devices: 1 or more.
-    num_folds: folds to train, 1 or more.
-    batch_size: clips of a step of one fold.
-
-  Returns:
-    The length of the axis `fold` and of the axis `data`.
   """
   divisions = [
     (num_devices // data, data)
     for data in range(1, num_devices + 1)
     if num_devices % data == 0 and batch_size % data == 0
   ]
-  return min(
-    divisions,
-    key=lambda axes: (_rounds(num_folds, axes[0]), axes[0]),
-  )
+  return min(divisions, key=lambda axes: (-(-num_folds // axes[0]), axes[0]))
 
 
 def make_mesh(
   num_folds: int, batch_size: int, devices: Sequence[Any] | None = None
 ) -> Mesh:
-  """Makes the mesh for some folds.
+  """Makes a mesh of axes `fold` and `data`, `AxisType.Auto` both.
 
-  Args:
-    num_folds: folds to train together.
-    batch_size: clips of a step of one fold.
-    devices: None: all of them that are worth using.
-
-  Returns:
-    A mesh of axes `fold` and `data`, `AxisType.Auto` both.
+  It is for folds that train together on steps of `batch_size` clips each;
+  without `devices`, on all of them that are worth using.
   """
   if devices is None:
-    devices = cpu.worth_using(jax.devices(), num_folds, batch_size)
+    devices = worth_using(jax.devices(), num_folds, batch_size)
   shape = mesh_shape(len(devices), num_folds, batch_size)
   return Mesh(
     np.array(devices).reshape(shape), (FOLD, DATA), (AxisType.Auto,) * 2
   )
 
 
+def worth_using(
+  devices: Sequence[Any], num_folds: int, batch_size: int
+) -> Sequence[Any]:
+  """Chooses the cores that shorten a run, so that no fold pads the others.
+
+  Returns the first of the devices: those that have a fold each of `num_folds`,
+  or 16 rows of a fold's `batch_size` clips. Accelerators, and the devices of
+  several processes, are all used.
+  """
+  if devices[0].platform != 'cpu' or jax.process_count() > 1:
+    return devices
+  rounds = -(-num_folds // len(devices))
+  folds = -(-num_folds // rounds)
+  shares = [
+    data
+    for data in range(1, len(devices) // folds + 1)
+    if batch_size % data == 0 and batch_size // data >= _ROWS
+  ]
+  return devices[: folds * max(shares, default=1)]
+
+
 def num_slots(mesh: Mesh, num_folds: int) -> int:
   """Counts folds and the padding folds that fill up the mesh's last round."""
   size = mesh.shape[FOLD]
-  return _rounds(num_folds, size) * size
-
-
-def _rounds(num_folds: int, fold_axis: int) -> int:
-  return -(-num_folds // fold_axis)
+  return -(-num_folds // size) * size
 
 
 def map_folds(
@@ -83,23 +86,14 @@ def map_folds(
 ) -> Callable[..., Any]:
   """Maps a function of one fold over stacked folds, each on its device.
 
-  Those of one device are vmapped; on a CPU they go one after another.
-
-  Args:
-    mesh: from `make_mesh`.
-    function: of one fold's arrays; what it returns is stacked.
-    stacked: for each argument, whether it has a leading axis of folds, a
-      multiple of the mesh's; the others are the same for every fold.
-
-  Returns:
-    A function of the stacked and shared arguments.
+  Those of one device are vmapped; on a CPU they go one after another. Where
+  `stacked`, an argument has a leading axis of folds, a multiple of the mesh's;
+  the others are the same for every fold. What the function returns is stacked.
   """
-  if cpu.takes_folds_in_turn(mesh):
-    mapped = cpu.in_turn(function, stacked)
-  else:
-    mapped = jax.vmap(function, tuple(0 if each else None for each in stacked))
+  if takes_folds_in_turn(mesh):
+    function = jax.custom_batching.sequential_vmap(function)
   return jax.shard_map(
-    mapped,
+    jax.vmap(function, tuple(0 if each else None for each in stacked)),
     mesh=mesh,
     in_specs=tuple(
       PartitionSpec(FOLD) if each else PartitionSpec() for each in stacked
@@ -109,6 +103,11 @@ def map_folds(
     axis_names={FOLD, DATA} if mesh.shape[DATA] == 1 else {FOLD},
     check_vma=False,
   )
+
+
+def takes_folds_in_turn(mesh: Mesh) -> bool:
+  """Tells a CPU, whose cores a fold's products fill, from an accelerator."""
+  return bool(mesh.devices.flat[0].platform == 'cpu')
 
 
 def takes_kernels(mesh: Mesh) -> bool:
@@ -128,40 +127,24 @@ def shard_batch(mesh: Mesh, batch: Any) -> Any:
 
 
 def replicate(mesh: Mesh, tree: Any) -> Any:
-  """Places a copy of host arrays on every device.
-
-  Every process must hold the same arrays.
-  """
+  """Places a copy of arrays that every process holds on every device."""
   return _place(mesh, PartitionSpec(), tree)
 
 
 def stack_folds(mesh: Mesh, tree: Any) -> Any:
-  """Places host arrays [folds, …] with their folds spread over the mesh.
+  """Spreads host arrays [folds, …], the same in every process, over the mesh.
 
-  Args:
-    mesh: from `make_mesh`.
-    tree: arrays, the same in every process.
-
-  Returns:
-    Arrays [slots, …]; padding folds repeat the first.
+  Returns arrays [slots, …]; padding folds repeat the first.
   """
-  return _place(
-    mesh,
-    PartitionSpec(FOLD),
-    jax.tree.map(lambda rows: rows[_in_slots(mesh, len(rows))], tree),
-  )
+  tree = jax.tree.map(lambda rows: rows[_in_slots(mesh, len(rows))], tree)
+  return _place(mesh, PartitionSpec(FOLD), tree)
 
 
 def restack_folds(mesh: Mesh, tree: Any, num_folds: int) -> Any:
   """Spreads arrays that have the slots of another mesh over this one.
 
-  Args:
-    mesh: from `make_mesh`.
-    tree: arrays [other slots, …], on every device.
-    num_folds: folds among their slots; the others are padding.
-
-  Returns:
-    Arrays [slots, …], the same if they have as many slots already.
+  They are [other slots, …], on every device, the first `num_folds` of them no
+  padding. Those that have as many slots already are returned as they are.
   """
   order = _in_slots(mesh, num_folds)
   if len(jax.tree.leaves(tree)[0]) == len(order):

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
+from flax import traverse_util
 
 from avemotion.data import files
 from avemotion.data.clips import ClipSet
@@ -26,11 +27,6 @@ def claim(
 ) -> None:
   """Writes `config.json`, or checks that a run goes on as it began.
 
-  Args:
-    workdir: of the run.
-    config: the run.
-    clips: the whole data set.
-
   Raises:
     ConfigError: the directory is of another configuration or other data; the
       message is their difference.
@@ -49,11 +45,7 @@ def claim(
 
 
 def write_json(path: epath.Path, values: Mapping[str, Any]) -> None:
-  """Writes a JSON file, whole or not at all.
-
-  Raises:
-    OSError: it cannot be written.
-  """
+  """Writes a JSON file, whole or not at all; `OSError` if it cannot."""
   files.write(path, json.dumps(values, indent=2) + '\n')
 
 
@@ -74,19 +66,8 @@ def digest(clips: ClipSet) -> str:
 def _check_same(
   path: epath.Path, there: Mapping[str, Any], mine: Mapping[str, Any]
 ) -> None:
-  """Compares what a file says of a run with the present one.
-
-  Args:
-    path: of the file, for the message.
-    there: nested values, as JSON holds them.
-    mine: the same of the present run.
-
-  Raises:
-    ConfigError: they differ.
-  """
-  # What tuples and such become in JSON.
-  before = dict(_flatten(json.loads(json.dumps(there))))
-  now = dict(_flatten(json.loads(json.dumps(mine))))
+  """Compares what the file of that path says of a run with the present one."""
+  before, now = _flattened(there), _flattened(mine)
   lines = [
     f'  {key}: {before.get(key)!r} there, {now.get(key)!r} now'
     for key in sorted(before.keys() | now.keys())
@@ -102,10 +83,7 @@ def _check_same(
 def finished(
   workdir: epath.Path, fold: int, config: config_lib.Config
 ) -> dict[str, Any] | None:
-  """Reads the summary of a fold that was trained before.
-
-  Returns:
-    The summary; None: the fold was not trained.
+  """Reads the summary of a fold that was trained before, or returns None.
 
   Raises:
     ConfigError: it was trained with another configuration, or its
@@ -130,16 +108,12 @@ def _completed(values: Mapping[str, Any], path: epath.Path) -> dict[str, Any]:
     ) from error
 
 
-def _flatten(
-  values: Mapping[str, Any], prefix: str = ''
-) -> Iterator[tuple[str, Any]]:
-  """Yields dotted keys and values, less where the data set lies."""
-  for key, value in values.items():
-    name = f'{prefix}{key}'
-    if isinstance(value, Mapping):
-      yield from _flatten(value, f'{name}.')
-    elif key not in ('dataset', 'data_dir'):
-      yield name, value
+def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns JSON's values by dotted keys, less where the data set lies."""
+  as_json = json.loads(json.dumps(values))  # Which has no tuples.
+  flat = traverse_util.flatten_dict(as_json, sep='.')
+  places = ('dataset', 'data_dir')
+  return {k: v for k, v in flat.items() if k.split('.')[-1] not in places}
 
 
 def _read_json(path: epath.Path) -> dict[str, Any]:

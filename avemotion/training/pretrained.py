@@ -18,12 +18,10 @@ _RAVDESS = re.compile(r'\d\d-\d\d-(\d\d(?:-\d\d){4})')
 
 
 def check_unknown(path: str, clip_ids: Iterable[str]) -> None:
-  """Refuses a model that was trained on clips that are to measure another.
+  """Refuses a model that was trained on the validation or test clips.
 
-  Args:
-    path: as for `adopt`.
-    clip_ids: of validation and test clips. RAVDESS's are known whichever of a
-      performance's recordings they name.
+  Those of RAVDESS are known whichever of a performance's recordings they name;
+  `path` is as for `adopt`.
 
   Raises:
     CheckpointError: the file is missing or damaged.
@@ -42,14 +40,8 @@ def adopt(path: str, state: TrainState) -> TrainState:
   """Puts the branches of a model in the place of those of fresh states.
 
   The last layer stays fresh, since labels may be others; statistics stay those
-  of the clips that are trained on.
-
-  Args:
-    path: `.npz` that `avemotion release` wrote, or 'bundled'.
-    state: of stacked folds, arrays [folds, …] in host memory.
-
-  Returns:
-    The states, for which the branches that both have were replaced.
+  of the clips that are trained on. `path` is an `.npz` that `avemotion release`
+  wrote, or 'bundled'; states are of stacked folds, [folds, …] in host memory.
 
   Raises:
     CheckpointError: the file is missing or damaged.

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -18,23 +18,13 @@ class TrainingError(RuntimeError):
   """Training cannot go on; the message says where it stopped."""
 
 
-def is_first() -> bool:
-  """Tells whether this is process 0, the only one that writes files."""
-  return jax.process_index() == 0
-
-
 def together(function: Callable[[], _Result]) -> _Result:
-  """Calls a function in every process, and then compares notes.
+  """Calls a function, which waits for no other process, in every process.
 
-  Args:
-    function: of this process; it must not wait for the other processes.
-
-  Returns:
-    The function's result in this process.
+  Returns this process's result, or raises what the function raised here.
 
   Raises:
     TrainingError: it raised in another process.
-    Exception: what it raised in this one.
   """
   failure: Exception | None = None
   try:
@@ -50,8 +40,8 @@ def together(function: Callable[[], _Result]) -> _Result:
 
 
 def on_first(function: Callable[[], _Result]) -> _Result | None:
-  """Calls a function in process 0 alone; where it fails, all raise."""
-  return together(lambda: function() if is_first() else None)
+  """Calls a function in process 0 alone; if it fails, all processes raise."""
+  return together(lambda: None if jax.process_index() else function())
 
 
 @contextlib.contextmanager
@@ -69,10 +59,3 @@ def as_one() -> Iterator[None]:
       raise
     log.error('%s', error)
     os._exit(1)
-
-
-def from_first(tree: Any) -> Any:
-  """Gives every process the arrays of process 0, of the same shapes."""
-  if jax.process_count() == 1:
-    return tree
-  return multihost_utils.broadcast_one_to_all(tree)

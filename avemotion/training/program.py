@@ -2,7 +2,7 @@
 
 import pathlib
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -43,15 +43,11 @@ class FoldProgram:
     numbers: Sequence[int],
     mesh: Mesh | None = None,
   ) -> None:
-    """Places the data set and makes the functions.
+    """Places the whole data set and makes the functions.
 
-    Args:
-      config: of the run.
-      clips: the whole data set.
-      protocol: every fold of the protocol: alone and together, each takes as
-        many steps as the smallest one.
-      numbers: of the folds that train together.
-      mesh: None: as `make_mesh` makes it.
+    Of every fold of the protocol, those of `numbers` train together; alone and
+    together, each takes as many steps as the smallest fold of all. Without a
+    mesh, it is that of `make_mesh`.
     """
     smallest = min(fold.train.size for fold in protocol)
     self.numbers = tuple(numbers)
@@ -62,23 +58,18 @@ class FoldProgram:
     self._config = config
     self._clip_set = clips
     _, actors = np.unique(clips.actors, return_inverse=True)
+    arrays = dict(clips.features), dict(clips.lengths), clips.labels
     self._clips = Clips(
-      *mesh_lib.replicate(
-        self.mesh,
-        (
-          dict(clips.features),
-          dict(clips.lengths),
-          clips.labels,
-          actors.astype(np.int32),
-        ),
-      )
+      *mesh_lib.replicate(self.mesh, (*arrays, actors.astype(np.int32)))
     )
     keys = [
       jax.random.split(jax.random.fold_in(jax.random.key(config.seed), number))
       for number in numbers
     ]
-    self._init_keys = self._stack(_key_data(key[0] for key in keys))
-    self._dropout_keys = self._stack(_key_data(key[1] for key in keys))
+    self._init_keys, self._dropout_keys = (
+      self._stack(np.stack([jax.random.key_data(key[use]) for key in keys]))
+      for use in (0, 1)
+    )
     self._functions = FoldFunctions(
       config,
       clips.feature_dims,
@@ -92,39 +83,27 @@ class FoldProgram:
 
     Raises:
       CheckpointError: what is pretrained cannot be read.
-      ConfigError: it is of another size.
-      ValueError: a training side lacks a modality.
+      ValueError: it is of another size, or a training side lacks a modality.
     """
-    statistics = [
-      standardization.model_statistics(
-        self._config.model, self._clip_set, fold.train
-      )
+    model, path = self._config.model, self._config.pretrained
+    measured = [
+      standardization.model_statistics(model, self._clip_set, fold.train)
       for fold in self.folds
     ]
-    state = self._functions.init(
-      self._stack(jax.tree.map(lambda *leaves: np.stack(leaves), *statistics)),
-      self._init_keys,
-    )
-    if self._config.pretrained is None:
+    statistics = jax.tree.map(lambda *leaves: np.stack(leaves), *measured)
+    state = self._functions.init(self._stack(statistics), self._init_keys)
+    if path is None:
       return state
-    return self._stack(
-      pretrained.adopt(self._config.pretrained, self.to_host(state))
-    )
+    return self._stack(pretrained.adopt(path, self.to_host(state)))
 
   def train_epoch(
     self, state: step.TrainState, epoch: int, steps: int | None = None
   ) -> tuple[step.TrainState, dict[str, np.ndarray]]:
-    """Trains every fold for an epoch.
+    """Trains every fold for an epoch, or so many of its steps.
 
-    What a shuffled training side leaves over is dropped for this epoch.
-
-    Args:
-      state: the folds' states; their buffers are consumed.
-      epoch: its number, from 0, which decides the order of the clips.
-      steps: how many of its steps; None: all.
-
-    Returns:
-      The new states, and each step's metrics float32[folds, steps].
+    Its number, from 0, decides the order of the clips; what a shuffled training
+    side leaves over is dropped. The old states' buffers are consumed. Returns
+    the new states, and each step's metrics float32[folds, steps].
     """
     shape = self.steps_per_epoch, self._batch_size
     orders = [
@@ -141,14 +120,9 @@ class FoldProgram:
   def probabilities(
     self, variables: Any, indices: Sequence[np.ndarray]
   ) -> list[np.ndarray]:
-    """Recognises clips, each fold its own.
+    """Recognises each fold's own clips, int32[clips] or none at all.
 
-    Args:
-      variables: the folds', on the devices.
-      indices: for each fold int32[clips]; may be empty.
-
-    Returns:
-      For each fold float32[clips, labels].
+    Returns for each fold probabilities float32[clips, labels].
     """
     longest = max(1, *(len(rows) for rows in indices))
     batches = -(-longest // self._batch_size)
@@ -159,9 +133,7 @@ class FoldProgram:
     order = self._stack(filled.reshape(-1, batches, self._batch_size))
     found = self._functions.evaluate(variables, self._clips, order)
     stacked = self.to_host(found).reshape(len(indices), -1, found.shape[-1])
-    return [
-      each[: len(rows)] for each, rows in zip(stacked, indices, strict=True)
-    ]
+    return [stacked[place, : len(rows)] for place, rows in enumerate(indices)]
 
   def choose(self, chosen: np.ndarray, new: Any, old: Any) -> Any:
     """Takes arrays [folds, …] from `new` where bool[folds] is true."""
@@ -208,10 +180,6 @@ class FoldProgram:
 
   def _stack(self, tree: Any) -> Any:
     return mesh_lib.stack_folds(self.mesh, tree)
-
-
-def _key_data(keys: Iterable[jax.Array]) -> np.ndarray:
-  return np.stack([np.asarray(jax.random.key_data(key)) for key in keys])
 
 
 @jax.jit

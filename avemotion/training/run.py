@@ -54,32 +54,19 @@ class Run:
     *,
     resumes: bool,
   ) -> None:
-    """Makes the states.
+    """Makes the states of a program's folds, fresh or as last saved in `root`.
 
-    Args:
-      config: of the run.
-      program: the folds, on the devices.
-      labels: int32[clips], of the whole data set.
-      root: where the run is saved on the way.
-      resumes: whether it goes on from the last save there.
-
-    Raises:
-      CheckpointError: the last save cannot be read, or what is pretrained.
-      ValueError: as `FoldProgram.init`.
+    `labels` are int32[clips], of the whole data set. Errors, here and in
+    `train`, are those of `crossval.train`.
     """
     self._config = config
     self._program = program
     self._labels = labels
     self._root = root
-    state = program.init()
-    self.now = checkpoints.Snapshot(
-      epoch=0,
-      folds=program.numbers,
-      seconds=0.0,
-      best=selection.BestEpochs.none_yet(len(program.numbers)),
-      state=state,
-      best_variables=program.copy(state.variables),
-    )
+    numbers, state = program.numbers, program.init()
+    best = selection.BestEpochs.none_yet(len(numbers))
+    own = program.copy(state.variables)
+    self.now = checkpoints.Snapshot(0, numbers, 0.0, best, state, own)
     if resumes:
       with processes.as_one():
         saved = checkpoints.load_snapshot(root, self.now)
@@ -96,18 +83,9 @@ class Run:
     metrics: Mapping[int, logs.MetricsLog],
     checkpoint_every: int,
   ) -> None:
-    """Runs the epochs that are to go.
+    """Runs the epochs that are to go, and saves each `checkpoint_every`-th.
 
-    Args:
-      stop: whether to stop after an epoch.
-      metrics: takes the metrics of each epoch, by fold; in process 0.
-      checkpoint_every: epochs between two saves.
-
-    Raises:
-      TrainingError: a loss is no longer finite.
-      CheckpointError: a save cannot be written.
-      OSError: metrics cannot be written.
-      Interrupted: it was asked to stop; all is saved.
+    In process 0 `metrics`, by fold, take those of each epoch.
     """
     self._describe()
     total = self._config.epochs
@@ -202,22 +180,15 @@ class Run:
           f' {losses[place]} after epoch {self.now.epoch}; try a smaller'
           ' --config.optimizer.learning_rate'
         )
+      hits = found[place].argmax(-1) == labels
       scores[place] = {
         'validation_loss': float(losses[place]),
-        'validation_accuracy': float(
-          (found[place].argmax(-1) == labels).mean()
-        ),
+        'validation_accuracy': float(hits.mean()),
       }
-    best, improved = self.now.best.after(
-      self.now.epoch, losses, self._config.patience
-    )
-    self.now = dataclasses.replace(
-      self.now,
-      best=best,
-      best_variables=self._program.choose(
-        improved, variables, self.now.best_variables
-      ),
-    )
+    now, patience = self.now, self._config.patience
+    best, improved = now.best.after(now.epoch, losses, patience)
+    kept = self._program.choose(improved, variables, now.best_variables)
+    self.now = dataclasses.replace(now, best=best, best_variables=kept)
     return scores
 
   def _over(self) -> bool:
@@ -237,19 +208,15 @@ class Run:
       )
 
   def _name(self) -> str:
-    if len(self.now.folds) == 1:
-      return f'fold {self.now.folds[0]}'
-    return f'folds {", ".join(map(str, self.now.folds))}'
+    several = 's' if len(self.now.folds) > 1 else ''
+    return f'fold{several} {", ".join(map(str, self.now.folds))}'
 
   def _describe(self) -> None:
     for number, fold in zip(self.now.folds, self._program.folds, strict=True):
       log.info(
-        'fold %d: %d clips to train on, %d to validate, %d to test',
-        number,
-        fold.train.size,
-        fold.validation.size,
-        fold.test.size,
+        f'fold {number}: {fold.train.size} clips to train on,'
+        f' {fold.validation.size} to validate, {fold.test.size} to test'
       )
-    log.info('%s', self._program.describe())
+    log.info(self._program.describe())
     if self.now.epoch:
-      log.info('%s goes on after epoch %d', self._name(), self.now.epoch)
+      log.info(f'{self._name()} goes on after epoch {self.now.epoch}')

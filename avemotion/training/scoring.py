@@ -23,19 +23,12 @@ def score(
   validated: np.ndarray,
   tested: np.ndarray,
 ) -> dict[str, Any]:
-  """Summarises a trained fold.
+  """Summarises a fold of the whole data set after its training.
 
-  Args:
-    config: of the run.
-    clips: the whole data set.
-    fold: its clips.
-    validated: float32[validation clips, labels], probabilities; the temperature
-      is fitted on them.
-    tested: float32[test clips, labels], likewise.
-
-  Returns:
-    The part of `result.json` that says which clips there were, and the scores;
-    these are None where no clip was left to test.
+  Of its probabilities, float32[validation clips, labels] and float32[test
+  clips, labels], the temperature is fitted on `validated`. Returns the part of
+  `result.json` that says which clips there were, and the scores; these are None
+  where no clip was left to test.
   """
   confusion = metrics.confusion_matrix(
     clips.labels[fold.test], tested.argmax(-1), len(clips.label_names)
@@ -73,21 +66,14 @@ def write(
 ) -> None:
   """Writes predictions, picture, and last `result.json`: then all is there.
 
-  Args:
-    directory: the fold's.
-    clips: the whole data set.
-    test: int32[test clips], indices into the data set.
-    tested: float32[test clips, labels], probabilities before the temperature.
-    summary: the content of `result.json`.
-
-  Raises:
-    OSError: a file cannot be written.
+  Test clips are int32[clips] of the whole data set; probabilities `tested`
+  float32[clips, labels], before the temperature. `OSError` if a file cannot be
+  written.
   """
   rows = io.StringIO(newline='')
   writer = csv.writer(rows)
-  writer.writerow(
-    ['clip_id', 'actor', 'label', 'prediction', *clips.label_names]
-  )
+  header = 'clip_id', 'actor', 'label', 'prediction'
+  writer.writerow([*header, *clips.label_names])
   probabilities = calibration.scale(tested, summary['temperature'])
   for index, row in zip(test, probabilities, strict=True):
     writer.writerow(
@@ -111,12 +97,9 @@ def _draw_confusion(path: epath.Path, summary: dict[str, Any]) -> None:
   except ImportError as error:  # A bare TPU machine trains all the same.
     log.warning('%s is not drawn: %s', path.name, error)
     return
-  plots.save_confusion(
-    path,
-    np.array(summary['confusion']),
-    summary['label_names'],
-    title=(
-      f'{summary["protocol"]}, fold {summary["fold"]}:'
-      f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
-    ),
+  title = (
+    f'{summary["protocol"]}, fold {summary["fold"]}:'
+    f' {summary["accuracy"]:.1%} of {summary["num_test"]} clips'
   )
+  confusion = np.array(summary['confusion'])
+  plots.save_confusion(path, confusion, summary['label_names'], title)

@@ -1,6 +1,5 @@
 """Choice of each fold's best epoch, and of its end, by validation clips."""
 
-import dataclasses
 from typing import Self
 
 import flax.struct
@@ -27,36 +26,20 @@ class BestEpochs:
   def after(
     self, epoch: int, losses: np.ndarray, patience: int | None
   ) -> tuple[Self, np.ndarray]:
-    """Takes one more epoch into account.
+    """Takes one more epoch into account, by its number, from 1.
 
-    Args:
-      epoch: its number, from 1.
-      losses: float[folds] on validation clips; NaN: the fold has none.
-      patience: see `stopped`; a fold that has stopped does not improve.
-
-    Returns:
-      The best epochs with this one, and bool[folds]: which folds improved.
+    Its losses on validation clips are float[folds], NaN for a fold that has
+    none; a fold that has `stopped` does not improve. Returns the best epochs
+    with this one, and bool[folds]: which folds improved.
     """
     improved = (losses < self.losses) & ~self.stopped(epoch - 1, patience)
-    return (
-      dataclasses.replace(
-        self,
-        epochs=np.where(improved, epoch, self.epochs),
-        losses=np.where(improved, losses, self.losses),
-      ),
-      improved,
-    )
+    epochs = np.where(improved, epoch, self.epochs)
+    return type(self)(epochs, np.where(improved, losses, self.losses)), improved
 
   def stopped(self, epoch: int, patience: int | None) -> np.ndarray:
-    """bool[folds]: folds that are over after an epoch.
+    """Tells which folds are over after so many epochs, bool[folds].
 
-    Args:
-      epoch: epochs that are done.
-      patience: epochs without a lower loss after which a fold is over; None:
-        never.
-
-    Returns:
-      True where a fold is over.
+    Those that had no lower loss for `patience` epochs; None: none of them.
     """
     if patience is None:
       return np.zeros(self.epochs.shape, bool)

@@ -51,35 +51,23 @@ class TrainState(flax.struct.PyTreeNode):
 def make_classifier(
   config: ModelConfig, num_classes: int, mesh: Mesh | None = None
 ) -> EmotionClassifier:
-  """The network that a configuration describes.
+  """Makes the network that a configuration describes.
 
-  Args:
-    config: of the network.
-    num_classes: labels.
-    mesh: the devices that it is to be trained on, from `make_mesh`; None: any,
-      where a Pallas kernel may not run, and is not taken.
-
-  Returns:
-    The network.
+  `mesh` are the devices that it is to be trained on, from `make_mesh`; None:
+  any, where a Pallas kernel may not run, and is not taken.
 
   Raises:
     ConfigError: `config.recurrence` is 'pallas', which the mesh cannot run.
   """
   dtype = jnp.dtype(config.dtype)
-  shared: dict[str, Any] = {
-    'pooling': config.pooling,
-    'dense_features': config.dense_features,
-    'batch_norm': config.batch_norm,
-    'dropout_rate': config.dropout_rate,
-    'use_bias': config.use_bias,
-    'dtype': dtype,
-    'recurrence': kernel_check.choose(config, mesh),
+  names = 'pooling', 'dense_features', 'batch_norm', 'dropout_rate', 'use_bias'
+  shared: dict[str, Any] = {name: getattr(config, name) for name in names}
+  shared |= {'dtype': dtype, 'recurrence': kernel_check.choose(config, mesh)}
+  makers = {'video': VideoBranch, 'audio': AudioBranch}
+  branches: dict[str, Any] = {
+    name: makers[name](**dataclasses.asdict(getattr(config, name)), **shared)
+    for name in config.modalities
   }
-  branches: dict[str, Any] = {}
-  for name, make in (('video', VideoBranch), ('audio', AudioBranch)):
-    if name in config.modalities:
-      own = dataclasses.asdict(getattr(config, name))
-      branches[name] = make(**own, **shared)
   return EmotionClassifier(
     num_classes,
     **branches,
@@ -91,7 +79,7 @@ def make_classifier(
 def sample_inputs(
   feature_dims: Mapping[str, int],
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-  """Features and lengths of one clip of one step, to shape a model with."""
+  """Makes features and lengths of one clip of one step, to shape a model by."""
   features = {
     name: jnp.zeros((1, 1, size)) for name, size in feature_dims.items()
   }
@@ -103,37 +91,20 @@ def expected_variables(
   label_names: Sequence[str],
   feature_dims: Mapping[str, int],
 ) -> Any:
-  """Empty arrays of the shapes and dtypes that a configuration describes.
+  """Makes variables of a classifier's shapes, float32 of arbitrary values.
 
-  Args:
-    config: of the model.
-    label_names: of its classes.
-    feature_dims: features of a row of each modality.
-
-  Returns:
-    The variables of the classifier, float32 of arbitrary values.
+  `feature_dims` are the features of a row of each modality.
   """
-  shapes = jax.eval_shape(
-    make_classifier(config, len(label_names)).init,
-    jax.random.key(0),
-    *sample_inputs(feature_dims),
-  )
+  init = make_classifier(config, len(label_names)).init
+  inputs = sample_inputs(feature_dims)
+  shapes = jax.eval_shape(init, jax.random.key(0), *inputs)
   return jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
 
 
 def make_schedule(
   config: OptimizerConfig, steps_per_epoch: int, epochs: int
 ) -> optax.Schedule:
-  """Linear warm-up, then cosine decay to zero at the end of the run.
-
-  Args:
-    config: learning rate and warm-up.
-    steps_per_epoch: optimiser steps of an epoch.
-    epochs: of the whole run.
-
-  Returns:
-    The learning rate of a step.
-  """
+  """Makes the learning rate: linear warm-up, then cosine decay to zero."""
   steps = steps_per_epoch * epochs
   warmup_steps = min(int(config.warmup_epochs * steps_per_epoch), steps - 1)
   return optax.warmup_cosine_decay_schedule(
@@ -147,15 +118,7 @@ def make_schedule(
 def make_optimizer(
   config: OptimizerConfig, schedule: optax.Schedule
 ) -> optax.GradientTransformation:
-  """AdamW with gradient clipping.
-
-  Args:
-    config: weight decay, clipping.
-    schedule: from `make_schedule`.
-
-  Returns:
-    The gradient transformation.
-  """
+  """Makes AdamW with gradient clipping; weights decay in matrices alone."""
   return optax.chain(
     optax.clip_by_global_norm(config.clip_norm),
     optax.adamw(
@@ -173,17 +136,10 @@ def init_state(
   statistics: Any,
   rng: jax.Array,
 ) -> TrainState:
-  """A fresh state of one fold.
+  """Makes a fresh state of one fold; `rng` is of the initial parameters.
 
-  Args:
-    model: the network.
-    tx: from `make_optimizer`.
-    feature_dims: features of a row of each modality.
-    statistics: the model's variable collection of that name.
-    rng: key of the initial parameters.
-
-  Returns:
-    The state before the first step.
+  `feature_dims` are the features of a row of each modality, `statistics` the
+  model's variable collection of that name.
   """
   variables = model.init(rng, *sample_inputs(feature_dims))
   params = variables['params']
@@ -205,19 +161,11 @@ def train_step(
   targets: jax.Array,
   rng: jax.Array,
 ) -> tuple[TrainState, Metrics]:
-  """One optimiser step on the cross-entropy of the softmax (equation 9).
+  """Takes an optimiser step on the cross-entropy of the softmax (equation 9).
 
-  Args:
-    model: the network.
-    tx: from `make_optimizer`.
-    config: of the loss.
-    state: before the step.
-    batch: the clips to learn from.
-    targets: float32[batch, labels], what they are to be recognised as.
-    rng: key of dropout.
-
-  Returns:
-    The state after the step; `loss`, `accuracy`, `gradient_norm`, scalars.
+  `targets`, float32[batch, labels], are what the batch's clips are to be
+  recognised as; `rng` is the key of dropout. Returns the state after the step;
+  `loss`, `accuracy`, `gradient_norm`, scalars.
   """
   targets = optax.smooth_labels(targets, config.label_smoothing)
 

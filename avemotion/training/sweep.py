@@ -17,12 +17,9 @@ from avemotion.training.config import Config, ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-  """A run of a sweep.
+  """A run of a sweep: a row's configuration, with a protocol and a seed.
 
-  Attributes:
-    row: its name.
-    config: of the row, with the protocol and the seed.
-    workdir: of the run: ROW/PROTOCOL/seed_S in the sweep's.
+  Its workdir is ROW/PROTOCOL/seed_S in the sweep's.
   """
 
   row: str
@@ -41,17 +38,10 @@ def plan(
   protocols: Sequence[str] = (),
   seeds: int = 1,
 ) -> list[Trial]:
-  """Lists the runs of a sweep.
+  """Lists the runs of a sweep of configurations by name, row by row.
 
-  Args:
-    rows: configurations by name.
-    workdir: of the sweep.
-    protocols: that each row is trained under; (): its own.
-    seeds: of a protocol that keeps speakers apart, counted from the row's; one
-      that shares them is trained with one.
-
-  Returns:
-    The runs, row by row.
+  Each is trained under each of the protocols (without any, its own), with so
+  many seeds from the row's on if the protocol keeps speakers apart, else one.
 
   Raises:
     ConfigError: a protocol tests nobody.
@@ -65,13 +55,9 @@ def plan(
       data = dataclasses.replace(row.data, protocol=protocol)
       num_seeds = 1 if folds.named(protocol).shares_speakers else seeds
       for seed in range(row.seed, row.seed + num_seeds):
-        trials.append(
-          Trial(
-            name,
-            dataclasses.replace(row, data=data, seed=seed),
-            workdir / _slug(name) / protocol / f'seed_{seed}',
-          )
-        )
+        config = dataclasses.replace(row, data=data, seed=seed)
+        directory = workdir / _slug(name) / protocol / f'seed_{seed}'
+        trials.append(Trial(name, config, directory))
   return trials
 
 
@@ -80,13 +66,9 @@ def log(
 ) -> dict[str, Any]:
   """Adds a candidate's scores to a log, unless it has them of an earlier day.
 
-  Args:
-    path: of JSON lines.
-    trial: the candidate's run.
-    summaries: of its folds, as `crossval.train` returns them.
-
-  Returns:
-    The line: all of the configuration, and means over folds.
+  The log is of JSON lines; `summaries` are of the run's folds, as
+  `crossval.train` returns them. Returns the line: all of the configuration, and
+  means over folds.
   """
   line = {
     'date': datetime.date.today().isoformat(),

@@ -4,10 +4,11 @@ NumPy's `.npz`, which anything reads. Statistics and what batch normalisation
 knows stay float32: they are small, and their differences matter.
 """
 
+import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
 _FORMAT = 'avemotion-weights/1'
 _METADATA = 'metadata'
 _TRAINED_ON = 'trained_on'
-_SEPARATOR = '/'
 
 
 def save(
@@ -32,26 +32,19 @@ def save(
   model: TrainedModel,
   trained_on: Iterable[str] = (),
 ) -> int:
-  """Writes a model, whole or not at all.
+  """Writes a model, and the ids of the clips that it was trained on.
 
-  Args:
-    path: `….npz`; its directory is made, an existing file is replaced.
-    model: what to write.
-    trained_on: ids of the clips that it was trained on.
-
-  Returns:
-    The file's size in bytes.
+  The file, `….npz`, is written whole or not at all; its directory is made, an
+  existing file is replaced. Returns its size in bytes.
 
   Raises:
     CheckpointError: a value is not finite, or beyond float16.
     ValueError: the name has another ending.
     OSError: it cannot be written, as on a full disk.
   """
+  flat = traverse_util.flatten_dict(dict(model.variables), sep='/')
   arrays: dict[str, Any] = {
-    name: _halved(name, np.asarray(values))
-    for name, values in traverse_util.flatten_dict(
-      dict(model.variables), sep=_SEPARATOR
-    ).items()
+    name: _halved(name, np.asarray(values)) for name, values in flat.items()
   }
   metadata = {'format': _FORMAT, **model.metadata()}
   arrays[_TRAINED_ON] = np.array(sorted(trained_on), 'S')
@@ -61,59 +54,47 @@ def save(
 
 
 def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
-  """Reads a model that `save` wrote.
-
-  Args:
-    path: of the file.
-
-  Returns:
-    The model, its variables in float32.
+  """Reads a model that `save` wrote, into variables in float32.
 
   Raises:
     CheckpointError: the file is missing, damaged, or of something else.
   """
-  try:
+  with _told(path):
     arrays = npz.read(path)
     metadata = json.loads(str(arrays.pop(_METADATA)))
     arrays.pop(_TRAINED_ON)
     if metadata['format'] != _FORMAT:
       raise ValueError(f'expected {_FORMAT}, got {metadata["format"]!r}')
     variables = {k: values.astype(np.float32) for k, values in arrays.items()}
-    return TrainedModel.restored(
-      metadata, traverse_util.unflatten_dict(variables, sep=_SEPARATOR)
-    )
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise CheckpointError(f'{path}: not a model of ours ({error})') from error
+    nested = traverse_util.unflatten_dict(variables, sep='/')
+    return TrainedModel.restored(metadata, nested)
 
 
 def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
   """Reads a trained model, whichever way it was kept.
 
-  Args:
-    path: a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
-      an `.npz` that `avemotion release` wrote. None: the model that ships.
-
-  Returns:
-    The model.
+  `path` is a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
+  an `.npz` that `avemotion release` wrote; None: the model that ships.
 
   Raises:
     CheckpointError: there is none, or it is damaged.
   """
-  if path is None:
-    return load()
+  path = BUNDLED if path is None else path
   is_file = os.fspath(path).endswith('.npz')
   return load(path) if is_file else checkpoints.load(path)
 
 
 def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
-  """Reads the ids of the clips that a file's model was trained on.
-
-  Raises:
-    CheckpointError: as `load`.
-  """
-  try:
+  """Reads the ids of a model's training clips; errors are those of `load`."""
+  with _told(path):
     return [clip.decode() for clip in npz.read(path)[_TRAINED_ON].tolist()]
-  except (AttributeError, KeyError, ValueError) as error:
+
+
+@contextlib.contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+  try:
+    yield
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise CheckpointError(f'{path}: not a model of ours ({error})') from error
 
 

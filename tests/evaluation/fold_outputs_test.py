@@ -16,7 +16,6 @@ def fold(tmp_path, write_run):
 def test_what_is_written_is_read(fold):
   outputs = fold_outputs.read_fold(fold)
   assert (outputs.number, outputs.protocol) == (3, 'random10')
-  assert outputs.workdir == fold.parent
   assert len(outputs.clip_ids) == outputs.summary['num_test']
   assert outputs.confusion.tolist() == outputs.summary['confusion']
   assert outputs.probabilities.shape == (len(outputs.labels), 8)

@@ -24,12 +24,15 @@ def make_clips():
   )
 
 
+def measure(clips, train, num_inputs=None):
+  audio = AudioConfig(num_inputs=num_inputs)
+  config = ModelConfig(modalities=('audio',), audio=audio)
+  found = standardization.model_statistics(config, clips, train)
+  return found['audio']['standardize']
+
+
 def test_only_as_many_coefficients_as_the_model_reads():
-  config = ModelConfig(modalities=('audio',), audio=AudioConfig(num_inputs=3))
-  variables = standardization.model_statistics(
-    config, make_clips(), np.arange(9)
-  )
-  assert variables['audio']['standardize']['mean'].shape == (3,)
+  assert measure(make_clips(), np.arange(9), 3)['mean'].shape == (3,)
 
 
 def test_statistics_are_of_valid_rows_of_the_chosen_clips():
@@ -38,7 +41,7 @@ def test_statistics_are_of_valid_rows_of_the_chosen_clips():
   rows = np.concatenate(
     [clips.features['audio'][i, : clips.lengths['audio'][i]] for i in chosen]
   )
-  statistics = standardization.fit_statistics(clips, chosen)['audio']
+  statistics = measure(clips, chosen)
   np.testing.assert_allclose(statistics['mean'], rows.mean(axis=0), rtol=1e-5)
   np.testing.assert_allclose(statistics['std'], rows.std(axis=0), rtol=1e-5)
 
@@ -46,12 +49,11 @@ def test_statistics_are_of_valid_rows_of_the_chosen_clips():
 def test_a_dead_feature_is_not_blown_up():
   clips = make_clips()
   clips.features['audio'][..., 4] = 7.0
-  std = standardization.fit_statistics(clips, np.arange(40))['audio']['std']
-  assert std[4] == 1.0
+  assert measure(clips, np.arange(40))['std'][4] == 1.0
 
 
 def test_a_training_side_without_a_modality_is_told():
   clips = make_clips()
   clips.lengths['audio'][:] = 0
   with pytest.raises(ValueError, match='no clip to train on has any audio'):
-    standardization.fit_statistics(clips, np.arange(10))
+    measure(clips, np.arange(10))
