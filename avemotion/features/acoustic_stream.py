@@ -5,33 +5,30 @@ import numpy as np
 from avemotion.features import acoustic
 from avemotion.features.acoustic import FRAME_LENGTH, HOP_LENGTH
 
+_NOTHING = (
+  np.zeros((0, acoustic.NUM_COEFFICIENTS), np.float32),
+  np.zeros(0, np.float32),
+)
+
 
 class AcousticStream:
   """Turns pieces of a waveform into the rows that the whole of it would give.
 
   Holds the samples that later rows need, less than a frame, and no others.
+  `rows` counts those that have been given.
   """
 
   def __init__(self) -> None:
-    self._rows = 0
+    self.rows = 0
     # The sample before the next row is of its pre-emphasis.
     self._before = np.zeros(0, np.float32)
     self._waiting = np.zeros(0, np.float32)
 
-  @property
-  def rows(self) -> int:
-    """How many have been given."""
-    return self._rows
-
   def push(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Takes the next samples.
+    """Takes the next samples, any number of float32 mono at 48 kHz.
 
-    Args:
-      samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
-
-    Returns:
-      float32[steps, 40] and float32[steps], MFCC and loudness in dBFS of the
-      rows that are complete now and were not before.
+    Returns MFCC float32[steps, 40] and loudness float32[steps] dBFS of the rows
+    that are complete now and were not before.
 
     Raises:
       ValueError: the samples are not one-dimensional, or not finite.
@@ -46,26 +43,18 @@ class AcousticStream:
     next_row = steps * HOP_LENGTH
     self._waiting = known[next_row:].copy()
     if not steps:
-      return _nothing()
+      return _NOTHING
     found = self._features(known[: next_row - HOP_LENGTH + FRAME_LENGTH])
     self._before = known[next_row - 1 : next_row].copy()
-    self._rows += steps
     return found
 
   def finish(self) -> tuple[np.ndarray, np.ndarray]:
     """Ends the sound; as `push`, the one row of less than a frame of it."""
-    if self._rows or not len(self._waiting):
-      return _nothing()
-    self._rows = 1
+    if self.rows or not len(self._waiting):
+      return _NOTHING
     return self._features(self._waiting)
 
   def _features(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mfcc = acoustic.mfcc(waveform, before=self._before)
+    self.rows += len(mfcc)
     return mfcc, acoustic.loudness(waveform)
-
-
-def _nothing() -> tuple[np.ndarray, np.ndarray]:
-  return (
-    np.zeros((0, acoustic.NUM_COEFFICIENTS), np.float32),
-    np.zeros(0, np.float32),
-  )

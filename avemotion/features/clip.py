@@ -11,7 +11,6 @@ import numpy as np
 
 from avemotion.features import acoustic, containers, faces, media, visual
 from avemotion.features.clip_track import ClipTrack, pictures_of, sound_of
-from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
 FEATURE_DIMS = {
@@ -19,7 +18,6 @@ FEATURE_DIMS = {
   'audio': acoustic.NUM_COEFFICIENTS,
 }
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
-
 _LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -65,12 +63,16 @@ class ClipFeatures:
   @property
   def modalities(self) -> tuple[str, ...]:
     """Those of 'video' and 'audio' that the clip has."""
-    present = {'video': self.video, 'audio': self.audio}
-    return tuple(name for name, rows in present.items() if rows is not None)
+    return tuple(m for m in MODALITIES if getattr(self, m) is not None)
 
 
 class Extractor:
-  """Keeps the face detector and VGG16 loaded and turns clips into features."""
+  """Keeps the face detector and VGG16 loaded and turns clips into features.
+
+  Attributes:
+    crop_faces: the detector, where pictures are looked at.
+    encode: VGG16; None: its features are not wanted.
+  """
 
   def __init__(
     self,
@@ -80,10 +82,10 @@ class Extractor:
     illustrate: bool = False,
     encode: bool = True,
   ) -> None:
-    """Loads what the modalities need.
+    """Loads what the modalities need; the others are not decoded.
 
     Args:
-      modalities: 'video', 'audio' or both; the others are not decoded.
+      modalities: 'video', 'audio' or both.
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
       illustrate: gives crops and loudness of every clip that has them, for
         pictures, whatever the modalities.
@@ -93,22 +95,20 @@ class Extractor:
     Raises:
       ValueError: no such modality, or the weights cannot be used.
     """
-    unknown = set(modalities) - set(MODALITIES)
-    if unknown or not modalities:
+    if not modalities or set(modalities) - set(MODALITIES):
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
     sees, hears = 'video' in modalities, 'audio' in modalities
     self._looks, self._listens = sees or illustrate, hears or illustrate
     if self._looks:
-      self._crop_faces = faces.FaceCropper()
+      self.crop_faces = faces.FaceCropper()
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
       # Imports librosa while this thread loads VGG16, and both their programs.
       # After MediaPipe: two threads that import only wait for each other.
       self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
-    self._encode = (
-      visual.VisualEncoder(vgg16_weights) if encode and sees else None
-    )
+    wanted = encode and sees
+    self.encode = visual.VisualEncoder(vgg16_weights) if wanted else None
     self._every_crop = sees and not encode
 
   def __call__(self, path: media.Path) -> ClipFeatures:
@@ -126,19 +126,11 @@ class Extractor:
     Returns features of each person in the order that they appear: rows of video
     from the first frame that shows them to the last, and the sound of all, for
     it is not known who speaks. Where nobody is seen, those of the sound alone.
-
-    Raises:
-      ClipError: as for `__call__`.
-      ValueError: the modalities have no picture.
+    Raises as a call, and a `ValueError` where the modalities have no picture.
     """
     if 'video' not in self._modalities:
       raise ValueError('a model that does not see cannot tell people apart')
     return self._extract(path, self._everybody)
-
-  def stream(self) -> FeatureStream:
-    """Starts the features of frames and samples that come one by one."""
-    sees = 'video' in self._modalities
-    return FeatureStream(self._crop_faces if sees else None, self._encode)
 
   def _extract(
     self, path: media.Path, look: Callable[[_Frames], list[ClipTrack]]
@@ -154,53 +146,44 @@ class Extractor:
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       heard = self._sound_thread.submit(self._sound, path, has_sound)
-      if not has_picture:
-        pictures = [ClipTrack(['no picture in the clip'])]
-      else:
-        pictures = look(frames) if self._looks else [ClipTrack()]
+      pictures = [ClipTrack([] if has_picture else ['no picture in the clip'])]
+      if has_picture and self._looks:
+        pictures = look(frames)
     sound = heard.result()
     return [self._joined(path, picture, sound, seconds) for picture in pictures]
 
   def _largest_face(self, frames: _Frames) -> list[ClipTrack]:
-    faces = self._crop_faces(frames)
+    faces = self.crop_faces(frames)
     seen = ((face.seconds, [(0, face)]) for face in faces)
-    return pictures_of(seen, self._encode, every_crop=self._every_crop)
+    return pictures_of(seen, self.encode, every_crop=self._every_crop)
 
   def _everybody(self, frames: _Frames) -> list[ClipTrack]:
+    seen = self.crop_faces.everybody(frames)
     return pictures_of(
-      self._crop_faces.everybody(frames),
-      self._encode,
+      seen,
+      self.encode,
       every_crop=self._every_crop,
       least_frames=_LEAST_FRAMES,
     )
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
-    if not has_sound:
-      return ClipTrack(['no sound in the clip'])
-    if not self._listens:
-      return ClipTrack()
-    return sound_of(path, with_mfcc='audio' in self._modalities)
+    if has_sound and self._listens:
+      return sound_of(path, with_mfcc='audio' in self._modalities)
+    return ClipTrack([] if has_sound else ['no sound in the clip'])
 
   def _joined(
-    self,
-    path: media.Path,
-    picture: ClipTrack,
-    sound: ClipTrack,
-    seconds: float,
+    self, path: media.Path, picture: ClipTrack, sound: ClipTrack, seconds: float
   ) -> ClipFeatures:
     # What a browser records does not say how long it is.
     seconds = seconds or max(picture.end, sound.end)
     warnings: list[str] = []
-    for modality, name, track in (
-      ('video', 'picture', picture),
-      ('audio', 'sound', sound),
-    ):
-      if modality in self._modalities:
-        warnings += track.warnings
-        if track.end and track.end < seconds - _LONGEST_SHORTFALL:
-          warnings.append(
-            f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
-          )
+    tracks = {'video': ('picture', picture), 'audio': ('sound', sound)}
+    for name, track in (tracks[m] for m in MODALITIES if m in self._modalities):
+      warnings += track.warnings
+      if track.end and track.end < seconds - _LONGEST_SHORTFALL:
+        warnings.append(
+          f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
+        )
     features = ClipFeatures(
       seconds, tuple(warnings), **picture.arrays, **sound.arrays
     )
@@ -213,10 +196,7 @@ class Extractor:
 def extract(
   path: media.Path, modalities: Sequence[str] = MODALITIES
 ) -> ClipFeatures:
-  """Extracts the features of one clip; keep an `Extractor` for several.
-
-  Arguments and errors are as for `Extractor` and its call.
-  """
+  """Extracts the features of one clip, as an `Extractor` that is kept."""
   return _extractor(tuple(modalities))(path)
 
 

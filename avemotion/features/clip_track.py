@@ -40,15 +40,14 @@ def pictures_of(
 ) -> list[ClipTrack]:
   """Encodes the face of each person, as the frames come.
 
+  Returns the track of each, in the order that they appeared; where there is
+  nobody, or the picture breaks off, one with a warning.
+
   Args:
     seen: as from `FaceCropper.everybody`.
     encode: VGG16; None: its features are not wanted.
     every_crop: whether all crops are kept, or what is enough for a picture.
     least_frames: that show a person; who is seen less is left out.
-
-  Returns:
-    The track of each person, in the order that they appeared; where there is
-    nobody, or the picture breaks off, one with a warning.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -128,12 +127,11 @@ class _Picture:
   def track(self, end: float) -> ClipTrack:
     """Joins all that was seen; `end` is the clip's last time stamp."""
     self._encode_waiting()
-    frames = np.array(self._frames, np.float32).reshape(-1, 7)
+    frames = np.array(self._frames, np.float32)
     found = frames[:, 0] > 0
     if not self.found:
       warning = f'no face in any of {len(found)} frames'
-      seen = {'face_found': found} if len(found) else {}
-      return ClipTrack([warning], arrays=seen)
+      return ClipTrack([warning], arrays={'face_found': found})
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds = zip(*self._kept, strict=True)

@@ -147,7 +147,7 @@ class Recognizer:
 
   def stream(self) -> Session:
     """Starts to recognise frames and samples as they come, of one speaker."""
-    return Session(self._classify, self._extract.stream())
+    return Session(self._classify, self._extract)
 
   def explain(self, prediction: Prediction) -> Prediction:
     """Finds which time steps, of which modality, carried a clip's label.

@@ -44,7 +44,7 @@ class Track:
   def __len__(self) -> int:
     return len(self.seconds)
 
-  def __getitem__(self, steps: slice) -> Self:
+  def __getitem__(self, steps: slice | np.ndarray) -> Self:
     """Returns some of the steps."""
     return type(self)(
       self.rows[steps], self.seconds[steps], self.evidence[steps]
