@@ -23,12 +23,10 @@ _BAR_WIDTH = 40  # characters of a probability of one
 
 
 class Event(NamedTuple):
-  """A piece of a stream.
+  """A piece of a stream, and when it is known: its last sample, or its frame.
 
-  Attributes:
-    seconds: when it is known: of samples, when the last has been heard.
-    samples: float32[samples], mono, at 48 kHz; None: it is a frame.
-    image: uint8[height, width, 3], RGB; None: it is sound.
+  It has either samples, float32[samples], mono, at 48 kHz, or an image,
+  uint8[height, width, 3], RGB.
   """
 
   seconds: float
@@ -61,13 +59,7 @@ def of_file(
 ) -> Iterator[Iterator[Event]]:
   """Opens a file's sound and its sampled frames, in the order of time.
 
-  Args:
-    path: anything that FFmpeg opens.
-    modalities: of 'video' and 'audio', those that are wanted; the others are
-      not decoded.
-
-  Yields:
-    Its events.
+  Of 'video' and 'audio', only the `modalities` are decoded.
 
   Raises:
     MediaError: it cannot be opened; from the iterator, that it breaks off.
@@ -115,26 +107,25 @@ def of_devices(
       it is not installed.
   """
   events: queue.SimpleQueue[Event | OSError] = queue.SimpleQueue()
-  start = time.monotonic()
 
-  def put(event: Event | OSError) -> None:
-    is_frame = isinstance(event, Event) and event.image is not None
-    if not is_frame or events.qsize() < _MOST_WAITING:
+  def put_frame(event: Event) -> None:
+    if events.qsize() < _MOST_WAITING:
       events.put(event)
 
+  def taken() -> Iterator[Event]:
+    while True:
+      event = events.get()
+      if isinstance(event, OSError):
+        raise event
+      yield event
+
+  start = time.monotonic()
   with contextlib.ExitStack() as stack:
     if microphone is not None:
-      stack.enter_context(_listening(microphone, put))
+      stack.enter_context(_listening(microphone, events.put))
     if camera is not None:
-      stack.enter_context(_watching(camera, start, put))
-
-    def taken() -> Iterator[Event]:
-      while True:
-        event = events.get()
-        if isinstance(event, OSError):
-          raise event
-        yield event
-
+      watching = _watching(camera, start, put_frame, events.put)
+      stack.enter_context(watching)
     yield taken()
 
 
@@ -147,7 +138,7 @@ def _sound_of(path: media.Path) -> Iterator[Event]:
 
 @contextlib.contextmanager
 def _listening(
-  microphone: int | str, put: Callable[[Event | OSError], None]
+  microphone: int | str, put: Callable[[Event], None]
 ) -> Iterator[None]:
   try:
     import sounddevice  # Comes with MediaPipe.
@@ -180,7 +171,10 @@ def _listening(
 
 @contextlib.contextmanager
 def _watching(
-  camera: int, start: float, put: Callable[[Event | OSError], None]
+  camera: int,
+  start: float,
+  put: Callable[[Event], None],
+  fail: Callable[[OSError], None],
 ) -> Iterator[None]:
   import cv2  # Comes with MediaPipe.
 
@@ -193,7 +187,7 @@ def _watching(
     while not stopped.is_set():
       there, image = capture.read()
       if not there:
-        put(OSError(f'camera {camera} gives no more frames'))
+        fail(OSError(f'camera {camera} gives no more frames'))
         return
       put(Event(time.monotonic() - start, image=image[..., ::-1]))
 

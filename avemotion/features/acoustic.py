@@ -34,16 +34,15 @@ SILENCE_DB = -100.0  # floor of loudness
 def mfcc(
   waveform: np.ndarray, before: np.ndarray | Sequence[float] = ()
 ) -> np.ndarray:
-  """Mel-frequency cepstral coefficients.
+  """Mel-frequency cepstral coefficients, float32[steps, 40].
+
+  Row i covers samples [i * 2048, i * 2048 + 4096).
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples
       than one frame are padded with zeros to one frame.
     before: the sample before the first, of a waveform that goes on; of one that
       starts, none.
-
-  Returns:
-    float32[steps, 40]; row i covers samples [i * 2048, i * 2048 + 4096).
 
   Raises:
     ValueError: the waveform is empty, not one-dimensional or not finite.

@@ -14,13 +14,9 @@ _END: object = object()
 def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
   """Runs a generator on a thread, from now to the end of the `with` block.
 
-  Args:
-    items: runs on that thread, and is closed with the block, however it ends.
-    most: how many items may wait to be taken.
-
-  Yields:
-    The items in their order. What the generator raises is raised here, where
-    its next item would be taken.
+  It is closed with the block, however that ends. Yields the items in their
+  order, of which `most` may wait to be taken; what the generator raises is
+  raised here, where its next item would be taken.
   """
   with (
     contextlib.closing(items),

@@ -25,10 +25,7 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
   """Reads what a clip holds, without decoding it.
 
   Returns whether it has a picture, whether it has sound, and its length in
-  seconds (0.0 where the container does not say).
-
-  Raises:
-    MediaError: the file is missing or cannot be opened.
+  seconds (0.0 where the container does not say). Raises as `opened`.
   """
   with opened(path) as container:
     seconds = (container.duration or 0) / av.time_base
@@ -68,7 +65,11 @@ def length(path: Path) -> float:
 def opened(
   path: Path, containers: str | None = None
 ) -> Iterator['av.container.InputContainer']:
-  """Opens a clip, of whatever kind or of the containers that are listed."""
+  """Opens a clip, of whatever kind or of the containers that are listed.
+
+  Raises:
+    MediaError: the file is missing or cannot be opened.
+  """
   if not os.path.isfile(path):
     raise MediaError(f'{path}: no such file')
   if os.path.getsize(path) == 0:
@@ -88,11 +89,7 @@ def opened(
 def first_stream(
   path: Path, container: 'av.container.InputContainer', kind: str
 ) -> Any:
-  """Returns the first 'picture' or 'sound' of an open clip.
-
-  Raises:
-    MediaError: it has none.
-  """
+  """Returns the first 'picture' or 'sound', or raises a `MediaError`."""
   streams = container.streams.audio if kind == 'sound' else _pictures(container)
   if not streams:
     raise MediaError(f'{path}: has no {kind}')

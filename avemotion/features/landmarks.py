@@ -10,12 +10,9 @@ _LEFT_EYE = slice(42, 48)
 def face_features(landmarks: np.ndarray) -> np.ndarray:
   """Describes face and head by a clip's landmarks, at half their rate.
 
-  Args:
-    landmarks: [frames, 68, 2], x and y in pixels.
-
-  Returns:
-    float32[steps, 280]: the face (136 numbers), the head (4), and how much each
-    of these changed since the step before.
+  Of [frames, 68, 2], x and y in pixels, it returns float32[steps, 280]: the
+  face (136 numbers), the head (4), and how much each changed since the step
+  before.
 
   Raises:
     ValueError: both eyes lie at one point.

@@ -134,13 +134,7 @@ def _frames(
 
 
 def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-  """Decodes the picture at its own rate.
-
-  Yields seconds since the clip's start, and uint8[height, width, 3] RGB.
-
-  Raises:
-    MediaError: the file has no picture, or breaks off.
-  """
+  """Decodes the picture at its own rate; items are as of `read_frames`."""
   for seconds, frame in _frames(path):
     yield seconds, _upright(frame)
 
@@ -150,10 +144,7 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
   Yields seconds since the clip's start, and float32[channels, samples]; of more
   than two channels a mix to two. Where the file does not say when, one follows
-  the other.
-
-  Raises:
-    MediaError: the file has no sound, or breaks off.
+  the other. Raises a `MediaError` where it has no sound, or breaks off.
   """
   known = 0
   for seconds, chunk in _resampled(path, at_most_stereo=True):

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avemotion.emotions import COLOURS
 from avemotion.features import containers, media
+from avemotion.features.clip import ClipFeatures
 from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
 
@@ -18,18 +19,16 @@ _BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
 _EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
 _FRAMES_PER_SECOND = 25
 
+_Image = tuple[float, np.ndarray]  # Seconds, and pixels.
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
-  Every moment shows the probabilities of then.
-
-  Args:
-    prediction: of a recogniser that was made to illustrate, or there is no box
-      where the model reads no video.
-    path: of the new clip; see `media_writer.write_clip`.
+  Every moment shows the probabilities of then. There is no box where the model
+  reads no video, unless its recogniser was made to illustrate. `path` is of the
+  new clip, see `media_writer.write_clip`.
 
   Raises:
     MediaError: the clip cannot be read, or the new one not written.
@@ -46,8 +45,8 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
 
 
 def _annotated(
-  prediction: Prediction, images: Iterable[tuple[float, np.ndarray]]
-) -> Iterator[tuple[float, np.ndarray]]:
+  prediction: Prediction, images: Iterable[_Image]
+) -> Iterator[_Image]:
   """Yields pictures, all as large as the first one."""
   size: tuple[int, int] | None = None
   for seconds, image in images:
@@ -55,8 +54,13 @@ def _annotated(
     size = size or _fitted(width, height)
     picture = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     row = _probabilities(prediction, seconds)
-    scale = size[0] / width, size[1] / height
-    _draw_box(picture, prediction, seconds, scale, _colour(prediction, row))
+    if (box := _box(prediction.features, seconds)) is not None:
+      scale = size[0] / width, size[1] / height
+      ImageDraw.Draw(picture).rectangle(
+        tuple(box * np.tile(scale, 2)),
+        outline=_colour(prediction, row),
+        width=max(picture.height // 160, 2),
+      )
     panel = _panel(prediction, row, size[1])
     yield seconds, np.hstack([np.asarray(picture), np.asarray(panel)])
 
@@ -91,27 +95,15 @@ def _colour(prediction: Prediction, row: np.ndarray | None) -> str:
   return COLOURS.get([*prediction.probabilities][row.argmax()], _OTHER)
 
 
-def _draw_box(
-  picture: Image.Image,
-  prediction: Prediction,
-  seconds: float,
-  scale: tuple[float, float],
-  colour: str,
-) -> None:
-  """Draws a box around the face, where one was found."""
-  shown = prediction.features
+def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
+  """Returns left, top, right, bottom of the face, where one was found."""
   if shown.frame_seconds is None or shown.face_box is None:
-    return
+    return None
   index = _latest(shown.frame_seconds, seconds)
   if index is None or shown.face_found is None or not shown.face_found[index]:
-    return
+    return None
   left, top, width, height = shown.face_box[index]
-  corners = np.array([left, top, left + width, top + height])
-  ImageDraw.Draw(picture).rectangle(
-    tuple(corners * np.tile(scale, 2)),
-    outline=colour,
-    width=max(picture.height // 160, 2),
-  )
+  return np.array([left, top, left + width, top + height])
 
 
 def _panel(
@@ -149,6 +141,6 @@ def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
   return ImageFont.load_default(size * min(1, width / longest))
 
 
-def _empty(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
+def _empty(prediction: Prediction) -> Iterator[_Image]:
   for index in range(max(int(prediction.seconds * _FRAMES_PER_SECOND), 1)):
     yield index / _FRAMES_PER_SECOND, _EMPTY

@@ -34,7 +34,6 @@ class Explanation:
   """The steps that carried a label, for each modality that the clip has.
 
   Attributes:
-    label: what is explained.
     seconds: float[steps], the time that each step is known at.
     attributions: float32[steps], nats: what each step adds to the logarithm of
       the label's probability, beside a clip that says nothing.
@@ -47,10 +46,7 @@ class Explanation:
   @property
   def shares(self) -> dict[str, float]:
     """Each modality's share; 0: as a whole, it does not speak for the label."""
-    sums = {
-      name: max(float(steps.sum()), 0.0)
-      for name, steps in self.attributions.items()
-    }
+    sums = {k: max(float(v.sum()), 0.0) for k, v in self.attributions.items()}
     whole = sum(sums.values()) or 1.0
     return {name: value / whole for name, value in sums.items()}
 
@@ -72,19 +68,17 @@ class Explanation:
 
   def to_json(self) -> dict[str, Any]:
     """Returns the object that `avemotion predict --json --explain` prints."""
-    modalities = {
-      name: {
+    modalities = {}
+    for name, share in self.shares.items():
+      steps = zip(self.seconds[name], self.attributions[name], strict=True)
+      modalities[name] = {
         'share': round(share, 6),
         'strongest_seconds': np.round(self.strongest(name) or (), 3).tolist(),
         'steps': [
           {'seconds': round(float(at), 3), 'attribution': round(float(by), 6)}
-          for at, by in zip(
-            self.seconds[name], self.attributions[name], strict=True
-          )
+          for at, by in steps
         ],
       }
-      for name, share in self.shares.items()
-    }
     return {'label': self.label, 'modalities': modalities}
 
   def lines(self) -> list[str]:
@@ -186,15 +180,10 @@ def _integrate(
   # baseline, where states leave zero.
   roots, weights = np.polynomial.legendre.leggauss(number)
   roots = (roots + 1) / 2  # From [-1, 1] to [0, 1].
-  parts = [
-    at(points)[1]
-    for points in np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
-  ]
-  return {
-    name: np.float32(roots * weights)
-    @ np.concatenate([part[name] for part in parts])
-    for name in parts[0]
-  }
+  points = np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
+  parts = [at(some)[1] for some in points]
+  joined = jax.tree.map(lambda *of_points: np.concatenate(of_points), *parts)
+  return {k: np.float32(roots * weights) @ v for k, v in joined.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -220,9 +209,7 @@ def _along(
     value, gradients = jax.value_and_grad(log_probability)(
       {name: baselines[name] + point * way for name, way in ways.items()}
     )
-    return value, {
-      name: (ways[name] * gradients[name]).sum(-1) for name in ways
-    }
+    return value, {k: (way * gradients[k]).sum(-1) for k, way in ways.items()}
 
   return jax.vmap(at)(points)
 

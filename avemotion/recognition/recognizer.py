@@ -19,7 +19,11 @@ from avemotion.training import checkpoints, weights
 
 
 class Recognizer:
-  """Keeps a trained model and the feature chain loaded for many clips."""
+  """Keeps a trained model and the feature chain loaded for many clips.
+
+  `modalities` are those that the model reads: 'video', 'audio' or both. A path
+  may be of anything that FFmpeg opens.
+  """
 
   def __init__(
     self,
@@ -42,8 +46,8 @@ class Recognizer:
         the weights cannot be used.
     """
     self._model = model
-    self._modalities = model.config.model.modalities
-    for modality in self._modalities:
+    self.modalities: tuple[str, ...] = model.config.model.modalities
+    for modality in self.modalities:
       if model.feature_dims[modality] != FEATURE_DIMS[modality]:
         raise ValueError(
           f'the model reads {model.feature_dims[modality]} {modality} features'
@@ -51,7 +55,7 @@ class Recognizer:
           ' trained on features from elsewhere'
         )
     self._extract = clip_lib.Extractor(
-      self._modalities, vgg16_weights, illustrate=illustrate
+      self.modalities, vgg16_weights, illustrate=illustrate
     )
     self._classify = window_classifier.WindowClassifier(model)
 
@@ -63,37 +67,27 @@ class Recognizer:
     *,
     illustrate: bool = False,
   ) -> Self:
-    """Loads a trained model from a path, as `weights.load_any`.
+    """Loads a trained model from a path; None: the one that ships.
 
-    None is the model that ships; all else is as for the constructor.
-
-    Raises:
-      CheckpointError: there is none, or it is damaged.
-      ValueError: as for the constructor.
+    Raises a `CheckpointError` where `weights.load_any` finds none, or a damaged
+    one; all else is as for the constructor.
     """
     model = weights.load_any(path)
     return cls(model, vgg16_weights, illustrate=illustrate)
-
-  @property
-  def modalities(self) -> tuple[str, ...]:
-    """Modalities that the model reads: 'video', 'audio' or both."""
-    return self._modalities
 
   def describe(self) -> str:
     """Says what the model reads, and what it was trained on, in a line."""
     data = self._model.config.data
     one = '' if data.protocol == 'everyone' else 'a fold of '
     return (
-      f'{" and ".join(self._modalities)}, trained on {one}{data.protocol} in'
+      f'{" and ".join(self.modalities)}, trained on {one}{data.protocol} in'
       f' {data.dataset}'
     )
 
   def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Learns the mean of the speaker of the clips that follow.
+    """Learns a speaker's mean of clips of that speaker alone.
 
-    Args:
-      paths: clips of that speaker alone, of several emotions; no one need know
-        which.
+    They are of several emotions; no one need know which.
 
     Raises:
       ClipError: one cannot be read.
@@ -106,9 +100,9 @@ class Recognizer:
   def predict(self, path: str | os.PathLike[str]) -> Prediction:
     """Recognises the emotion of one clip, of any length.
 
-    `path` is anything that FFmpeg opens. A clip of more than six seconds is
-    recognised in windows of so many, one every half second, and the answer is
-    the mean of theirs. A missing modality is in the prediction's warnings.
+    A clip of more than six seconds is recognised in windows of so many, one
+    every half second, and the answer is the mean of theirs. A missing modality
+    is in the prediction's warnings.
 
     Raises:
       ClipError: the clip cannot be read, has none of the model's modalities, or
@@ -117,14 +111,10 @@ class Recognizer:
     return self._predict(path, self._extract(path))
 
   def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
-    """Recognises everybody who is seen in a clip.
+    """Recognises everybody who is seen in a clip, in the order they appear.
 
-    Returns a prediction for each person, in the order that they appear, with
-    the sound of all: it is not known who speaks.
-
-    Raises:
-      ClipError: as of `predict`.
-      ValueError: the model does not see.
+    Each is with the sound of all: it is not known who speaks. Raises as
+    `predict`, and a `ValueError` where the model does not see.
     """
     people = [*self._extract.people(path)]
     return [
@@ -135,10 +125,7 @@ class Recognizer:
   def predict_many(
     self, paths: Iterable[str | os.PathLike[str]]
   ) -> Iterator[Prediction | ClipFailure]:
-    """Recognises clips one after another, holding one at a time.
-
-    Yields a prediction of each, or why there is none.
-    """
+    """Yields a prediction of each clip, or why there is none, one at a time."""
     for path in paths:
       try:
         yield self.predict(path)
@@ -206,25 +193,20 @@ class Recognizer:
     step = 1 / FRAMES_PER_SECOND
     end = features.seconds if len(ends) == 1 else ends[0]
     points = np.append(np.arange(step, end - step / 2, step), end)
-    first = windows.window(tracks, ends[0])
+    first, *later = (windows.window(tracks, end) for end in ends)
     answers = self._classify.over_time(first, points)
-    if len(ends) > 1:
-      later = (windows.window(tracks, end) for end in ends[1:])
-      later_answers = self._classify.whole(later)
-      answers = window_classifier.joined([answers, later_answers])
+    if later:
+      whole = self._classify.whole(later)
+      answers = window_classifier.joined([answers, whole])
     of_windows = answers[JOINT][len(points) - 1 :]
     known = of_windows[~np.isnan(of_windows).any(axis=-1)]
     answer = known.mean(axis=0) if len(known) else of_windows[0]
     return np.append(points, ends[1:]), answers, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    missing = set(self._modalities) - set(features.modalities)
-    warnings = [
+    missing = set(self.modalities) - set(features.modalities)
+    expected = 'the model expects a speaker who is enrolled (--enrol)'
+    return (expected,) * self._classify.lacks_speaker + tuple(
       f'recognised without {name}, though the model was trained with it'
       for name in sorted(missing)
-    ]
-    if self._classify.lacks_speaker:
-      warnings.insert(
-        0, 'the model expects a speaker who is enrolled (--enrol)'
-      )
-    return tuple(warnings)
+    )

@@ -84,9 +84,7 @@ class WindowClassifier:
       # The last point is the whole window, whatever its stamps' rounding.
       steps = np.searchsorted(track.seconds, points + 1e-6, side='right')
       steps[-1] = len(track)
-      inputs[modality], _ = clips_lib.pad(
-        [track.rows], step_multiple=_STEP_MULTIPLE
-      )
+      inputs[modality], _ = clips_lib.pad([track.rows], 1, _STEP_MULTIPLE)
       padding = (0, -len(steps) % _POINT_MULTIPLE)
       lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
     answers = jax.device_get(apply(self.model, inputs, lengths))

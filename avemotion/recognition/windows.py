@@ -46,9 +46,7 @@ class Track:
 
   def __getitem__(self, steps: slice | np.ndarray) -> Self:
     """Returns some of the steps."""
-    return type(self)(
-      self.rows[steps], self.seconds[steps], self.evidence[steps]
-    )
+    return type(self)(*(column[steps] for column in vars(self).values()))
 
   def between(self, begin: float, end: float) -> Self:
     """Returns the steps that become known after `begin`, by `end` (seconds)."""
@@ -59,11 +57,8 @@ class Track:
 
   def joined(self, later: Self) -> Self:
     """Returns these steps and later ones."""
-    return type(self)(
-      np.concatenate([self.rows, later.rows]),
-      np.concatenate([self.seconds, later.seconds]),
-      np.concatenate([self.evidence, later.evidence]),
-    )
+    pairs = zip(vars(self).values(), vars(later).values(), strict=True)
+    return type(self)(*map(np.concatenate, pairs))
 
 
 Tracks = Mapping[str, Track]

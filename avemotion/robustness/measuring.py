@@ -52,20 +52,18 @@ def load(workdir: epath.PathLike) -> TrainedRun:
     CheckpointError: a fold has no checkpoint, or a damaged one.
     ValueError: there are several runs, or models for enrolled speakers.
   """
-  run, *others = runs_lib.read_runs([workdir])
-  if others:
-    names = ', '.join(each.name for each in (run, *others))
-    raise ValueError(
-      f'{workdir}: holds {len(others) + 1} runs, {names}; name one'
-    )
+  found = runs_lib.read_runs([workdir])
+  if len(found) > 1:
+    names = ', '.join(each.name for each in found)
+    raise ValueError(f'{workdir}: holds {len(found)} runs, {names}; name one')
+  (run,) = found
   if run.enrolled:
     raise ValueError(
       f'{workdir}: has models for speakers who are enrolled, which are not'
       ' measured here'
     )
-  return TrainedRun(
-    run, tuple(checkpoints.load(fold.directory) for fold in run.folds)
-  )
+  models = (checkpoints.load(fold.directory) for fold in run.folds)
+  return TrainedRun(run, tuple(models))
 
 
 def measure(
@@ -77,8 +75,8 @@ def measure(
 
   Args:
     runs: by name.
-    clips: that hold all of their test clips; one that cannot be read is left
-      out of all scores, and named.
+    clips: all of their test clips; one that cannot be read is left out of all
+      scores, and named.
     on_progress: called with the clips that are done and their number.
 
   Raises:
@@ -98,11 +96,9 @@ def measure(
     on_progress(done, len(tested))
   if not features:
     raise ValueError(f'no clip can be read, as {left_out[tested[0]]}')
+  conditions = clips.conditions
   return Robustness(
-    {
-      n: _score_all(n, run, features, clips.conditions)
-      for n, run in runs.items()
-    },
+    {k: _score_all(k, run, features, conditions) for k, run in runs.items()},
     {name: _score(run, features) for name, run in runs.items()},
     {name: _describe(run.run) for name, run in runs.items()},
     len(features),
@@ -139,11 +135,11 @@ def _score_all(
   conditions: Sequence[Condition],
 ) -> dict[str, ConditionScore]:
   """Scores a run, clean and under what changes something that it reads."""
+  alone = len(trained.modalities) == 1
   felt = [
-    c.name
-    for c in conditions
-    if c.modality in trained.modalities
-    and not (c.removes and len(trained.modalities) == 1)
+    each.name
+    for each in conditions
+    if each.modality in trained.modalities and not (each.removes and alone)
   ]
   scores = {}
   for condition in (CLEAN, *felt):
@@ -167,14 +163,13 @@ def _score(
       # The checkpoint counts labels in the data set's order.
       order = [fold.label_names.index(name) for name in model.label_names]
       predictions = np.array(order)[_predict(model, clips, condition)]
+    classes = len(fold.label_names)
     confusions.append(
-      metrics.confusion_matrix(
-        fold.labels[read], predictions, len(fold.label_names)
-      )
+      metrics.confusion_matrix(fold.labels[read], predictions, classes)
     )
+  kinds = metrics.accuracy, metrics.unweighted_average_recall
   return ConditionScore(
-    float(np.mean([metrics.accuracy(c) for c in confusions])),
-    float(np.mean([metrics.unweighted_average_recall(c) for c in confusions])),
+    *(float(np.mean([kind(each) for each in confusions])) for kind in kinds)
   )
 
 
@@ -204,7 +199,6 @@ def _predict(
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:
-  """Names the protocol, and the features that its models read."""
   folds = len(run.folds)
   sources = ' and '.join(run.sources.values())
   return f'{run.protocol}, {folds} fold{"s" * (folds > 1)}, {sources}'

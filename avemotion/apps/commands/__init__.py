@@ -52,11 +52,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the command that is named first, or recognises the clips named.
 
-  Args:
-    argv: what follows the program's name; None: the process's.
-
-  Returns:
-    The exit code.
+  `argv` is what follows the program's name. Returns the exit code.
   """
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']

@@ -64,9 +64,7 @@ class Command:
   ) -> flags.FlagHolder[Any]:
     """Defines --config, and has --config.KEY=VALUE taken.
 
-    Args:
-      default: name of the configuration without the flag.
-      or_else: says what None means.
+    Its help ends in `or_else`, which says what a default of None means.
     """
     self._takes_overrides = True
     return self.string(
@@ -105,15 +103,11 @@ class Command:
   def runs(
     self, function: Callable[[list[str]], int | None]
   ) -> Callable[[Sequence[str]], int]:
-    """Makes the command's `main` of a function of the arguments.
+    """Makes the command's `main` of a function of the arguments, not the flags.
 
-    Args:
-      function: is given the arguments that are no flags; returns the exit code,
-        None for 0; raises as `report_errors` expects.
-
-    Returns:
-      A function of the command line behind the command's name, which returns
-      the exit code. It may be called several times in a process.
+    `main` is given the command line behind the command's name, and may be
+    called several times in a process. Either returns the exit code, the
+    function also None for 0; errors are as for `report_errors`.
     """
 
     @functools.wraps(function)
@@ -134,9 +128,8 @@ class Command:
       _, *arguments = self.flags([self._name, *argv])
     except flags.Error as error:
       message = ' '.join(str(error).split())
-      raise ValueError(
-        f'{message} (see avemotion {self._name} --help)'
-      ) from error
+      hint = f'(see avemotion {self._name} --help)'
+      raise ValueError(f'{message} {hint}') from error
     if arguments and not self._takes_arguments:
       raise ValueError(f'unexpected argument {arguments[0]!r}')
     return arguments
@@ -151,14 +144,9 @@ class Command:
 
 
 def report_errors(name: str, function: Callable[[], int | None]) -> int:
-  """Calls a function; an error that its user can mend becomes one line.
+  """Calls a command; an error that its user can mend becomes one line.
 
-  Args:
-    name: of the command, which the line begins with.
-    function: returns the exit code; None: 0.
-
-  Returns:
-    The exit code: 1 after an error, 0 after a run that stopped as asked.
+  Returns the exit code: 1 after an error, 0 after a run that stopped as asked.
   """
   try:
     return int(function() or 0)

@@ -47,7 +47,8 @@ _EXAMPLES = {
 def main(_: list[str]) -> None:
   """Draws the examples, and serves the page until it is interrupted."""
   compilation.cache_on_disk()
-  limits = page.Limits(_MAX_MEGABYTES.value, _MAX_SECONDS.value)
+  if not _MAX_SECONDS.value:
+    raise ValueError('expected --max_seconds above 0, got 0')
   model = Recognizer.from_checkpoint(
     _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=True
   )
@@ -59,7 +60,8 @@ def main(_: list[str]) -> None:
       _draw(pathlib.Path(folder)),
       host=_HOST.value,
       port=_PORT.value,
-      limits=limits,
+      megabytes=_MAX_MEGABYTES.value,
+      seconds=_MAX_SECONDS.value,
     )
 
 
