@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import tempfile
@@ -18,14 +19,8 @@ VGG16 = 'vgg16'
 CARD = 'README.md'
 
 _ONNX_NEEDS = ('onnx', 'onnxruntime')
-_OURS = {
-  CARD,
-  *(
-    f'{name}{ending}'
-    for name in (CLASSIFIER, VGG16)
-    for ending in checks.TOLERANCES
-  ),
-}
+_PAIRS = itertools.product((CLASSIFIER, VGG16), checks.TOLERANCES)
+_OURS = {CARD, *map(''.join, _PAIRS)}
 
 
 def write(
@@ -40,6 +35,7 @@ def write(
 
   `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
   to the features of a model that reads VGG16's; the same as `….onnx` if asked.
+  Returns the programs' files, and how far each is from the model's own numbers.
 
   Args:
     output: the directory, which is made; it may be there if it is empty.
@@ -48,9 +44,6 @@ def write(
       `avemotion.features.vgg16_weights`.
     onnx: writes ONNX too; it needs the extra `onnx`.
     overwrite: replaces an export that is there.
-
-  Returns:
-    The programs' files, and how far each is from the model's own numbers.
 
   Raises:
     ExportError: a program does not give the model's numbers.
@@ -90,12 +83,12 @@ def _programs(
 ) -> dict[str, Callable[[pathlib.Path], object]]:
   """Returns what writes each file, by its name."""
   writers: dict[str, Callable[[pathlib.Path], object]] = {
-    f'{CLASSIFIER}.stablehlo': lambda path: path.write_bytes(
+    f'{CLASSIFIER}.stablehlo': lambda p: p.write_bytes(
       programs.classifier(model).serialize()
     )
   }
   if weights:
-    writers[f'{VGG16}.stablehlo'] = lambda path: path.write_bytes(
+    writers[f'{VGG16}.stablehlo'] = lambda p: p.write_bytes(
       programs.vgg16(weights).serialize()
     )
   if onnx:
@@ -119,9 +112,8 @@ def _check_free(output: pathlib.Path, overwrite: bool) -> None:
       ' another directory'
     )
   if there and not overwrite:
-    raise ValueError(
-      f'{output}: holds an export; add --overwrite to replace it'
-    )
+    hint = 'add --overwrite to replace it'
+    raise ValueError(f'{output}: holds an export; {hint}')
 
 
 @contextlib.contextmanager

@@ -27,10 +27,8 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   `probabilities`, float32[batch, labels], as `programs.classifier` does.
   """
   graph = Graph()
-  branches = [
-    OnnxBranch(graph, model, modality)
-    for modality in model.config.model.modalities
-  ]
+  modalities = model.config.model.modalities
+  branches = [_Branch(graph, model, modality) for modality in modalities]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
   logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
@@ -49,16 +47,14 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   )
 
 
-class OnnxBranch:
+class _Branch:
   """One branch (Fig. 2, 5) as nodes of a graph.
 
-  Attributes:
-    there: bool[batch, 1], whether the clip has a step of the modality.
-    vector: float32[batch, dense_features], zero where it has none.
+  `there` is bool[batch, 1], whether the clip has a step of the modality;
+  `vector` is float32[batch, dense_features], zero where it has none.
   """
 
   def __init__(self, graph: Graph, model: TrainedModel, modality: str) -> None:
-    """Adds the inputs and nodes of a model's branch of a modality."""
     self._graph = graph
     self._config = model.config.model
     self._own = getattr(self._config, modality)
@@ -127,15 +123,11 @@ class OnnxBranch:
     bias[: 3 * size] = cell['input'].get('bias', 0)
     signs = np.repeat([-1.0, 1.0, 1.0], size).astype(np.float32)
     bias[: 3 * size] *= signs
+    weights = (kernel * signs).T[None], (recurrent * signs).T[None], bias[None]
+    constants = map(self._graph.constant, weights)
     states, last = self._graph.add_all(
       'GRU',
-      [
-        x,
-        self._graph.constant((kernel * signs).T[None]),
-        self._graph.constant((recurrent * signs).T[None]),
-        self._graph.constant(bias[None]),
-        self._lengths,
-      ],
+      [x, *constants, self._lengths],
       2,
       hidden_size=size,
       linear_before_reset=0,
@@ -174,8 +166,7 @@ class OnnxBranch:
     return add('Div', sums, add('Max', totals, self._graph.constant(1)))
 
   def _between(self, x: str, start: int, end: int, axis: int = 0) -> str:
-    """Slices an axis."""
-    bounds = [self._axes(start), self._axes(end), self._axes(axis)]
+    bounds = map(self._axes, (start, end, axis))
     return self._graph.add('Slice', x, *bounds)
 
   def _column(self, x: str) -> str:
@@ -187,7 +178,6 @@ class OnnxBranch:
 
 
 def _dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:
-  """Adds a dense layer, with a bias where it has one."""
   product = graph.add('MatMul', x, graph.constant(layer['kernel']))
   if 'bias' not in layer:
     return product
