@@ -192,9 +192,7 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
 
 def _rest(modalities: tuple[str, ...]) -> str:
   lengths = ' and '.join(f'`{modality}_lengths`' for modality in modalities)
-  missing = (
-    ' A clip without one modality has 0 steps of it, and a row of zeros.'
-  )
+  also = ' A clip without one modality has 0 steps of it, and a row of zeros.'
   also *= len(modalities) > 1
   return (
     f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'

@@ -98,9 +98,8 @@ def _show(model: Recognizer, prediction: Prediction, number: int) -> None:
   """Shows a prediction in all the ways that are asked for."""
   if _EXPLAIN.value:
     prediction = model.explain(prediction)
-  print(
-    json.dumps(prediction.to_json()) if _JSON.value else prediction, flush=True
-  )
+  shown = json.dumps(prediction.to_json()) if _JSON.value else prediction
+  print(shown, flush=True)
   if _PLOT.value:
     _draw(prediction, number)
   if _ANNOTATE.value:

@@ -78,19 +78,14 @@ def _train(config: Config, clips: ClipSet, workdir: pathlib.Path) -> None:
   """Trains the folds, prints their table and draws their confusion."""
   summaries = crossval.train(config, clips, workdir)
   table = rich.table.Table('fold', 'test clips', 'accuracy', 'UAR')
-  for summary in summaries:
-    table.add_row(
-      str(summary['fold']),
-      str(summary['num_test']),
-      f'{summary["accuracy"]:.1%}',
-      f'{summary["uar"]:.1%}',
-    )
+  for each in summaries:
+    counts = str(each['fold']), str(each['num_test'])
+    table.add_row(*counts, f'{each["accuracy"]:.1%}', f'{each["uar"]:.1%}')
   rich.print(table)
   confusion = np.sum([each['confusion'] for each in summaries], axis=0)
   picture = workdir / 'confusion.png'
-  plots.save_confusion(
-    picture, confusion, clips.label_names, 'Cartoons, not a result'
-  )
+  title = 'Cartoons, not a result'
+  plots.save_confusion(picture, confusion, clips.label_names, title)
   print(f'confusion matrix: {picture}')
 
 

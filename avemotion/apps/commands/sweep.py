@@ -29,12 +29,7 @@ from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import comparison, markdown, paper
 from avemotion.features import compilation
-from avemotion.training import (
-  config_files,
-  crossval,
-  devices,
-  sweep,
-)
+from avemotion.training import config_files, crossval, devices, sweep
 from avemotion.training.config import Config, update
 from avemotion.training.sweep import Trial
 
@@ -113,7 +108,6 @@ def main(candidates: list[str]) -> int:
 
 
 def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
-  """The sweep's name, and its rows by theirs."""
   if bool(candidates) + bool(_TABLE.value) + bool(_ROWS.value) != 1:
     raise ValueError(
       "name a --table, --rows, or candidates ('' is the configuration itself)"
@@ -162,8 +156,7 @@ def _with_row(config: Config, row: paper.Row) -> Config:
 
 
 def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
-  unknown = set(_ONLY.value) - rows.keys()
-  if unknown:
+  if unknown := set(_ONLY.value) - rows.keys():
     raise ValueError(
       f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
     )
@@ -176,15 +169,13 @@ def _train(
   """Trains each run: those finished, with their folds' results; the others."""
   finished, failed = [], []
   for trial in trials:
+    run = trial.config, clips, trial.workdir
     print(f'{trial.workdir}: {trial.row or "as configured"}', flush=True)
     try:
-      if _FINISHED_ONLY.value and not crossval.is_finished(
-        trial.config, clips, trial.workdir
-      ):
+      if _FINISHED_ONLY.value and not crossval.is_finished(*run):
         print(f'{trial.workdir}: not finished')
         continue
-      summaries = crossval.train(trial.config, clips, trial.workdir)
-      finished.append((trial, summaries))
+      finished.append((trial, crossval.train(*run)))
     except (ValueError, crossval.TrainingError) as error:
       print(f'avemotion sweep: {trial.workdir}: {error}', file=sys.stderr)
       failed.append(trial)
@@ -194,14 +185,10 @@ def _train(
 def _print_candidates(scored: list[dict[str, Any]]) -> None:
   """Prints candidates' lines of the log, best first."""
   header = ('candidate', 'protocol', 'validation accuracy', 'UAR', 'seconds')
-  rows = [
-    (
-      line['candidate'] or '(as configured)',
-      line['settings']['data']['protocol'],
-      f'{line["accuracy"]:.3f}',
-      f'{line["uar"]:.3f}',
-      f'{line["seconds"]:.0f}',
-    )
-    for line in sorted(scored, key=lambda line: -line['uar'])
-  ]
+  rows = []
+  for line in sorted(scored, key=lambda line: -line['uar']):
+    candidate = line['candidate'] or '(as configured)'
+    numbers = f'{line["accuracy"]:.3f}', f'{line["uar"]:.3f}'
+    protocol = line['settings']['data']['protocol']
+    rows.append((candidate, protocol, *numbers, f'{line["seconds"]:.0f}'))
   print(markdown.table(header, rows))
