@@ -46,9 +46,8 @@ def recognise_and_delete(
 ) -> tuple[Any, ...]:
   """Answers a clip that was uploaded, as `recognise`, and deletes it.
 
-  `upload` is Gradio's `FileData`, whose 'path' is that of the clip, in a folder
-  that is named after its bytes; None: none came. Returns None, which empties
-  where it was dropped, and the answer.
+  Gradio's `FileData` has its 'path', in a folder that is named after its bytes;
+  None: none came. The first value, None, empties where it was dropped.
   """
   if upload is None:
     return None, None, None, 'No clip came: drop or record one.'

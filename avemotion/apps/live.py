@@ -91,16 +91,11 @@ def at_its_speed(
 def of_devices(
   camera: int | None, microphone: int | str | None
 ) -> Iterator[Iterator[Event]]:
-  """Opens camera and microphone.
+  """Opens a camera by OpenCV's number, and a microphone by sounddevice's.
 
-  Args:
-    camera: OpenCV's number of it; None: none.
-    microphone: sounddevice's number or name of it; '': the default one; None:
-      none.
-
-  Yields:
-    Events without end. Frames that come while a second's events wait are lost;
-    sound is not, whose samples are its clock.
+  None: none; a microphone may also be named, '' is the default one. Yields
+  events without end. Frames that come while a second's events wait are lost;
+  sound is not, whose samples are its clock.
 
   Raises:
     OSError: a device cannot be opened, or has stopped; or a library that reads

@@ -50,7 +50,7 @@ def serve(
     recognizer: made with `illustrate`, so that faces are shown.
     examples: clips to click on, by what their buttons say.
     host: address to listen at; 127.0.0.1: for this machine alone.
-    port: number of the port.
+    port: to listen at.
     megabytes: size of the largest file, of 2²⁰ bytes.
     seconds: the longest clip, by the time stamps of all of it.
 
@@ -97,7 +97,6 @@ def _build(
   limits: str,
   seconds: float,
 ) -> Any:
-  """Lays out the page: where clips go on the left, the answer on the right."""
   with gradio.Blocks(title='avemotion') as blocks:
     gradio.Markdown(_HEAD)
     with gradio.Row():

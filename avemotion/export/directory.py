@@ -81,7 +81,6 @@ def write(
 def _programs(
   model: TrainedModel, weights: Vgg16Weights | None, onnx: bool
 ) -> dict[str, Callable[[pathlib.Path], object]]:
-  """Returns what writes each file, by its name."""
   writers: dict[str, Callable[[pathlib.Path], object]] = {
     f'{CLASSIFIER}.stablehlo': lambda p: p.write_bytes(
       programs.classifier(model).serialize()

@@ -161,7 +161,6 @@ def _facts(origin: Origin) -> str:
 
 
 def _inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
-  """Lists the model's inputs, with notes on how they are made."""
   config = origin.model.config
   data, modalities = config.data, config.model.modalities
   items = [_item(origin, modality, weights) for modality in modalities]

@@ -4,7 +4,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,8 @@ class ClipFeatures:
       that the crop is of.
     face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
     frame_seconds: float32[frames], time stamp of each video row.
-    crop_seconds: float32[crops], of each crop. Crops are as many as frames, but
-      of a clip longer than two minutes, of which every second is kept, every
-      fourth, ….
+    crop_seconds: float32[crops], of each crop: of all frames, or of a clip
+      longer than two minutes of every second, every fourth, ….
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
   """
@@ -117,7 +116,7 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
-    (features,) = self._extract(path, self._largest_face)
+    (features,) = self._extract(path, everybody=False)
     return features
 
   def people(self, path: media.Path) -> list[ClipFeatures]:
@@ -130,16 +129,11 @@ class Extractor:
     """
     if 'video' not in self._modalities:
       raise ValueError('a model that does not see cannot tell people apart')
-    return self._extract(path, self._everybody)
+    return self._extract(path, everybody=True)
 
-  def _extract(
-    self, path: media.Path, look: Callable[[_Frames], list[ClipTrack]]
-  ) -> list[ClipFeatures]:
-    """Features of those whom `look` gives a track of the picture."""
-    frames_of: Any = (
-      media.read_frames if self._looks else contextlib.nullcontext
-    )
-    with frames_of(path) as frames:
+  def _extract(self, path: media.Path, everybody: bool) -> list[ClipFeatures]:
+    read: Any = media.read_frames if self._looks else contextlib.nullcontext
+    with read(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
         has_picture, has_sound, seconds = containers.tracks(path)
@@ -148,23 +142,18 @@ class Extractor:
       heard = self._sound_thread.submit(self._sound, path, has_sound)
       pictures = [ClipTrack([] if has_picture else ['no picture in the clip'])]
       if has_picture and self._looks:
-        pictures = look(frames)
+        pictures = self._look(frames, everybody)
     sound = heard.result()
     return [self._joined(path, picture, sound, seconds) for picture in pictures]
 
-  def _largest_face(self, frames: _Frames) -> list[ClipTrack]:
-    faces = self.crop_faces(frames)
-    seen = ((face.seconds, [(0, face)]) for face in faces)
-    return pictures_of(seen, self.encode, every_crop=self._every_crop)
-
-  def _everybody(self, frames: _Frames) -> list[ClipTrack]:
-    seen = self.crop_faces.everybody(frames)
-    return pictures_of(
-      seen,
-      self.encode,
-      every_crop=self._every_crop,
-      least_frames=_LEAST_FRAMES,
-    )
+  def _look(self, frames: _Frames, everybody: bool) -> list[ClipTrack]:
+    if everybody:
+      seen = self.crop_faces.everybody(frames)
+    else:
+      largest = self.crop_faces(frames)
+      seen = ((face.seconds, [(0, face)]) for face in largest)
+    least = _LEAST_FRAMES if everybody else 0
+    return pictures_of(seen, self.encode, self._every_crop, least)
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
     if has_sound and self._listens:

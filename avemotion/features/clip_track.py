@@ -18,12 +18,9 @@ _MOST_CROPS = 1000  # of a clip; 7 MB
 
 @dataclasses.dataclass(frozen=True)
 class ClipTrack:
-  """A clip's picture or sound.
+  """A clip's picture or sound: doubts, its end in seconds, and arrays.
 
-  Attributes:
-    warnings: what is missing or doubtful, one phrase each.
-    end: when it ends, in seconds.
-    arrays: of `ClipFeatures`, by the same names.
+  The arrays have the names that they have in `ClipFeatures`.
   """
 
   warnings: list[str] = dataclasses.field(default_factory=list)
@@ -34,20 +31,15 @@ class ClipTrack:
 def pictures_of(
   seen: Iterator[tuple[float, Sequence[tuple[int, faces.FaceOfFrame]]]],
   encode: visual.VisualEncoder | None,
-  *,
   every_crop: bool,
   least_frames: int = 0,
 ) -> list[ClipTrack]:
-  """Encodes the face of each person, as the frames come.
+  """Encodes the face of each person, `seen` as from `FaceCropper.everybody`.
 
-  Returns the track of each, in the order that they appeared; where there is
-  nobody, or the picture breaks off, one with a warning.
-
-  Args:
-    seen: as from `FaceCropper.everybody`.
-    encode: VGG16; None: its features are not wanted.
-    every_crop: whether all crops are kept, or what is enough for a picture.
-    least_frames: that show a person; who is seen less is left out.
+  Returns the track of each, in the order that they appeared, but of those who
+  are seen in less than `least_frames`; where there is nobody, or the picture
+  breaks off, one with a warning. All crops are kept, or what is enough for a
+  picture.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -104,7 +96,6 @@ class _Picture:
     self.found = 0  # Frames that show a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
-    """Takes the face of the next frame."""
     # A frame without a face repeats the last crop, and so its row.
     if face.found or not self._frames:
       self._waiting.append(face.crop)

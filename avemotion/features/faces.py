@@ -31,8 +31,7 @@ class FaceOfFrame(NamedTuple):
 
   Attributes:
     crop: uint8[48, 48, 3], RGB. A frame without a face repeats the last crop;
-      before the first face the crop is black, since a stream could not know it
-      either.
+      before the first face the crop is black, as a stream cannot know it.
     face: that the crop is of; zeros before the first.
     found: whether the frame itself shows a face.
     seconds: its time stamp.

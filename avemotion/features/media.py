@@ -35,12 +35,9 @@ def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
 
   A clip of another rate is sampled and held: each 1/7.5 s yields the first
   frame shown at or after it, so that a row means the same time in every clip. A
-  thread decodes while frames are looked at on this one.
-
-  Yields:
-    An iterator of seconds since the clip's start, and uint8[height, width, 3]
-    RGB, upright. Where the file has no picture, or breaks off in the middle of
-    a frame, it raises `MediaError`.
+  thread decodes while this one looks at frames: an iterator of seconds since
+  the clip's start, and uint8[height, width, 3] RGB, upright. It raises a
+  `MediaError` where the file has no picture, or breaks off within a frame.
   """
   with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
     yield ((seconds, _upright(frame)) for seconds, frame in frames)
@@ -100,7 +97,6 @@ class FrameSampler:
 
 
 def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
-  """Samples and holds at 7.5 frames per second, by the seconds of each."""
   sampler = FrameSampler()
   for seconds, frame in frames:
     for _ in range(sampler.push(seconds)):
@@ -157,10 +153,8 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
   Yields float32[samples] within [-1, 1]. Sound that starts late, or has a hole,
-  has zeros there, so that it stays beside the picture.
-
-  Raises:
-    MediaError: the file has no sound, none could be decoded, or it breaks off.
+  has zeros there, so that it stays beside the picture. Raises a `MediaError`
+  where the file has no sound, none could be decoded, or it breaks off.
   """
   known = 0
   for seconds, chunk in _resampled(path):

@@ -97,7 +97,6 @@ class Everybody:
 
 
 def _same(last: Face | None, faces: Sequence[Face]) -> Face | None:
-  """The face that overlaps the last one most, and enough to be the same."""
   if last is None:
     return None
   nearest = max(faces, key=lambda face: overlap(face, last))

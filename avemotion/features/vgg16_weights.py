@@ -146,12 +146,9 @@ def _read_keras(path: pathlib.Path) -> _Convolutions:
 
 
 def _find_keras_convolutions(file: Any) -> _Convolutions:
-  """Reads every layer with a four-dimensional kernel.
-
-  Layers are groups 'block1_conv1/...' in the legacy layouts, under
-  'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's; in
-  each, their natural order is the order they run in.
-  """
+  """Reads every layer with a four-dimensional kernel, in the order they run."""
+  # Layers are groups 'block1_conv1/...' in the legacy layouts, under
+  # 'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's.
   layers: dict[str, dict[int, Any]] = collections.defaultdict(dict)
 
   def collect(name: str, item: Any) -> None:

@@ -93,7 +93,6 @@ class Conv(nn.Module):
 
 
 def _transformed(kernel: np.ndarray) -> np.ndarray:
-  """The 25 products' factors of a kernel, unless it has few channels."""
   if kernel.shape[2] < _FEWEST_CHANNELS:
     return kernel
   both = np.kron(_OF_KERNEL, _OF_KERNEL)

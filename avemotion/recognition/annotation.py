@@ -66,7 +66,6 @@ def _annotated(
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
-  """Returns an even size, no side of which is longer than is shown."""
   scale = min(1.0, _LONGEST_SIDE / max(width, height))
   return _even(width * scale), _even(height * scale)
 
@@ -84,15 +83,13 @@ def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
 
 
 def _latest(times: np.ndarray, seconds: float) -> int | None:
-  """Returns the index of the last time that is not later."""
   index = int(np.searchsorted(times, seconds + 1e-6, side='right')) - 1
   return index if index >= 0 else None
 
 
 def _colour(prediction: Prediction, row: np.ndarray | None) -> str:
-  if row is None:
-    return _OTHER
-  return COLOURS.get([*prediction.probabilities][row.argmax()], _OTHER)
+  label = '' if row is None else [*prediction.probabilities][row.argmax()]
+  return COLOURS.get(label, _OTHER)
 
 
 def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
@@ -109,7 +106,6 @@ def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
 def _panel(
   prediction: Prediction, row: np.ndarray | None, height: int
 ) -> Image.Image:
-  """Draws the strongest label, and below it a bar for each."""
   width = max(_even(_PANEL_SHARE * height), _SMALLEST_PANEL)
   panel = Image.new('RGB', (width, height), _BACKGROUND)
   draw = ImageDraw.Draw(panel)

@@ -85,15 +85,13 @@ class Explanation:
     """Says what carried the label, in a line for each modality."""
     lines = []
     for name, share in self.shares.items():
+      said = f'{name} does not speak for {self.label}'
       strongest = self.strongest(name)
-      if not share or strongest is None:
-        lines.append(f'{name} does not speak for {self.label}')
-      else:
+      if share and strongest:
         # Once, where both are the same to a tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
-        lines.append(
-          f'{name} carried {share:.0%} of {self.label}: most at {times} s'
-        )
+        said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
+      lines.append(said)
     return lines
 
   def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -116,7 +114,7 @@ def attribute(
     model: the one that recognised the clip.
     inputs: for each of its modalities float32[time, features] as the model
       reads them, less an enrolled speaker's mean; no rows: it is missing.
-    label: index of what is explained.
+    label: its index.
 
   Returns:
     For each modality that is not missing float32[time], nats; they sum up to
@@ -143,14 +141,10 @@ def attribute(
       break
   else:
     log.warning(
-      'the explanation adds up to %.2f nats of %.2f: the answer jumps on the'
-      ' way to the clip',
-      found,
-      added,
+      f'the explanation adds up to {found:.2f} nats of {added:.2f}: the answer'
+      ' jumps on the way to the clip'
     )
-  return {
-    name: attributions[name][:size] for name, size in lengths.items() if size
-  }
+  return {k: attributions[k][:size] for k, size in lengths.items() if size}
 
 
 def baseline(

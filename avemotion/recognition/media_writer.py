@@ -74,7 +74,6 @@ def _encode(
   pictures: Iterator['av.VideoFrame'],
   sounds: Iterator['av.AudioFrame'],
 ) -> None:
-  """Adds the streams that the first frames ask for, and encodes all."""
   picture, sound = next(pictures, None), next(sounds, None)
   if picture is None:
     raise MediaError(f'{path}: there is no frame to write')

@@ -1,5 +1,6 @@
 """Recognition while a clip is still being heard and seen."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -22,19 +23,15 @@ _LONGEST_LAG = 5.0  # seconds
 _LONGEST_WAIT = 1.5  # seconds
 
 
+@dataclasses.dataclass(frozen=True)
 class Moment:
   """The emotion at a moment of a stream, recognised when it is asked for.
 
   `seconds` is when its last row was complete.
   """
 
-  def __init__(
-    self,
-    seconds: float,
-    recognise: Callable[[], Mapping[str, float] | None],
-  ) -> None:
-    self.seconds = seconds
-    self._recognise = recognise
+  seconds: float
+  _recognise: Callable[[], Mapping[str, float] | None]
 
   @functools.cached_property
   def probabilities(self) -> Mapping[str, float] | None:
@@ -90,12 +87,9 @@ class Session:
   def push_audio(self, samples: np.ndarray) -> Moment | None:
     """Takes the next samples, the first of all at time zero.
 
-    Args:
-      samples: float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
-
-    Returns:
-      What is recognised now; None where no row became complete, which is one
-      every 43 ms, or the model does not listen.
+    They are float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
+    Returns what is recognised now; None where no row became complete, which is
+    one every 43 ms, or the model does not listen.
 
     Raises:
       ValueError: the samples are not as above, or the stream has been finished.
@@ -204,7 +198,6 @@ class Session:
     self._tracks['audio'] = self._tracks['audio'].joined(heard)
 
   def _is_past(self, end: float, now: float) -> bool:
-    """True if all is known of a window that is not the last."""
     return all(
       (last := track.seconds[-1] if len(track) else 0.0) > end
       or now > max(end, last + _LONGEST_LAG)
@@ -248,7 +241,6 @@ class _Frames:
 
   @property
   def is_full(self) -> bool:
-    """True if it holds all that VGG16 takes at once."""
     return len(self) >= visual.LARGEST_PIECE
 
   @property
@@ -257,7 +249,6 @@ class _Frames:
     return self._faces[0].seconds, self._faces[-1].seconds
 
   def add(self, face: FaceOfFrame, times: int) -> None:
-    """Takes the next frame, which is so many rows."""
     self._faces.append(face)
     self._times.append(times)
 
@@ -276,7 +267,6 @@ class _Frames:
 def _with_frames(
   tracks: Mapping[str, Track], waiting: _Frames, frames: int
 ) -> dict[str, Track]:
-  """Returns tracks joined with the rows of the first frames that wait."""
   if not frames:
     return dict(tracks)
   seen = tracks['video'].joined(waiting.track(frames))

@@ -12,7 +12,6 @@ import numpy as np
 
 from avemotion.data import clips as clips_lib
 from avemotion.data import enrolment, silence
-from avemotion.features.clip import FEATURE_DIMS
 from avemotion.models import EmotionClassifier
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.training.checkpoints import TrainedModel
@@ -50,12 +49,7 @@ class WindowClassifier:
     return bool(self.model.config.data.enrol) and not self._speaker_means
 
   def enrol(self, clips: Iterable[Tracks]) -> None:
-    """Learns the speaker's means, of clips of that speaker alone.
-
-    Raises:
-      ValueError: the model was not trained for speakers who are enrolled, or
-        none of the clips has what it reads.
-    """
+    """Learns the speaker's means, see `Recognizer.enrol`."""
     enrolled = self.model.config.data.enrol
     if not enrolled:
       raise ValueError(
@@ -72,12 +66,8 @@ class WindowClassifier:
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
     """Answers from a window's start to each of several points of time.
 
-    Args:
-      window: from `windows.window`.
-      points: float[points], seconds; the last is its end.
-
-    Returns:
-      Probabilities float32[points, labels], see `Answers`.
+    Points are float[points], seconds, the last of them the window's end.
+    Returns probabilities float32[points, labels], see `Answers`.
     """
     inputs, lengths = {}, {}
     for modality, track in self.read(window).items():
@@ -120,7 +110,7 @@ class WindowClassifier:
     for modality in self.modalities:
       track = window.get(modality)
       if track is None or not len(track):
-        track = Track.empty(FEATURE_DIMS[modality])
+        track = Track.empty(self.model.feature_dims[modality])
       elif modality == 'audio' and self.model.config.data.trim_silence:
         track = track[silence.spoken(track.rows)]
       mean = self._speaker_means.get(modality, np.float32(0))

@@ -37,15 +37,19 @@ class Track:
   evidence: np.ndarray
 
   @classmethod
+  def of(cls, rows: np.ndarray) -> Self:
+    """Returns a track of rows at any time."""
+    return cls(rows, np.zeros(len(rows)), np.ones(len(rows), bool))
+
+  @classmethod
   def empty(cls, width: int) -> Self:
     """Returns a track without steps, of so many features."""
-    return cls(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0, bool))
+    return cls.of(np.zeros((0, width), np.float32))
 
   def __len__(self) -> int:
     return len(self.seconds)
 
   def __getitem__(self, steps: slice | np.ndarray) -> Self:
-    """Returns some of the steps."""
     return type(self)(*(column[steps] for column in vars(self).values()))
 
   def between(self, begin: float, end: float) -> Self:

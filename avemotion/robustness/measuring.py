@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from avemotion.data import clips as clips_lib
-from avemotion.data import silence
 from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
-from avemotion.recognition import window_classifier
+from avemotion.recognition.window_classifier import JOINT, WindowClassifier
+from avemotion.recognition.windows import Track
 from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
 from avemotion.robustness.table import ConditionScore, Robustness
@@ -24,9 +23,6 @@ from avemotion.training.logs import log
 # By clip id and modality the rows under each condition.
 Features = Mapping[str, Mapping[str, Rows]]
 
-# Batches are padded to these, so that a run has few compiled programs.
-_BATCH = 64  # clips
-_STEP_MULTIPLE = 32
 _NAMED = 5  # clips, where many are missing
 
 
@@ -109,7 +105,6 @@ def measure(
 def _check(
   runs: Mapping[str, TrainedRun], clips: CorruptedClips, tested: Sequence[str]
 ) -> None:
-  """Refuses, before an hour of work, clips that lack something."""
   for name, each in runs.items():
     for modality in each.modalities:
       width = each.models[0].feature_dims[modality]
@@ -179,23 +174,12 @@ def _predict(
   condition: str,
 ) -> np.ndarray:
   """Returns labels int[clips], in the model's own order."""
-  predictions = []
-  for start in range(0, len(clips), _BATCH):
-    batch = clips[start : start + _BATCH]
-    inputs, lengths = {}, {}
-    for modality in model.config.model.modalities:
-      rows = [
-        clip[modality].get(condition, clip[modality][CLEAN]) for clip in batch
-      ]
-      if modality == 'audio' and model.config.data.trim_silence:
-        rows = [each[silence.spoken(each)] for each in rows]
-      inputs[modality], lengths[modality] = clips_lib.pad(
-        rows, _BATCH, _STEP_MULTIPLE
-      )
-    answers = window_classifier.apply(model, inputs, lengths)
-    joint = np.asarray(answers[window_classifier.JOINT])
-    predictions.append(joint.argmax(axis=-1)[: len(batch)])
-  return np.concatenate(predictions)
+  tracks = (
+    {m: Track.of(rows.get(condition, rows[CLEAN])) for m, rows in clip.items()}
+    for clip in clips
+  )
+  answers = WindowClassifier(model).whole(tracks)
+  return answers[JOINT].argmax(axis=-1)
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:

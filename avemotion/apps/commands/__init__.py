@@ -98,7 +98,6 @@ def _help() -> str:
 
 
 def _unknown(word: str) -> str:
-  """The line about a word that is neither a command nor a file."""
   if pathlib.PurePath(word).suffix or os.sep in word:
     return f'{word}: no such file'
   close = difflib.get_close_matches(word, COMMANDS, n=1)

@@ -20,6 +20,9 @@ _EXTRAS = {
 }
 
 
+_Definer = Callable[..., flags.FlagHolder[Any]]
+
+
 class Command:
   """A command: flags of its own, and a `main` that can be called in-process.
 
@@ -31,12 +34,9 @@ class Command:
   """
 
   def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
-    """Starts with no flags.
+    """Starts with no flags; `doc` is what the help says above them.
 
-    Args:
-      name: as it is typed behind `avemotion`.
-      doc: what the help says above the flags.
-      arguments: whether it takes any besides flags.
+    The command takes flags alone, or arguments besides them.
     """
     self.flags = flags.FlagValues()
     self.boolean = self._definer(flags.DEFINE_boolean)
@@ -49,14 +49,11 @@ class Command:
     self.choices = self._definer(flags.DEFINE_multi_enum)
     self.argv: list[str] = []
     self.overrides: dict[str, str] = {}
-    self._name = name
-    self._doc = doc
+    self._name, self._doc = name, doc
     self._takes_arguments = arguments
     self._takes_overrides = False
 
-  def _definer(
-    self, define: Callable[..., flags.FlagHolder[Any]]
-  ) -> Callable[..., flags.FlagHolder[Any]]:
+  def _definer(self, define: _Definer) -> _Definer:
     return functools.partial(define, flag_values=self.flags)
 
   def config_flag(

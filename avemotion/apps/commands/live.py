@@ -71,7 +71,6 @@ def _events(
 
 
 def _draw(session: Session, events: Iterator[live.Event]) -> None:
-  """Draws what is recognised until the end, or Ctrl-C."""
   with (
     contextlib.suppress(KeyboardInterrupt),
     rich.live.Live(transient=True, auto_refresh=False) as screen,

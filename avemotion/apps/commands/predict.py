@@ -95,7 +95,6 @@ def _predict(model: Recognizer, clip: str) -> list[Prediction]:
 
 
 def _show(model: Recognizer, prediction: Prediction, number: int) -> None:
-  """Shows a prediction in all the ways that are asked for."""
   if _EXPLAIN.value:
     prediction = model.explain(prediction)
   shown = json.dumps(prediction.to_json()) if _JSON.value else prediction

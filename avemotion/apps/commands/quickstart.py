@@ -8,6 +8,7 @@ fusion model on ten folds, and recognises one clip. The clips are cartoons:
 the accuracy shows that the path works, and nothing about real emotions.
 """
 
+import itertools
 import pathlib
 import time
 
@@ -61,8 +62,8 @@ def _stage(number: int, title: str) -> None:
 
 def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
   total = 2 * len(corpus.EMOTIONS) * len(_ACTORS)
+  done = itertools.count(1)
   with progress.clip_progress() as show:
-    done = iter(range(1, total + 1))
     return corpus.make_corpus(
       folder, actors=_ACTORS, progress=lambda _: show(next(done), total)
     )

@@ -183,7 +183,6 @@ def _train(
 
 
 def _print_candidates(scored: list[dict[str, Any]]) -> None:
-  """Prints candidates' lines of the log, best first."""
   header = ('candidate', 'protocol', 'validation accuracy', 'UAR', 'seconds')
   rows = []
   for line in sorted(scored, key=lambda line: -line['uar']):
