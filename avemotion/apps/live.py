@@ -34,6 +34,9 @@ class Event(NamedTuple):
   image: np.ndarray | None = None
 
 
+_Events = queue.SimpleQueue[Event | OSError]
+
+
 def bars(moment: Moment) -> rich.text.Text:
   """Draws a moment as bars in the emotions' colours, for the terminal."""
   text = rich.text.Text(
@@ -101,11 +104,7 @@ def of_devices(
     OSError: a device cannot be opened, or has stopped; or a library that reads
       it is not installed.
   """
-  events: queue.SimpleQueue[Event | OSError] = queue.SimpleQueue()
-
-  def put_frame(event: Event) -> None:
-    if events.qsize() < _MOST_WAITING:
-      events.put(event)
+  events: _Events = queue.SimpleQueue()
 
   def taken() -> Iterator[Event]:
     while True:
@@ -117,10 +116,9 @@ def of_devices(
   start = time.monotonic()
   with contextlib.ExitStack() as stack:
     if microphone is not None:
-      stack.enter_context(_listening(microphone, events.put))
+      stack.enter_context(_listening(microphone, events))
     if camera is not None:
-      watching = _watching(camera, start, put_frame, events.put)
-      stack.enter_context(watching)
+      stack.enter_context(_watching(camera, start, events))
     yield taken()
 
 
@@ -132,9 +130,7 @@ def _sound_of(path: media.Path) -> Iterator[Event]:
 
 
 @contextlib.contextmanager
-def _listening(
-  microphone: int | str, put: Callable[[Event], None]
-) -> Iterator[None]:
+def _listening(microphone: int | str, events: _Events) -> Iterator[None]:
   try:
     import sounddevice  # Comes with MediaPipe.
   except (ImportError, OSError) as error:
@@ -147,7 +143,7 @@ def _listening(
   def callback(block: np.ndarray, frames: int, *_: Any) -> None:
     nonlocal heard
     heard += frames
-    put(Event(heard / SAMPLE_RATE, samples=block.mean(axis=1)))
+    events.put(Event(heard / SAMPLE_RATE, samples=block.mean(axis=1)))
 
   try:
     stream = sounddevice.InputStream(
@@ -165,12 +161,7 @@ def _listening(
 
 
 @contextlib.contextmanager
-def _watching(
-  camera: int,
-  start: float,
-  put: Callable[[Event], None],
-  fail: Callable[[OSError], None],
-) -> Iterator[None]:
+def _watching(camera: int, start: float, events: _Events) -> Iterator[None]:
   import cv2  # Comes with MediaPipe.
 
   capture = cv2.VideoCapture(camera)
@@ -182,9 +173,10 @@ def _watching(
     while not stopped.is_set():
       there, image = capture.read()
       if not there:
-        fail(OSError(f'camera {camera} gives no more frames'))
+        events.put(OSError(f'camera {camera} gives no more frames'))
         return
-      put(Event(time.monotonic() - start, image=image[..., ::-1]))
+      if events.qsize() < _MOST_WAITING:
+        events.put(Event(time.monotonic() - start, image=image[..., ::-1]))
 
   thread = threading.Thread(target=watch, name='camera', daemon=True)
   thread.start()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
-from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.acoustic import AcousticStream
 
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15

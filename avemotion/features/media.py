@@ -1,5 +1,7 @@
 """Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B)."""
 
+import collections
+import concurrent.futures
 import contextlib
 import itertools
 from collections.abc import Container, Generator, Iterable, Iterator
@@ -10,7 +12,6 @@ import numpy as np
 
 from avemotion.features import containers
 from avemotion.features.acoustic import SAMPLE_RATE
-from avemotion.features.ahead import ahead
 from avemotion.features.containers import MediaError, Path, seconds_of
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
@@ -27,6 +28,7 @@ _LONGEST_HOLD = 1.0  # seconds
 _SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
 _T = TypeVar('_T')
+_END: object = object()
 
 
 @contextlib.contextmanager
@@ -41,6 +43,33 @@ def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """
   with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
     yield ((seconds, _upright(frame)) for seconds, frame in frames)
+
+
+@contextlib.contextmanager
+def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
+  """Runs a generator on a thread, from now to the end of the `with` block.
+
+  It is closed with the block, however that ends. Yields the items in their
+  order, of which `most` may wait to be taken; what the generator raises is
+  raised here, where its next item would be taken.
+  """
+  with (
+    contextlib.closing(items),
+    concurrent.futures.ThreadPoolExecutor(1, 'ahead') as thread,
+  ):
+    made = collections.deque(
+      thread.submit(next, items, _END) for _ in range(most)
+    )
+
+    def taken() -> Iterator[_T]:
+      while (item := made.popleft().result()) is not _END:
+        made.append(thread.submit(next, items, _END))
+        yield item  # type: ignore[misc]  # Not the end.
+
+    try:
+      yield taken()
+    finally:
+      thread.shutdown(cancel_futures=True)
 
 
 def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:

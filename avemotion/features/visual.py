@@ -34,10 +34,7 @@ _CROPS_IN_CACHE = 2
 
 
 class VisualEncoder:
-  """Keeps VGG16 loaded and turns a clip's crops into features.
-
-  `source` says in reports where the weights come from.
-  """
+  """Keeps VGG16 loaded and turns a clip's crops into features."""
 
   def __init__(
     self, weights: str | os.PathLike[str] | Vgg16Weights | None = None
@@ -45,7 +42,6 @@ class VisualEncoder:
     """Loads weights, as `load_vgg16_weights`, unless they are read already."""
     if not isinstance(weights, Vgg16Weights):
       weights = load_vgg16_weights(weights)
-    self.source = weights.source
     self._preprocessing = weights.preprocessing
     device = next(iter(jnp.zeros(()).devices()))  # The default one.
     self._by_winograd = device.platform == 'cpu'

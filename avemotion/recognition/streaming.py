@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from avemotion.features import visual
-from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.acoustic import AcousticStream
 from avemotion.features.clip import FEATURE_DIMS, Extractor
 from avemotion.features.faces import FaceOfFrame, FaceStream
 from avemotion.features.media import FrameSampler

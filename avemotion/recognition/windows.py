@@ -24,12 +24,10 @@ _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-  """Rows of one modality.
+  """Rows of one modality, float32[steps, features], with the time of each.
 
-  Attributes:
-    rows: float32[steps, features].
-    seconds: float64[steps], when each is known, rising.
-    evidence: bool[steps], whether a voice is heard, or a face seen, in it.
+  `seconds` float64[steps] is when each is known, rising; `evidence` bool[steps]
+  whether a voice is heard, or a face seen, in it.
   """
 
   rows: np.ndarray
@@ -95,10 +93,7 @@ def audio_track(
 
 
 def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """Returns when the last samples of MFCC rows have been heard.
-
-  float64[steps] seconds, of so many rows from the row number `first` on.
-  """
+  """Returns when MFCC rows from `first` on are known, float64[steps], s."""
   starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
   return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
 
@@ -111,7 +106,7 @@ def end_of(tracks: Tracks) -> float:
 
 
 def window_ends(tracks: Tracks) -> np.ndarray:
-  """Returns where the windows of a clip end, float64[windows] seconds.
+  """Returns where windows end, float64[windows] seconds.
 
   Every half second from the first whole window on, and at the clip's end.
   """
