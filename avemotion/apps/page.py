@@ -1,9 +1,8 @@
 """A page that recognises the clips dropped on it, by Gradio.
 
 Whoever is in a clip may not want it kept: a clip is deleted as soon as it is
-answered, and what else arrived minutes later. Nothing is sent elsewhere:
-fonts and programs come from this machine, and Gradio's telemetry, its history
-of runs and its public links are off.
+answered, and what else arrived minutes later. Nothing is sent elsewhere: fonts
+and programs come from this machine; Gradio's telemetry and links are off.
 """
 
 import functools
@@ -55,18 +54,14 @@ def serve(
     seconds: the longest clip, by the time stamps of all of it.
 
   Raises:
-    ValueError: Gradio is not installed.
+    ImportError: Gradio is not installed.
     OSError: the port is taken.
   """
   with uploads.swept_folder() as folder:
     os.environ['GRADIO_TEMP_DIR'] = folder
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-    try:
-      import gradio
-    except ImportError as error:
-      raise ValueError(
-        f"the page needs Gradio ({error}): pip install 'avemotion[demo]'"
-      ) from error
+    import gradio
+
     limits = f'{megabytes} MB and {seconds:g} s'
     blocks = _build(gradio, recognizer, examples, limits, seconds)
     blocks.queue(max_size=_MOST_WAITING, api_open=False)

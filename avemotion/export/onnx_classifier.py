@@ -33,9 +33,8 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
   found = graph.add('Softmax', cooled, axis=-1)
-  any_there = functools.reduce(
-    functools.partial(graph.add, 'Or'), (each.there for each in branches)
-  )
+  join = functools.partial(graph.add, 'Or')
+  any_there = functools.reduce(join, (each.there for each in branches))
   answer = graph.add('Where', any_there, found, graph.constant(np.nan))
   labels = list(model.label_names)
   graph.write(

@@ -1,9 +1,8 @@
 """Exports models as StableHLO: programs that JAX alone loads.
 
 `jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
-left open, parameters inside. They use neither the kernel of Pallas nor
-Winograd's convolution. A size that is left open is no int: models ask for
-`x.shape[0]`, as `len(x)` would fail here.
+left open, parameters inside, without Pallas's kernel or Winograd's convolution.
+A size that is left open is no int: models ask for `x.shape[0]`, not `len(x)`.
 """
 
 import dataclasses

@@ -5,8 +5,6 @@ of II-C's chain the deltas are left out, as III-B counts 13 numbers a frame.
 Frames are not centred and no level is taken relative to the clip's maximum: a
 row depends only on the samples under it and before, so that a stream gives the
 same numbers as a file.
-
-The only file that knows librosa.
 """
 
 import contextlib

@@ -126,8 +126,11 @@ class _Picture:
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds = zip(*self._kept, strict=True)
+    fresh = np.append(True, found[1:])
     arrays: dict[str, Any] = {
-      'video': self._video(found) if self._encode else None,
+      'video': np.concatenate(self._rows)[fresh.cumsum() - 1]
+      if self._encode
+      else None,
       'crops': np.stack(crops),
       'crop_seconds': np.array(crop_seconds, np.float32),
       'face_found': found,
@@ -136,11 +139,6 @@ class _Picture:
       'frame_seconds': frames[:, 1],
     }
     return ClipTrack(doubt, end + 1 / media.FRAMES_PER_SECOND, arrays)
-
-  def _video(self, found: np.ndarray) -> np.ndarray:
-    fresh = found.copy()
-    fresh[0] = True
-    return np.concatenate(self._rows)[np.cumsum(fresh) - 1]
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

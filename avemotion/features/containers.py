@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 
@@ -15,6 +15,7 @@ _CONTAINERS = (
 )
 
 Path = str | os.PathLike[str]
+_Container: TypeAlias = 'av.container.InputContainer'
 
 
 class MediaError(ValueError):
@@ -62,9 +63,7 @@ def length(path: Path) -> float:
 
 
 @contextlib.contextmanager
-def opened(
-  path: Path, containers: str | None = None
-) -> Iterator['av.container.InputContainer']:
+def opened(path: Path, containers: str | None = None) -> Iterator[_Container]:
   """Opens a clip, of whatever kind or of the containers that are listed.
 
   Raises:
@@ -86,9 +85,7 @@ def opened(
     yield container
 
 
-def first_stream(
-  path: Path, container: 'av.container.InputContainer', kind: str
-) -> Any:
+def first_stream(path: Path, container: _Container, kind: str) -> Any:
   """Returns the first 'picture' or 'sound', or raises a `MediaError`."""
   streams = container.streams.audio if kind == 'sound' else _pictures(container)
   if not streams:
@@ -96,7 +93,7 @@ def first_stream(
   return streams[0]
 
 
-def start_of(container: 'av.container.InputContainer') -> float:
+def start_of(container: _Container) -> float:
   """The time stamp that a clip starts at, in seconds."""
   return (container.start_time or 0) / av.time_base
 
@@ -129,9 +126,7 @@ def decoded(
     ) from error
 
 
-def _pictures(
-  container: 'av.container.InputContainer',
-) -> list['av.VideoStream']:
+def _pictures(container: _Container) -> list['av.VideoStream']:
   """Video streams, less the cover images that music files carry."""
   attached = av.stream.Disposition.attached_pic
   return [s for s in container.streams.video if not s.disposition & attached]

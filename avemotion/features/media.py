@@ -103,9 +103,7 @@ def _expected_seconds(path: Path) -> list[float]:
           seconds.append(time)
     except (av.error.FFmpegError, OSError):
       return []
-  return [
-    time for time, _ in _sampled((time, None) for time in sorted(seconds))
-  ]
+  return [time for time, _ in _sampled((time, 0) for time in sorted(seconds))]
 
 
 class FrameSampler:

@@ -64,10 +64,9 @@ class VisualEncoder:
         f' {crops.dtype}{list(crops.shape)}. Cut faces with'
         ' avemotion.features.faces; pixels are 0 to 255, not 0 to 1.'
       )
-    starts = range(0, len(crops), LARGEST_PIECE)
-    pieces = [crops[start : start + LARGEST_PIECE] for start in starts]
     encoded = [np.zeros((0, FEATURES), np.float32)]
-    encoded += [self._encode(piece) for piece in pieces]
+    for start in range(0, len(crops), LARGEST_PIECE):
+      encoded.append(self._encode(crops[start : start + LARGEST_PIECE]))
     return np.concatenate(encoded)
 
   def _encode(self, crops: np.ndarray) -> np.ndarray:

@@ -3,8 +3,7 @@
 Winograd's minimal filtering F(3×3, 3×3), as in Lavin & Gray, "Fast Algorithms
 for Convolutional Neural Networks", 2016 (section 4). Tiles of 3×3 because the
 sides of VGG16's blocks, 48, 24, 12, 6 and 3, are whole numbers of them. XLA
-multiplies directly on a CPU; the libraries of accelerators choose by
-themselves.
+multiplies directly on a CPU; accelerators' libraries choose by themselves.
 """
 
 from collections.abc import Mapping

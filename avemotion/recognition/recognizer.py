@@ -9,7 +9,7 @@ import numpy as np
 
 from avemotion.features import clip as clip_lib
 from avemotion.features.clip import FEATURE_DIMS, ClipError, ClipFeatures
-from avemotion.features.media import FRAMES_PER_SECOND
+from avemotion.features.media import FRAMES_PER_SECOND, Path
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
@@ -28,7 +28,7 @@ class Recognizer:
   def __init__(
     self,
     model: checkpoints.TrainedModel,
-    vgg16_weights: str | os.PathLike[str] | None = None,
+    vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,
   ) -> None:
@@ -62,8 +62,8 @@ class Recognizer:
   @classmethod
   def from_checkpoint(
     cls,
-    path: str | os.PathLike[str] | None = None,
-    vgg16_weights: str | os.PathLike[str] | None = None,
+    path: Path | None = None,
+    vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,
   ) -> Self:
@@ -84,7 +84,7 @@ class Recognizer:
       f' {data.dataset}'
     )
 
-  def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+  def enrol(self, paths: Iterable[Path]) -> None:
     """Learns a speaker's mean of clips of that speaker alone.
 
     They are of several emotions; no one need know which.
@@ -97,7 +97,7 @@ class Recognizer:
     # A generator: nothing is read if the model takes no enrolled speaker.
     self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
 
-  def predict(self, path: str | os.PathLike[str]) -> Prediction:
+  def predict(self, path: Path) -> Prediction:
     """Recognises the emotion of one clip, of any length.
 
     A clip of more than six seconds is recognised in windows of so many, one
@@ -110,7 +110,7 @@ class Recognizer:
     """
     return self._predict(path, self._extract(path))
 
-  def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
+  def predict_people(self, path: Path) -> list[Prediction]:
     """Recognises everybody who is seen in a clip, in the order they appear.
 
     Each is with the sound of all: it is not known who speaks. Raises as
@@ -123,7 +123,7 @@ class Recognizer:
     ]
 
   def predict_many(
-    self, paths: Iterable[str | os.PathLike[str]]
+    self, paths: Iterable[Path]
   ) -> Iterator[Prediction | ClipFailure]:
     """Yields a prediction of each clip, or why there is none, one at a time."""
     for path in paths:
@@ -156,10 +156,7 @@ class Recognizer:
     return dataclasses.replace(prediction, explanation=found)
 
   def _predict(
-    self,
-    path: str | os.PathLike[str],
-    features: ClipFeatures,
-    person: int | None = None,
+    self, path: Path, features: ClipFeatures, person: int | None = None
   ) -> Prediction:
     seconds, branches, answer = self._recognise(features)
     if np.isnan(answer).any():

@@ -36,12 +36,8 @@ class WindowClassifier:
 
   def __init__(self, model: TrainedModel) -> None:
     self.model = model
+    self.modalities = model.config.model.modalities
     self._speaker_means: dict[str, np.ndarray] = {}
-
-  @property
-  def modalities(self) -> tuple[str, ...]:
-    """Modalities that the model reads."""
-    return self.model.config.model.modalities
 
   @property
   def lacks_speaker(self) -> bool:

@@ -31,11 +31,6 @@ class Condition:
     """'audio' or 'video'; the other one stays as it is."""
     return 'audio' if self.level in ('waveform', 'mfcc') else 'video'
 
-  @property
-  def removes(self) -> bool:
-    """True if it leaves nothing of its modality."""
-    return self in (NO_SOUND, NO_PICTURE)
-
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
     """Changes an array, as `level` says; draws at random by the id only."""
     drawn_for = f'{_SEED} {self.name} {clip_id}'

@@ -1,8 +1,4 @@
-"""Measures how much accuracy trained runs keep when clips are corrupted.
-
-Each fold's model is scored on its own test clips alone, so that the clean row
-is the run's own result.
-"""
+"""Scores trained runs on corrupted clips, each fold on its own test clips."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +10,12 @@ from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
 from avemotion.recognition.window_classifier import JOINT, WindowClassifier
 from avemotion.recognition.windows import Track
-from avemotion.robustness.conditions import CLEAN, Condition
+from avemotion.robustness.conditions import (
+  CLEAN,
+  NO_PICTURE,
+  NO_SOUND,
+  Condition,
+)
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
 from avemotion.robustness.table import ConditionScore, Robustness
 from avemotion.training import checkpoints
@@ -130,11 +131,12 @@ def _score_all(
   conditions: Sequence[Condition],
 ) -> dict[str, ConditionScore]:
   """Scores a run, clean and under what changes something that it reads."""
-  alone = len(trained.modalities) == 1
+  # A model of one modality has nothing left without it.
+  none = (NO_SOUND, NO_PICTURE) if len(trained.modalities) == 1 else ()
   felt = [
     each.name
     for each in conditions
-    if each.modality in trained.modalities and not (each.removes and alone)
+    if each.modality in trained.modalities and each not in none
   ]
   scores = {}
   for condition in (CLEAN, *felt):

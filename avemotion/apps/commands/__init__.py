@@ -57,10 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']
   if first in ('help', '-h', '--help'):
-    if not set(rest) & COMMANDS.keys():
-      print(_help())
-      return 0
-    return _run(rest[0], ['--help'])
+    if set(rest) & COMMANDS.keys():
+      return _run(rest[0], ['--help'])
+    width = max(map(len, COMMANDS))
+    lines = (f'  {name:{width}}  {does}' for name, does in COMMANDS.items())
+    print(_HELP.format(commands='\n'.join(lines)))
+    return 0
   if first == '--version':
     print(f'avemotion {avemotion.__version__}')
     return 0
@@ -89,12 +91,6 @@ def _run(name: str, argv: Sequence[str]) -> int:
     return int(command.main(argv))
 
   return command_line.report_errors(name, run)
-
-
-def _help() -> str:
-  width = max(map(len, COMMANDS))
-  lines = (f'  {name:{width}}  {does}' for name, does in COMMANDS.items())
-  return _HELP.format(commands='\n'.join(lines))
 
 
 def _unknown(word: str) -> str:

@@ -15,8 +15,6 @@ _EXTRAS = {
   'tensorflow_datasets': ('TensorFlow and tensorflow-datasets', 'data'),
   'apache_beam': ('Apache Beam', 'beam'),
   'gradio': ('Gradio', 'demo'),
-  'onnx': ('ONNX and its runtime', 'onnx'),
-  'onnxruntime': ('ONNX and its runtime', 'onnx'),
 }
 
 

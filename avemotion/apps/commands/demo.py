@@ -55,18 +55,14 @@ def main(_: list[str]) -> None:
   # Ended in whichever way, it leaves no clip behind.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   with tempfile.TemporaryDirectory(prefix='avemotion_examples_') as folder:
+    examples = {name: pathlib.Path(folder, f'{name}.mp4') for name in _EXAMPLES}
+    for name, (emotion, actor) in _EXAMPLES.items():
+      corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
     page.serve(
       model,
-      _draw(pathlib.Path(folder)),
+      examples,
       host=_HOST.value,
       port=_PORT.value,
       megabytes=_MAX_MEGABYTES.value,
       seconds=_MAX_SECONDS.value,
     )
-
-
-def _draw(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  examples = {name: folder / f'{name}.mp4' for name in _EXAMPLES}
-  for name, (emotion, actor) in _EXAMPLES.items():
-    corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
-  return examples

@@ -44,7 +44,9 @@ def main(_: list[str]) -> None:
   _stage(1, 'drawing talking heads (cartoons, not results)')
   files = _draw(workdir / 'corpus')
   _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
-  clips = _prepare(workdir)
+  builder = ravdess_dataset_builder.Builder(data_dir=workdir / 'data')
+  prepare.prepare(builder, workdir / 'corpus')
+  clips = ClipSet.from_tfds('ravdess/speech', workdir / 'data')
   _stage(3, 'training the fusion model on the ten folds of random10')
   config = config_files.load_config('quickstart', {})
   _train(config, clips, workdir)
@@ -67,12 +69,6 @@ def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
     return corpus.make_corpus(
       folder, actors=_ACTORS, progress=lambda _: show(next(done), total)
     )
-
-
-def _prepare(workdir: pathlib.Path) -> ClipSet:
-  builder = ravdess_dataset_builder.Builder(data_dir=workdir / 'data')
-  prepare.prepare(builder, workdir / 'corpus')
-  return ClipSet.from_tfds('ravdess/speech', workdir / 'data')
 
 
 def _train(config: Config, clips: ClipSet, workdir: pathlib.Path) -> None:
