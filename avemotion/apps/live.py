@@ -62,10 +62,8 @@ def of_file(
 ) -> Iterator[Iterator[Event]]:
   """Opens a file's sound and its sampled frames, in the order of time.
 
-  Of 'video' and 'audio', only the `modalities` are decoded.
-
-  Raises:
-    MediaError: it cannot be opened; from the iterator, that it breaks off.
+  Of 'video' and 'audio', only the `modalities` are decoded. Raises a
+  `MediaError` where it cannot be opened; the iterator, where it breaks off.
   """
   has_picture, has_sound, _ = containers.tracks(path)
   with contextlib.ExitStack() as stack:

@@ -101,10 +101,8 @@ class AcousticStream:
     """Takes the next samples, any number of float32 mono at 48 kHz.
 
     Returns MFCC float32[steps, 40] and loudness float32[steps] dBFS of the rows
-    that are complete now and were not before.
-
-    Raises:
-      ValueError: the samples are not one-dimensional, or not finite.
+    that are complete now and were not before; raises a `ValueError` for samples
+    that are not one-dimensional, or not finite.
     """
     if np.ndim(samples) != 1 or not np.isfinite(samples).all():
       raise ValueError(

@@ -86,8 +86,7 @@ class Extractor:
     Args:
       modalities: 'video', 'audio' or both.
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
-      illustrate: gives crops and loudness of every clip that has them, for
-        pictures, whatever the modalities.
+      illustrate: gives crops and loudness, for pictures, of every clip.
       encode: whether VGG16 makes features of the crops; otherwise `video` is
         None and the crops are what is wanted, all of them.
 

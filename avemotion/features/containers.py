@@ -39,10 +39,7 @@ def length(path: Path) -> float:
 
   No header is believed: it is the seconds from the clip's start to its last
   packet. Only containers are read that say when that is shown, and that have
-  FFmpeg open no other file.
-
-  Raises:
-    MediaError: the file is missing, is no such container, or breaks off.
+  FFmpeg open no other file. Raises a `MediaError` for others, or damaged ones.
   """
   stamps = []
   with opened(path, _CONTAINERS) as container:

@@ -12,10 +12,7 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
 
   Of [frames, 68, 2], x and y in pixels, it returns float32[steps, 280]: the
   face (136 numbers), the head (4), and how much each changed since the step
-  before.
-
-  Raises:
-    ValueError: both eyes lie at one point.
+  before. It raises a `ValueError` where both eyes lie at one point.
   """
   points = average_pairs(landmarks.astype(np.float64))
   right = points[:, _RIGHT_EYE].mean(1)

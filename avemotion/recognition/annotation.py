@@ -27,13 +27,12 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
   Every moment shows the probabilities of then. There is no box where the model
-  reads no video, unless its recogniser was made to illustrate. `path` is of the
-  new clip, see `media_writer.write_clip`.
+  reads no video, unless its recogniser was made to illustrate.
 
   Raises:
     MediaError: the clip cannot be read, or the new one not written.
-    ValueError: the new clip would take the place of the old one, or its name's
-      ending is unknown.
+    ValueError: the new path is the clip's own, or its ending is unknown to
+      `media_writer.write_clip`.
   """
   clip = prediction.clip
   if os.path.exists(path) and os.path.samefile(path, clip):

@@ -36,10 +36,8 @@ class Recognizer:
 
     Args:
       model: from `checkpoints.load` or `weights.load`.
-      vgg16_weights: the ones that the model was trained on; see
-        `avemotion.features.vgg16_weights`.
-      illustrate: shows faces in pictures even where the model does not read
-        them.
+      vgg16_weights: those that it was trained on, see `features.vgg16_weights`.
+      illustrate: shows faces in pictures even if the model does not read them.
 
     Raises:
       ValueError: the model was trained on features that clips do not give, or
@@ -85,9 +83,7 @@ class Recognizer:
     )
 
   def enrol(self, paths: Iterable[Path]) -> None:
-    """Learns a speaker's mean of clips of that speaker alone.
-
-    They are of several emotions; no one need know which.
+    """Learns a speaker's mean from clips of that speaker, of several emotions.
 
     Raises:
       ClipError: one cannot be read.

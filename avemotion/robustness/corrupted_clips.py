@@ -77,10 +77,8 @@ class CorruptedClips:
     """Reads a clip that it contains.
 
     Returns for each modality its rows under `CLEAN`, and under those conditions
-    that change it. No rows: no face was found.
-
-    Raises:
-      ValueError: the file cannot be read; the message says why.
+    that change it. No rows: no face was found. Raises a `ValueError` that says
+    why the file cannot be read.
     """
     rows = {}
     if 'audio' in self.feature_dims:

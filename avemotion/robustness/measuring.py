@@ -44,8 +44,7 @@ def load(workdir: epath.PathLike) -> TrainedRun:
   """Reads a run with its models from a work directory of `avemotion train`.
 
   Raises:
-    ReportError: there is not one whole run in it, or it scores validation
-      clips.
+    ReportError: there is no whole run in it, or it scores validation clips.
     CheckpointError: a fold has no checkpoint, or a damaged one.
     ValueError: there are several runs, or models for enrolled speakers.
   """
@@ -70,11 +69,8 @@ def measure(
 ) -> Robustness:
   """Reads every test clip under every condition, and scores the runs.
 
-  Args:
-    runs: by name.
-    clips: all of their test clips; one that cannot be read is left out of all
-      scores, and named.
-    on_progress: called with the clips that are done and their number.
+  A clip that cannot be read is left out of all scores, and named. `on_progress`
+  is called with the clips that are done and their number.
 
   Raises:
     ValueError: `clips` lacks a clip, or has features that a model was not
