@@ -116,16 +116,11 @@ class WindowClassifier:
 
 def joined(answers: Sequence[Answers]) -> Answers:
   """Joins answers to earlier and to later points of time."""
-  return {
-    name: np.concatenate([each[name] for each in answers])
-    for name in answers[0]
-  }
+  return jax.tree.map(lambda *rows: np.concatenate(rows), *answers)
 
 
 def apply(
-  model: TrainedModel,
-  features: Mapping[str, Any],
-  lengths: Mapping[str, Any],
+  model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> dict[str, jax.Array]:
   """Computes `Answers` of a batch, or of points, by a compiled program.
 
@@ -149,9 +144,7 @@ def _apply(
   )
   there = {name: lengths[name] > 0 for name in classifier.modalities}
   there[JOINT] = jnp.stack([*there.values()]).any(axis=0)
+  answers = {k: jax.nn.softmax(v / temperature) for k, v in logits.items()}
   return {
-    name: jnp.where(
-      there[name][..., None], jax.nn.softmax(each / temperature), jnp.nan
-    )
-    for name, each in logits.items()
+    k: jnp.where(there[k][..., None], v, jnp.nan) for k, v in answers.items()
   }

@@ -24,6 +24,7 @@ from avemotion.training.logs import log
 # By clip id and modality the rows under each condition.
 Features = Mapping[str, Mapping[str, Rows]]
 
+_Conditions = Sequence[Condition]
 _NAMED = 5  # clips, where many are missing
 
 
@@ -121,10 +122,7 @@ def _check(
 
 
 def _score_all(
-  name: str,
-  trained: TrainedRun,
-  features: Features,
-  conditions: Sequence[Condition],
+  name: str, trained: TrainedRun, features: Features, conditions: _Conditions
 ) -> dict[str, ConditionScore]:
   """Scores a run, clean and under what changes something that it reads."""
   # A model of one modality has nothing left without it.
@@ -152,10 +150,15 @@ def _score(
       continue
     predictions = fold.predictions[read]
     if condition is not None:
-      clips = [features[clip] for clip in fold.clip_ids if clip in features]
+      tracks = (
+        {k: _track(rows, condition) for k, rows in features[clip].items()}
+        for clip in fold.clip_ids
+        if clip in features
+      )
+      answers = WindowClassifier(model).whole(tracks)
       # The checkpoint counts labels in the data set's order.
       order = [fold.label_names.index(name) for name in model.label_names]
-      predictions = np.array(order)[_predict(model, clips, condition)]
+      predictions = np.array(order)[answers[JOINT].argmax(axis=-1)]
     classes = len(fold.label_names)
     confusions.append(
       metrics.confusion_matrix(fold.labels[read], predictions, classes)
@@ -166,18 +169,8 @@ def _score(
   )
 
 
-def _predict(
-  model: checkpoints.TrainedModel,
-  clips: Sequence[Mapping[str, Rows]],
-  condition: str,
-) -> np.ndarray:
-  """Returns labels int[clips], in the model's own order."""
-  tracks = (
-    {m: Track.of(rows.get(condition, rows[CLEAN])) for m, rows in clip.items()}
-    for clip in clips
-  )
-  answers = WindowClassifier(model).whole(tracks)
-  return answers[JOINT].argmax(axis=-1)
+def _track(rows: Rows, condition: str) -> Track:
+  return Track.of(rows.get(condition, rows[CLEAN]))
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:

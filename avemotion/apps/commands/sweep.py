@@ -18,7 +18,6 @@ them all. A sweep that was stopped goes on by the same command; a run that fails
 is told, the others go on, and the exit code is 1.
 """
 
-import dataclasses
 import pathlib
 import sys
 from typing import Any
@@ -124,7 +123,11 @@ def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
     table = int(_TABLE.value)
     default = 'audio' if table == 2 else 'fusion'
     config = config_files.load_config(_CONFIG.value or default, overrides)
-    rows = {row.name: _with_row(config, row) for row in paper.TABLES[table]}
+    changes = {
+      row.name: {'model': row.model, 'data': {'protocol': row.protocol}}
+      for row in paper.TABLES[table]
+    }
+    rows = {name: update(config, each) for name, each in changes.items()}
     return f'table{table}', _chosen(rows)
   if _CONFIG.value:
     raise ValueError('--rows has configurations of its own; leave out --config')
@@ -144,14 +147,6 @@ def _candidate(changes: str) -> Config:
     overrides[key] = value
   return config_files.load_config(
     _CONFIG.value or 'audio_best', overrides | {'data.validation': 'scored'}
-  )
-
-
-def _with_row(config: Config, row: paper.Row) -> Config:
-  return dataclasses.replace(
-    config,
-    model=update(config.model, row.model),
-    data=dataclasses.replace(config.data, protocol=row.protocol),
   )
 
 
