@@ -120,15 +120,12 @@ def _build(
             elem_id='words',
           ),
         ]
-    on_upload = functools.partial(
-      answer.recognise_and_delete, recognizer, seconds
-    )
+    how = recognizer, seconds
+    on_upload = functools.partial(answer.recognise_and_delete, *how)
     for source, event in inputs:
       _answer_one_at_a_time(event, on_upload, source, [source, *shown])
     for name, button in buttons.items():
-      on_click = functools.partial(
-        answer.recognise, recognizer, seconds, examples[name]
-      )
+      on_click = functools.partial(answer.recognise, *how, examples[name])
       _answer_one_at_a_time(button.click, on_click, None, shown)
   return blocks
 

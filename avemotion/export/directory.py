@@ -91,7 +91,6 @@ def _write_program(path: pathlib.Path, part: Any) -> None:
 
 
 def _check_free(output: pathlib.Path, overwrite: bool) -> None:
-  """Refuses a directory that holds anything but an export."""
   if output.is_file():
     raise ValueError(f'{output}: expected a directory, it is a file')
   there = {path.name for path in output.glob('*')}

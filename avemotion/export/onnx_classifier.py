@@ -17,6 +17,7 @@ from avemotion.training.checkpoints import TrainedModel
 
 _EPSILON = 1e-5  # flax.linen.BatchNorm's
 _LOWEST = np.finfo(np.float32).min
+_Params = Mapping[str, Any]
 
 
 def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
@@ -58,16 +59,14 @@ class _Branch:
     self._config = model.config.model
     self._own = getattr(self._config, modality)
     self._params = model.variables['params'][modality]
-    width = model.feature_dims[modality]
-    shape = ('batch', f'{modality}_time', width)
+    shape = 'batch', f'{modality}_time', model.feature_dims[modality]
     rows = graph.input(modality, FLOAT, shape)
     self._lengths = graph.input(f'{modality}_lengths', INT32, ('batch',))
     any_step = graph.add('Greater', self._lengths, graph.constant(0, np.int32))
     self.there = self._column(any_step)
-    standardised = self._standardised(
-      rows, model.variables['statistics'][modality]['standardize']
-    )
-    x = graph.add('Transpose', standardised, perm=(1, 0, 2))  # T B D
+    statistics = model.variables['statistics'][modality]['standardize']
+    x = self._standardised(rows, statistics)
+    x = graph.add('Transpose', x, perm=(1, 0, 2))  # T B D
     self._mask = self._step_mask(x)
     x = self._relative(x)
     for layer in range(self._own.num_layers):
@@ -75,11 +74,8 @@ class _Branch:
     pooled = [self._pooled(kind, x, last) for kind in self._config.pooling]
     layers = self._params['dense']
     if self._config.batch_norm:
-      layers = _normalised(
-        layers,
-        self._params['batch_norm'],
-        model.variables['batch_stats'][modality]['batch_norm'],
-      )
+      stats = model.variables['batch_stats'][modality]['batch_norm']
+      layers = _normalised(layers, self._params['batch_norm'], stats)
     vector = _dense(graph, graph.add('Concat', *pooled, axis=-1), layers)
     there = graph.add('Cast', self.there, to=FLOAT)
     self.vector = graph.add('Mul', vector, there)
@@ -183,11 +179,7 @@ def _dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:
   return graph.add('Add', product, graph.constant(layer['bias']))
 
 
-def _normalised(
-  layer: Mapping[str, Any],
-  batch_norm: Mapping[str, Any],
-  stats: Mapping[str, Any],
-) -> dict[str, Any]:
+def _normalised(layer: _Params, batch_norm: _Params, stats: _Params) -> _Params:
   """Merges batch normalisation into the dense layer before it."""
   scale = batch_norm['scale'] / np.sqrt(stats['var'] + _EPSILON)
   return {

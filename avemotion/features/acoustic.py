@@ -147,7 +147,6 @@ _blas_lock = threading.Lock()  # Two that limit at once would not give it back.
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-  """Keeps NumPy's products on this thread."""
   # OpenBLAS's other threads go on spinning for a tenth of a second: with them,
   # recognising three seconds of sound takes 74 ms of the CPU, without 48 ms.
   with _blas_lock, _blas().limit(limits=1, user_api='blas'):

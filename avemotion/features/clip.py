@@ -29,10 +29,9 @@ class ClipError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-  """The features of a clip; those of a missing modality are None.
+  """The features of a clip and its length; a missing modality's are None.
 
   Attributes:
-    seconds: length of the clip.
     warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
     crops: uint8[crops, 48, 48, 3], the RGB faces that they were made from.

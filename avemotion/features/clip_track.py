@@ -126,11 +126,10 @@ class _Picture:
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds = zip(*self._kept, strict=True)
-    fresh = np.append(True, found[1:])
+    index = np.append(True, found[1:]).cumsum() - 1
+    video = np.concatenate(self._rows)[index] if self._encode else None
     arrays: dict[str, Any] = {
-      'video': np.concatenate(self._rows)[fresh.cumsum() - 1]
-      if self._encode
-      else None,
+      'video': video,
       'crops': np.stack(crops),
       'crop_seconds': np.array(crop_seconds, np.float32),
       'face_found': found,

@@ -93,7 +93,7 @@ class Everybody:
       for face in faces
       if (shared := overlap(face, last)) >= _OVERLAP
     ]
-    return [(number, face) for _, _, number, face in sorted(pairs)]
+    return [pair[2:] for pair in sorted(pairs)]
 
 
 def _same(last: Face | None, faces: Sequence[Face]) -> Face | None:

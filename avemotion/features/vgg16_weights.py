@@ -174,7 +174,6 @@ def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
 def _to_params(
   convolutions: _Convolutions, path: pathlib.Path
 ) -> _Convolutions:
-  """Renames layers to VGG16's submodules once their shapes agree."""
   names = vgg16.convolution_names()
   if len(convolutions) != len(names):
     found = ', '.join(convolutions) or 'none'

@@ -92,7 +92,6 @@ def _colour(prediction: Prediction, row: np.ndarray | None) -> str:
 
 
 def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
-  """Returns left, top, right, bottom of the face, where one was found."""
   if shown.frame_seconds is None or shown.face_box is None:
     return None
   index = _latest(shown.frame_seconds, seconds)

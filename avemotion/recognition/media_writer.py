@@ -104,9 +104,7 @@ def _picture_stream(
   return stream
 
 
-def _track(
-  stream: Any, frames: Iterator[Any]
-) -> Iterator[tuple[float, Any, Any]]:
+def _track(stream: Any, frames: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
   """Yields the time of each frame, the stream and the frame; None ends it."""
   for frame in frames:
     yield float(frame.pts * frame.time_base), stream, frame
@@ -125,7 +123,7 @@ def _pictures(frames: _Timed) -> Iterator['av.VideoFrame']:
 
 
 def _sounds(chunks: _Timed) -> Iterator['av.AudioFrame']:
-  """Frames without a hole, from the clip's start on."""
+  """Yields frames without a hole, from the clip's start on."""
   samples = 0
   for seconds, chunk in chunks:
     hole = seconds - samples / SAMPLE_RATE

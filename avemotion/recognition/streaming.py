@@ -211,7 +211,6 @@ class Session:
       self._count += 1
 
   def _answer(self, window: Tracks) -> np.ndarray | None:
-    """Returns the probabilities of a window; None in a gap."""
     (answer,) = self._classify.whole([window])[JOINT]
     return None if np.isnan(answer).any() else answer
 

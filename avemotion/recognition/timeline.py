@@ -47,7 +47,6 @@ def draw(prediction: Prediction) -> figure.Figure:
 
 
 def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
-  """Draws a line for each label, the strongest first and thickest."""
   seconds = prediction.timeline_seconds
   lines = zip(prediction.probabilities, prediction.timeline.T, strict=True)
   columns = dict(lines)

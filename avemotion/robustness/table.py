@@ -85,7 +85,6 @@ def to_markdown(result: Robustness, command: str) -> str:
 def _cells(
   scores: Mapping[str, ConditionScore], condition: str
 ) -> tuple[str, str, str]:
-  """Formats accuracy, its change from clean in points, and UAR."""
   if condition not in scores:
     return '', '', ''
   score, clean = scores[condition], scores[CLEAN]
