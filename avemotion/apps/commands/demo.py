@@ -20,8 +20,8 @@ from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
 
 _COMMAND = Command('demo', __doc__)
-_CHECKPOINT = _COMMAND.checkpoint_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_CHECKPOINT = _COMMAND.shared_flag('checkpoint')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _HOST = _COMMAND.string(
   'host',
   '127.0.0.1',

@@ -22,8 +22,8 @@ from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
 
 _COMMAND = Command('predict', __doc__, arguments=True)
-_CHECKPOINT = _COMMAND.checkpoint_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_CHECKPOINT = _COMMAND.shared_flag('checkpoint')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _JSON = _COMMAND.boolean('json', False, 'print JSON lines, not tables')
 _PLOT = _COMMAND.boolean(
   'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'

@@ -32,8 +32,8 @@ from avemotion.features import compilation
 from tfds_ravdess import ravdess_dataset_builder
 
 _COMMAND = Command('prepare', __doc__)
-_DATA_DIR = _COMMAND.data_dir_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_DATA_DIR = _COMMAND.shared_flag('data_dir')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _MANUAL_DIR = _COMMAND.string(
   'manual_dir',
   None,
