@@ -12,8 +12,7 @@ from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 
 # Probabilities by label, Matplotlib's picture of the timeline, and plain text:
-# values of Gradio's Label, Plot and Textbox. The text has the whole of it where
-# there is no answer, and says why.
+# values of Gradio's Label, Plot and Textbox. Text alone says why there is none.
 Answer = tuple[dict[str, float] | None, Any, str]
 
 

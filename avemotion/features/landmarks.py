@@ -38,7 +38,5 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
 
 def average_pairs(rows: np.ndarray) -> np.ndarray:
   """Averages each two rows of float[rows, …]; an odd last stands alone."""
-  starts = np.arange(0, len(rows), 2)
-  counts = np.minimum(len(rows) - starts, 2)
-  sums = np.add.reduceat(rows, starts)
-  return sums / counts.reshape(-1, *[1] * (rows.ndim - 1))
+  twice = np.concatenate([rows, rows[len(rows) // 2 * 2 :]])
+  return twice.reshape(-1, 2, *rows.shape[1:]).mean(axis=1)

@@ -94,13 +94,6 @@ class Explanation:
       lines.append(said)
     return lines
 
-  def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns seconds and attributions by modality and share, for pictures."""
-    return {
-      f'{name}\n{share:.0%}': (self.seconds[name], self.attributions[name])
-      for name, share in self.shares.items()
-    }
-
 
 def attribute(
   model: TrainedModel, inputs: Mapping[str, np.ndarray], label: int

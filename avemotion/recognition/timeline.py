@@ -10,6 +10,7 @@ from avemotion.emotions import colour_of
 from avemotion.evaluation import data_plots
 from avemotion.evaluation.data_plots import Panel
 from avemotion.recognition import windows
+from avemotion.recognition.explanation import Explanation
 from avemotion.recognition.prediction import Prediction
 
 _AGAINST = '#3a444f'
@@ -31,9 +32,7 @@ def draw(prediction: Prediction) -> figure.Figure:
     seconds = prediction.timeline_seconds
     panels.append(_branch(modality, seconds, rows, in_order))
   if prediction.explanation:
-    label = prediction.explanation.label
-    curves = prediction.explanation.curves()
-    panels += _attributions(curves, label, colours[label])
+    panels += _attributions(prediction.explanation, colours)
   shown = prediction.features
   if shown.loudness is not None:
     seconds = windows.step_ends(len(shown.loudness))
@@ -88,18 +87,19 @@ def _branch(
 
 
 def _attributions(
-  curves: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str, colour: str
+  explanation: Explanation, colours: Mapping[str, str]
 ) -> list[Panel]:
   """Fills what speaks for a label in its colour, what against it dark.
 
   Heights are nats per second, as steps of sound and of picture differ in
   length, and all rows have one scale, so that their areas compare.
   """
-  steps = {}
-  for name, (seconds, nats) in curves.items():
+  label, steps = explanation.label, {}
+  for name, share in explanation.shares.items():
+    seconds, nats = explanation.seconds[name], explanation.attributions[name]
     length = np.median(np.diff(seconds)) if len(seconds) > 1 else 0.1
     edges = np.append(seconds, seconds[-1] + length) - length / 2
-    steps[name] = nats / length, edges
+    steps[f'{name}\n{share:.0%}'] = nats / length, edges
   highest = max(np.abs(rates).max() for rates, _ in steps.values()) or 1
 
   def panel(name: str) -> Panel:
@@ -107,7 +107,7 @@ def _attributions(
 
     def draw(ax: axes.Axes) -> None:
       for shown, height, words, part in (
-        (colour, 0.75, f'for {label}', np.maximum(rates, 0)),
+        (colours[label], 0.75, f'for {label}', np.maximum(rates, 0)),
         (_AGAINST, 0.25, 'against', np.minimum(rates, 0)),
       ):
         ax.stairs(part, edges, fill=True, color=shown)

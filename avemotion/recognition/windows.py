@@ -75,20 +75,19 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
     seconds = features.frame_seconds.astype(np.float64)
     tracks['video'] = Track(features.video, seconds, features.face_found)
   if features.audio is not None:
+    assert features.loudness is not None
     tracks['audio'] = audio_track(features.audio, features.loudness)
   return tracks
 
 
 def audio_track(
-  rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
+  rows: np.ndarray, loudness: np.ndarray, first: int = 0
 ) -> Track:
   """Makes a track of MFCC, float32[steps, 40], the first of the row `first`.
 
-  A voice is where loudness, float32[steps] dBFS, says so; None: in all of them.
+  A voice is where loudness, float32[steps] dBFS, says so.
   """
-  voiced = np.ones(len(rows), bool)
-  if loudness is not None:
-    voiced = loudness >= QUIETEST_VOICE_DB
+  voiced = loudness >= QUIETEST_VOICE_DB
   return Track(rows, step_ends(len(rows), first), voiced)
 
 
