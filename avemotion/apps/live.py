@@ -105,8 +105,7 @@ def of_devices(
   events: _Events = queue.SimpleQueue()
 
   def taken() -> Iterator[Event]:
-    while True:
-      event = events.get()
+    for event in iter(events.get, None):
       if isinstance(event, OSError):
         raise event
       yield event

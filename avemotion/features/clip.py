@@ -65,11 +65,10 @@ class ClipFeatures:
 
 
 class Extractor:
-  """Keeps the face detector and VGG16 loaded and turns clips into features.
+  """Turns clips into features.
 
-  Attributes:
-    crop_faces: the detector, where pictures are looked at.
-    encode: VGG16; None: its features are not wanted.
+  It keeps the face detector loaded, as `crop_faces`, where pictures are looked
+  at, and VGG16, as `encode`; None: its features are not wanted.
   """
 
   def __init__(

