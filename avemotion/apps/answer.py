@@ -12,23 +12,17 @@ from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 
 # Probabilities by label, Matplotlib's picture of the timeline, and plain text:
-# values of Gradio's Label, Plot and Textbox. The text has the whole of it where
-# there is no answer, and says why.
+# values of Gradio's Label, Plot and Textbox. Text alone says why there is none.
 Answer = tuple[dict[str, float] | None, Any, str]
 
 
 def recognise(
   recognizer: Recognizer, max_seconds: float, path: str | os.PathLike[str]
 ) -> Answer:
-  """Answers a clip, which stays.
+  """Answers a clip, which stays, or says in a sentence why there is no answer.
 
-  Args:
-    recognizer: made with `illustrate`, so that faces are shown.
-    max_seconds: a longer clip is not decoded.
-    path: the clip.
-
-  Returns:
-    The answer, or the sentence that says why there is none.
+  The recogniser was made with `illustrate`, so that faces are shown. A clip of
+  more than `max_seconds` is not decoded.
   """
   try:
     seconds = containers.length(path)
@@ -42,36 +36,24 @@ def recognise(
     # Who dropped a clip knows its name, not where it lay.
     reason = str(error).replace(os.fspath(path), os.path.basename(path))
     return None, None, reason
-  return (
-    dict(prediction.probabilities),
-    timeline.draw(prediction),
-    describe(prediction, recognizer.modalities),
-  )
+  words = describe(prediction, recognizer.modalities)
+  return dict(prediction.probabilities), timeline.draw(prediction), words
 
 
 def recognise_and_delete(
   recognizer: Recognizer, max_seconds: float, upload: Mapping[str, Any] | None
 ) -> tuple[Any, ...]:
-  """Answers a clip that was uploaded, and deletes it.
+  """Answers a clip that was uploaded, as `recognise`, and deletes it.
 
-  Args:
-    recognizer: as for `recognise`.
-    max_seconds: as for `recognise`.
-    upload: Gradio's `FileData`, whose 'path' is that of the clip, in a folder
-      that is named after its bytes; None: none came.
-
-  Returns:
-    None, which empties where it was dropped, and the answer.
+  Gradio's `FileData` has its 'path', in a folder that is named after its bytes;
+  None: none came. The first value, None, empties where it was dropped.
   """
   if upload is None:
     return None, None, None, 'No clip came: drop or record one.'
   path = pathlib.Path(upload['path'])
   if not path.is_file():  # The same bytes that come twice lie in one place.
-    reason = (
-      f'{path.name} is gone: it came twice at once, or waited too long; drop it'
-      ' again.'
-    )
-    return None, None, None, reason
+    reason = 'it came twice at once, or waited too long; drop it again.'
+    return None, None, None, f'{path.name} is gone: {reason}'
   try:
     return None, *recognise(recognizer, max_seconds, path)
   finally:
@@ -87,15 +69,20 @@ def describe(prediction: Prediction, reads: Collection[str]) -> str:
   lines = [
     f'Taken for {prediction.label}, at {prediction.confidence:.0%}{doubt}.'
   ]
-  found = {'Sound': _heard(prediction), 'Picture': _seen(prediction)}
-  for modality, name in (('audio', 'Sound'), ('video', 'Picture')):
+  faces = ''
+  if prediction.face_share is not None:
+    faces = f'A face in {prediction.face_share:.0%} of the frames.'
+  for modality, name, found in (
+    ('audio', 'Sound', _heard(prediction)),
+    ('video', 'Picture', faces),
+  ):
     if modality in prediction.modalities:
       use = 'used'
     elif modality in reads:
       use = 'not used, see the notes'
     else:
       use = 'not used: this model does not read it'
-    lines.append(f'{name} {use}. {found[name]}'.strip())
+    lines.append(f'{name} {use}. {found}'.strip())
   lines += [f'Note: {note}.' for note in prediction.warnings]
   return '\n'.join(lines)
 
@@ -109,9 +96,3 @@ def _heard(prediction: Prediction) -> str:
     f'Loudest at {loudness.max():.0f} dBFS; for {voiced:.0%} of the time'
     f' louder than {windows.QUIETEST_VOICE_DB:.0f}, which is taken for a voice.'
   )
-
-
-def _seen(prediction: Prediction) -> str:
-  if prediction.face_share is None:
-    return ''
-  return f'A face in {prediction.face_share:.0%} of the frames.'

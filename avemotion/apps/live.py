@@ -23,17 +23,18 @@ _BAR_WIDTH = 40  # characters of a probability of one
 
 
 class Event(NamedTuple):
-  """A piece of a stream.
+  """A piece of a stream, and when it is known: its last sample, or its frame.
 
-  Attributes:
-    seconds: when it is known: of samples, when the last has been heard.
-    samples: float32[samples], mono, at 48 kHz; None: it is a frame.
-    image: uint8[height, width, 3], RGB; None: it is sound.
+  It has either samples, float32[samples], mono, at 48 kHz, or an image,
+  uint8[height, width, 3], RGB.
   """
 
   seconds: float
   samples: np.ndarray | None = None
   image: np.ndarray | None = None
+
+
+_Events = queue.SimpleQueue[Event | OSError]
 
 
 def bars(moment: Moment) -> rich.text.Text:
@@ -61,16 +62,8 @@ def of_file(
 ) -> Iterator[Iterator[Event]]:
   """Opens a file's sound and its sampled frames, in the order of time.
 
-  Args:
-    path: anything that FFmpeg opens.
-    modalities: of 'video' and 'audio', those that are wanted; the others are
-      not decoded.
-
-  Yields:
-    Its events.
-
-  Raises:
-    MediaError: it cannot be opened; from the iterator, that it breaks off.
+  Of 'video' and 'audio', only the `modalities` are decoded. Raises a
+  `MediaError` where it cannot be opened; the iterator, where it breaks off.
   """
   has_picture, has_sound, _ = containers.tracks(path)
   with contextlib.ExitStack() as stack:
@@ -99,42 +92,30 @@ def at_its_speed(
 def of_devices(
   camera: int | None, microphone: int | str | None
 ) -> Iterator[Iterator[Event]]:
-  """Opens camera and microphone.
+  """Opens a camera by OpenCV's number, and a microphone by sounddevice's.
 
-  Args:
-    camera: OpenCV's number of it; None: none.
-    microphone: sounddevice's number or name of it; '': the default one; None:
-      none.
-
-  Yields:
-    Events without end. Frames that come while a second's events wait are lost;
-    sound is not, whose samples are its clock.
+  None: none; a microphone may also be named, '' is the default one. Yields
+  events without end. Frames that come while a second's events wait are lost;
+  sound is not, whose samples are its clock.
 
   Raises:
     OSError: a device cannot be opened, or has stopped; or a library that reads
       it is not installed.
   """
-  events: queue.SimpleQueue[Event | OSError] = queue.SimpleQueue()
+  events: _Events = queue.SimpleQueue()
+
+  def taken() -> Iterator[Event]:
+    for event in iter(events.get, None):
+      if isinstance(event, OSError):
+        raise event
+      yield event
+
   start = time.monotonic()
-
-  def put(event: Event | OSError) -> None:
-    is_frame = isinstance(event, Event) and event.image is not None
-    if not is_frame or events.qsize() < _MOST_WAITING:
-      events.put(event)
-
   with contextlib.ExitStack() as stack:
     if microphone is not None:
-      stack.enter_context(_listening(microphone, put))
+      stack.enter_context(_listening(microphone, events))
     if camera is not None:
-      stack.enter_context(_watching(camera, start, put))
-
-    def taken() -> Iterator[Event]:
-      while True:
-        event = events.get()
-        if isinstance(event, OSError):
-          raise event
-        yield event
-
+      stack.enter_context(_watching(camera, start, events))
     yield taken()
 
 
@@ -146,9 +127,7 @@ def _sound_of(path: media.Path) -> Iterator[Event]:
 
 
 @contextlib.contextmanager
-def _listening(
-  microphone: int | str, put: Callable[[Event | OSError], None]
-) -> Iterator[None]:
+def _listening(microphone: int | str, events: _Events) -> Iterator[None]:
   try:
     import sounddevice  # Comes with MediaPipe.
   except (ImportError, OSError) as error:
@@ -161,7 +140,7 @@ def _listening(
   def callback(block: np.ndarray, frames: int, *_: Any) -> None:
     nonlocal heard
     heard += frames
-    put(Event(heard / SAMPLE_RATE, samples=block.mean(axis=1)))
+    events.put(Event(heard / SAMPLE_RATE, samples=block.mean(axis=1)))
 
   try:
     stream = sounddevice.InputStream(
@@ -179,9 +158,7 @@ def _listening(
 
 
 @contextlib.contextmanager
-def _watching(
-  camera: int, start: float, put: Callable[[Event | OSError], None]
-) -> Iterator[None]:
+def _watching(camera: int, start: float, events: _Events) -> Iterator[None]:
   import cv2  # Comes with MediaPipe.
 
   capture = cv2.VideoCapture(camera)
@@ -193,9 +170,10 @@ def _watching(
     while not stopped.is_set():
       there, image = capture.read()
       if not there:
-        put(OSError(f'camera {camera} gives no more frames'))
+        events.put(OSError(f'camera {camera} gives no more frames'))
         return
-      put(Event(time.monotonic() - start, image=image[..., ::-1]))
+      if events.qsize() < _MOST_WAITING:
+        events.put(Event(time.monotonic() - start, image=image[..., ::-1]))
 
   thread = threading.Thread(target=watch, name='camera', daemon=True)
   thread.start()

@@ -1,12 +1,10 @@
 """A page that recognises the clips dropped on it, by Gradio.
 
 Whoever is in a clip may not want it kept: a clip is deleted as soon as it is
-answered, and what else arrived minutes later. Nothing is sent elsewhere:
-fonts and programs come from this machine, and Gradio's telemetry, its history
-of runs and its public links are off.
+answered, and what else arrived minutes later. Nothing is sent elsewhere: fonts
+and programs come from this machine; Gradio's telemetry and links are off.
 """
 
-import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -36,38 +34,14 @@ CC BY-NC-SA 4.0, not for commercial use.
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-  """Size and length of the largest clip that is answered.
-
-  Attributes:
-    megabytes: size of the file, of 2²⁰ bytes.
-    seconds: length, by the time stamps of all of it.
-  """
-
-  megabytes: int = 100
-  seconds: float = 120.0
-
-  def __post_init__(self) -> None:
-    """Refuses limits that no clip meets.
-
-    Raises:
-      ValueError: one is not above 0.
-    """
-    if self.megabytes <= 0 or self.seconds <= 0:
-      raise ValueError(
-        'expected --max_megabytes and --max_seconds above 0, got'
-        f' {self.megabytes} and {self.seconds}'
-      )
-
-
 def serve(
   recognizer: Recognizer,
   examples: Mapping[str, str | os.PathLike[str]],
   *,
   host: str,
   port: int,
-  limits: Limits,
+  megabytes: int,
+  seconds: float,
 ) -> None:
   """Serves the page until it is interrupted (Ctrl-C).
 
@@ -75,23 +49,21 @@ def serve(
     recognizer: made with `illustrate`, so that faces are shown.
     examples: clips to click on, by what their buttons say.
     host: address to listen at; 127.0.0.1: for this machine alone.
-    port: number of the port.
-    limits: of the clips.
+    port: to listen at.
+    megabytes: size of the largest file, of 2²⁰ bytes.
+    seconds: the longest clip, by the time stamps of all of it.
 
   Raises:
-    ValueError: Gradio is not installed.
+    ImportError: Gradio is not installed.
     OSError: the port is taken.
   """
   with uploads.swept_folder() as folder:
     os.environ['GRADIO_TEMP_DIR'] = folder
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-    try:
-      import gradio
-    except ImportError as error:
-      raise ValueError(
-        f"the page needs Gradio ({error}): pip install 'avemotion[demo]'"
-      ) from error
-    blocks = _build(gradio, recognizer, examples, limits)
+    import gradio
+
+    limits = f'{megabytes} MB and {seconds:g} s'
+    blocks = _build(gradio, recognizer, examples, limits, seconds)
     blocks.queue(max_size=_MOST_WAITING, api_open=False)
     _, address, _ = blocks.launch(
       prevent_thread_lock=True,
@@ -99,7 +71,7 @@ def serve(
       server_name=host,
       server_port=port,
       share=False,
-      max_file_size=limits.megabytes * _MEGABYTE,
+      max_file_size=megabytes * _MEGABYTE,
       theme=gradio.themes.Base(
         primary_hue='slate', neutral_hue='slate', font=['system-ui']
       ),
@@ -117,17 +89,15 @@ def _build(
   gradio: Any,
   recognizer: Recognizer,
   examples: Mapping[str, str | os.PathLike[str]],
-  limits: Limits,
+  limits: str,
+  seconds: float,
 ) -> Any:
-  """Lays out the page: where clips go on the left, the answer on the right."""
   with gradio.Blocks(title='avemotion') as blocks:
     gradio.Markdown(_HEAD)
     with gradio.Row():
       with gradio.Column(scale=2, min_width=320):
         inputs = _inputs(gradio)
-        gradio.Markdown(
-          f'At most {limits.megabytes} MB and {limits.seconds:g} s. {_PRIVACY}'
-        )
+        gradio.Markdown(f'At most {limits}. {_PRIVACY}')
         with gradio.Row():
           buttons = {
             name: gradio.Button(name, size='sm', min_width=150)
@@ -150,15 +120,12 @@ def _build(
             elem_id='words',
           ),
         ]
-    on_upload = functools.partial(
-      answer.recognise_and_delete, recognizer, limits.seconds
-    )
+    how = recognizer, seconds
+    on_upload = functools.partial(answer.recognise_and_delete, *how)
     for source, event in inputs:
       _answer_one_at_a_time(event, on_upload, source, [source, *shown])
     for name, button in buttons.items():
-      on_click = functools.partial(
-        answer.recognise, recognizer, limits.seconds, examples[name]
-      )
+      on_click = functools.partial(answer.recognise, *how, examples[name])
       _answer_one_at_a_time(button.click, on_click, None, shown)
   return blocks
 

@@ -1,5 +1,1 @@
-"""A trained model as files for programs without this package.
-
-`directory.write` makes one directory of a model: StableHLO for JAX, ONNX for
-everything else, and a model card that says what to feed it.
-"""
+"""A trained model as files for programs without this package."""

@@ -29,18 +29,14 @@ class ExportError(ValueError):
 
 
 def classifier(path: pathlib.Path, model: TrainedModel) -> float:
-  """Returns the largest difference to a model's probabilities.
-
-  Args:
-    path: the program, `….stablehlo` or `….onnx`.
-    model: the one that was exported.
+  """Returns how far an exported program is from a model's probabilities.
 
   Raises:
-    ExportError: it is larger than `TOLERANCES`.
+    ExportError: further than `TOLERANCES`.
   """
-  expected = functools.partial(programs.answer, programs.in_float32(model))
+  answer = functools.partial(programs.answer, programs.in_float32(model))
   return max(
-    _difference(path, _run(path, *each), np.asarray(expected(*each)))
+    _difference(path, _run(path, *each), np.asarray(answer(*each)))
     for each in _samples(model)
   )
 
@@ -49,11 +45,9 @@ def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
   """Compares features of pictures of noise; otherwise as `classifier`."""
   encode = visual.VisualEncoder(weights)
   rng = np.random.default_rng(_SEED)
-  differences = []
-  for frames in _FRAMES:
-    crops = rng.integers(0, 256, (frames, *visual.CROP_SHAPE), np.uint8)
-    differences.append(_difference(path, _run(path, crops), encode(crops)))
-  return max(differences)
+  shapes = ((frames, *visual.CROP_SHAPE) for frames in _FRAMES)
+  samples = [rng.integers(0, 256, shape, np.uint8) for shape in shapes]
+  return max(_difference(path, _run(path, x), encode(x)) for x in samples)
 
 
 def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
@@ -62,12 +56,10 @@ def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
   for batch, time in _BATCHES:
     features, lengths = {}, {}
     for modality in model.config.model.modalities:
+      width = model.feature_dims[modality]
       statistics = model.variables['statistics'][modality]['standardize']
-      mean, std = (
-        np.resize(statistics[name], model.feature_dims[modality])
-        for name in ('mean', 'std')
-      )
-      noise = rng.standard_normal((batch, time, mean.size))
+      mean, std = (np.resize(statistics[k], width) for k in ('mean', 'std'))
+      noise = rng.standard_normal((batch, time, width))
       features[modality] = (mean + std * noise).astype(np.float32)
       lengths[modality] = rng.integers(0, time + 1, batch, np.int32)
     yield features, lengths

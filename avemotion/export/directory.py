@@ -2,30 +2,25 @@
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from avemotion.export import checks, model_card, programs
 from avemotion.export.origin import Origin
 from avemotion.features import visual
-from avemotion.features.vgg16_weights import Vgg16Weights, load_vgg16_weights
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.features.vgg16_weights import load_vgg16_weights
 
 CLASSIFIER = 'classifier'
 VGG16 = 'vgg16'
 CARD = 'README.md'
 
 _ONNX_NEEDS = ('onnx', 'onnxruntime')
-_OURS = {
-  CARD,
-  *(
-    f'{name}{ending}'
-    for name in (CLASSIFIER, VGG16)
-    for ending in checks.TOLERANCES
-  ),
-}
+_PAIRS = itertools.product((CLASSIFIER, VGG16), checks.TOLERANCES)
+_OURS = {CARD, *map(''.join, _PAIRS)}
 
 
 def write(
@@ -40,6 +35,7 @@ def write(
 
   `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
   to the features of a model that reads VGG16's; the same as `….onnx` if asked.
+  Returns the programs' files, and how far each is from the model's own numbers.
 
   Args:
     output: the directory, which is made; it may be there if it is empty.
@@ -48,9 +44,6 @@ def write(
       `avemotion.features.vgg16_weights`.
     onnx: writes ONNX too; it needs the extra `onnx`.
     overwrite: replaces an export that is there.
-
-  Returns:
-    The programs' files, and how far each is from the model's own numbers.
 
   Raises:
     ExportError: a program does not give the model's numbers.
@@ -70,45 +63,34 @@ def write(
   sees = 'video' in model.config.model.modalities
   by_vgg16 = sees and model.feature_dims['video'] == visual.FEATURES
   weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
+  parts: dict[str, Any] = {CLASSIFIER: model}
+  if weights:
+    parts[VGG16] = weights
+  endings = [*checks.TOLERANCES] if onnx else ['.stablehlo']
   with _whole(output) as unfinished:
     differences = {}
-    for name, write_to in _programs(model, weights, onnx).items():
-      path = unfinished / name
-      write_to(path)
-      differences[name] = (
-        checks.vgg16(path, weights)
-        if weights and path.stem == VGG16
-        else checks.classifier(path, model)
-      )
+    for ending, name in itertools.product(endings, parts):
+      path = unfinished / f'{name}{ending}'
+      _write_program(path, parts[name])
+      check: Any = checks.vgg16 if name == VGG16 else checks.classifier
+      differences[path.name] = check(path, parts[name])
     card = model_card.text(origin, weights, tuple(differences))
     (unfinished / CARD).write_text(card, encoding='utf-8')
   return {output / name: each for name, each in differences.items()}
 
 
-def _programs(
-  model: TrainedModel, weights: Vgg16Weights | None, onnx: bool
-) -> dict[str, Callable[[pathlib.Path], object]]:
-  """Returns what writes each file, by its name."""
-  writers: dict[str, Callable[[pathlib.Path], object]] = {
-    f'{CLASSIFIER}.stablehlo': lambda path: path.write_bytes(
-      programs.classifier(model).serialize()
-    )
-  }
-  if weights:
-    writers[f'{VGG16}.stablehlo'] = lambda path: path.write_bytes(
-      programs.vgg16(weights).serialize()
-    )
-  if onnx:
+def _write_program(path: pathlib.Path, part: Any) -> None:
+  if path.suffix == '.stablehlo':
+    lower = programs.vgg16 if path.stem == VGG16 else programs.classifier
+    path.write_bytes(lower(part).serialize())
+  else:
     from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
 
-    writers[f'{CLASSIFIER}.onnx'] = lambda p: onnx_classifier.write(p, model)
-    if weights:
-      writers[f'{VGG16}.onnx'] = lambda p: onnx_vgg16.write(p, weights)
-  return writers
+    write = onnx_vgg16.write if path.stem == VGG16 else onnx_classifier.write
+    write(path, part)
 
 
 def _check_free(output: pathlib.Path, overwrite: bool) -> None:
-  """Refuses a directory that holds anything but an export."""
   if output.is_file():
     raise ValueError(f'{output}: expected a directory, it is a file')
   there = {path.name for path in output.glob('*')}
@@ -119,9 +101,8 @@ def _check_free(output: pathlib.Path, overwrite: bool) -> None:
       ' another directory'
     )
   if there and not overwrite:
-    raise ValueError(
-      f'{output}: holds an export; add --overwrite to replace it'
-    )
+    hint = 'add --overwrite to replace it'
+    raise ValueError(f'{output}: holds an export; {hint}')
 
 
 @contextlib.contextmanager

@@ -26,16 +26,17 @@ _MFCC = (
   f' {acoustic.NUM_COEFFICIENTS}, in their order'
 )
 _VGG16 = (
-  'features of the largest face, {rate} frames a second: its square box and'
-  ' {margin:.0%} more on each side, resized to {size}×{size} RGB (antialiased);'
-  ' where no face is found, the crop before. `vgg16` makes the features of the'
-  ' crops, uint8[frames, {size}, {size}, 3] ({source})'
+  f'features of the largest face, {FRAMES_PER_SECOND} frames a second: its'
+  f' square box and {faces.MARGIN:.0%} more on each side, resized to'
+  f' {faces.CROP_SIZE}×{faces.CROP_SIZE} RGB (antialiased); where no face is'
+  ' found, the crop before. `vgg16` makes the features of the crops,'
+  f' uint8[frames, {faces.CROP_SIZE}, {faces.CROP_SIZE}, 3]'
 )
 _TRIMMED = (
   '`audio` begins and ends with speech: rows before the first and after the'
-  ' last whose first coefficient is at least {share:.0%} of the way from the'
-  " clip's lowest to its highest are left out, but for {margin} on either side"
-  ' (`avemotion.data.silence`).'
+  f' last whose first coefficient is at least {silence.QUIET_SHARE:.0%} of the'
+  " way from the clip's lowest to its highest are left out, but for"
+  f' {silence.MARGIN} on either side (`avemotion.data.silence`).'
 )
 _ENROLLED = (
   'The model is for speakers who are enrolled. From every valid row of'
@@ -160,19 +161,14 @@ def _facts(origin: Origin) -> str:
 
 
 def _inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
-  """Lists the model's inputs, with notes on how they are made."""
-  model = origin.model
-  data = model.config.data
-  modalities = model.config.model.modalities
+  config = origin.model.config
+  data, modalities = config.data, config.model.modalities
   items = [_item(origin, modality, weights) for modality in modalities]
   notes = [_rest(modalities)]
   if data.trim_silence and 'audio' in modalities:
-    notes.append(
-      _TRIMMED.format(share=silence.QUIET_SHARE, margin=silence.MARGIN)
-    )
-  if enrolled := [m for m in modalities if m in data.enrol]:
-    names = ' and '.join(f'`{modality}`' for modality in enrolled)
-    notes.append(_ENROLLED.format(modalities=names))
+    notes.append(_TRIMMED)
+  if enrolled := [f'`{m}`' for m in modalities if m in data.enrol]:
+    notes.append(_ENROLLED.format(modalities=' and '.join(enrolled)))
   lists = '\n'.join(markdown.wrap(f'{item}.', '- ', '  ') for item in items)
   return '\n\n'.join([lists, *map(markdown.wrap, notes)])
 
@@ -189,26 +185,18 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
     used = origin.model.config.model.audio.num_inputs
     first = f', of which it uses the first {used}' if used else ''
     return f'{shape}: {_MFCC}{first}'
-  seen = _VGG16.format(
-    rate=FRAMES_PER_SECOND,
-    margin=faces.MARGIN,
-    size=faces.CROP_SIZE,
-    source=weights.source if weights else 'not part of this export',
-  )
-  return f'{shape}: {seen}'
+  source = weights.source if weights else 'not part of this export'
+  return f'{shape}: {_VGG16} ({source})'
 
 
 def _rest(modalities: tuple[str, ...]) -> str:
   lengths = ' and '.join(f'`{modality}_lengths`' for modality in modalities)
-  missing = (
-    ' A clip without one modality has 0 steps of it, and a row of zeros.'
-    if len(modalities) > 1
-    else ''
-  )
+  also = ' A clip without one modality has 0 steps of it, and a row of zeros.'
+  also *= len(modalities) > 1
   return (
     f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'
     ' than there are; what follows is not read, but must be finite.'
-    f'{missing} Rows go in as they are made: standardisation is inside. The'
+    f'{also} Rows go in as they are made: standardisation is inside. The'
     f' package answers a clip of more than {windows.WINDOW_SECONDS:.0f} s by'
     f' windows of so many, one every {windows.HOP_SECONDS} s, and the mean of'
     ' their answers.'
@@ -217,12 +205,11 @@ def _rest(modalities: tuple[str, ...]) -> str:
 
 def _loaded(program: str, origin: Origin) -> str:
   """Shows how a program is loaded and run, on inputs of zeros."""
-  model = origin.model
-  steps = {m: _STEPS[m] for m in model.config.model.modalities}
   # Two clips, one of them shorter.
   lines = ['features, lengths = {}, {}']
-  for modality, count in steps.items():
-    shape = 2, count, model.feature_dims[modality]
+  for modality in origin.model.config.model.modalities:
+    count = _STEPS[modality]
+    shape = 2, count, origin.model.feature_dims[modality]
     lines += [
       f"features['{modality}'] = np.zeros({shape}, np.float32)",
       f"lengths['{modality}'] = np.array({[count, count // 2]}, np.int32)",
@@ -242,7 +229,7 @@ def _licence(origin: Origin, weights: Vgg16Weights | None) -> str:
   if not dataset.startswith('ravdess/'):
     licence = (
       f'That of what it was trained on, `{dataset}`, which is for you to know.'
-      f' If that is made of RAVDESS: {_RAVDESS_LICENCE}'
+      f' If that is made of RAVDESS: {licence}'
     )
   if weights:
     licence += f' `vgg16` has its own: {weights.source}.'

@@ -17,6 +17,7 @@ from avemotion.training.checkpoints import TrainedModel
 
 _EPSILON = 1e-5  # flax.linen.BatchNorm's
 _LOWEST = np.finfo(np.float32).min
+_Params = Mapping[str, Any]
 
 
 def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
@@ -27,17 +28,14 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   `probabilities`, float32[batch, labels], as `programs.classifier` does.
   """
   graph = Graph()
-  branches = [
-    OnnxBranch(graph, model, modality)
-    for modality in model.config.model.modalities
-  ]
+  modalities = model.config.model.modalities
+  branches = [_Branch(graph, model, modality) for modality in modalities]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
   logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
   found = graph.add('Softmax', cooled, axis=-1)
-  any_there = functools.reduce(
-    functools.partial(graph.add, 'Or'), (each.there for each in branches)
-  )
+  join = functools.partial(graph.add, 'Or')
+  any_there = functools.reduce(join, (each.there for each in branches))
   answer = graph.add('Where', any_there, found, graph.constant(np.nan))
   labels = list(model.label_names)
   graph.write(
@@ -49,30 +47,26 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   )
 
 
-class OnnxBranch:
+class _Branch:
   """One branch (Fig. 2, 5) as nodes of a graph.
 
-  Attributes:
-    there: bool[batch, 1], whether the clip has a step of the modality.
-    vector: float32[batch, dense_features], zero where it has none.
+  `there` is bool[batch, 1], whether the clip has a step of the modality;
+  `vector` is float32[batch, dense_features], zero where it has none.
   """
 
   def __init__(self, graph: Graph, model: TrainedModel, modality: str) -> None:
-    """Adds the inputs and nodes of a model's branch of a modality."""
     self._graph = graph
     self._config = model.config.model
     self._own = getattr(self._config, modality)
     self._params = model.variables['params'][modality]
-    width = model.feature_dims[modality]
-    shape = ('batch', f'{modality}_time', width)
+    shape = 'batch', f'{modality}_time', model.feature_dims[modality]
     rows = graph.input(modality, FLOAT, shape)
     self._lengths = graph.input(f'{modality}_lengths', INT32, ('batch',))
     any_step = graph.add('Greater', self._lengths, graph.constant(0, np.int32))
     self.there = self._column(any_step)
-    standardised = self._standardised(
-      rows, model.variables['statistics'][modality]['standardize']
-    )
-    x = graph.add('Transpose', standardised, perm=(1, 0, 2))  # T B D
+    statistics = model.variables['statistics'][modality]['standardize']
+    x = self._standardised(rows, statistics)
+    x = graph.add('Transpose', x, perm=(1, 0, 2))  # T B D
     self._mask = self._step_mask(x)
     x = self._relative(x)
     for layer in range(self._own.num_layers):
@@ -80,11 +74,8 @@ class OnnxBranch:
     pooled = [self._pooled(kind, x, last) for kind in self._config.pooling]
     layers = self._params['dense']
     if self._config.batch_norm:
-      layers = _normalised(
-        layers,
-        self._params['batch_norm'],
-        model.variables['batch_stats'][modality]['batch_norm'],
-      )
+      stats = model.variables['batch_stats'][modality]['batch_norm']
+      layers = _normalised(layers, self._params['batch_norm'], stats)
     vector = _dense(graph, graph.add('Concat', *pooled, axis=-1), layers)
     there = graph.add('Cast', self.there, to=FLOAT)
     self.vector = graph.add('Mul', vector, there)
@@ -127,15 +118,11 @@ class OnnxBranch:
     bias[: 3 * size] = cell['input'].get('bias', 0)
     signs = np.repeat([-1.0, 1.0, 1.0], size).astype(np.float32)
     bias[: 3 * size] *= signs
+    weights = (kernel * signs).T[None], (recurrent * signs).T[None], bias[None]
+    constants = map(self._graph.constant, weights)
     states, last = self._graph.add_all(
       'GRU',
-      [
-        x,
-        self._graph.constant((kernel * signs).T[None]),
-        self._graph.constant((recurrent * signs).T[None]),
-        self._graph.constant(bias[None]),
-        self._lengths,
-      ],
+      [x, *constants, self._lengths],
       2,
       hidden_size=size,
       linear_before_reset=0,
@@ -174,8 +161,7 @@ class OnnxBranch:
     return add('Div', sums, add('Max', totals, self._graph.constant(1)))
 
   def _between(self, x: str, start: int, end: int, axis: int = 0) -> str:
-    """Slices an axis."""
-    bounds = [self._axes(start), self._axes(end), self._axes(axis)]
+    bounds = map(self._axes, (start, end, axis))
     return self._graph.add('Slice', x, *bounds)
 
   def _column(self, x: str) -> str:
@@ -187,18 +173,13 @@ class OnnxBranch:
 
 
 def _dense(graph: Graph, x: str, layer: Mapping[str, Any]) -> str:
-  """Adds a dense layer, with a bias where it has one."""
   product = graph.add('MatMul', x, graph.constant(layer['kernel']))
   if 'bias' not in layer:
     return product
   return graph.add('Add', product, graph.constant(layer['bias']))
 
 
-def _normalised(
-  layer: Mapping[str, Any],
-  batch_norm: Mapping[str, Any],
-  stats: Mapping[str, Any],
-) -> dict[str, Any]:
+def _normalised(layer: _Params, batch_norm: _Params, stats: _Params) -> _Params:
   """Merges batch normalisation into the dense layer before it."""
   scale = batch_norm['scale'] / np.sqrt(stats['var'] + _EPSILON)
   return {

@@ -62,22 +62,15 @@ class Graph:
     shape: Shape,
     metadata: Mapping[str, str],
   ) -> None:
-    """Checks and writes the graph, with one float32 output.
+    """Checks and writes the graph; a float32 value is the one output.
 
-    Args:
-      path: `….onnx`.
-      output: the value that is the output.
-      name: of the output in the file.
-      shape: of the output.
-      metadata: of the file, by key.
+    The output has a name and a shape in the file, `….onnx`, which also holds
+    the metadata.
     """
     self._nodes.append(helper.make_node('Identity', [output], [name]))
+    outputs = [helper.make_tensor_value_info(name, FLOAT, shape)]
     graph = helper.make_graph(
-      self._nodes,
-      'avemotion',
-      self._inputs,
-      [helper.make_tensor_value_info(name, FLOAT, shape)],
-      self._constants,
+      self._nodes, 'avemotion', self._inputs, outputs, self._constants
     )
     model = helper.make_model(
       graph,

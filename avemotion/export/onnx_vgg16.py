@@ -39,7 +39,6 @@ def write(path: str | os.PathLike[str], weights: Vgg16Weights) -> None:
 
 
 def _preprocessed(graph: Graph, crops: str, weights: Vgg16Weights) -> str:
-  """Prepares pixels as `visual.encode_crops` does, channels last."""
   preprocessing = weights.preprocessing
   pixels = graph.add('Cast', crops, to=FLOAT)
   if preprocessing.channels == 'BGR':

@@ -87,14 +87,10 @@ def _unknown(reason: str) -> str:
 
 
 def _figures(fold: FoldOutputs) -> str:
-  """Says the scores on the fold's test clips, and tabulates recalls."""
   confusion = fold.confusion
+  one_run, classes = np.zeros_like(fold.labels), len(fold.label_names)
   intervals = metrics.bootstrap_over_actors(
-    fold.labels,
-    fold.predictions,
-    fold.actors,
-    np.zeros_like(fold.labels),
-    len(fold.label_names),
+    fold.labels, fold.predictions, fold.actors, one_run, classes
   )
   accuracy = metrics.accuracy(confusion)
   uar = metrics.unweighted_average_recall(confusion)

@@ -1,9 +1,8 @@
 """Exports models as StableHLO: programs that JAX alone loads.
 
 `jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
-left open, parameters inside. They use neither the kernel of Pallas nor
-Winograd's convolution. A size that is left open is no int: models ask for
-`x.shape[0]`, as `len(x)` would fail here.
+left open, parameters inside, without Pallas's kernel or Winograd's convolution.
+A size that is left open is no int: models ask for `x.shape[0]`, not `len(x)`.
 """
 
 import dataclasses
@@ -12,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import export
 
 from avemotion.features import visual
@@ -44,22 +42,18 @@ def classifier(model: TrainedModel) -> export.Exported:
   modalities = model.config.model.modalities
   names = [f'{modality}_time' for modality in modalities]
   batch, *times = export.symbolic_shape(', '.join(['batch', *names]))
-  features = {
-    modality: jax.ShapeDtypeStruct(
-      (batch, time, model.feature_dims[modality]), jnp.float32
-    )
+  shapes = {
+    modality: (batch, time, model.feature_dims[modality])
     for modality, time in zip(modalities, times, strict=True)
   }
-  lengths = dict.fromkeys(modalities, jax.ShapeDtypeStruct((batch,), jnp.int32))
-  return _exported(
-    functools.partial(answer, in_float32(model)), features, lengths
-  )
+  features = {k: jax.ShapeDtypeStruct(v, 'float32') for k, v in shapes.items()}
+  lengths = dict.fromkeys(modalities, jax.ShapeDtypeStruct((batch,), 'int32'))
+  function = functools.partial(answer, in_float32(model))
+  return _exported(function, features, lengths)
 
 
 def answer(
-  model: TrainedModel,
-  features: Mapping[str, Any],
-  lengths: Mapping[str, Any],
+  model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> jax.Array:
   """Computes what the program of `classifier` does, by the package itself."""
   answers = window_classifier.apply(model, features, lengths)
@@ -69,14 +63,14 @@ def answer(
 def vgg16(weights: Vgg16Weights) -> export.Exported:
   """Exports uint8[frames, 48, 48, 3], RGB, to float32[frames, 512].
 
-  The program takes any number of frames from one.
+  The number of frames is any from one.
   """
 
   def encode(crops: jax.Array) -> jax.Array:
     return visual.encode_crops(weights.params, crops, weights.preprocessing)
 
   (frames,) = export.symbolic_shape('frames')
-  crops = jax.ShapeDtypeStruct((frames, *visual.CROP_SHAPE), jnp.uint8)
+  crops = jax.ShapeDtypeStruct((frames, *visual.CROP_SHAPE), 'uint8')
   return _exported(encode, crops)
 
 

@@ -1,12 +1,10 @@
-"""MFCC and loudness of a waveform (paper II-C and III-B).
+"""MFCC and loudness of a waveform, whole or in pieces (paper II-C and III-B).
 
 Pre-emphasis, Hamming window, FFT, mel filter bank, logarithm, DCT, by librosa;
 of II-C's chain the deltas are left out, as III-B counts 13 numbers a frame.
 Frames are not centred and no level is taken relative to the clip's maximum: a
 row depends only on the samples under it and before, so that a stream gives the
 same numbers as a file.
-
-The only file that knows librosa.
 """
 
 import contextlib
@@ -29,21 +27,22 @@ PRE_EMPHASIS = 0.97
 # speech, and make more of the level that a clip was recorded at.
 MEL_FLOOR_DB = -70.0
 SILENCE_DB = -100.0  # floor of loudness
+# MFCC and loudness of no steps.
+_NOTHING = np.zeros((0, NUM_COEFFICIENTS), np.float32), np.zeros(0, np.float32)
 
 
 def mfcc(
   waveform: np.ndarray, before: np.ndarray | Sequence[float] = ()
 ) -> np.ndarray:
-  """Mel-frequency cepstral coefficients.
+  """Mel-frequency cepstral coefficients, float32[steps, 40].
+
+  Row i covers samples [i * 2048, i * 2048 + 4096).
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples
       than one frame are padded with zeros to one frame.
     before: the sample before the first, of a waveform that goes on; of one that
       starts, none.
-
-  Returns:
-    float32[steps, 40]; row i covers samples [i * 2048, i * 2048 + 4096).
 
   Raises:
     ValueError: the waveform is empty, not one-dimensional or not finite.
@@ -85,6 +84,53 @@ def loudness(waveform: np.ndarray) -> np.ndarray:
   return (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
 
 
+class AcousticStream:
+  """Turns pieces of a waveform into the rows that the whole of it would give.
+
+  Holds the samples that later rows need, less than a frame, and no others.
+  `rows` counts those that have been given.
+  """
+
+  def __init__(self) -> None:
+    self.rows = 0
+    # The sample before the next row is of its pre-emphasis.
+    self._before = np.zeros(0, np.float32)
+    self._waiting = np.zeros(0, np.float32)
+
+  def push(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Takes the next samples, any number of float32 mono at 48 kHz.
+
+    Returns MFCC float32[steps, 40] and loudness float32[steps] dBFS of the rows
+    that are complete now and were not before; raises a `ValueError` for samples
+    that are not one-dimensional, or not finite.
+    """
+    if np.ndim(samples) != 1 or not np.isfinite(samples).all():
+      raise ValueError(
+        'expected samples float32[samples], all finite, got shape'
+        f' {np.shape(samples)}'
+      )
+    known = np.append(self._waiting, samples).astype(np.float32, copy=False)
+    steps = max(0, (len(known) - FRAME_LENGTH) // HOP_LENGTH + 1)
+    next_row = steps * HOP_LENGTH
+    self._waiting = known[next_row:].copy()
+    if not steps:
+      return _NOTHING
+    found = self._features(known[: next_row - HOP_LENGTH + FRAME_LENGTH])
+    self._before = known[next_row - 1 : next_row].copy()
+    return found
+
+  def finish(self) -> tuple[np.ndarray, np.ndarray]:
+    """Ends the sound; as `push`, the one row of less than a frame of it."""
+    if self.rows or not len(self._waiting):
+      return _NOTHING
+    return self._features(self._waiting)
+
+  def _features(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = mfcc(waveform, before=self._before)
+    self.rows += len(rows)
+    return rows, loudness(waveform)
+
+
 def _checked(waveform: np.ndarray) -> np.ndarray:
   if waveform.ndim != 1 or waveform.size == 0:
     raise ValueError(
@@ -101,7 +147,6 @@ _blas_lock = threading.Lock()  # Two that limit at once would not give it back.
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-  """Keeps NumPy's products on this thread."""
   # OpenBLAS's other threads go on spinning for a tenth of a second: with them,
   # recognising three seconds of sound takes 74 ms of the CPU, without 48 ms.
   with _blas_lock, _blas().limit(limits=1, user_api='blas'):

@@ -4,14 +4,13 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from avemotion.features import acoustic, containers, faces, media, visual
 from avemotion.features.clip_track import ClipTrack, pictures_of, sound_of
-from avemotion.features.feature_stream import FeatureStream
 from avemotion.models.fusion import MODALITIES
 
 FEATURE_DIMS = {
@@ -19,7 +18,6 @@ FEATURE_DIMS = {
   'audio': acoustic.NUM_COEFFICIENTS,
 }
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
-
 _LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
 _Frames = Iterator[tuple[float, np.ndarray]]
@@ -31,10 +29,9 @@ class ClipError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-  """The features of a clip; those of a missing modality are None.
+  """The features of a clip and its length; a missing modality's are None.
 
   Attributes:
-    seconds: length of the clip.
     warnings: what is missing or doubtful, one phrase each.
     video: float32[frames, 512], VGG16 features at 7.5 frames per second.
     crops: uint8[crops, 48, 48, 3], the RGB faces that they were made from.
@@ -43,9 +40,8 @@ class ClipFeatures:
       that the crop is of.
     face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
     frame_seconds: float32[frames], time stamp of each video row.
-    crop_seconds: float32[crops], of each crop. Crops are as many as frames, but
-      of a clip longer than two minutes, of which every second is kept, every
-      fourth, ….
+    crop_seconds: float32[crops], of each crop: of all frames, or of a clip
+      longer than two minutes of every second, every fourth, ….
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
   """
@@ -65,12 +61,15 @@ class ClipFeatures:
   @property
   def modalities(self) -> tuple[str, ...]:
     """Those of 'video' and 'audio' that the clip has."""
-    present = {'video': self.video, 'audio': self.audio}
-    return tuple(name for name, rows in present.items() if rows is not None)
+    return tuple(m for m in MODALITIES if getattr(self, m) is not None)
 
 
 class Extractor:
-  """Keeps the face detector and VGG16 loaded and turns clips into features."""
+  """Turns clips into features.
+
+  It keeps the face detector loaded, as `crop_faces`, where pictures are looked
+  at, and VGG16, as `encode`; None: its features are not wanted.
+  """
 
   def __init__(
     self,
@@ -80,35 +79,32 @@ class Extractor:
     illustrate: bool = False,
     encode: bool = True,
   ) -> None:
-    """Loads what the modalities need.
+    """Loads what the modalities need; the others are not decoded.
 
     Args:
-      modalities: 'video', 'audio' or both; the others are not decoded.
+      modalities: 'video', 'audio' or both.
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
-      illustrate: gives crops and loudness of every clip that has them, for
-        pictures, whatever the modalities.
+      illustrate: gives crops and loudness, for pictures, of every clip.
       encode: whether VGG16 makes features of the crops; otherwise `video` is
         None and the crops are what is wanted, all of them.
 
     Raises:
       ValueError: no such modality, or the weights cannot be used.
     """
-    unknown = set(modalities) - set(MODALITIES)
-    if unknown or not modalities:
+    if not modalities or set(modalities) - set(MODALITIES):
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     self._modalities = tuple(modalities)
     sees, hears = 'video' in modalities, 'audio' in modalities
     self._looks, self._listens = sees or illustrate, hears or illustrate
     if self._looks:
-      self._crop_faces = faces.FaceCropper()
+      self.crop_faces = faces.FaceCropper()
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
       # Imports librosa while this thread loads VGG16, and both their programs.
       # After MediaPipe: two threads that import only wait for each other.
       self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
-    self._encode = (
-      visual.VisualEncoder(vgg16_weights) if encode and sees else None
-    )
+    wanted = encode and sees
+    self.encode = visual.VisualEncoder(vgg16_weights) if wanted else None
     self._every_crop = sees and not encode
 
   def __call__(self, path: media.Path) -> ClipFeatures:
@@ -117,7 +113,7 @@ class Extractor:
     Raises:
       ClipError: the clip cannot be read, or has none of the modalities.
     """
-    (features,) = self._extract(path, self._largest_face)
+    (features,) = self._extract(path, everybody=False)
     return features
 
   def people(self, path: media.Path) -> list[ClipFeatures]:
@@ -126,81 +122,54 @@ class Extractor:
     Returns features of each person in the order that they appear: rows of video
     from the first frame that shows them to the last, and the sound of all, for
     it is not known who speaks. Where nobody is seen, those of the sound alone.
-
-    Raises:
-      ClipError: as for `__call__`.
-      ValueError: the modalities have no picture.
+    Raises as a call, and a `ValueError` where the modalities have no picture.
     """
     if 'video' not in self._modalities:
       raise ValueError('a model that does not see cannot tell people apart')
-    return self._extract(path, self._everybody)
+    return self._extract(path, everybody=True)
 
-  def stream(self) -> FeatureStream:
-    """Starts the features of frames and samples that come one by one."""
-    sees = 'video' in self._modalities
-    return FeatureStream(self._crop_faces if sees else None, self._encode)
-
-  def _extract(
-    self, path: media.Path, look: Callable[[_Frames], list[ClipTrack]]
-  ) -> list[ClipFeatures]:
-    """Features of those whom `look` gives a track of the picture."""
-    frames_of: Any = (
-      media.read_frames if self._looks else contextlib.nullcontext
-    )
-    with frames_of(path) as frames:
+  def _extract(self, path: media.Path, everybody: bool) -> list[ClipFeatures]:
+    read: Any = media.read_frames if self._looks else contextlib.nullcontext
+    with read(path) as frames:
       # A thread decodes them from here on, meanwhile:
       try:
         has_picture, has_sound, seconds = containers.tracks(path)
       except media.MediaError as error:
         raise ClipError(str(error)) from error
       heard = self._sound_thread.submit(self._sound, path, has_sound)
-      if not has_picture:
-        pictures = [ClipTrack(['no picture in the clip'])]
-      else:
-        pictures = look(frames) if self._looks else [ClipTrack()]
+      pictures = [ClipTrack([] if has_picture else ['no picture in the clip'])]
+      if has_picture and self._looks:
+        pictures = self._look(frames, everybody)
     sound = heard.result()
     return [self._joined(path, picture, sound, seconds) for picture in pictures]
 
-  def _largest_face(self, frames: _Frames) -> list[ClipTrack]:
-    faces = self._crop_faces(frames)
-    seen = ((face.seconds, [(0, face)]) for face in faces)
-    return pictures_of(seen, self._encode, every_crop=self._every_crop)
-
-  def _everybody(self, frames: _Frames) -> list[ClipTrack]:
-    return pictures_of(
-      self._crop_faces.everybody(frames),
-      self._encode,
-      every_crop=self._every_crop,
-      least_frames=_LEAST_FRAMES,
-    )
+  def _look(self, frames: _Frames, everybody: bool) -> list[ClipTrack]:
+    if everybody:
+      seen = self.crop_faces.everybody(frames)
+    else:
+      largest = self.crop_faces(frames)
+      seen = ((face.seconds, [(0, face)]) for face in largest)
+    least = _LEAST_FRAMES if everybody else 0
+    return pictures_of(seen, self.encode, self._every_crop, least)
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
-    if not has_sound:
-      return ClipTrack(['no sound in the clip'])
-    if not self._listens:
-      return ClipTrack()
-    return sound_of(path, with_mfcc='audio' in self._modalities)
+    if has_sound and self._listens:
+      return sound_of(path, with_mfcc='audio' in self._modalities)
+    return ClipTrack([] if has_sound else ['no sound in the clip'])
 
   def _joined(
-    self,
-    path: media.Path,
-    picture: ClipTrack,
-    sound: ClipTrack,
-    seconds: float,
+    self, path: media.Path, picture: ClipTrack, sound: ClipTrack, seconds: float
   ) -> ClipFeatures:
     # What a browser records does not say how long it is.
     seconds = seconds or max(picture.end, sound.end)
     warnings: list[str] = []
-    for modality, name, track in (
-      ('video', 'picture', picture),
-      ('audio', 'sound', sound),
-    ):
-      if modality in self._modalities:
-        warnings += track.warnings
-        if track.end and track.end < seconds - _LONGEST_SHORTFALL:
-          warnings.append(
-            f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
-          )
+    tracks = {'video': ('picture', picture), 'audio': ('sound', sound)}
+    for name, track in (tracks[m] for m in MODALITIES if m in self._modalities):
+      warnings += track.warnings
+      if track.end and track.end < seconds - _LONGEST_SHORTFALL:
+        warnings.append(
+          f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
+        )
     features = ClipFeatures(
       seconds, tuple(warnings), **picture.arrays, **sound.arrays
     )
@@ -213,10 +182,7 @@ class Extractor:
 def extract(
   path: media.Path, modalities: Sequence[str] = MODALITIES
 ) -> ClipFeatures:
-  """Extracts the features of one clip; keep an `Extractor` for several.
-
-  Arguments and errors are as for `Extractor` and its call.
-  """
+  """Extracts the features of one clip, as an `Extractor` that is kept."""
   return _extractor(tuple(modalities))(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from avemotion.features import acoustic, faces, media, visual
-from avemotion.features.acoustic_stream import AcousticStream
+from avemotion.features.acoustic import AcousticStream
 
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
@@ -18,12 +18,9 @@ _MOST_CROPS = 1000  # of a clip; 7 MB
 
 @dataclasses.dataclass(frozen=True)
 class ClipTrack:
-  """A clip's picture or sound.
+  """A clip's picture or sound: doubts, its end in seconds, and arrays.
 
-  Attributes:
-    warnings: what is missing or doubtful, one phrase each.
-    end: when it ends, in seconds.
-    arrays: of `ClipFeatures`, by the same names.
+  The arrays have the names that they have in `ClipFeatures`.
   """
 
   warnings: list[str] = dataclasses.field(default_factory=list)
@@ -34,21 +31,15 @@ class ClipTrack:
 def pictures_of(
   seen: Iterator[tuple[float, Sequence[tuple[int, faces.FaceOfFrame]]]],
   encode: visual.VisualEncoder | None,
-  *,
   every_crop: bool,
   least_frames: int = 0,
 ) -> list[ClipTrack]:
-  """Encodes the face of each person, as the frames come.
+  """Encodes the face of each person, `seen` as from `FaceCropper.everybody`.
 
-  Args:
-    seen: as from `FaceCropper.everybody`.
-    encode: VGG16; None: its features are not wanted.
-    every_crop: whether all crops are kept, or what is enough for a picture.
-    least_frames: that show a person; who is seen less is left out.
-
-  Returns:
-    The track of each person, in the order that they appeared; where there is
-    nobody, or the picture breaks off, one with a warning.
+  Returns the track of each, in the order that they appeared, but of those who
+  are seen in less than `least_frames`; where there is nobody, or the picture
+  breaks off, one with a warning. All crops are kept, or what is enough for a
+  picture.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -105,7 +96,6 @@ class _Picture:
     self.found = 0  # Frames that show a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
-    """Takes the face of the next frame."""
     # A frame without a face repeats the last crop, and so its row.
     if face.found or not self._frames:
       self._waiting.append(face.crop)
@@ -128,17 +118,18 @@ class _Picture:
   def track(self, end: float) -> ClipTrack:
     """Joins all that was seen; `end` is the clip's last time stamp."""
     self._encode_waiting()
-    frames = np.array(self._frames, np.float32).reshape(-1, 7)
+    frames = np.array(self._frames, np.float32)
     found = frames[:, 0] > 0
     if not self.found:
       warning = f'no face in any of {len(found)} frames'
-      seen = {'face_found': found} if len(found) else {}
-      return ClipTrack([warning], arrays=seen)
+      return ClipTrack([warning], arrays={'face_found': found})
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds = zip(*self._kept, strict=True)
+    index = np.append(True, found[1:]).cumsum() - 1
+    video = np.concatenate(self._rows)[index] if self._encode else None
     arrays: dict[str, Any] = {
-      'video': self._video(found) if self._encode else None,
+      'video': video,
       'crops': np.stack(crops),
       'crop_seconds': np.array(crop_seconds, np.float32),
       'face_found': found,
@@ -147,11 +138,6 @@ class _Picture:
       'frame_seconds': frames[:, 1],
     }
     return ClipTrack(doubt, end + 1 / media.FRAMES_PER_SECOND, arrays)
-
-  def _video(self, found: np.ndarray) -> np.ndarray:
-    fresh = found.copy()
-    fresh[0] = True
-    return np.concatenate(self._rows)[np.cumsum(fresh) - 1]
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

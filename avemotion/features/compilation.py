@@ -57,17 +57,11 @@ def _folder() -> pathlib.Path:
   # Machines may share a home, and XLA's programs for one CPU can be none for
   # another; nor does it divide work among the cores of another process.
   home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
-  digest = hashlib.sha256(_cpu().encode()).hexdigest()[:16]
+  cpu = f'{platform.machine()} {platform.processor()}'
+  if _CPUINFO.exists():
+    first_core = _CPUINFO.read_text().split('\n\n')[0].splitlines()
+    tell = [x for x in first_core if x.partition(':')[0].strip() in _OF_CPU]
+    cpu = '\n'.join(tell)
+  digest = hashlib.sha256(cpu.encode()).hexdigest()[:16]
   name = f'{digest}_{num_cores()}_cores'
   return pathlib.Path(home, 'avemotion', 'compiled', name)
-
-
-def _cpu() -> str:
-  if not _CPUINFO.exists():
-    return f'{platform.machine()} {platform.processor()}'
-  first_core = _CPUINFO.read_text().split('\n\n')[0]
-  return '\n'.join(
-    line
-    for line in first_core.splitlines()
-    if line.partition(':')[0].strip() in _OF_CPU
-  )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 
@@ -15,6 +15,7 @@ _CONTAINERS = (
 )
 
 Path = str | os.PathLike[str]
+_Container: TypeAlias = 'av.container.InputContainer'
 
 
 class MediaError(ValueError):
@@ -25,10 +26,7 @@ def tracks(path: Path) -> tuple[bool, bool, float]:
   """Reads what a clip holds, without decoding it.
 
   Returns whether it has a picture, whether it has sound, and its length in
-  seconds (0.0 where the container does not say).
-
-  Raises:
-    MediaError: the file is missing or cannot be opened.
+  seconds (0.0 where the container does not say). Raises as `opened`.
   """
   with opened(path) as container:
     seconds = (container.duration or 0) / av.time_base
@@ -41,10 +39,7 @@ def length(path: Path) -> float:
 
   No header is believed: it is the seconds from the clip's start to its last
   packet. Only containers are read that say when that is shown, and that have
-  FFmpeg open no other file.
-
-  Raises:
-    MediaError: the file is missing, is no such container, or breaks off.
+  FFmpeg open no other file. Raises a `MediaError` for others, or damaged ones.
   """
   stamps = []
   with opened(path, _CONTAINERS) as container:
@@ -65,10 +60,12 @@ def length(path: Path) -> float:
 
 
 @contextlib.contextmanager
-def opened(
-  path: Path, containers: str | None = None
-) -> Iterator['av.container.InputContainer']:
-  """Opens a clip, of whatever kind or of the containers that are listed."""
+def opened(path: Path, containers: str | None = None) -> Iterator[_Container]:
+  """Opens a clip, of whatever kind or of the containers that are listed.
+
+  Raises:
+    MediaError: the file is missing or cannot be opened.
+  """
   if not os.path.isfile(path):
     raise MediaError(f'{path}: no such file')
   if os.path.getsize(path) == 0:
@@ -85,21 +82,15 @@ def opened(
     yield container
 
 
-def first_stream(
-  path: Path, container: 'av.container.InputContainer', kind: str
-) -> Any:
-  """Returns the first 'picture' or 'sound' of an open clip.
-
-  Raises:
-    MediaError: it has none.
-  """
+def first_stream(path: Path, container: _Container, kind: str) -> Any:
+  """Returns the first 'picture' or 'sound', or raises a `MediaError`."""
   streams = container.streams.audio if kind == 'sound' else _pictures(container)
   if not streams:
     raise MediaError(f'{path}: has no {kind}')
   return streams[0]
 
 
-def start_of(container: 'av.container.InputContainer') -> float:
+def start_of(container: _Container) -> float:
   """The time stamp that a clip starts at, in seconds."""
   return (container.start_time or 0) / av.time_base
 
@@ -132,9 +123,7 @@ def decoded(
     ) from error
 
 
-def _pictures(
-  container: 'av.container.InputContainer',
-) -> list['av.VideoStream']:
+def _pictures(container: _Container) -> list['av.VideoStream']:
   """Video streams, less the cover images that music files carry."""
   attached = av.stream.Disposition.attached_pic
   return [s for s in container.streams.video if not s.disposition & attached]

@@ -2,11 +2,11 @@
 
 The only file that knows MediaPipe. The detector is BlazeFace, short range
 (Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
-carry it. Where TensorFlow is installed MediaPipe imports it: 3.5 s and 0.5 GB
-of each process that looks at faces.
+carry it. Where TensorFlow is installed MediaPipe imports it: 3.5 s and 0.5 GB.
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import weakref
@@ -31,8 +31,7 @@ class FaceOfFrame(NamedTuple):
 
   Attributes:
     crop: uint8[48, 48, 3], RGB. A frame without a face repeats the last crop;
-      before the first face the crop is black, since a stream could not know it
-      either.
+      before the first face the crop is black, as a stream cannot know it.
     face: that the crop is of; zeros before the first.
     found: whether the frame itself shows a face.
     seconds: its time stamp.
@@ -50,7 +49,10 @@ _NONE_YET = FaceOfFrame(
 
 
 class FaceCropper:
-  """Keeps the detector loaded; `close()` frees it, or the object's end."""
+  """Keeps the detector loaded; `close()` frees it, or the object's end.
+
+  Frames are time stamps in seconds and uint8[height, width, 3], RGB.
+  """
 
   def __init__(self) -> None:
     with _quiet():
@@ -74,18 +76,8 @@ class FaceCropper:
   def __call__(
     self, frames: Iterable[tuple[float, np.ndarray]]
   ) -> Iterator[FaceOfFrame]:
-    """Crops the face of each frame that `LargestFace` follows, as they come.
-
-    Args:
-      frames: of a clip, time stamp in seconds and uint8[height, width, 3] RGB.
-    """
-    stream = self.stream()
-    for seconds, image in frames:
-      yield stream.push(seconds, image)
-
-  def stream(self) -> 'FaceStream':
-    """Starts a stream of frames, of which one face is followed."""
-    return FaceStream(self)
+    """Crops the face of each frame that `LargestFace` follows, as they come."""
+    return itertools.starmap(FaceStream(self).push, frames)
 
   def everybody(
     self, frames: Iterable[tuple[float, np.ndarray]]
@@ -113,9 +105,8 @@ class FaceCropper:
           (person, seen._replace(found=False, seconds=missed))
           for missed in times[before + 1 : index]
         ]
-        seen = FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
-        known.append((person, seen))
-        last[person] = index, seen
+        last[person] = index, _found(face, image, seconds)
+        known.append((person, last[person][1]))
       yield seconds, known
 
   def detect(self, image: np.ndarray) -> list[Face]:
@@ -129,7 +120,7 @@ class FaceCropper:
 
 
 class FaceStream:
-  """The face of a stream's frames, one by one; from `FaceCropper.stream`."""
+  """The face of a stream's frames, one by one; others do not change it."""
 
   def __init__(self, cropper: FaceCropper) -> None:
     self._detect = cropper.detect
@@ -139,11 +130,10 @@ class FaceStream:
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Returns the face in a frame, uint8[height, width, 3], or the last."""
     face = self._followed.push(self._detect(image))
-    self._last = (
-      self._last._replace(found=False, seconds=seconds)
-      if face is None
-      else FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
-    )
+    if face is None:
+      self._last = self._last._replace(found=False, seconds=seconds)
+    else:
+      self._last = _found(face, image, seconds)
     return self._last
 
 
@@ -152,13 +142,9 @@ def crop_square(
 ) -> np.ndarray:
   """Cuts a square around a box, with a margin, and resizes it.
 
-  Args:
-    image: uint8[height, width, 3].
-    box: left, top, width, height in pixels; may reach beyond the image.
-
-  Returns:
-    uint8[48, 48, 3]. Where the square would leave the image it is moved inside
-    and, if larger than the image, shrunk.
+  The box is left, top, width, height in pixels of uint8[height, width, 3], and
+  may reach beyond it: a square that would leave the image is moved inside and,
+  if larger than the image, shrunk. Returns uint8[48, 48, 3].
   """
   from PIL import Image
 
@@ -174,6 +160,10 @@ def crop_square(
     box=(x, y, x + side, y + side),
   )
   return np.asarray(square)
+
+
+def _found(face: Face, image: np.ndarray, seconds: float) -> FaceOfFrame:
+  return FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
 
 
 def _free(detector: Any) -> None:

@@ -10,15 +10,9 @@ _LEFT_EYE = slice(42, 48)
 def face_features(landmarks: np.ndarray) -> np.ndarray:
   """Describes face and head by a clip's landmarks, at half their rate.
 
-  Args:
-    landmarks: [frames, 68, 2], x and y in pixels.
-
-  Returns:
-    float32[steps, 280]: the face (136 numbers), the head (4), and how much each
-    of these changed since the step before.
-
-  Raises:
-    ValueError: both eyes lie at one point.
+  Of [frames, 68, 2], x and y in pixels, it returns float32[steps, 280]: the
+  face (136 numbers), the head (4), and how much each changed since the step
+  before. It raises a `ValueError` where both eyes lie at one point.
   """
   points = average_pairs(landmarks.astype(np.float64))
   right = points[:, _RIGHT_EYE].mean(1)
@@ -44,7 +38,5 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
 
 def average_pairs(rows: np.ndarray) -> np.ndarray:
   """Averages each two rows of float[rows, …]; an odd last stands alone."""
-  starts = np.arange(0, len(rows), 2)
-  counts = np.minimum(len(rows) - starts, 2)
-  sums = np.add.reduceat(rows, starts)
-  return sums / counts.reshape(-1, *[1] * (rows.ndim - 1))
+  twice = np.concatenate([rows, rows[len(rows) // 2 * 2 :]])
+  return twice.reshape(-1, 2, *rows.shape[1:]).mean(axis=1)

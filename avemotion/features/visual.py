@@ -34,26 +34,19 @@ _CROPS_IN_CACHE = 2
 
 
 class VisualEncoder:
-  """Keeps VGG16 loaded and turns a clip's crops into features.
-
-  Attributes:
-    source: where the weights come from, for reports.
-  """
+  """Keeps VGG16 loaded and turns a clip's crops into features."""
 
   def __init__(
-    self,
-    weights: str | os.PathLike[str] | Vgg16Weights | None = None,
+    self, weights: str | os.PathLike[str] | Vgg16Weights | None = None
   ) -> None:
     """Loads weights, as `load_vgg16_weights`, unless they are read already."""
     if not isinstance(weights, Vgg16Weights):
       weights = load_vgg16_weights(weights)
-    self.source = weights.source
     self._preprocessing = weights.preprocessing
     device = next(iter(jnp.zeros(()).devices()))  # The default one.
     self._by_winograd = device.platform == 'cpu'
-    params = weights.params
-    if self._by_winograd:
-      params = winograd.transform(params)
+    transform = winograd.transform if self._by_winograd else dict
+    params = transform(weights.params)
     # Put there for good: the program runs where its params are made for.
     self._params = jax.block_until_ready(jax.device_put(params, device))
     del weights, params
@@ -71,20 +64,17 @@ class VisualEncoder:
         f' {crops.dtype}{list(crops.shape)}. Cut faces with'
         ' avemotion.features.faces; pixels are 0 to 255, not 0 to 1.'
       )
-    starts = range(0, len(crops), LARGEST_PIECE)
-    pieces = [crops[start : start + LARGEST_PIECE] for start in starts]
     encoded = [np.zeros((0, FEATURES), np.float32)]
-    encoded += [self._encode(piece) for piece in pieces]
+    for start in range(0, len(crops), LARGEST_PIECE):
+      encoded.append(self._encode(crops[start : start + LARGEST_PIECE]))
     return np.concatenate(encoded)
 
   def _encode(self, crops: np.ndarray) -> np.ndarray:
-    padded = next(size for size in PADDED_FRAMES if size >= len(crops))
-    padding = [(0, padded - len(crops)), (0, 0), (0, 0), (0, 0)]
+    size = next(size for size in PADDED_FRAMES if size >= len(crops))
+    padded = np.zeros((size, *CROP_SHAPE), np.uint8)
+    padded[: len(crops)] = crops
     features = encode_crops(
-      self._params,
-      np.pad(crops, padding),
-      self._preprocessing,
-      self._by_winograd,
+      self._params, padded, self._preprocessing, self._by_winograd
     )
     return np.asarray(features)[: len(crops)]
 
@@ -96,16 +86,11 @@ def encode_crops(
   preprocessing: Preprocessing,
   by_winograd: bool = False,
 ) -> jax.Array:
-  """The compiled program behind `VisualEncoder`.
+  """Encodes uint8[frames, 48, 48, 3] as float32[frames, 512].
 
-  Args:
-    params: of VGG16's layers.
-    crops: uint8[frames, 48, 48, 3]; by Winograd an even number.
-    preprocessing: that the weights were trained with.
-    by_winograd: whether the params are `winograd.transform`'s, for CPUs.
-
-  Returns:
-    float32[frames, 512].
+  This is the compiled program behind `VisualEncoder`. `preprocessing` is the
+  one that VGG16's `params` were trained with; `by_winograd`, for CPUs, they are
+  `winograd.transform`'s, and the number of frames is even.
   """
   # Without it a TPU or GPU multiplies float32 in fewer bits, and features would
   # depend on the machine that made them.

@@ -3,8 +3,7 @@
 Winograd's minimal filtering F(3×3, 3×3), as in Lavin & Gray, "Fast Algorithms
 for Convolutional Neural Networks", 2016 (section 4). Tiles of 3×3 because the
 sides of VGG16's blocks, 48, 24, 12, 6 and 3, are whole numbers of them. XLA
-multiplies directly on a CPU; the libraries of accelerators choose by
-themselves.
+multiplies directly on a CPU; accelerators' libraries choose by themselves.
 """
 
 from collections.abc import Mapping
@@ -74,16 +73,7 @@ class Conv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Convolves float[batch, height, width, in] to dtype[…, features].
-
-    Raises:
-      ValueError: another kernel size or padding.
-    """
-    if (self.kernel_size, self.padding) != ((_KERNEL, _KERNEL), 'SAME'):
-      raise ValueError(
-        "expected kernel_size (3, 3) and padding 'SAME', got "
-        f'{self.kernel_size} and {self.padding!r}'
-      )
+    """Convolves float[batch, height, width, in] to dtype[…, features]."""
     x = x.astype(self.dtype)
     kernel: jax.Array = self.get_variable('params', 'kernel').astype(self.dtype)
     bias: jax.Array = self.get_variable('params', 'bias').astype(self.dtype)
@@ -102,13 +92,12 @@ class Conv(nn.Module):
 
 
 def _transformed(kernel: np.ndarray) -> np.ndarray:
-  """The 25 products' factors of a kernel, unless it has few channels."""
   if kernel.shape[2] < _FEWEST_CHANNELS:
     return kernel
   both = np.kron(_OF_KERNEL, _OF_KERNEL)
-  products = both @ kernel.reshape(_KERNEL**2, -1)
+  factors = both @ kernel.reshape(_KERNEL**2, -1)
   shape = _WINDOW, _WINDOW, *kernel.shape[2:]
-  return products.reshape(shape).astype(np.float32)
+  return factors.reshape(shape).astype(np.float32)
 
 
 def _convolve(
@@ -137,10 +126,10 @@ def _windows(x: jax.Array, rows: int, columns: int) -> jax.Array:
   padded = jnp.pad(x, ((0, 0), (1, 1 + below), (1, 1 + right), (0, 0)))
   # An axis at a time: compiles in a third of the time of 25 slices at once.
   for tiles in (columns, rows):
-    ends = [i + _TILE * (tiles - 1) + 1 for i in range(_WINDOW)]
+    length = _TILE * (tiles - 1) + 1
     places = [
-      jax.lax.slice_in_dim(padded, i, end, _TILE, axis=2)
-      for i, end in enumerate(ends)
+      jax.lax.slice_in_dim(padded, i, i + length, _TILE, axis=2)
+      for i in range(_WINDOW)
     ]
     padded = jnp.stack(places)
   return padded.reshape(_WINDOW**2, -1, x.shape[-1])

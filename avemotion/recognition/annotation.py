@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avemotion.emotions import COLOURS
 from avemotion.features import containers, media
+from avemotion.features.clip import ClipFeatures
 from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
 
@@ -18,23 +19,20 @@ _BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
 _EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
 _FRAMES_PER_SECOND = 25
 
+_Image = tuple[float, np.ndarray]  # Seconds, and pixels.
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
-  Every moment shows the probabilities of then.
-
-  Args:
-    prediction: of a recogniser that was made to illustrate, or there is no box
-      where the model reads no video.
-    path: of the new clip; see `media_writer.write_clip`.
+  Every moment shows the probabilities of then. There is no box where the model
+  reads no video, unless its recogniser was made to illustrate.
 
   Raises:
     MediaError: the clip cannot be read, or the new one not written.
-    ValueError: the new clip would take the place of the old one, or its name's
-      ending is unknown.
+    ValueError: the new path is the clip's own, or its ending is unknown to
+      `media_writer.write_clip`.
   """
   clip = prediction.clip
   if os.path.exists(path) and os.path.samefile(path, clip):
@@ -46,8 +44,8 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
 
 
 def _annotated(
-  prediction: Prediction, images: Iterable[tuple[float, np.ndarray]]
-) -> Iterator[tuple[float, np.ndarray]]:
+  prediction: Prediction, images: Iterable[_Image]
+) -> Iterator[_Image]:
   """Yields pictures, all as large as the first one."""
   size: tuple[int, int] | None = None
   for seconds, image in images:
@@ -55,14 +53,18 @@ def _annotated(
     size = size or _fitted(width, height)
     picture = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     row = _probabilities(prediction, seconds)
-    scale = size[0] / width, size[1] / height
-    _draw_box(picture, prediction, seconds, scale, _colour(prediction, row))
+    if (box := _box(prediction.features, seconds)) is not None:
+      scale = size[0] / width, size[1] / height
+      ImageDraw.Draw(picture).rectangle(
+        tuple(box * np.tile(scale, 2)),
+        outline=_colour(prediction, row),
+        width=max(picture.height // 160, 2),
+      )
     panel = _panel(prediction, row, size[1])
     yield seconds, np.hstack([np.asarray(picture), np.asarray(panel)])
 
 
 def _fitted(width: int, height: int) -> tuple[int, int]:
-  """Returns an even size, no side of which is longer than is shown."""
   scale = min(1.0, _LONGEST_SIDE / max(width, height))
   return _even(width * scale), _even(height * scale)
 
@@ -80,44 +82,28 @@ def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
 
 
 def _latest(times: np.ndarray, seconds: float) -> int | None:
-  """Returns the index of the last time that is not later."""
   index = int(np.searchsorted(times, seconds + 1e-6, side='right')) - 1
   return index if index >= 0 else None
 
 
 def _colour(prediction: Prediction, row: np.ndarray | None) -> str:
-  if row is None:
-    return _OTHER
-  return COLOURS.get([*prediction.probabilities][row.argmax()], _OTHER)
+  label = '' if row is None else [*prediction.probabilities][row.argmax()]
+  return COLOURS.get(label, _OTHER)
 
 
-def _draw_box(
-  picture: Image.Image,
-  prediction: Prediction,
-  seconds: float,
-  scale: tuple[float, float],
-  colour: str,
-) -> None:
-  """Draws a box around the face, where one was found."""
-  shown = prediction.features
+def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
   if shown.frame_seconds is None or shown.face_box is None:
-    return
+    return None
   index = _latest(shown.frame_seconds, seconds)
   if index is None or shown.face_found is None or not shown.face_found[index]:
-    return
+    return None
   left, top, width, height = shown.face_box[index]
-  corners = np.array([left, top, left + width, top + height])
-  ImageDraw.Draw(picture).rectangle(
-    tuple(corners * np.tile(scale, 2)),
-    outline=colour,
-    width=max(picture.height // 160, 2),
-  )
+  return np.array([left, top, left + width, top + height])
 
 
 def _panel(
   prediction: Prediction, row: np.ndarray | None, height: int
 ) -> Image.Image:
-  """Draws the strongest label, and below it a bar for each."""
   width = max(_even(_PANEL_SHARE * height), _SMALLEST_PANEL)
   panel = Image.new('RGB', (width, height), _BACKGROUND)
   draw = ImageDraw.Draw(panel)
@@ -149,6 +135,6 @@ def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
   return ImageFont.load_default(size * min(1, width / longest))
 
 
-def _empty(prediction: Prediction) -> Iterator[tuple[float, np.ndarray]]:
+def _empty(prediction: Prediction) -> Iterator[_Image]:
   for index in range(max(int(prediction.seconds * _FRAMES_PER_SECOND), 1)):
     yield index / _FRAMES_PER_SECOND, _EMPTY

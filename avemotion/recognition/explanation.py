@@ -34,7 +34,6 @@ class Explanation:
   """The steps that carried a label, for each modality that the clip has.
 
   Attributes:
-    label: what is explained.
     seconds: float[steps], the time that each step is known at.
     attributions: float32[steps], nats: what each step adds to the logarithm of
       the label's probability, beside a clip that says nothing.
@@ -47,10 +46,7 @@ class Explanation:
   @property
   def shares(self) -> dict[str, float]:
     """Each modality's share; 0: as a whole, it does not speak for the label."""
-    sums = {
-      name: max(float(steps.sum()), 0.0)
-      for name, steps in self.attributions.items()
-    }
+    sums = {k: max(float(v.sum()), 0.0) for k, v in self.attributions.items()}
     whole = sum(sums.values()) or 1.0
     return {name: value / whole for name, value in sums.items()}
 
@@ -72,42 +68,31 @@ class Explanation:
 
   def to_json(self) -> dict[str, Any]:
     """Returns the object that `avemotion predict --json --explain` prints."""
-    modalities = {
-      name: {
+    modalities = {}
+    for name, share in self.shares.items():
+      steps = zip(self.seconds[name], self.attributions[name], strict=True)
+      modalities[name] = {
         'share': round(share, 6),
         'strongest_seconds': np.round(self.strongest(name) or (), 3).tolist(),
         'steps': [
           {'seconds': round(float(at), 3), 'attribution': round(float(by), 6)}
-          for at, by in zip(
-            self.seconds[name], self.attributions[name], strict=True
-          )
+          for at, by in steps
         ],
       }
-      for name, share in self.shares.items()
-    }
     return {'label': self.label, 'modalities': modalities}
 
   def lines(self) -> list[str]:
     """Says what carried the label, in a line for each modality."""
     lines = []
     for name, share in self.shares.items():
+      said = f'{name} does not speak for {self.label}'
       strongest = self.strongest(name)
-      if not share or strongest is None:
-        lines.append(f'{name} does not speak for {self.label}')
-      else:
+      if share and strongest:
         # Once, where both are the same to a tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
-        lines.append(
-          f'{name} carried {share:.0%} of {self.label}: most at {times} s'
-        )
+        said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
+      lines.append(said)
     return lines
-
-  def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns seconds and attributions by modality and share, for pictures."""
-    return {
-      f'{name}\n{share:.0%}': (self.seconds[name], self.attributions[name])
-      for name, share in self.shares.items()
-    }
 
 
 def attribute(
@@ -122,7 +107,7 @@ def attribute(
     model: the one that recognised the clip.
     inputs: for each of its modalities float32[time, features] as the model
       reads them, less an enrolled speaker's mean; no rows: it is missing.
-    label: index of what is explained.
+    label: its index.
 
   Returns:
     For each modality that is not missing float32[time], nats; they sum up to
@@ -149,14 +134,10 @@ def attribute(
       break
   else:
     log.warning(
-      'the explanation adds up to %.2f nats of %.2f: the answer jumps on the'
-      ' way to the clip',
-      found,
-      added,
+      f'the explanation adds up to {found:.2f} nats of {added:.2f}: the answer'
+      ' jumps on the way to the clip'
     )
-  return {
-    name: attributions[name][:size] for name, size in lengths.items() if size
-  }
+  return {k: attributions[k][:size] for k, size in lengths.items() if size}
 
 
 def baseline(
@@ -186,15 +167,10 @@ def _integrate(
   # baseline, where states leave zero.
   roots, weights = np.polynomial.legendre.leggauss(number)
   roots = (roots + 1) / 2  # From [-1, 1] to [0, 1].
-  parts = [
-    at(points)[1]
-    for points in np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
-  ]
-  return {
-    name: np.float32(roots * weights)
-    @ np.concatenate([part[name] for part in parts])
-    for name in parts[0]
-  }
+  points = np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
+  parts = [at(some)[1] for some in points]
+  joined = jax.tree.map(lambda *of_points: np.concatenate(of_points), *parts)
+  return {k: np.float32(roots * weights) @ v for k, v in joined.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -220,9 +196,7 @@ def _along(
     value, gradients = jax.value_and_grad(log_probability)(
       {name: baselines[name] + point * way for name, way in ways.items()}
     )
-    return value, {
-      name: (ways[name] * gradients[name]).sum(-1) for name in ways
-    }
+    return value, {k: (way * gradients[k]).sum(-1) for k, way in ways.items()}
 
   return jax.vmap(at)(points)
 

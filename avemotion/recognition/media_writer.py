@@ -15,6 +15,8 @@ from avemotion.data import files
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.media import MediaError, Path
 
+# Seconds since the clip's start, and pixels or samples.
+_Timed = Iterable[tuple[float, np.ndarray]]
 # FFmpeg's container for each ending; all hold the codecs below.
 _CONTAINERS = {'.mp4': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
 # The first that FFmpeg was built with.
@@ -37,11 +39,7 @@ def check_name(path: Path) -> None:
     )
 
 
-def write_clip(
-  path: Path,
-  frames: Iterable[tuple[float, np.ndarray]],
-  sound: Iterable[tuple[float, np.ndarray]] = (),
-) -> None:
+def write_clip(path: Path, frames: _Timed, sound: _Timed = ()) -> None:
   """Writes a clip, whole or not at all.
 
   Args:
@@ -49,7 +47,7 @@ def write_clip(
     frames: seconds since the clip's start, and uint8[height, width, 3] RGB, all
       of one size, even both ways; one no later than the one before is left out.
     sound: seconds since the clip's start, and float32[channels, samples] at 48
-      kHz of one channel or two; holes in time become silence. None: no sound.
+      kHz of one channel or two; holes in time become silence.
 
   Raises:
     MediaError: it cannot be written, as on a full disk, or there is no frame.
@@ -57,11 +55,11 @@ def write_clip(
   """
   check_name(path)
   path = pathlib.Path(path)
-  container_format = _CONTAINERS[path.suffix.lower()]
+  kind = _CONTAINERS[path.suffix.lower()]
   try:
     with (
       files.replacing(path) as unfinished,
-      av.open(str(unfinished), 'w', format=container_format) as container,
+      av.open(str(unfinished), 'w', format=kind) as container,
     ):
       _encode(path, container, _pictures(frames), _sounds(sound))
   except (av.error.FFmpegError, OSError) as error:
@@ -76,7 +74,6 @@ def _encode(
   pictures: Iterator['av.VideoFrame'],
   sounds: Iterator['av.AudioFrame'],
 ) -> None:
-  """Adds the streams that the first frames ask for, and encodes all."""
   picture, sound = next(pictures, None), next(sounds, None)
   if picture is None:
     raise MediaError(f'{path}: there is no frame to write')
@@ -107,18 +104,14 @@ def _picture_stream(
   return stream
 
 
-def _track(
-  stream: Any, frames: Iterator[Any]
-) -> Iterator[tuple[float, Any, Any]]:
+def _track(stream: Any, frames: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
   """Yields the time of each frame, the stream and the frame; None ends it."""
   for frame in frames:
     yield float(frame.pts * frame.time_base), stream, frame
   yield math.inf, stream, None
 
 
-def _pictures(
-  frames: Iterable[tuple[float, np.ndarray]],
-) -> Iterator['av.VideoFrame']:
+def _pictures(frames: _Timed) -> Iterator['av.VideoFrame']:
   last = -1
   for seconds, image in frames:
     ticks = round(seconds * _TICKS)
@@ -129,10 +122,8 @@ def _pictures(
       yield frame
 
 
-def _sounds(
-  chunks: Iterable[tuple[float, np.ndarray]],
-) -> Iterator['av.AudioFrame']:
-  """Frames without a hole, from the clip's start on."""
+def _sounds(chunks: _Timed) -> Iterator['av.AudioFrame']:
+  """Yields frames without a hole, from the clip's start on."""
   samples = 0
   for seconds, chunk in chunks:
     hole = seconds - samples / SAMPLE_RATE

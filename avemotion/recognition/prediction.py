@@ -30,20 +30,18 @@ class ClipFailure:
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-  """The emotion that is recognised in a clip.
+  """The emotion that is recognised in a clip, whose path is as given.
 
   Attributes:
-    clip: the path as given.
     label: of the largest probability.
     probabilities: by label name, for the whole clip.
     modalities: which of the model's modalities the clip had.
     seconds: length of the clip.
     face_share: share of the sampled frames with a face; None: no picture read.
-    timeline_seconds: float32[points].
-    timeline: float32[points, labels], of the six seconds before each point, or
-      from the clip's start (a model that takes off a clip's mean or its silence
-      takes those of the whole first window); nan in a gap, where nobody was
-      heard or seen.
+    timeline: float32[points, labels], of the six seconds before each of
+      `timeline_seconds`, or from the clip's start (a model that takes off a
+      clip's mean or its silence takes those of the whole first window); nan in
+      a gap, where nobody was heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
     branches: by modality float32[points, labels], the timeline of each that the
@@ -79,6 +77,7 @@ class Prediction:
 
   def to_json(self) -> dict[str, Any]:
     """The object that `avemotion predict --json` prints."""
+    points = zip(self.timeline_seconds, self.timeline, strict=True)
     explained = self.explanation
     return {
       'clip': self.clip,
@@ -96,7 +95,7 @@ class Prediction:
           if np.isnan(row).any()
           else named(self.probabilities, row),
         }
-        for at, row in zip(self.timeline_seconds, self.timeline, strict=True)
+        for at, row in points
       ],
       'warnings': list(self.warnings),
     } | ({'explanation': explained.to_json()} if explained else {})
@@ -104,11 +103,9 @@ class Prediction:
   def __str__(self) -> str:
     """Formats a table for the terminal: what was seen and heard, each label."""
     faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
-    person = f', person {self.person}' if self.person else ''
+    clip = self.clip + (f', person {self.person}' if self.person else '')
     modalities = ' + '.join(self.modalities)
-    lines = [
-      f'{self.clip}{person}  ({self.seconds:.1f} s, {modalities}{faces})'
-    ]
+    lines = [f'{clip}  ({self.seconds:.1f} s, {modalities}{faces})']
     ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
     for name, share in ranked:
       bar = '█' * round(share * _BAR_WIDTH)

@@ -9,7 +9,7 @@ import numpy as np
 
 from avemotion.features import clip as clip_lib
 from avemotion.features.clip import FEATURE_DIMS, ClipError, ClipFeatures
-from avemotion.features.media import FRAMES_PER_SECOND
+from avemotion.features.media import FRAMES_PER_SECOND, Path
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
@@ -19,12 +19,16 @@ from avemotion.training import checkpoints, weights
 
 
 class Recognizer:
-  """Keeps a trained model and the feature chain loaded for many clips."""
+  """Keeps a trained model and the feature chain loaded for many clips.
+
+  `modalities` are those that the model reads: 'video', 'audio' or both. A path
+  may be of anything that FFmpeg opens.
+  """
 
   def __init__(
     self,
     model: checkpoints.TrainedModel,
-    vgg16_weights: str | os.PathLike[str] | None = None,
+    vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,
   ) -> None:
@@ -32,18 +36,16 @@ class Recognizer:
 
     Args:
       model: from `checkpoints.load` or `weights.load`.
-      vgg16_weights: the ones that the model was trained on; see
-        `avemotion.features.vgg16_weights`.
-      illustrate: shows faces in pictures even where the model does not read
-        them.
+      vgg16_weights: those that it was trained on, see `features.vgg16_weights`.
+      illustrate: shows faces in pictures even if the model does not read them.
 
     Raises:
       ValueError: the model was trained on features that clips do not give, or
         the weights cannot be used.
     """
     self._model = model
-    self._modalities = model.config.model.modalities
-    for modality in self._modalities:
+    self.modalities: tuple[str, ...] = model.config.model.modalities
+    for modality in self.modalities:
       if model.feature_dims[modality] != FEATURE_DIMS[modality]:
         raise ValueError(
           f'the model reads {model.feature_dims[modality]} {modality} features'
@@ -51,49 +53,37 @@ class Recognizer:
           ' trained on features from elsewhere'
         )
     self._extract = clip_lib.Extractor(
-      self._modalities, vgg16_weights, illustrate=illustrate
+      self.modalities, vgg16_weights, illustrate=illustrate
     )
     self._classify = window_classifier.WindowClassifier(model)
 
   @classmethod
   def from_checkpoint(
     cls,
-    path: str | os.PathLike[str] | None = None,
-    vgg16_weights: str | os.PathLike[str] | None = None,
+    path: Path | None = None,
+    vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,
   ) -> Self:
-    """Loads a trained model from a path, as `weights.load_any`.
+    """Loads a trained model from a path; None: the one that ships.
 
-    None is the model that ships; all else is as for the constructor.
-
-    Raises:
-      CheckpointError: there is none, or it is damaged.
-      ValueError: as for the constructor.
+    Raises a `CheckpointError` where `weights.load_any` finds none, or a damaged
+    one; all else is as for the constructor.
     """
     model = weights.load_any(path)
     return cls(model, vgg16_weights, illustrate=illustrate)
-
-  @property
-  def modalities(self) -> tuple[str, ...]:
-    """Modalities that the model reads: 'video', 'audio' or both."""
-    return self._modalities
 
   def describe(self) -> str:
     """Says what the model reads, and what it was trained on, in a line."""
     data = self._model.config.data
     one = '' if data.protocol == 'everyone' else 'a fold of '
     return (
-      f'{" and ".join(self._modalities)}, trained on {one}{data.protocol} in'
+      f'{" and ".join(self.modalities)}, trained on {one}{data.protocol} in'
       f' {data.dataset}'
     )
 
-  def enrol(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Learns the mean of the speaker of the clips that follow.
-
-    Args:
-      paths: clips of that speaker alone, of several emotions; no one need know
-        which.
+  def enrol(self, paths: Iterable[Path]) -> None:
+    """Learns a speaker's mean from clips of that speaker, of several emotions.
 
     Raises:
       ClipError: one cannot be read.
@@ -103,12 +93,12 @@ class Recognizer:
     # A generator: nothing is read if the model takes no enrolled speaker.
     self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
 
-  def predict(self, path: str | os.PathLike[str]) -> Prediction:
+  def predict(self, path: Path) -> Prediction:
     """Recognises the emotion of one clip, of any length.
 
-    `path` is anything that FFmpeg opens. A clip of more than six seconds is
-    recognised in windows of so many, one every half second, and the answer is
-    the mean of theirs. A missing modality is in the prediction's warnings.
+    A clip of more than six seconds is recognised in windows of so many, one
+    every half second, and the answer is the mean of theirs. A missing modality
+    is in the prediction's warnings.
 
     Raises:
       ClipError: the clip cannot be read, has none of the model's modalities, or
@@ -116,15 +106,11 @@ class Recognizer:
     """
     return self._predict(path, self._extract(path))
 
-  def predict_people(self, path: str | os.PathLike[str]) -> list[Prediction]:
-    """Recognises everybody who is seen in a clip.
+  def predict_people(self, path: Path) -> list[Prediction]:
+    """Recognises everybody who is seen in a clip, in the order they appear.
 
-    Returns a prediction for each person, in the order that they appear, with
-    the sound of all: it is not known who speaks.
-
-    Raises:
-      ClipError: as of `predict`.
-      ValueError: the model does not see.
+    Each is with the sound of all: it is not known who speaks. Raises as
+    `predict`, and a `ValueError` where the model does not see.
     """
     people = [*self._extract.people(path)]
     return [
@@ -133,12 +119,9 @@ class Recognizer:
     ]
 
   def predict_many(
-    self, paths: Iterable[str | os.PathLike[str]]
+    self, paths: Iterable[Path]
   ) -> Iterator[Prediction | ClipFailure]:
-    """Recognises clips one after another, holding one at a time.
-
-    Yields a prediction of each, or why there is none.
-    """
+    """Yields a prediction of each clip, or why there is none, one at a time."""
     for path in paths:
       try:
         yield self.predict(path)
@@ -147,7 +130,7 @@ class Recognizer:
 
   def stream(self) -> Session:
     """Starts to recognise frames and samples as they come, of one speaker."""
-    return Session(self._classify, self._extract.stream())
+    return Session(self._classify, self._extract)
 
   def explain(self, prediction: Prediction) -> Prediction:
     """Finds which time steps, of which modality, carried a clip's label.
@@ -169,10 +152,7 @@ class Recognizer:
     return dataclasses.replace(prediction, explanation=found)
 
   def _predict(
-    self,
-    path: str | os.PathLike[str],
-    features: ClipFeatures,
-    person: int | None = None,
+    self, path: Path, features: ClipFeatures, person: int | None = None
   ) -> Prediction:
     seconds, branches, answer = self._recognise(features)
     if np.isnan(answer).any():
@@ -206,25 +186,20 @@ class Recognizer:
     step = 1 / FRAMES_PER_SECOND
     end = features.seconds if len(ends) == 1 else ends[0]
     points = np.append(np.arange(step, end - step / 2, step), end)
-    first = windows.window(tracks, ends[0])
+    first, *later = (windows.window(tracks, end) for end in ends)
     answers = self._classify.over_time(first, points)
-    if len(ends) > 1:
-      later = (windows.window(tracks, end) for end in ends[1:])
-      later_answers = self._classify.whole(later)
-      answers = window_classifier.joined([answers, later_answers])
+    if later:
+      whole = self._classify.whole(later)
+      answers = window_classifier.joined([answers, whole])
     of_windows = answers[JOINT][len(points) - 1 :]
     known = of_windows[~np.isnan(of_windows).any(axis=-1)]
     answer = known.mean(axis=0) if len(known) else of_windows[0]
     return np.append(points, ends[1:]), answers, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    missing = set(self._modalities) - set(features.modalities)
-    warnings = [
+    missing = set(self.modalities) - set(features.modalities)
+    expected = 'the model expects a speaker who is enrolled (--enrol)'
+    return (expected,) * self._classify.lacks_speaker + tuple(
       f'recognised without {name}, though the model was trained with it'
       for name in sorted(missing)
-    ]
-    if self._classify.lacks_speaker:
-      warnings.insert(
-        0, 'the model expects a speaker who is enrolled (--enrol)'
-      )
-    return tuple(warnings)
+    )

@@ -1,7 +1,7 @@
 """The picture of a prediction: probabilities over time, and their sources."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import axes, figure
@@ -10,6 +10,7 @@ from avemotion.emotions import colour_of
 from avemotion.evaluation import data_plots
 from avemotion.evaluation.data_plots import Panel
 from avemotion.recognition import windows
+from avemotion.recognition.explanation import Explanation
 from avemotion.recognition.prediction import Prediction
 
 _AGAINST = '#3a444f'
@@ -26,47 +27,37 @@ def draw(prediction: Prediction) -> figure.Figure:
   ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
   colours = {name: colour_of(name, index) for index, name in enumerate(ranked)}
   panels = [_probabilities(prediction, colours)]
+  in_order = [colours[name] for name in names]
   for modality, rows in prediction.branches.items():
-    columns = dict(zip(names, rows.T, strict=True))
-    panels.append(
-      _branch(modality, prediction.timeline_seconds, columns, colours)
-    )
+    seconds = prediction.timeline_seconds
+    panels.append(_branch(modality, seconds, rows, in_order))
   if prediction.explanation:
-    label = prediction.explanation.label
-    panels += _attributions(
-      prediction.explanation.curves(), label, colours[label]
-    )
+    panels += _attributions(prediction.explanation, colours)
   shown = prediction.features
   if shown.loudness is not None:
     seconds = windows.step_ends(len(shown.loudness))
     panels.append(data_plots.loudness_panel(seconds, shown.loudness))
   if shown.crops is not None and shown.crop_seconds is not None:
-    panels.append(
-      data_plots.faces_panel(
-        shown.crop_seconds, shown.crops, prediction.seconds
-      )
-    )
-  title = (
-    f'{os.path.basename(prediction.clip)}: {prediction.label}'
-    f' ({", ".join(prediction.modalities)})'
-  )
+    strip = shown.crop_seconds, shown.crops, prediction.seconds
+    panels.append(data_plots.faces_panel(*strip))
+  read = ', '.join(prediction.modalities)
+  title = f'{os.path.basename(prediction.clip)}: {prediction.label} ({read})'
   return data_plots.draw_panels(panels, prediction.seconds, title)
 
 
 def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
-  """Draws a line for each label, the strongest first and thickest."""
-  columns = dict(
-    zip(prediction.probabilities, prediction.timeline.T, strict=True)
-  )
+  seconds = prediction.timeline_seconds
+  lines = zip(prediction.probabilities, prediction.timeline.T, strict=True)
+  columns = dict(lines)
 
   def draw(ax: axes.Axes) -> None:
     for index, (name, colour) in enumerate(colours.items()):
       ax.plot(
-        prediction.timeline_seconds,
+        seconds,
         columns[name],
         color=colour,
         lw=2.5 if index == 0 else 1.5,
-        marker='o' if len(prediction.timeline_seconds) == 1 else None,
+        marker='o' if len(seconds) == 1 else None,
         label=f'{name}  {prediction.probabilities[name]:.0%}',
       )
     ax.set(ylabel='probability', ylim=(0, 1))
@@ -83,36 +74,32 @@ def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
 
 
 def _branch(
-  modality: str,
-  seconds: np.ndarray,
-  columns: Mapping[str, np.ndarray],
-  colours: Mapping[str, str],
+  modality: str, seconds: np.ndarray, rows: np.ndarray, colours: Sequence[str]
 ) -> Panel:
-  rows = np.array([*columns.values()])
-  known = rows[:, np.isfinite(rows).all(axis=0)]
-  strongest = [[*columns][i] for i in np.unique(known.argmax(axis=0))]
+  known = rows[np.isfinite(rows).all(axis=1)]
 
   def draw(ax: axes.Axes) -> None:
-    for name in strongest:
-      ax.plot(seconds, columns[name], color=colours[name], lw=1.5)
+    for index in np.unique(known.argmax(axis=1)):
+      ax.plot(seconds, rows[:, index], color=colours[index], lw=1.5)
     ax.set(ylabel=f'{modality}\nalone', ylim=(0, 1), yticks=[0, 1])
 
   return 1.2, draw
 
 
 def _attributions(
-  curves: Mapping[str, tuple[np.ndarray, np.ndarray]], label: str, colour: str
+  explanation: Explanation, colours: Mapping[str, str]
 ) -> list[Panel]:
   """Fills what speaks for a label in its colour, what against it dark.
 
   Heights are nats per second, as steps of sound and of picture differ in
   length, and all rows have one scale, so that their areas compare.
   """
-  steps = {}
-  for name, (seconds, nats) in curves.items():
+  label, steps = explanation.label, {}
+  for name, share in explanation.shares.items():
+    seconds, nats = explanation.seconds[name], explanation.attributions[name]
     length = np.median(np.diff(seconds)) if len(seconds) > 1 else 0.1
     edges = np.append(seconds, seconds[-1] + length) - length / 2
-    steps[name] = nats / length, edges
+    steps[f'{name}\n{share:.0%}'] = nats / length, edges
   highest = max(np.abs(rates).max() for rates, _ in steps.values()) or 1
 
   def panel(name: str) -> Panel:
@@ -120,7 +107,7 @@ def _attributions(
 
     def draw(ax: axes.Axes) -> None:
       for shown, height, words, part in (
-        (colour, 0.75, f'for {label}', np.maximum(rates, 0)),
+        (colours[label], 0.75, f'for {label}', np.maximum(rates, 0)),
         (_AGAINST, 0.25, 'against', np.minimum(rates, 0)),
       ):
         ax.stairs(part, edges, fill=True, color=shown)

@@ -12,7 +12,6 @@ import numpy as np
 
 from avemotion.data import clips as clips_lib
 from avemotion.data import enrolment, silence
-from avemotion.features.clip import FEATURE_DIMS
 from avemotion.models import EmotionClassifier
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.training.checkpoints import TrainedModel
@@ -37,12 +36,8 @@ class WindowClassifier:
 
   def __init__(self, model: TrainedModel) -> None:
     self.model = model
+    self.modalities = model.config.model.modalities
     self._speaker_means: dict[str, np.ndarray] = {}
-
-  @property
-  def modalities(self) -> tuple[str, ...]:
-    """Modalities that the model reads."""
-    return self.model.config.model.modalities
 
   @property
   def lacks_speaker(self) -> bool:
@@ -50,12 +45,7 @@ class WindowClassifier:
     return bool(self.model.config.data.enrol) and not self._speaker_means
 
   def enrol(self, clips: Iterable[Tracks]) -> None:
-    """Learns the speaker's means, of clips of that speaker alone.
-
-    Raises:
-      ValueError: the model was not trained for speakers who are enrolled, or
-        none of the clips has what it reads.
-    """
+    """Learns the speaker's means, see `Recognizer.enrol`."""
     enrolled = self.model.config.data.enrol
     if not enrolled:
       raise ValueError(
@@ -72,21 +62,15 @@ class WindowClassifier:
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
     """Answers from a window's start to each of several points of time.
 
-    Args:
-      window: from `windows.window`.
-      points: float[points], seconds; the last is its end.
-
-    Returns:
-      Probabilities float32[points, labels], see `Answers`.
+    Points are float[points], seconds, the last of them the window's end.
+    Returns probabilities float32[points, labels], see `Answers`.
     """
     inputs, lengths = {}, {}
     for modality, track in self.read(window).items():
       # The last point is the whole window, whatever its stamps' rounding.
       steps = np.searchsorted(track.seconds, points + 1e-6, side='right')
       steps[-1] = len(track)
-      inputs[modality], _ = clips_lib.pad(
-        [track.rows], step_multiple=_STEP_MULTIPLE
-      )
+      inputs[modality], _ = clips_lib.pad([track.rows], 1, _STEP_MULTIPLE)
       padding = (0, -len(steps) % _POINT_MULTIPLE)
       lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
     answers = jax.device_get(apply(self.model, inputs, lengths))
@@ -122,7 +106,7 @@ class WindowClassifier:
     for modality in self.modalities:
       track = window.get(modality)
       if track is None or not len(track):
-        track = Track.empty(FEATURE_DIMS[modality])
+        track = Track.empty(self.model.feature_dims[modality])
       elif modality == 'audio' and self.model.config.data.trim_silence:
         track = track[silence.spoken(track.rows)]
       mean = self._speaker_means.get(modality, np.float32(0))
@@ -132,16 +116,11 @@ class WindowClassifier:
 
 def joined(answers: Sequence[Answers]) -> Answers:
   """Joins answers to earlier and to later points of time."""
-  return {
-    name: np.concatenate([each[name] for each in answers])
-    for name in answers[0]
-  }
+  return jax.tree.map(lambda *rows: np.concatenate(rows), *answers)
 
 
 def apply(
-  model: TrainedModel,
-  features: Mapping[str, Any],
-  lengths: Mapping[str, Any],
+  model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> dict[str, jax.Array]:
   """Computes `Answers` of a batch, or of points, by a compiled program.
 
@@ -165,9 +144,7 @@ def _apply(
   )
   there = {name: lengths[name] > 0 for name in classifier.modalities}
   there[JOINT] = jnp.stack([*there.values()]).any(axis=0)
+  answers = {k: jax.nn.softmax(v / temperature) for k, v in logits.items()}
   return {
-    name: jnp.where(
-      there[name][..., None], jax.nn.softmax(each / temperature), jnp.nan
-    )
-    for name, each in logits.items()
+    k: jnp.where(there[k][..., None], v, jnp.nan) for k, v in answers.items()
   }

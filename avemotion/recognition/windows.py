@@ -24,12 +24,10 @@ _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-  """Rows of one modality.
+  """Rows of one modality, float32[steps, features], with the time of each.
 
-  Attributes:
-    rows: float32[steps, features].
-    seconds: float64[steps], when each is known, rising.
-    evidence: bool[steps], whether a voice is heard, or a face seen, in it.
+  `seconds` float64[steps] is when each is known, rising; `evidence` bool[steps]
+  whether a voice is heard, or a face seen, in it.
   """
 
   rows: np.ndarray
@@ -37,18 +35,20 @@ class Track:
   evidence: np.ndarray
 
   @classmethod
+  def of(cls, rows: np.ndarray) -> Self:
+    """Returns a track of rows at any time."""
+    return cls(rows, np.zeros(len(rows)), np.ones(len(rows), bool))
+
+  @classmethod
   def empty(cls, width: int) -> Self:
     """Returns a track without steps, of so many features."""
-    return cls(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0, bool))
+    return cls.of(np.zeros((0, width), np.float32))
 
   def __len__(self) -> int:
     return len(self.seconds)
 
-  def __getitem__(self, steps: slice) -> Self:
-    """Returns some of the steps."""
-    return type(self)(
-      self.rows[steps], self.seconds[steps], self.evidence[steps]
-    )
+  def __getitem__(self, steps: slice | np.ndarray) -> Self:
+    return type(self)(*(column[steps] for column in vars(self).values()))
 
   def between(self, begin: float, end: float) -> Self:
     """Returns the steps that become known after `begin`, by `end` (seconds)."""
@@ -59,11 +59,8 @@ class Track:
 
   def joined(self, later: Self) -> Self:
     """Returns these steps and later ones."""
-    return type(self)(
-      np.concatenate([self.rows, later.rows]),
-      np.concatenate([self.seconds, later.seconds]),
-      np.concatenate([self.evidence, later.evidence]),
-    )
+    pairs = zip(vars(self).values(), vars(later).values(), strict=True)
+    return type(self)(*map(np.concatenate, pairs))
 
 
 Tracks = Mapping[str, Track]
@@ -78,28 +75,24 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
     seconds = features.frame_seconds.astype(np.float64)
     tracks['video'] = Track(features.video, seconds, features.face_found)
   if features.audio is not None:
+    assert features.loudness is not None
     tracks['audio'] = audio_track(features.audio, features.loudness)
   return tracks
 
 
 def audio_track(
-  rows: np.ndarray, loudness: np.ndarray | None, first: int = 0
+  rows: np.ndarray, loudness: np.ndarray, first: int = 0
 ) -> Track:
   """Makes a track of MFCC, float32[steps, 40], the first of the row `first`.
 
-  A voice is where loudness, float32[steps] dBFS, says so; None: in all of them.
+  A voice is where loudness, float32[steps] dBFS, says so.
   """
-  voiced = np.ones(len(rows), bool)
-  if loudness is not None:
-    voiced = loudness >= QUIETEST_VOICE_DB
+  voiced = loudness >= QUIETEST_VOICE_DB
   return Track(rows, step_ends(len(rows), first), voiced)
 
 
 def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """Returns when the last samples of MFCC rows have been heard.
-
-  float64[steps] seconds, of so many rows from the row number `first` on.
-  """
+  """Returns when MFCC rows from `first` on are known, float64[steps], s."""
   starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
   return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
 
@@ -112,7 +105,7 @@ def end_of(tracks: Tracks) -> float:
 
 
 def window_ends(tracks: Tracks) -> np.ndarray:
-  """Returns where the windows of a clip end, float64[windows] seconds.
+  """Returns where windows end, float64[windows] seconds.
 
   Every half second from the first whole window on, and at the clip's end.
   """

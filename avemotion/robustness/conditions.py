@@ -9,20 +9,13 @@ from avemotion.robustness import corruptions
 
 CLEAN = 'clean'  # that the others are compared with
 _SEED = 0
-_MODALITIES = {
-  'waveform': 'audio',
-  'mfcc': 'audio',
-  'frames': 'video',
-  'rows': 'video',
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-  """A change of a clip.
+  """A change of a clip, with its name in tables and plots.
 
   Attributes:
-    name: in tables and plots.
     level: what changes: the 'waveform' float32[samples], its 'mfcc'
       float32[steps, coefficients], the 'frames' uint8[frames, height, width,
       3], or 'rows' of video features float32[steps, features].
@@ -36,12 +29,7 @@ class Condition:
   @property
   def modality(self) -> str:
     """'audio' or 'video'; the other one stays as it is."""
-    return _MODALITIES[self.level]
-
-  @property
-  def removes(self) -> bool:
-    """True if it leaves nothing of its modality."""
-    return self in (NO_SOUND, NO_PICTURE)
+    return 'audio' if self.level in ('waveform', 'mfcc') else 'video'
 
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
     """Changes an array, as `level` says; draws at random by the id only."""
@@ -60,7 +48,6 @@ def _noise(colour: str, exponent: int, snr_db: float) -> Condition:
 def _fixed(
   name: str, level: str, change: Callable[..., np.ndarray], *how: float
 ) -> Condition:
-  """Makes a condition that draws nothing at random."""
   return Condition(name, level, lambda x, _: change(x, *how))
 
 

@@ -25,7 +25,7 @@ TELEPHONE_BAND = (300.0, 3400.0)  # Hz, ITU-T G.712
 _FILTER_ORDER = 8
 _DISPLAY_GAMMA = 2.2
 _VOCODER_WINDOW = 2048  # samples, 43 ms
-_VOCODER_HOP = _VOCODER_WINDOW // 4
+_VOCODER_OVERLAP = _VOCODER_WINDOW * 3 // 4
 
 
 def speech_level(waveform: np.ndarray) -> float:
@@ -34,9 +34,8 @@ def speech_level(waveform: np.ndarray) -> float:
   Speech is the blocks of 20 ms at most 20 dB under the loudest; a rest shorter
   than a block is left out.
   """
-  if waveform.size < _BLOCK:
-    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
-  blocks = waveform[: waveform.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+  size = min(_BLOCK, waveform.size)
+  blocks = waveform[: waveform.size // size * size].reshape(-1, size)
   power = np.mean(np.square(blocks, dtype=np.float64), axis=1)
   heard = power >= power.max() * 10 ** (-_SPEECH_RANGE_DB / 10)
   return float(np.sqrt(power[heard].mean()))
@@ -55,11 +54,8 @@ def add_noise(
   """
   spectrum = np.fft.rfft(rng.standard_normal(waveform.size))
   hertz = np.fft.rfftfreq(waveform.size, 1 / SAMPLE_RATE)
-  spectrum *= np.where(
-    hertz >= _LOWEST_NOISE,
-    np.maximum(hertz, _LOWEST_NOISE) ** (-exponent / 2),
-    0,
-  )
+  fall = np.maximum(hertz, _LOWEST_NOISE) ** (-exponent / 2)
+  spectrum *= np.where(hertz >= _LOWEST_NOISE, fall, 0)
   noise = np.fft.irfft(spectrum, waveform.size)
   level = speech_level(waveform) * 10 ** (-snr_db / 20)
   noise *= level / np.sqrt(np.mean(np.square(noise)))
@@ -112,11 +108,9 @@ def darken(frames: np.ndarray, stops: float) -> np.ndarray:
 def blur(frames: np.ndarray, std: float) -> np.ndarray:
   """Blurs by a Gaussian, whose std is a share of the picture's height."""
   sigma = std * frames.shape[1]
-  blurred = [
-    ndimage.gaussian_filter(frame.astype(np.float32), (sigma, sigma, 0))
-    for frame in frames
-  ]
-  return np.round(np.reshape(blurred, frames.shape)).astype(np.uint8)
+  sigmas = (0, sigma, sigma, 0)
+  blurred = ndimage.gaussian_filter(frames, sigmas, output=np.float32)
+  return np.round(blurred).astype(np.uint8)
 
 
 def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
@@ -153,13 +147,10 @@ def _half(length: int, rng: np.random.Generator) -> slice:
 
 def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
   """Lengthens a clip by a phase vocoder (Flanagan & Golden 1966)."""
-  options = {
-    'nperseg': _VOCODER_WINDOW,
-    'noverlap': _VOCODER_WINDOW - _VOCODER_HOP,
-  }
+  window = {'nperseg': _VOCODER_WINDOW, 'noverlap': _VOCODER_OVERLAP}
   # Another window behind it, for the places after the last spectrum.
   padded = np.pad(waveform, (0, _VOCODER_WINDOW))
-  *_, spectra = signal.stft(padded, **options)
+  *_, spectra = signal.stft(padded, **window)
   places = np.arange(0, spectra.shape[1] - 1, 1 / factor)
   before = places.astype(int)
   share = places - before
@@ -167,5 +158,5 @@ def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
   magnitudes += share * np.abs(spectra[:, before + 1])
   advances = np.diff(np.angle(spectra), axis=1)[:, before]
   phases = np.angle(spectra[:, :1]) + np.cumsum(advances, axis=1) - advances
-  _, stretched = signal.istft(magnitudes * np.exp(1j * phases), **options)
+  _, stretched = signal.istft(magnitudes * np.exp(1j * phases), **window)
   return stretched[: round(waveform.size * factor)].astype(np.float32)

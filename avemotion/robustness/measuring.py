@@ -1,8 +1,4 @@
-"""Measures how much accuracy trained runs keep when clips are corrupted.
-
-Each fold's model is scored on its own test clips alone, so that the clean row
-is the run's own result.
-"""
+"""Scores trained runs on corrupted clips, each fold on its own test clips."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from avemotion.data import clips as clips_lib
-from avemotion.data import silence
 from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
-from avemotion.recognition import window_classifier
-from avemotion.robustness.conditions import CLEAN, Condition
+from avemotion.recognition.window_classifier import JOINT, WindowClassifier
+from avemotion.recognition.windows import Track
+from avemotion.robustness.conditions import (
+  CLEAN,
+  NO_PICTURE,
+  NO_SOUND,
+  Condition,
+)
 from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
 from avemotion.robustness.table import ConditionScore, Robustness
 from avemotion.training import checkpoints
@@ -24,9 +24,7 @@ from avemotion.training.logs import log
 # By clip id and modality the rows under each condition.
 Features = Mapping[str, Mapping[str, Rows]]
 
-# Batches are padded to these, so that a run has few compiled programs.
-_BATCH = 64  # clips
-_STEP_MULTIPLE = 32
+_Conditions = Sequence[Condition]
 _NAMED = 5  # clips, where many are missing
 
 
@@ -47,25 +45,22 @@ def load(workdir: epath.PathLike) -> TrainedRun:
   """Reads a run with its models from a work directory of `avemotion train`.
 
   Raises:
-    ReportError: there is not one whole run in it, or it scores validation
-      clips.
+    ReportError: there is no whole run in it, or it scores validation clips.
     CheckpointError: a fold has no checkpoint, or a damaged one.
     ValueError: there are several runs, or models for enrolled speakers.
   """
-  run, *others = runs_lib.read_runs([workdir])
-  if others:
-    names = ', '.join(each.name for each in (run, *others))
-    raise ValueError(
-      f'{workdir}: holds {len(others) + 1} runs, {names}; name one'
-    )
+  found = runs_lib.read_runs([workdir])
+  if len(found) > 1:
+    names = ', '.join(each.name for each in found)
+    raise ValueError(f'{workdir}: holds {len(found)} runs, {names}; name one')
+  (run,) = found
   if run.enrolled:
     raise ValueError(
       f'{workdir}: has models for speakers who are enrolled, which are not'
       ' measured here'
     )
-  return TrainedRun(
-    run, tuple(checkpoints.load(fold.directory) for fold in run.folds)
-  )
+  models = (checkpoints.load(fold.directory) for fold in run.folds)
+  return TrainedRun(run, tuple(models))
 
 
 def measure(
@@ -75,11 +70,8 @@ def measure(
 ) -> Robustness:
   """Reads every test clip under every condition, and scores the runs.
 
-  Args:
-    runs: by name.
-    clips: that hold all of their test clips; one that cannot be read is left
-      out of all scores, and named.
-    on_progress: called with the clips that are done and their number.
+  A clip that cannot be read is left out of all scores, and named. `on_progress`
+  is called with the clips that are done and their number.
 
   Raises:
     ValueError: `clips` lacks a clip, or has features that a model was not
@@ -98,11 +90,9 @@ def measure(
     on_progress(done, len(tested))
   if not features:
     raise ValueError(f'no clip can be read, as {left_out[tested[0]]}')
+  conditions = clips.conditions
   return Robustness(
-    {
-      n: _score_all(n, run, features, clips.conditions)
-      for n, run in runs.items()
-    },
+    {k: _score_all(k, run, features, conditions) for k, run in runs.items()},
     {name: _score(run, features) for name, run in runs.items()},
     {name: _describe(run.run) for name, run in runs.items()},
     len(features),
@@ -113,7 +103,6 @@ def measure(
 def _check(
   runs: Mapping[str, TrainedRun], clips: CorruptedClips, tested: Sequence[str]
 ) -> None:
-  """Refuses, before an hour of work, clips that lack something."""
   for name, each in runs.items():
     for modality in each.modalities:
       width = each.models[0].feature_dims[modality]
@@ -133,17 +122,15 @@ def _check(
 
 
 def _score_all(
-  name: str,
-  trained: TrainedRun,
-  features: Features,
-  conditions: Sequence[Condition],
+  name: str, trained: TrainedRun, features: Features, conditions: _Conditions
 ) -> dict[str, ConditionScore]:
   """Scores a run, clean and under what changes something that it reads."""
+  # A model of one modality has nothing left without it.
+  none = (NO_SOUND, NO_PICTURE) if len(trained.modalities) == 1 else ()
   felt = [
-    c.name
-    for c in conditions
-    if c.modality in trained.modalities
-    and not (c.removes and len(trained.modalities) == 1)
+    each.name
+    for each in conditions
+    if each.modality in trained.modalities and each not in none
   ]
   scores = {}
   for condition in (CLEAN, *felt):
@@ -163,48 +150,30 @@ def _score(
       continue
     predictions = fold.predictions[read]
     if condition is not None:
-      clips = [features[clip] for clip in fold.clip_ids if clip in features]
+      tracks = (
+        {k: _track(rows, condition) for k, rows in features[clip].items()}
+        for clip in fold.clip_ids
+        if clip in features
+      )
+      answers = WindowClassifier(model).whole(tracks)
       # The checkpoint counts labels in the data set's order.
       order = [fold.label_names.index(name) for name in model.label_names]
-      predictions = np.array(order)[_predict(model, clips, condition)]
+      predictions = np.array(order)[answers[JOINT].argmax(axis=-1)]
+    classes = len(fold.label_names)
     confusions.append(
-      metrics.confusion_matrix(
-        fold.labels[read], predictions, len(fold.label_names)
-      )
+      metrics.confusion_matrix(fold.labels[read], predictions, classes)
     )
+  kinds = metrics.accuracy, metrics.unweighted_average_recall
   return ConditionScore(
-    float(np.mean([metrics.accuracy(c) for c in confusions])),
-    float(np.mean([metrics.unweighted_average_recall(c) for c in confusions])),
+    *(float(np.mean([kind(each) for each in confusions])) for kind in kinds)
   )
 
 
-def _predict(
-  model: checkpoints.TrainedModel,
-  clips: Sequence[Mapping[str, Rows]],
-  condition: str,
-) -> np.ndarray:
-  """Returns labels int[clips], in the model's own order."""
-  predictions = []
-  for start in range(0, len(clips), _BATCH):
-    batch = clips[start : start + _BATCH]
-    inputs, lengths = {}, {}
-    for modality in model.config.model.modalities:
-      rows = [
-        clip[modality].get(condition, clip[modality][CLEAN]) for clip in batch
-      ]
-      if modality == 'audio' and model.config.data.trim_silence:
-        rows = [each[silence.spoken(each)] for each in rows]
-      inputs[modality], lengths[modality] = clips_lib.pad(
-        rows, _BATCH, _STEP_MULTIPLE
-      )
-    answers = window_classifier.apply(model, inputs, lengths)
-    joint = np.asarray(answers[window_classifier.JOINT])
-    predictions.append(joint.argmax(axis=-1)[: len(batch)])
-  return np.concatenate(predictions)
+def _track(rows: Rows, condition: str) -> Track:
+  return Track.of(rows.get(condition, rows[CLEAN]))
 
 
 def _describe(run: runs_lib.CrossValidation) -> str:
-  """Names the protocol, and the features that its models read."""
   folds = len(run.folds)
   sources = ' and '.join(run.sources.values())
   return f'{run.protocol}, {folds} fold{"s" * (folds > 1)}, {sources}'

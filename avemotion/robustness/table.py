@@ -1,6 +1,7 @@
 """Tabulates the accuracy that runs keep when clips are corrupted."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
 from etils import epath
@@ -20,13 +21,12 @@ class ConditionScore:
 
 @dataclasses.dataclass(frozen=True)
 class Robustness:
-  """Scores of runs under conditions.
+  """Scores of runs under conditions, of `num_clips` that were read.
 
   Attributes:
     scores: by the names of runs and of conditions, `CLEAN` the first of them.
     own: of the same clips, by the predictions that each run wrote.
     descriptions: of each run: its protocol, and what it reads.
-    num_clips: that were read.
     left_out: why clips could not be read, by their ids.
   """
 
@@ -60,13 +60,10 @@ def to_markdown(result: Robustness, command: str) -> str:
   header = ['condition']
   for name in result.scores:
     header += [f'{name}: accuracy', 'change', 'UAR']
-  conditions = dict.fromkeys(
-    condition for scores in result.scores.values() for condition in scores
-  )
   runs = result.scores.values()
   rows = [
     [condition, *(text for run in runs for text in _cells(run, condition))]
-    for condition in conditions
+    for condition in dict.fromkeys(itertools.chain(*runs))
   ]
   notes = [
     f'`{name}`: {result.descriptions[name]}; clean clips'
@@ -88,13 +85,9 @@ def to_markdown(result: Robustness, command: str) -> str:
 def _cells(
   scores: Mapping[str, ConditionScore], condition: str
 ) -> tuple[str, str, str]:
-  """Formats accuracy, its change from clean in points, and UAR."""
   if condition not in scores:
     return '', '', ''
   score, clean = scores[condition], scores[CLEAN]
-  change = 100 * (score.accuracy - clean.accuracy)
-  return (
-    f'{score.accuracy:.1%}',
-    '' if condition == CLEAN else f'{change:+.1f}',
-    f'{score.uar:.1%}',
-  )
+  points = 100 * (score.accuracy - clean.accuracy)
+  change = '' if condition == CLEAN else f'{points:+.1f}'
+  return f'{score.accuracy:.1%}', change, f'{score.uar:.1%}'

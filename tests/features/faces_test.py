@@ -83,12 +83,12 @@ def test_all_faces_are_found_and_the_largest_is_taken(cropper):
     assert large.area > 1.4 * small.area
     assert (centre(large) < 240) == is_left
     assert (centre(small) < 240) != is_left
-    assert cropper.stream().push(0.0, picture).face == large
+    assert faces.FaceStream(cropper).push(0.0, picture).face == large
   assert cropper.detect(beside(drawn(1, scale=0.1))) == []
 
 
 def test_the_largest_face_is_followed_though_another_outgrows_it(cropper):
-  stream = cropper.stream()
+  stream = faces.FaceStream(cropper)
   for scale in (0.7, 0.8, 1.0):
     picture = beside(drawn(1, scale=0.8), drawn(2, scale=scale))
     seen = stream.push(scale, picture)
@@ -101,7 +101,7 @@ def test_the_largest_face_is_followed_though_another_outgrows_it(cropper):
 
 
 def test_a_cut_shows_the_largest_face_at_once(cropper):
-  stream = cropper.stream()
+  stream = faces.FaceStream(cropper)
   nobody = np.full((240, 240, 3), 90, np.uint8)
   assert centre(stream.push(0.0, beside(drawn(1), nobody)).face) < 240
   seen = stream.push(0.1, beside(nobody, drawn(2)))
@@ -111,7 +111,7 @@ def test_a_cut_shows_the_largest_face_at_once(cropper):
 
 def test_streams_know_nothing_of_one_another(cropper):
   picture = beside(drawn(1, scale=0.9), drawn(2))
-  first, second = cropper.stream(), cropper.stream()
+  first, second = faces.FaceStream(cropper), faces.FaceStream(cropper)
   first.push(0.0, beside(drawn(1), np.zeros_like(drawn(1))))
   assert centre(first.push(0.1, picture).face) < 240
   assert centre(second.push(0.1, picture).face) > 240

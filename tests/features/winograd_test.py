@@ -43,13 +43,3 @@ def test_computes_in_its_dtype():
   conv = winograd.Conv(**_LAYER, dtype=jnp.bfloat16)
   out = jax.eval_shape(conv.apply, {'params': params}, jnp.zeros((1, 6, 6, 16)))
   assert (out.dtype, out.shape) == (jnp.bfloat16, (1, 6, 6, 8))
-
-
-@pytest.mark.parametrize(
-  'other', [{'kernel_size': (5, 5)}, {'padding': 'VALID'}]
-)
-def test_refuses_other_convolutions(other):
-  params = winograd.transform(random_params(16))['conv']
-  conv = winograd.Conv(**_LAYER | other)
-  with pytest.raises(ValueError, match=r'expected kernel_size \(3, 3\)'):
-    conv.apply({'params': params}, jnp.zeros((1, 6, 6, 16)))

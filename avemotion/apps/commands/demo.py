@@ -20,8 +20,8 @@ from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
 
 _COMMAND = Command('demo', __doc__)
-_CHECKPOINT = _COMMAND.checkpoint_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_CHECKPOINT = _COMMAND.shared_flag('checkpoint')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _HOST = _COMMAND.string(
   'host',
   '127.0.0.1',
@@ -47,24 +47,22 @@ _EXAMPLES = {
 def main(_: list[str]) -> None:
   """Draws the examples, and serves the page until it is interrupted."""
   compilation.cache_on_disk()
-  limits = page.Limits(_MAX_MEGABYTES.value, _MAX_SECONDS.value)
+  if not _MAX_SECONDS.value:
+    raise ValueError('expected --max_seconds above 0, got 0')
   model = Recognizer.from_checkpoint(
     _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=True
   )
   # Ended in whichever way, it leaves no clip behind.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   with tempfile.TemporaryDirectory(prefix='avemotion_examples_') as folder:
+    examples = {name: pathlib.Path(folder, f'{name}.mp4') for name in _EXAMPLES}
+    for name, (emotion, actor) in _EXAMPLES.items():
+      corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
     page.serve(
       model,
-      _draw(pathlib.Path(folder)),
+      examples,
       host=_HOST.value,
       port=_PORT.value,
-      limits=limits,
+      megabytes=_MAX_MEGABYTES.value,
+      seconds=_MAX_SECONDS.value,
     )
-
-
-def _draw(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  examples = {name: folder / f'{name}.mp4' for name in _EXAMPLES}
-  for name, (emotion, actor) in _EXAMPLES.items():
-    corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
-  return examples

@@ -16,7 +16,7 @@ from avemotion.apps.commands.command_line import Command
 from avemotion.export import directory, origin
 
 _COMMAND = Command('export', __doc__, arguments=True)
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _OUTPUT = _COMMAND.string('output', None, 'directory to write', required=True)
 _ONNX = _COMMAND.boolean('onnx', False, 'write ONNX, too')
 _OVERWRITE = _COMMAND.boolean(

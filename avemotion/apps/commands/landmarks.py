@@ -13,7 +13,7 @@ from avemotion.data import clips as clips_lib
 from avemotion.data import landmarks
 
 _COMMAND = Command('landmarks', __doc__)
-_DATA_DIR = _COMMAND.data_dir_flag()
+_DATA_DIR = _COMMAND.shared_flag('data_dir')
 _LANDMARKS = _COMMAND.string(
   'landmarks',
   None,

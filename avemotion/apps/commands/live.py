@@ -29,7 +29,7 @@ from avemotion.recognition.streaming import Session
 _DRAW_SECONDS = 0.2  # from one picture to the next
 
 _COMMAND = Command('live', __doc__, arguments=True)
-_CHECKPOINT = _COMMAND.checkpoint_flag()
+_CHECKPOINT = _COMMAND.shared_flag('checkpoint')
 _CAMERA = _COMMAND.integer('camera', 0, 'number of the camera; -1: none')
 _MICROPHONE = _COMMAND.string(
   'microphone', '', "number or name of the microphone; 'none': none"
@@ -71,7 +71,6 @@ def _events(
 
 
 def _draw(session: Session, events: Iterator[live.Event]) -> None:
-  """Draws what is recognised until the end, or Ctrl-C."""
   with (
     contextlib.suppress(KeyboardInterrupt),
     rich.live.Live(transient=True, auto_refresh=False) as screen,

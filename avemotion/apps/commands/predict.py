@@ -22,8 +22,8 @@ from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
 
 _COMMAND = Command('predict', __doc__, arguments=True)
-_CHECKPOINT = _COMMAND.checkpoint_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_CHECKPOINT = _COMMAND.shared_flag('checkpoint')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _JSON = _COMMAND.boolean('json', False, 'print JSON lines, not tables')
 _PLOT = _COMMAND.boolean(
   'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
@@ -95,12 +95,10 @@ def _predict(model: Recognizer, clip: str) -> list[Prediction]:
 
 
 def _show(model: Recognizer, prediction: Prediction, number: int) -> None:
-  """Shows a prediction in all the ways that are asked for."""
   if _EXPLAIN.value:
     prediction = model.explain(prediction)
-  print(
-    json.dumps(prediction.to_json()) if _JSON.value else prediction, flush=True
-  )
+  shown = json.dumps(prediction.to_json()) if _JSON.value else prediction
+  print(shown, flush=True)
   if _PLOT.value:
     _draw(prediction, number)
   if _ANNOTATE.value:

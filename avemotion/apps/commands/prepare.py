@@ -32,9 +32,8 @@ from avemotion.features import compilation
 from tfds_ravdess import ravdess_dataset_builder
 
 _COMMAND = Command('prepare', __doc__)
-_FLAGS = _COMMAND.flags
-_DATA_DIR = _COMMAND.data_dir_flag()
-_VGG16_WEIGHTS = _COMMAND.vgg16_weights_flag()
+_DATA_DIR = _COMMAND.shared_flag('data_dir')
+_VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _MANUAL_DIR = _COMMAND.string(
   'manual_dir',
   None,
@@ -97,14 +96,11 @@ _STRICT = _COMMAND.boolean(
 
 
 @flags.multi_flags_validator(
-  [
-    *('folder', 'labels', 'pattern', 'label_map', 'name'),
-    *('manual_dir', 'actors'),
-  ],
+  ['folder', 'labels', 'pattern', 'label_map', 'name', 'manual_dir', 'actors'],
   message='--folder needs one of --labels and --pattern, and is not for'
   ' --manual_dir or --actors; --labels, --pattern and --name need --folder,'
   ' --label_map needs --pattern',
-  flag_values=_FLAGS,
+  flag_values=_COMMAND.flags,
 )
 def _are_of_one_source(given: dict[str, Any]) -> bool:
   ways = bool(given['labels']) + bool(given['pattern'])
@@ -115,26 +111,31 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
   return ways == 0 and not given['name']
 
 
-@flags.validator(
-  'actors', message='numbers from 1 to 24, as 1,2', flag_values=_FLAGS
+flags.register_validator(
+  _ACTORS,
+  lambda names: set(names) <= set(map(str, range(1, 25))),
+  'numbers from 1 to 24, as 1,2',
 )
-def _are_actors(names: list[str]) -> bool:
-  return all(name in map(str, range(1, 25)) for name in names)
 
 
 @_COMMAND.runs
 def main(_: list[str]) -> None:
   """Prepares the data set, and prints what it holds."""
+  beam_options = None
+  if _BEAM_PIPELINE_OPTIONS.value:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    given = [f'--{option}' for option in _BEAM_PIPELINE_OPTIONS.value]
+    beam_options = PipelineOptions(flags=given)
   prepare.prepare(
     _builder(),
     _MANUAL_DIR.value,
     overwrite=_OVERWRITE.value,
-    beam_options=_beam_options(),
+    beam_options=beam_options,
   )
 
 
 def _builder() -> ClipsBuilder:
-  """The builder of RAVDESS, or of the folder."""
   options: dict[str, Any] = {
     'config': _CONFIG.value,
     'data_dir': _DATA_DIR.value,
@@ -158,14 +159,3 @@ def _builder() -> ClipsBuilder:
     clips = labelling.by_name(_FOLDER.value, pattern, config.modalities)
   name = _NAME.value or folder.dataset_name(_FOLDER.value)
   return folder.FolderBuilder(name=name, clips=clips, **options)
-
-
-def _beam_options() -> Any:
-  """Apache Beam's options; None: it is not asked for."""
-  if not _BEAM_PIPELINE_OPTIONS.value:
-    return None
-  from apache_beam.options.pipeline_options import PipelineOptions
-
-  return PipelineOptions(
-    flags=[f'--{option}' for option in _BEAM_PIPELINE_OPTIONS.value]
-  )

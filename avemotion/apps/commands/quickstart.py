@@ -8,6 +8,7 @@ fusion model on ten folds, and recognises one clip. The clips are cartoons:
 the accuracy shows that the path works, and nothing about real emotions.
 """
 
+import itertools
 import pathlib
 import time
 
@@ -43,7 +44,9 @@ def main(_: list[str]) -> None:
   _stage(1, 'drawing talking heads (cartoons, not results)')
   files = _draw(workdir / 'corpus')
   _stage(2, 'extracting faces, VGG16 features and MFCC into TFRecords')
-  clips = _prepare(workdir)
+  builder = ravdess_dataset_builder.Builder(data_dir=workdir / 'data')
+  prepare.prepare(builder, workdir / 'corpus')
+  clips = ClipSet.from_tfds('ravdess/speech', workdir / 'data')
   _stage(3, 'training the fusion model on the ten folds of random10')
   config = config_files.load_config('quickstart', {})
   _train(config, clips, workdir)
@@ -61,36 +64,25 @@ def _stage(number: int, title: str) -> None:
 
 def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
   total = 2 * len(corpus.EMOTIONS) * len(_ACTORS)
+  done = itertools.count(1)
   with progress.clip_progress() as show:
-    done = iter(range(1, total + 1))
     return corpus.make_corpus(
       folder, actors=_ACTORS, progress=lambda _: show(next(done), total)
     )
-
-
-def _prepare(workdir: pathlib.Path) -> ClipSet:
-  builder = ravdess_dataset_builder.Builder(data_dir=workdir / 'data')
-  prepare.prepare(builder, workdir / 'corpus')
-  return ClipSet.from_tfds('ravdess/speech', workdir / 'data')
 
 
 def _train(config: Config, clips: ClipSet, workdir: pathlib.Path) -> None:
   """Trains the folds, prints their table and draws their confusion."""
   summaries = crossval.train(config, clips, workdir)
   table = rich.table.Table('fold', 'test clips', 'accuracy', 'UAR')
-  for summary in summaries:
-    table.add_row(
-      str(summary['fold']),
-      str(summary['num_test']),
-      f'{summary["accuracy"]:.1%}',
-      f'{summary["uar"]:.1%}',
-    )
+  for each in summaries:
+    counts = str(each['fold']), str(each['num_test'])
+    table.add_row(*counts, f'{each["accuracy"]:.1%}', f'{each["uar"]:.1%}')
   rich.print(table)
   confusion = np.sum([each['confusion'] for each in summaries], axis=0)
   picture = workdir / 'confusion.png'
-  plots.save_confusion(
-    picture, confusion, clips.label_names, 'Cartoons, not a result'
-  )
+  title = 'Cartoons, not a result'
+  plots.save_confusion(picture, confusion, clips.label_names, title)
   print(f'confusion matrix: {picture}')
 
 

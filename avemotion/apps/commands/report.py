@@ -60,14 +60,9 @@ def _with_temperatures(
 ) -> runs.CrossValidation:
   """Gives a run the temperatures of a candidate; prints that of all folds."""
   candidate = runs.candidate_of(search, run)
-  of_all = calibration.fit_temperature(
-    candidate.probabilities, candidate.labels
-  )
-  print(f'temperature {of_all:.3f}')
-  temperatures = (
-    calibration.fit_temperature(fold.probabilities, fold.labels)
-    for fold in candidate.folds
-  )
+  fit = calibration.fit_temperature
+  print(f'temperature {fit(candidate.probabilities, candidate.labels):.3f}')
+  temperatures = (fit(f.probabilities, f.labels) for f in candidate.folds)
   return dataclasses.replace(run, temperatures=tuple(temperatures))
 
 

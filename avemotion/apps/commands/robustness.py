@@ -38,7 +38,6 @@ from avemotion.robustness.corrupted_clips import CorruptedClips
 from tfds_ravdess import recordings
 
 _COMMAND = Command('robustness', __doc__, arguments=True)
-_FLAGS = _COMMAND.flags
 _RECORDINGS = _COMMAND.string(
   'recordings',
   None,
@@ -71,15 +70,13 @@ _OUTPUT = _COMMAND.string(
   ['recordings', 'features', 'folder', 'pattern', 'label_map'],
   message='give --recordings, with or without --features, or --folder with'
   ' --pattern and, where names do not say labels, --label_map',
-  flag_values=_FLAGS,
+  flag_values=_COMMAND.flags,
 )
 def _are_of_one_source(given: dict[str, Any]) -> bool:
+  recordings, pattern = bool(given['recordings']), bool(given['pattern'])
   if given['folder']:
-    absent = not given['recordings'] and not given['features']
-    return absent and bool(given['pattern'])
-  return bool(given['recordings']) and not (
-    given['pattern'] or given['label_map']
-  )
+    return pattern and not (recordings or given['features'])
+  return recordings and not (pattern or given['label_map'])
 
 
 @_COMMAND.runs
@@ -90,11 +87,8 @@ def main(arguments: list[str]) -> int:
   compilation.cache_on_disk()
   modalities = sorted({m for run in runs.values() for m in run.modalities})
   files, video = _files(modalities)
-  conditions = [
-    condition
-    for condition in CONDITIONS
-    if condition.name in _CONDITIONS.value or not _CONDITIONS.value
-  ]
+  chosen = _CONDITIONS.value or [each.name for each in CONDITIONS]
+  conditions = [each for each in CONDITIONS if each.name in chosen]
   clips = CorruptedClips(files, modalities, video, conditions)
   with progress.clip_progress() as update:
     result = measuring.measure(runs, clips, update)
@@ -106,7 +100,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _named(arguments: list[str]) -> dict[str, epath.Path]:
-  """Work directories by the names that they are given."""
   workdirs = {}
   for argument in arguments:
     name, equals, workdir = argument.partition('=')

@@ -17,7 +17,7 @@ from avemotion.features import clip as clip_lib
 
 _COMMAND = Command('show', __doc__, arguments=True)
 _OUTPUT = _COMMAND.string('output', 'show.png', 'the picture')
-_DATA_DIR = _COMMAND.data_dir_flag()
+_DATA_DIR = _COMMAND.shared_flag('data_dir')
 
 
 @_COMMAND.runs

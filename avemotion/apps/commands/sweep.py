@@ -18,7 +18,6 @@ them all. A sweep that was stopped goes on by the same command; a run that fails
 is told, the others go on, and the exit code is 1.
 """
 
-import dataclasses
 import pathlib
 import sys
 from typing import Any
@@ -29,12 +28,7 @@ from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import comparison, markdown, paper
 from avemotion.features import compilation
-from avemotion.training import (
-  config_files,
-  crossval,
-  devices,
-  sweep,
-)
+from avemotion.training import config_files, crossval, devices, sweep
 from avemotion.training.config import Config, update
 from avemotion.training.sweep import Trial
 
@@ -113,7 +107,6 @@ def main(candidates: list[str]) -> int:
 
 
 def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
-  """The sweep's name, and its rows by theirs."""
   if bool(candidates) + bool(_TABLE.value) + bool(_ROWS.value) != 1:
     raise ValueError(
       "name a --table, --rows, or candidates ('' is the configuration itself)"
@@ -130,7 +123,11 @@ def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
     table = int(_TABLE.value)
     default = 'audio' if table == 2 else 'fusion'
     config = config_files.load_config(_CONFIG.value or default, overrides)
-    rows = {row.name: _with_row(config, row) for row in paper.TABLES[table]}
+    changes = {
+      row.name: {'model': row.model, 'data': {'protocol': row.protocol}}
+      for row in paper.TABLES[table]
+    }
+    rows = {name: update(config, each) for name, each in changes.items()}
     return f'table{table}', _chosen(rows)
   if _CONFIG.value:
     raise ValueError('--rows has configurations of its own; leave out --config')
@@ -153,17 +150,8 @@ def _candidate(changes: str) -> Config:
   )
 
 
-def _with_row(config: Config, row: paper.Row) -> Config:
-  return dataclasses.replace(
-    config,
-    model=update(config.model, row.model),
-    data=dataclasses.replace(config.data, protocol=row.protocol),
-  )
-
-
 def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
-  unknown = set(_ONLY.value) - rows.keys()
-  if unknown:
+  if unknown := set(_ONLY.value) - rows.keys():
     raise ValueError(
       f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
     )
@@ -176,15 +164,13 @@ def _train(
   """Trains each run: those finished, with their folds' results; the others."""
   finished, failed = [], []
   for trial in trials:
+    run = trial.config, clips, trial.workdir
     print(f'{trial.workdir}: {trial.row or "as configured"}', flush=True)
     try:
-      if _FINISHED_ONLY.value and not crossval.is_finished(
-        trial.config, clips, trial.workdir
-      ):
+      if _FINISHED_ONLY.value and not crossval.is_finished(*run):
         print(f'{trial.workdir}: not finished')
         continue
-      summaries = crossval.train(trial.config, clips, trial.workdir)
-      finished.append((trial, summaries))
+      finished.append((trial, crossval.train(*run)))
     except (ValueError, crossval.TrainingError) as error:
       print(f'avemotion sweep: {trial.workdir}: {error}', file=sys.stderr)
       failed.append(trial)
@@ -192,16 +178,11 @@ def _train(
 
 
 def _print_candidates(scored: list[dict[str, Any]]) -> None:
-  """Prints candidates' lines of the log, best first."""
   header = ('candidate', 'protocol', 'validation accuracy', 'UAR', 'seconds')
-  rows = [
-    (
-      line['candidate'] or '(as configured)',
-      line['settings']['data']['protocol'],
-      f'{line["accuracy"]:.3f}',
-      f'{line["uar"]:.3f}',
-      f'{line["seconds"]:.0f}',
-    )
-    for line in sorted(scored, key=lambda line: -line['uar'])
-  ]
+  rows = []
+  for line in sorted(scored, key=lambda line: -line['uar']):
+    candidate = line['candidate'] or '(as configured)'
+    numbers = f'{line["accuracy"]:.3f}', f'{line["uar"]:.3f}'
+    protocol = line['settings']['data']['protocol']
+    rows.append((candidate, protocol, *numbers, f'{line["seconds"]:.0f}'))
   print(markdown.table(header, rows))

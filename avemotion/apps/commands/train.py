@@ -19,12 +19,7 @@ import jax
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.features import compilation
-from avemotion.training import (
-  config_files,
-  crossval,
-  devices,
-  processes,
-)
+from avemotion.training import config_files, crossval, devices, processes
 
 _COMMAND = Command('train', __doc__)
 _CONFIG = _COMMAND.config_flag('fusion')
@@ -65,17 +60,13 @@ def main(_: list[str]) -> None:
   clips = processes.together(
     lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
   )
-  summaries = crossval.train(
-    config,
-    clips,
-    _WORKDIR.value,
-    _FOLD.value,
-    crossval.Options(
-      checkpoint_every=_CHECKPOINT_EVERY.value,
-      tensorboard=_TENSORBOARD.value,
-      profile=_PROFILE.value,
-    ),
+  options = crossval.Options(
+    checkpoint_every=_CHECKPOINT_EVERY.value,
+    tensorboard=_TENSORBOARD.value,
+    profile=_PROFILE.value,
   )
+  workdir = _WORKDIR.value
+  summaries = crossval.train(config, clips, workdir, _FOLD.value, options)
   if jax.process_index():
     return  # Process 0 has the results.
   for summary in summaries:
@@ -90,7 +81,6 @@ def main(_: list[str]) -> None:
 
 
 def _scores(summary: dict[str, Any]) -> str:
-  """A fold's scores, in words."""
   if not summary['num_test']:
     return f'trained on all {summary["num_train"]} clips, which tests nothing'
   return (

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from avemotion.features.ahead import ahead
+from avemotion.features.media import ahead
 
 
 def numbers(made, closed, count=10):
