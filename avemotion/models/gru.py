@@ -299,7 +299,7 @@ def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
   0 and time, the result is float[batch, features] or float[batch, points,
   features]; zero for 0 steps.
   """
-  points = lengths.reshape(len(lengths), -1, 1).swapaxes(0, 1)
+  points = lengths.reshape(lengths.shape[0], -1, 1).swapaxes(0, 1)
   chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=0)
   chosen = jnp.where(points > 0, chosen, 0).swapaxes(0, 1)
   return chosen.reshape(*lengths.shape, states.shape[-1])

@@ -1,16 +1,13 @@
 """A process's devices, prepared before any of them is used."""
 
-import contextlib
 import os
 
 import jax
 
-from avemotion.features.compilation import num_cores
+from avemotion.training import cpu
 
 # libtpu 0.0.42 overflows its threads' stacks of 64 KiB on vmapped folds.
 LIBTPU_ARGUMENTS = '--fibers_default_thread_stack_size=1048576'
-# Devices of a CPU that share threads may wait for each other for ever.
-_ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
 
 
 def start(*, multihost: bool = False) -> None:
@@ -24,7 +21,8 @@ def start(*, multihost: bool = False) -> None:
     ValueError: one of these is missing or no number.
   """
   # JAX writes the variable too, when it is imported on a TPU machine.
-  _add_flag('LIBTPU_INIT_ARGS', LIBTPU_ARGUMENTS)
+  arguments = f'{os.environ.get("LIBTPU_INIT_ARGS", "")} {LIBTPU_ARGUMENTS}'
+  os.environ['LIBTPU_INIT_ARGS'] = arguments.strip()
   if multihost:
     # JAX reads the coordinator's address itself, the numbers only on a cluster.
     jax.distributed.initialize(
@@ -32,16 +30,7 @@ def start(*, multihost: bool = False) -> None:
       process_id=_environment_number('JAX_PROCESS_ID'),
     )
   number = _environment_number('JAX_NUM_CPU_DEVICES')
-  if number is None and not multihost:
-    number = num_cores()
-    with contextlib.suppress(RuntimeError):  # JAX has devices, and keeps them.
-      jax.config.update('jax_num_cpu_devices', number)
-  if number is not None and number > 1:
-    _add_flag('XLA_FLAGS', _ONE_THREAD_EACH)
-
-
-def _add_flag(name: str, flag: str) -> None:
-  os.environ[name] = f'{os.environ.get(name, "")} {flag}'.strip()
+  cpu.make_cores_devices(number, alone=not multihost)
 
 
 def _environment_number(name: str) -> int | None:

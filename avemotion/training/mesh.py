@@ -13,11 +13,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-FOLD, DATA = 'fold', 'data'
+from avemotion.training import cpu
 
-# Rows of a fold's batch on each core of a CPU, at least: with fewer, cores are
-# faster apart than together (docs/performance.md).
-_ROWS = 16
+FOLD, DATA = 'fold', 'data'
 
 
 def mesh_shape(
@@ -47,32 +45,11 @@ def make_mesh(
   without `devices`, on all of them that are worth using.
   """
   if devices is None:
-    devices = worth_using(jax.devices(), num_folds, batch_size)
+    devices = cpu.worth_using(jax.devices(), num_folds, batch_size)
   shape = mesh_shape(len(devices), num_folds, batch_size)
   return Mesh(
     np.array(devices).reshape(shape), (FOLD, DATA), (AxisType.Auto,) * 2
   )
-
-
-def worth_using(
-  devices: Sequence[Any], num_folds: int, batch_size: int
-) -> Sequence[Any]:
-  """Chooses the cores that shorten a run, so that no fold pads the others.
-
-  Returns the first of the devices: those that have a fold each of `num_folds`,
-  or 16 rows of a fold's `batch_size` clips. Accelerators, and the devices of
-  several processes, are all used.
-  """
-  if devices[0].platform != 'cpu' or jax.process_count() > 1:
-    return devices
-  rounds = -(-num_folds // len(devices))
-  folds = -(-num_folds // rounds)
-  shares = [
-    data
-    for data in range(1, len(devices) // folds + 1)
-    if batch_size % data == 0 and batch_size // data >= _ROWS
-  ]
-  return devices[: folds * max(shares, default=1)]
 
 
 def num_slots(mesh: Mesh, num_folds: int) -> int:
@@ -90,7 +67,7 @@ def map_folds(
   `stacked`, an argument has a leading axis of folds, a multiple of the mesh's;
   the others are the same for every fold. What the function returns is stacked.
   """
-  if takes_folds_in_turn(mesh):
+  if cpu.takes_folds_in_turn(mesh):
     function = jax.custom_batching.sequential_vmap(function)
   return jax.shard_map(
     jax.vmap(function, tuple(0 if each else None for each in stacked)),
@@ -103,11 +80,6 @@ def map_folds(
     axis_names={FOLD, DATA} if mesh.shape[DATA] == 1 else {FOLD},
     check_vma=False,
   )
-
-
-def takes_folds_in_turn(mesh: Mesh) -> bool:
-  """Tells a CPU, whose cores a fold's products fill, from an accelerator."""
-  return bool(mesh.devices.flat[0].platform == 'cpu')
 
 
 def takes_kernels(mesh: Mesh) -> bool:

@@ -286,6 +286,7 @@ def test_a_fold_that_was_finished_apart_is_left_as_it_is(
   assert contents(tmp_path / 'fold_3') == before
 
 
+@pytest.mark.slow
 def test_a_save_of_other_folds_makes_room(short, tmp_path):
   crossval.train(short, toy_clips(), tmp_path, fold=0)
   crossval.train(short, toy_clips(), tmp_path)

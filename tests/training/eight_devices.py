@@ -13,7 +13,7 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
-from avemotion.training import devices
+from avemotion.training import cpu, devices
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
 from avemotion.training.config import (
@@ -99,7 +99,7 @@ def main(directory):
   runs = {}
   for name, folds, shape, together in RUNS:
     with mock.patch.object(
-      mesh_lib, 'takes_folds_in_turn', lambda _, t=together: not t
+      cpu, 'takes_folds_in_turn', lambda _, t=together: not t
     ):
       runs[name] = train(clips, folds, shape)
   eight = mesh_lib.make_mesh(16, CONFIG.batch_size, jax.devices())

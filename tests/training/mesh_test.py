@@ -14,7 +14,7 @@ import types
 import numpy as np
 import pytest
 
-from avemotion.training import mesh
+from avemotion.training import cpu, mesh
 
 SCRIPT = pathlib.Path(__file__).with_name('eight_devices.py')
 
@@ -60,14 +60,14 @@ def test_shapes(devices, folds, shape, slots):
 )
 def test_cores_that_are_worth_using(cores, folds, batch, devices):
   cpus = [types.SimpleNamespace(platform='cpu', id=i) for i in range(cores)]
-  used = mesh.worth_using(cpus, folds, batch)
+  used = cpu.worth_using(cpus, folds, batch)
   assert used == cpus[:devices]
   assert mesh.mesh_shape(devices, folds, batch)[0] <= folds
 
 
 def test_every_accelerator_is_used():
   tpus = [types.SimpleNamespace(platform='tpu') for _ in range(8)]
-  assert mesh.worth_using(tpus, num_folds=1, batch_size=1) == tpus
+  assert cpu.worth_using(tpus, num_folds=1, batch_size=1) == tpus
 
 
 @pytest.mark.parametrize(

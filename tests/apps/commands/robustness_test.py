@@ -82,6 +82,7 @@ def _in_folder(folder, monkeypatch):
   monkeypatch.chdir(folder)
 
 
+@pytest.mark.slow
 def test_runs_are_compared_under_each_condition(folder, capsys):
   arguments = [
     *('paper=heard', 'ours=both', '--recordings=voices'),
