@@ -40,21 +40,27 @@ _IMPORT = (
 
 
 def recognise(_: list[str]) -> None:
-  """Records a clip's seconds by ours and others, a new process's, imports'."""
+  """Records a clip's seconds by ours and others, and those of imports."""
   held = contest.run((contest.OURS, _DECODING, _USUAL), _calls)[_CASE]
   ours, unit = held[contest.OURS], 'ratio of wall time'
   record_speed('recognise.seconds', ours, 'seconds')
   record_speed('recognise.over_decode_only', ours / held[_DECODING], unit)
   record_speed('recognise.speedup_over_usual_chain', held[_USUAL] / ours, unit)
-  command = _predict(real_clips.ravdess('01-*.mp4')[0])
-  measured(command)  # Fills the caches.
-  runs = [measured(command) for _ in range(_NEW_PROCESSES)]
-  seconds, memory = map(statistics.median, zip(*runs, strict=True))
-  record_speed('recognise.new_process_seconds', seconds, 'seconds')
-  record_speed('recognise.resident_gigabytes', memory / 1e9, 'GB')
   imported, flax = import_seconds('avemotion.models', 'flax.linen')
   record('foundation.import_models_seconds', imported, 'seconds')
   record_speed('import_over_flax', imported / flax, unit)
+
+
+def new_process(command: pathlib.Path, clip: pathlib.Path) -> None:
+  """Records seconds and memory of an `avemotion` that recognises a clip."""
+  model = _CHECKPOINT.value
+  chosen = [f'--checkpoint={pathlib.Path(model).resolve()}'] if model else []
+  whole = [str(command), str(clip), *chosen]
+  measured(whole)  # Fills the caches.
+  runs = [measured(whole) for _ in range(_NEW_PROCESSES)]
+  seconds, memory = map(statistics.median, zip(*runs, strict=True))
+  record_speed('recognise.new_process_seconds', seconds, 'seconds')
+  record_speed('recognise.resident_gigabytes', memory / 1e9, 'GB')
 
 
 def memory(argv: list[str]) -> None:
