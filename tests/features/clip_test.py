@@ -116,6 +116,7 @@ def test_only_the_modalities_asked_for_are_extracted(folder):
     clip_lib.Extractor(('smell',))
 
 
+@pytest.mark.slow
 def test_eight_real_clips_match_their_lossless_sound(shared, extractor):
   """Results 4: a face in every frame, 24–28 rows, and the FLAC's MFCC."""
   paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))

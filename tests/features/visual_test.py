@@ -127,6 +127,7 @@ def test_long_clips_go_in_pieces(encoder, crops):
   assert relative_error(features, reversed_features) < 1e-5
 
 
+@pytest.mark.slow
 def test_compiles_once_for_each_padded_size(encoder, weights, crops):
   visual.encode_crops.clear_cache()
   for frames in (1, 4, 5, 8, 9, 12, 13, 16, 17, 25, 60):

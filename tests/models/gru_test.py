@@ -210,7 +210,10 @@ def _as_on_tpu():
 @pytest.mark.usefixtures('as_on_tpu')
 @pytest.mark.parametrize(
   ('folds', 'dtype', 'tolerance'),
-  [(None, None, 1e-6), (2, jnp.bfloat16, 3e-3)],
+  [
+    (None, None, 1e-6),
+    pytest.param(2, jnp.bfloat16, 3e-3, marks=pytest.mark.slow),
+  ],
 )
 def test_values_and_gradients_are_those_of_flax_rnn(folds, dtype, tolerance):
   """Of outputs and carry, by parameters, inputs and carry; alone or mapped."""

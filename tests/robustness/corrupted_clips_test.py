@@ -99,6 +99,7 @@ def test_what_is_drawn_depends_on_the_clip_and_not_on_the_order(path, read):
   assert not np.array_equal(other[noise], again[noise])
 
 
+@pytest.mark.slow
 def test_a_clip_whose_face_is_lost_has_no_rows(path):
   clips = CorruptedClips({'clip': path}, ('video',))
   dark = next(c for c in clips.conditions if c.name.startswith('low light'))

@@ -261,6 +261,7 @@ def contents(directory):
   }
 
 
+@pytest.mark.slow
 def test_a_fold_that_was_finished_apart_is_left_as_it_is(
   short, tmp_path, monkeypatch
 ):

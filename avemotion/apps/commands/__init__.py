@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, argv: Sequence[str]) -> int:
   # Imports make a million objects that stay. Looked through seldom, and not at
   # the end, they leave a process that recognises a clip 4.9 s instead of 7.1.
-  gc.set_threshold(100_000)
+  gc.set_threshold(20_000)
   atexit.register(gc.freeze)
   # JAX, TensorFlow and MediaPipe read these when they are imported. On some of
   # Intel's CPUs XLA prints a line for each program that it reads back

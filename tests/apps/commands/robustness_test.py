@@ -115,6 +115,7 @@ def test_runs_are_compared_under_each_condition(folder, capsys):
   assert cells['clean'][0] in line
 
 
+@pytest.mark.slow
 def test_a_broken_recording_is_named_and_the_others_go_on(folder, capsys):
   path = folder / 'voices' / f'{scored_ids(folder)[0]}.wav'
   whole = path.read_bytes()
