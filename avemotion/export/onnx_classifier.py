@@ -29,7 +29,7 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   """
   graph = Graph()
   modalities = model.config.model.modalities
-  branches = [_Branch(graph, model, modality) for modality in modalities]
+  branches = [_BranchNodes(graph, model, modality) for modality in modalities]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
   logits = _dense(graph, joined, model.variables['params']['logits'])
   cooled = graph.add('Div', logits, graph.constant(model.temperature))
@@ -47,7 +47,7 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   )
 
 
-class _Branch:
+class _BranchNodes:
   """One branch (Fig. 2, 5) as nodes of a graph.
 
   `there` is bool[batch, 1], whether the clip has a step of the modality;
