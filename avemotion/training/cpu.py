@@ -54,5 +54,5 @@ def worth_using(
 
 
 def takes_folds_in_turn(mesh: Mesh) -> bool:
-  """Tells a CPU, whose cores a fold's products fill, from an accelerator."""
+  """Tells whether a mesh is of CPU cores, which one fold's products fill."""
   return bool(mesh.devices.flat[0].platform == 'cpu')

@@ -33,7 +33,7 @@ _MAX_MEGABYTES = _COMMAND.integer(
   'max_megabytes', 100, 'size of the largest clip', 1
 )
 _MAX_SECONDS = _COMMAND.number(
-  'max_seconds', 120.0, 'length of the longest clip, seconds', 0.0
+  'max_seconds', 120.0, 'length of the longest clip, seconds', 1.0
 )
 _EXAMPLES = {
   'an angry man': ('angry', 1),
@@ -47,8 +47,6 @@ _EXAMPLES = {
 def main(_: list[str]) -> None:
   """Draws the examples, and serves the page until it is interrupted."""
   compilation.cache_on_disk()
-  if not _MAX_SECONDS.value:
-    raise ValueError('expected --max_seconds above 0, got 0')
   model = Recognizer.from_checkpoint(
     _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=True
   )
