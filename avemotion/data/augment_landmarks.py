@@ -1,8 +1,8 @@
 """Augmentation of face landmarks: mirror, turn, scale.
 
-Arguments and results are as in `augment`. Features are those of `avemotion
-landmarks`, float32[batch, time, 140 * groups], and others raise `ValueError`:
-of a group's 140 numbers 136 are x and y of 68 points about the middle of the
+Arguments and results are as in `augment`. Features are those of
+`features.landmarks`, float32[batch, time, 140 * groups], and others raise
+`ValueError`: of a group's 140 numbers 136 are x and y of 68 points about the middle of the
 eyes, and four the head's place (x, y), logarithm of its size, and roll. The
 second group, deltas, moves in the same linear way; where time is stretched
 (`augment.stretch`) it is not rescaled.
@@ -13,9 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from avemotion.data.augment import Sequences
-
-NUM_POINTS = 68
-GROUP = 2 * NUM_POINTS + 4  # numbers
+from avemotion.features.landmarks import GROUP, NUM_POINTS
 
 # Of each of iBUG's 68 points the one on the other side of the face.
 MIRRORED = np.concatenate(

@@ -13,10 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from avemotion.data import npz
+from avemotion.features.front_ends import LANDMARKS, MFCC, VGG16
 from avemotion.models.fusion import MODALITIES
-
-# What avemotion.features.clip makes, and tfds_ravdess stores.
-EXTRACTED_SOURCES = {'video': 'VGG16 of 48×48 face crops', 'audio': 'MFCC'}
 
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
@@ -164,7 +162,10 @@ class ClipSet:
       actors=np.array([e['actor'] for e in examples], np.int32),
       clip_ids=np.array([e['clip_id'].decode() for e in examples]),
       label_names=label_names,
-      sources=EXTRACTED_SOURCES,
+      sources={
+        'video': (LANDMARKS if 'landmarks' in examples[0] else VGG16).source,
+        'audio': MFCC.source,
+      },
     )
 
   def to_npz(self, path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,8 @@
-"""Data sets whose video features are landmarks of the face."""
+"""RAVDESS's landmarks that others detected, joined with its MFCC.
+
+They are of every second frame, 14.985 a second; every second of these is taken,
+as the frames of a clip are.
+"""
 
 import dataclasses
 
@@ -8,8 +12,9 @@ from avemotion.data import clips as clips_lib
 from avemotion.data import npz
 from avemotion.data.clips import ClipSet
 from avemotion.features import landmarks as landmarks_lib
+from avemotion.features.front_ends import LANDMARKS
 
-SOURCE = '68 face landmarks'
+_KEEP_EVERY = 2
 
 
 def read(path: str) -> dict[str, np.ndarray]:
@@ -63,7 +68,7 @@ def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
   for performance in performances:
     clip = by_performance[performance]
     try:
-      rows.append(landmarks_lib.face_features(landmarks[clip]))
+      rows.append(_described(landmarks[clip]))
     except ValueError as error:
       raise ValueError(f'landmarks of {clip}: {error}') from error
   video, lengths = clips_lib.pad(rows)
@@ -71,8 +76,13 @@ def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
     audio,
     features={'video': video, **audio.features},
     lengths={'video': lengths, **audio.lengths},
-    sources={'video': SOURCE, **audio.sources},
+    sources={'video': LANDMARKS.source, **audio.sources},
   )
+
+
+def _described(points: np.ndarray) -> np.ndarray:
+  kept = points[::_KEEP_EVERY]
+  return landmarks_lib.describe(kept, np.ones(len(kept), bool))
 
 
 def _performance(clip_id: str) -> str:

@@ -66,7 +66,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._extraction = Extraction(
       place.with_name(f'{place.name}.extracted'),
       self.builder_config.modalities,
-      self.builder_config.crops,
+      self.builder_config.video,
       vgg16_weights,
       str(self.version),
     )
@@ -80,13 +80,17 @@ class ClipsBuilder(  # type: ignore[call-arg]
     Raises:
       DatasetError: the recordings or the weights cannot be used.
     """
-    if self.weights_name is not None:
-      from avemotion.features import vgg16_weights
+    try:
+      if self.weights_name is not None:
+        from avemotion.features import vgg16_weights
 
-      try:
         vgg16_weights.load_vgg16_weights(self.vgg16_weights)
-      except ValueError as error:
-        raise DatasetError(str(error)) from error
+      elif self._sees and self.builder_config.video == 'landmarks':
+        from avemotion.features import landmark_detector
+
+        landmark_detector.LandmarkDetector()
+    except ValueError as error:
+      raise DatasetError(str(error)) from error
 
   def download_and_prepare(
     self,
@@ -111,10 +115,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._extraction.folder.rmtree(missing_ok=True)
 
   @property
+  def _sees(self) -> bool:
+    return 'video' in self.builder_config.modalities
+
+  @property
   def weights_name(self) -> str | None:
     """The file name of the VGG16 weights, 'default', or None: none are used."""
-    config = self.builder_config
-    if config.crops or 'video' not in config.modalities:
+    if not self._sees or self.builder_config.video != 'vgg16':
       return None
     return epath.Path(self.vgg16_weights or 'default').name
 

@@ -19,6 +19,7 @@ from avemotion.datasets.clips import Clip, DatasetError
 
 # Fields of each frame, beside its features or its crop.
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
+_LANDMARK_FIELDS = ('landmarks', 'landmark_confidence')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,13 +41,13 @@ class ClipExtractor:
     from avemotion.features import clip
 
     self._unusable = clip.ClipError
-    self._crops = extraction.crops
+    self._video = extraction.video
     self._on_cpu = functools.partial(jax.default_device, 'cpu')
     try:
       with self._on_cpu():
         self._extractors = {
           modality: clip.Extractor(
-            (modality,), extraction.vgg16_weights, encode=not self._crops
+            (modality,), extraction.vgg16_weights, video=self._video
           )
           for modality in extraction.modalities
         }
@@ -66,7 +67,10 @@ class ClipExtractor:
       warnings += found.warnings
       fields = [modality]
       if modality == 'video':
-        fields = ['crops' if self._crops else 'video', *_FACE_FIELDS]
+        crops = self._video == 'crops'
+        fields = ['crops' if crops else 'video', *_FACE_FIELDS]
+        if self._video == 'landmarks':
+          fields += _LANDMARK_FIELDS
       features |= {field: getattr(found, field) for field in fields}
       features[f'{modality}_seconds'] = np.float32(found.seconds)
     doubt = _without_folders('; '.join(warnings), clip)
@@ -89,14 +93,15 @@ class Extraction:
   Attributes:
     folder: where each extracted clip has a file.
     modalities: 'video', 'audio' or both.
-    crops: whether to keep the faces themselves, not VGG16's features.
+    video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
+      faces themselves.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     version: of the data set.
   """
 
   folder: epath.Path
   modalities: tuple[str, ...]
-  crops: bool = False
+  video: str = 'vgg16'
   vgg16_weights: str | None = None
   version: str = '1.0.0'
 
@@ -161,7 +166,7 @@ class Extraction:
       files.append(epath.Path(self.vgg16_weights))
     found = [(file.name, file.stat()) for file in files]
     states = [(name, stat.length, stat.mtime) for name, stat in found]
-    recipe = self.modalities, self.crops, self.vgg16_weights, self.version
+    recipe = self.modalities, self.video, self.vgg16_weights, self.version
     return json.dumps([avemotion.__version__, recipe, states])
 
 

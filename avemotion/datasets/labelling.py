@@ -20,7 +20,8 @@ from avemotion.emotions import EMOTIONS
 # Fields that the data set has of its own.
 _TAKEN = (
   *('actor', 'audio', 'audio_seconds', 'clip_id', 'crops', 'face_box'),
-  *('face_found', 'face_score', 'frame_seconds', 'video', 'video_seconds'),
+  *('face_found', 'face_score', 'frame_seconds', 'landmark_confidence'),
+  *('landmarks', 'video', 'video_seconds'),
 )
 
 

@@ -6,17 +6,22 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-_VIDEO_SIZE = 512  # VGG16's block 5
+from avemotion.features.front_ends import FRONT_ENDS, LANDMARKS, MFCC, VGG16
+from avemotion.features.landmarks import NUM_POINTS
+
+CROPS = 'crops'
 _CROP_SHAPE = (48, 48, 3)  # III-B
-_AUDIO_SIZE = 40  # MFCC; the paper's 13 are the first 13
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ClipsConfig(tfds.core.BuilderConfig):
-  """Which features of each clip are stored, in the modalities' order."""
+  """Which features of each clip are stored, in the modalities' order.
+
+  `video` is a front end, 'vgg16' or 'landmarks'; 'crops': the faces as pixels.
+  """
 
   modalities: tuple[str, ...] = ('video', 'audio')
-  crops: bool = False  # Faces as pixels, in place of VGG16's features.
+  video: str = VGG16.name
   audio_dtype: type[np.floating] = np.float32
   channel: str = 'speech'  # Or RAVDESS's 'song'.
 
@@ -29,10 +34,15 @@ CONFIGS = {
   'speech_audio': ClipsConfig(
     name='speech_audio', description='MFCC only.', modalities=('audio',)
   ),
+  'speech_landmarks': ClipsConfig(
+    name='speech_landmarks',
+    description='68 landmarks of the face, features of them, and MFCC.',
+    video=LANDMARKS.name,
+  ),
   'speech_faces': ClipsConfig(
     name='speech_faces',
     description='48×48 crops of the face for other backbones, and MFCC.',
-    crops=True,
+    video=CROPS,
   ),
 }
 
@@ -53,17 +63,21 @@ def features(
       'frame_seconds': _tensor((None,), np.float32),
       'video_seconds': np.float32,
     }
-    if config.crops:
+    if config.video == CROPS:
       held['crops'] = _tensor((None, *_CROP_SHAPE), np.uint8)
     else:
-      held['video'] = _tensor((None, _VIDEO_SIZE), np.float32)
+      dim = FRONT_ENDS[config.video].dim
+      held['video'] = _tensor((None, dim), np.float32)
+    if config.video == LANDMARKS.name:
+      held['landmarks'] = _tensor((None, NUM_POINTS, 2), np.float32)
+      held['landmark_confidence'] = _tensor((None,), np.float32)
   if 'audio' in config.modalities:
     held |= {
-      'audio': _tensor((None, _AUDIO_SIZE), config.audio_dtype),
+      'audio': _tensor((None, MFCC.dim), config.audio_dtype),
       'audio_seconds': np.float32,
     }
   held |= {'actor': np.int32, 'clip_id': tfds.features.Text(), **facts}
-  as_stored = {'video': 'crops'} if config.crops else {}
+  as_stored = {'video': CROPS} if config.video == CROPS else {}
   inputs = {name: as_stored.get(name, name) for name in config.modalities}
   only = inputs if len(inputs) > 1 else next(iter(inputs.values()))
   return tfds.features.FeaturesDict(held), (only, 'label')

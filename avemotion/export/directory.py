@@ -11,7 +11,7 @@ from typing import Any
 
 from avemotion.export import checks, model_card, programs
 from avemotion.export.origin import Origin
-from avemotion.features import visual
+from avemotion.features import front_ends
 from avemotion.features.vgg16_weights import load_vgg16_weights
 
 CLASSIFIER = 'classifier'
@@ -61,7 +61,7 @@ def write(
     )
   model = origin.model
   sees = 'video' in model.config.model.modalities
-  by_vgg16 = sees and model.feature_dims['video'] == visual.FEATURES
+  by_vgg16 = sees and origin.sources['video'] == front_ends.VGG16.source
   weights = load_vgg16_weights(vgg16_weights) if by_vgg16 else None
   parts: dict[str, Any] = {CLASSIFIER: model}
   if weights:

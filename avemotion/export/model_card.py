@@ -8,11 +8,12 @@ from avemotion.data import folds, silence
 from avemotion.evaluation import markdown, paper
 from avemotion.export.origin import Origin
 from avemotion.features import acoustic, faces, visual
-from avemotion.features.clip import FEATURE_DIMS
+from avemotion.features.front_ends import LANDMARKS, MFCC, VGG16
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.features.vgg16_weights import Vgg16Weights
 from avemotion.recognition import windows
 from avemotion.training import config as config_lib
+from avemotion.training.checkpoints import TrainedModel
 
 _MFCC = (
   f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], as'
@@ -31,6 +32,22 @@ _VGG16 = (
   f' {faces.CROP_SIZE}×{faces.CROP_SIZE} RGB (antialiased); where no face is'
   ' found, the crop before. `vgg16` makes the features of the crops,'
   f' uint8[frames, {faces.CROP_SIZE}, {faces.CROP_SIZE}, 3]'
+)
+_LANDMARKS = (
+  f'features of the 68 landmarks (the order of iBUG 300-W) of the largest face,'
+  f' {FRAMES_PER_SECOND} frames a second, over the whole clip or window, as'
+  ' `avemotion.features.landmarks` describes them. E is the median over time of'
+  ' the distance between the eyes, each the mean of its six points (right: 36'
+  ' to 41, left: 42 to 47), M the middle between them, x to the right and y'
+  ' down, in pixels. Numbers 0 to 135: x and y of point 0, then of point 1 and'
+  ' so on, each less M, over E. 136 and 137: x and y of M less its mean over'
+  ' time, over E. 138: the logarithm of the distance between the eyes over E.'
+  ' 139: the angle in radians of the line from the right eye to the left,'
+  ' arctan2(y, x). 140 to 279: how much each of these changed since the row'
+  ' before, 0 in the first row and after a gap. A row without a face, or with'
+  ' landmarks that are not to be trusted, is the mean of the others. avemotion'
+  ' finds the landmarks by dlib (`avemotion.features.landmark_detector`), whose'
+  ' model is not for commercial use'
 )
 _TRIMMED = (
   '`audio` begins and ends with speech: rows before the first and after the'
@@ -153,11 +170,17 @@ def _facts(origin: Origin) -> str:
       ('parameters', f'{model.num_parameters:,}'),
       ('data', f'`{data.dataset}`'),
       ('protocol', protocol),
-      ('temperature', f'{model.temperature:.3f}, inside'),
+      ('temperature', f'{_temperatures(model)}, inside'),
       ('computes in', 'float32'),
       ('exported by', f'avemotion {avemotion.__version__}'),
     ],
   )
+
+
+def _temperatures(model: TrainedModel) -> str:
+  alone = model.branch_temperatures.items()
+  told = (f'{value:.3f} for {name} alone' for name, value in alone)
+  return ', '.join([f'{model.temperature:.3f}', *told])
 
 
 def _inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
@@ -176,17 +199,20 @@ def _inputs(origin: Origin, weights: Vgg16Weights | None) -> str:
 def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
   width = origin.model.feature_dims[modality]
   shape = f'`{modality}`, `float32[batch, {modality}_time, {width}]`'
-  if width != FEATURE_DIMS[modality]:
-    return (
-      f'{shape}: {origin.sources[modality]}, as in the data set that the model'
-      ' was trained on; avemotion makes none like them of a clip'
-    )
-  if modality == 'audio':
+  made = origin.sources[modality], width
+  if made == (MFCC.source, MFCC.dim):
     used = origin.model.config.model.audio.num_inputs
     first = f', of which it uses the first {used}' if used else ''
     return f'{shape}: {_MFCC}{first}'
-  source = weights.source if weights else 'not part of this export'
-  return f'{shape}: {_VGG16} ({source})'
+  if made == (LANDMARKS.source, LANDMARKS.dim):
+    return f'{shape}: {_LANDMARKS}'
+  if made == (VGG16.source, VGG16.dim):
+    source = weights.source if weights else 'not part of this export'
+    return f'{shape}: {_VGG16} ({source})'
+  return (
+    f'{shape}: {origin.sources[modality]}, as in the data set that the model'
+    ' was trained on; avemotion makes none like them of a clip'
+  )
 
 
 def _rest(modalities: tuple[str, ...]) -> str:

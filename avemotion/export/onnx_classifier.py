@@ -6,7 +6,7 @@ It mirrors `avemotion.models`; `checks` compares the numbers.
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   branches = [_BranchNodes(graph, model, modality) for modality in modalities]
   joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
   logits = _dense(graph, joined, model.variables['params']['logits'])
-  cooled = graph.add('Div', logits, graph.constant(model.temperature))
-  found = graph.add('Softmax', cooled, axis=-1)
+  temperature = _temperature(graph, model, branches)
+  found = graph.add('Softmax', graph.add('Div', logits, temperature), axis=-1)
   join = functools.partial(graph.add, 'Or')
   any_there = functools.reduce(join, (each.there for each in branches))
   answer = graph.add('Where', any_there, found, graph.constant(np.nan))
@@ -45,6 +45,20 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
     shape=('batch', len(labels)),
     metadata={'labels': json.dumps(labels)},
   )
+
+
+def _temperature(
+  graph: Graph, model: TrainedModel, branches: Sequence['_BranchNodes']
+) -> str:
+  """Adds the temperature, a number or float32[batch, 1]: by what is there."""
+  chosen = graph.constant(model.temperature)
+  if model.branch_temperatures and len(branches) > 1:
+    modalities = model.config.model.modalities
+    for branch, other in zip(branches, reversed(branches), strict=True):
+      alone = graph.add('And', branch.there, graph.add('Not', other.there))
+      own = model.temperature_of([modalities[branches.index(branch)]])
+      chosen = graph.add('Where', alone, graph.constant(own), chosen)
+  return chosen
 
 
 class _BranchNodes:

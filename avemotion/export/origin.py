@@ -1,5 +1,6 @@
 """A model to export, with the name and the scores of its checkpoint."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -8,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 from etils import epath
 
-from avemotion.data import clips, folds
+from avemotion.data import folds
 from avemotion.evaluation import fold_outputs, markdown, metrics, run_section
 from avemotion.evaluation.fold_outputs import FoldOutputs
-from avemotion.features.clip import FEATURE_DIMS
+from avemotion.features import front_ends
 from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
@@ -40,12 +41,12 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
     CheckpointError: there is none, or it is damaged.
   """
   model = weights.load_any(path)
-  sources: Mapping[str, str] = {
-    modality: clips.EXTRACTED_SOURCES[modality]
-    if width == FEATURE_DIMS[modality]
-    else 'features from elsewhere'
-    for modality, width in model.feature_dims.items()
-  }
+  sources: Mapping[str, str] = model.sources
+  if not sources:  # Of an earlier version, which only its results tell.
+    sources = dict.fromkeys(model.feature_dims, 'features from elsewhere')
+    with contextlib.suppress(ValueError):
+      known = front_ends.reading({}, model.feature_dims)
+      sources = {name: each.source for name, each in known.items()}
   if path is None or epath.Path(path).resolve() == weights.BUNDLED.resolve():
     name = 'the model that ships with avemotion'
     return Origin(model, name, _figures_of_bundled(), sources)

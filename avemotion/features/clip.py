@@ -11,12 +11,16 @@ import numpy as np
 
 from avemotion.features import acoustic, containers, faces, media, visual
 from avemotion.features.clip_track import ClipTrack, pictures_of, sound_of
+from avemotion.features.face_encoders import (
+  CropEncoder,
+  FaceEncoder,
+  PointEncoder,
+)
+from avemotion.features.front_ends import LANDMARKS, VGG16
+from avemotion.features.landmark_detector import LandmarkDetector
 from avemotion.models.fusion import MODALITIES
 
-FEATURE_DIMS = {
-  'video': visual.FEATURES,
-  'audio': acoustic.NUM_COEFFICIENTS,
-}
+CROPS = 'crops'  # In the place of a video front end: the faces themselves.
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 _LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 
@@ -33,8 +37,9 @@ class ClipFeatures:
 
   Attributes:
     warnings: what is missing or doubtful, one phrase each.
-    video: float32[frames, 512], VGG16 features at 7.5 frames per second.
-    crops: uint8[crops, 48, 48, 3], the RGB faces that they were made from.
+    video: features at 7.5 frames per second, of VGG16 float32[frames, 512], of
+      landmarks float32[frames, 280].
+    crops: uint8[crops, 48, 48, 3], the RGB faces.
     face_found: bool[frames], False where the crop is the last one seen.
     face_box: float32[frames, 4], left, top, width, height in pixels of the face
       that the crop is of.
@@ -42,6 +47,11 @@ class ClipFeatures:
     frame_seconds: float32[frames], time stamp of each video row.
     crop_seconds: float32[crops], of each crop: of all frames, or of a clip
       longer than two minutes of every second, every fourth, ….
+    crop_square: float32[crops, 3], left, top and side of each crop in pixels.
+    landmarks: float32[frames, 68, 2], x and y in pixels of the points; None if
+      `video` is not made of them.
+    landmark_confidence: float32[frames], 0 to 1; 0: no face found. A row under
+      0.5 is not used.
     audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
     loudness: float32[steps], root mean square of each audio row in dBFS.
   """
@@ -55,6 +65,9 @@ class ClipFeatures:
   face_score: np.ndarray | None = None
   frame_seconds: np.ndarray | None = None
   crop_seconds: np.ndarray | None = None
+  crop_square: np.ndarray | None = None
+  landmarks: np.ndarray | None = None
+  landmark_confidence: np.ndarray | None = None
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
 
@@ -67,8 +80,8 @@ class ClipFeatures:
 class Extractor:
   """Turns clips into features.
 
-  It keeps the face detector loaded, as `crop_faces`, where pictures are looked
-  at, and VGG16, as `encode`; None: its features are not wanted.
+  It keeps what it needs loaded: where pictures are looked at the face detector,
+  as `crop_faces`, and what makes features of faces, as `encode`.
   """
 
   def __init__(
@@ -76,36 +89,45 @@ class Extractor:
     modalities: Sequence[str] = MODALITIES,
     vgg16_weights: media.Path | None = None,
     *,
+    video: str = VGG16.name,
     illustrate: bool = False,
-    encode: bool = True,
   ) -> None:
     """Loads what the modalities need; the others are not decoded.
 
     Args:
       modalities: 'video', 'audio' or both.
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
+      video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
+        faces themselves, all of them, and no features.
       illustrate: gives crops and loudness, for pictures, of every clip.
-      encode: whether VGG16 makes features of the crops; otherwise `video` is
-        None and the crops are what is wanted, all of them.
 
     Raises:
-      ValueError: no such modality, or the weights cannot be used.
+      ValueError: no such modality or front end, the weights cannot be used, or
+        what finds landmarks is not installed.
     """
     if not modalities or set(modalities) - set(MODALITIES):
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
-    self._modalities = tuple(modalities)
+    if video not in (VGG16.name, LANDMARKS.name, CROPS):
+      raise ValueError(f'video is vgg16, landmarks or crops, got {video!r}')
+    self.modalities = tuple(modalities)
     sees, hears = 'video' in modalities, 'audio' in modalities
     self._looks, self._listens = sees or illustrate, hears or illustrate
+    finder = None
+    if sees and video == LANDMARKS.name:
+      finder = LandmarkDetector()
     if self._looks:
-      self.crop_faces = faces.FaceCropper()
+      self.crop_faces = faces.FaceCropper(finder)
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
       # Imports librosa while this thread loads VGG16, and both their programs.
       # After MediaPipe: two threads that import only wait for each other.
       self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
-    wanted = encode and sees
-    self.encode = visual.VisualEncoder(vgg16_weights) if wanted else None
-    self._every_crop = sees and not encode
+    self.encode: FaceEncoder | None = None
+    if finder:
+      self.encode = PointEncoder()
+    elif sees and video == VGG16.name:
+      self.encode = CropEncoder(visual.VisualEncoder(vgg16_weights))
+    self._every_crop = sees and video == CROPS
 
   def __call__(self, path: media.Path) -> ClipFeatures:
     """Extracts the features of one clip, of any kind that FFmpeg opens.
@@ -124,7 +146,7 @@ class Extractor:
     it is not known who speaks. Where nobody is seen, those of the sound alone.
     Raises as a call, and a `ValueError` where the modalities have no picture.
     """
-    if 'video' not in self._modalities:
+    if 'video' not in self.modalities:
       raise ValueError('a model that does not see cannot tell people apart')
     return self._extract(path, everybody=True)
 
@@ -154,7 +176,7 @@ class Extractor:
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
     if has_sound and self._listens:
-      return sound_of(path, with_mfcc='audio' in self._modalities)
+      return sound_of(path, with_mfcc='audio' in self.modalities)
     return ClipTrack([] if has_sound else ['no sound in the clip'])
 
   def _joined(
@@ -164,7 +186,7 @@ class Extractor:
     seconds = seconds or max(picture.end, sound.end)
     warnings: list[str] = []
     tracks = {'video': ('picture', picture), 'audio': ('sound', sound)}
-    for name, track in (tracks[m] for m in MODALITIES if m in self._modalities):
+    for name, track in (tracks[m] for m in MODALITIES if m in self.modalities):
       warnings += track.warnings
       if track.end and track.end < seconds - _LONGEST_SHORTFALL:
         warnings.append(
@@ -173,17 +195,19 @@ class Extractor:
     features = ClipFeatures(
       seconds, tuple(warnings), **picture.arrays, **sound.arrays
     )
-    seen = features.crops is not None and 'video' in self._modalities
-    if features.audio is None and not seen:
+    seen = self._every_crop and features.crops is not None
+    if not (seen or features.modalities):
       raise ClipError(f'{path}: nothing to recognise: {"; ".join(warnings)}')
     return features
 
 
 def extract(
-  path: media.Path, modalities: Sequence[str] = MODALITIES
+  path: media.Path,
+  modalities: Sequence[str] = MODALITIES,
+  video: str = VGG16.name,
 ) -> ClipFeatures:
   """Extracts the features of one clip, as an `Extractor` that is kept."""
-  return _extractor(tuple(modalities))(path)
+  return _extractor(tuple(modalities), video=video)(path)
 
 
 _extractor = functools.cache(Extractor)

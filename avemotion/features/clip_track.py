@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, media, visual
+from avemotion.features import acoustic, faces, landmarks, media, visual
 from avemotion.features.acoustic import AcousticStream
+from avemotion.features.face_encoders import FaceEncoder
+from avemotion.features.front_ends import LANDMARKS
+from avemotion.features.landmark_detector import MIN_CONFIDENCE
 
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
@@ -30,7 +33,7 @@ class ClipTrack:
 
 def pictures_of(
   seen: Iterator[tuple[float, Sequence[tuple[int, faces.FaceOfFrame]]]],
-  encode: visual.VisualEncoder | None,
+  encode: FaceEncoder | None,
   every_crop: bool,
   least_frames: int = 0,
 ) -> list[ClipTrack]:
@@ -82,37 +85,39 @@ def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
 class _Picture:
   """A person's faces, encoded as they come; VGG16 waits for no clip's end."""
 
-  def __init__(
-    self, encode: visual.VisualEncoder | None, every_crop: bool
-  ) -> None:
+  def __init__(self, encode: FaceEncoder | None, every_crop: bool) -> None:
     self._encode = encode
     self._most = math.inf if every_crop else _MOST_CROPS
-    self._kept: list[tuple[np.ndarray, float]] = []  # crops, and when
+    # Crops, when, and their squares.
+    self._kept: list[tuple[np.ndarray, float, tuple[float, ...]]] = []
     self._step = 1  # frames from one that is kept to the next
-    self._waiting: list[np.ndarray] = []  # crops
-    self._rows: list[np.ndarray] = []  # float32[crops, 512]
-    # Of each frame: found, seconds, score, box.
+    self._waiting: list[faces.FaceOfFrame] = []
+    self._rows: list[np.ndarray] = []  # float32[faces, row_dim]
+    # Of each frame: found, seconds, score, box, landmarks' confidence.
     self._frames: list[tuple[float, ...]] = []
     self.found = 0  # Frames that show a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
     # A frame without a face repeats the last crop, and so its row.
     if face.found or not self._frames:
-      self._waiting.append(face.crop)
+      self._waiting.append(face)
       if len(self._waiting) == visual.LARGEST_PIECE:
         self._encode_waiting()
     if len(self._frames) % self._step == 0:
-      self._kept.append((face.crop, face.seconds))
+      self._kept.append((face.crop, face.seconds, face.square))
       if len(self._kept) > self._most:
         self._kept = self._kept[::2]
         self._step *= 2
+    confidence = face.landmarks.confidence if face.landmarks else 0
+    confidence *= face.found
     score = face.face.score if face.found else 0
-    self._frames.append((face.found, face.seconds, score, *face.face[:4]))
+    facts = face.found, face.seconds, score, *face.face[:4], confidence
+    self._frames.append(facts)
     self.found += face.found
 
   def _encode_waiting(self) -> None:
     if self._encode and self._waiting:
-      self._rows.append(self._encode(np.stack(self._waiting)))
+      self._rows.append(self._encode(self._waiting))
     self._waiting = []
 
   def track(self, end: float) -> ClipTrack:
@@ -125,19 +130,44 @@ class _Picture:
       return ClipTrack([warning], arrays={'face_found': found})
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
-    crops, crop_seconds = zip(*self._kept, strict=True)
+    crops, crop_seconds, squares = zip(*self._kept, strict=True)
     index = np.append(True, found[1:]).cumsum() - 1
-    video = np.concatenate(self._rows)[index] if self._encode else None
+    rows = np.concatenate(self._rows)[index] if self._rows else None
     arrays: dict[str, Any] = {
-      'video': video,
+      'video': rows,
       'crops': np.stack(crops),
       'crop_seconds': np.array(crop_seconds, np.float32),
+      'crop_square': np.array(squares, np.float32),
       'face_found': found,
-      'face_box': frames[:, 3:],
+      'face_box': frames[:, 3:7],
       'face_score': frames[:, 2],
       'frame_seconds': frames[:, 1],
     }
+    if (
+      rows is not None and self._encode and self._encode.front_end is LANDMARKS
+    ):
+      arrays |= _of_landmarks(rows, frames[:, 7])
+      doubt += _doubtful(arrays, found)
     return ClipTrack(doubt, end + 1 / media.FRAMES_PER_SECOND, arrays)
+
+
+def _of_landmarks(rows: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
+  """Returns fields of `ClipFeatures`; no video where nothing is certain."""
+  points = rows.reshape(len(rows), landmarks.NUM_POINTS, 2)
+  known = confidence >= MIN_CONFIDENCE
+  return {
+    'video': landmarks.describe(points, known) if known.any() else None,
+    'landmarks': points,
+    'landmark_confidence': confidence,
+  }
+
+
+def _doubtful(arrays: dict[str, Any], found: np.ndarray) -> list[str]:
+  known = arrays['landmark_confidence'] >= MIN_CONFIDENCE
+  share = known.sum() / found.sum()
+  if share >= 0.5:
+    return []
+  return [f'landmarks are certain in only {share:.0%} of the faces']
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -16,6 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avemotion.features import tracking
+from avemotion.features.landmark_detector import (
+  MIN_CONFIDENCE,
+  NO_LANDMARKS,
+  LandmarkDetector,
+  Landmarks,
+)
 from avemotion.features.tracking import Face
 
 CROP_SIZE = 48  # pixels, III-B
@@ -35,16 +41,30 @@ class FaceOfFrame(NamedTuple):
     face: that the crop is of; zeros before the first.
     found: whether the frame itself shows a face.
     seconds: its time stamp.
+    landmarks: of the face, where they are looked for.
+    square: left, top and side of the crop, in pixels of the frame.
   """
 
   crop: np.ndarray
   face: Face
   found: bool
   seconds: float
+  landmarks: Landmarks | None = None
+  square: tuple[float, float, float] = (0.0, 0.0, 1.0)
+
+  @property
+  def known(self) -> bool:
+    """True if the frame shows a face, whose landmarks are to be trusted."""
+    sure = self.landmarks is None or self.landmarks[1] >= MIN_CONFIDENCE
+    return self.found and sure
 
 
 _NONE_YET = FaceOfFrame(
-  np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8), Face(0, 0, 0, 0, 0), False, 0.0
+  np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8),
+  Face(0, 0, 0, 0, 0),
+  False,
+  0.0,
+  NO_LANDMARKS,
 )
 
 
@@ -54,7 +74,9 @@ class FaceCropper:
   Frames are time stamps in seconds and uint8[height, width, 3], RGB.
   """
 
-  def __init__(self) -> None:
+  def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
+    """Loads the detector of faces; `landmarks` finds those of each face."""
+    self._landmarks = landmarks
     with _quiet():
       import mediapipe
       from mediapipe.tasks import python as tasks
@@ -105,7 +127,7 @@ class FaceCropper:
           (person, seen._replace(found=False, seconds=missed))
           for missed in times[before + 1 : index]
         ]
-        last[person] = index, _found(face, image, seconds)
+        last[person] = index, self.look(face, image, seconds)
         known.append((person, last[person][1]))
       yield seconds, known
 
@@ -118,42 +140,39 @@ class FaceCropper:
       for box, score in [(found.bounding_box, found.categories[0].score)]
     ]
 
+  def look(self, face: Face, image: np.ndarray, seconds: float) -> FaceOfFrame:
+    """Crops a face that was found in an image, and finds its landmarks."""
+    crop = crop_square(image, face[:4])
+    square = square_around(face[:4], image)
+    landmarks = self._landmarks(image, face) if self._landmarks else None
+    return FaceOfFrame(crop, face, True, seconds, landmarks, square)
+
 
 class FaceStream:
   """The face of a stream's frames, one by one; others do not change it."""
 
   def __init__(self, cropper: FaceCropper) -> None:
-    self._detect = cropper.detect
+    self._cropper = cropper
     self._followed = tracking.LargestFace()
     self._last = _NONE_YET
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Returns the face in a frame, uint8[height, width, 3], or the last."""
-    face = self._followed.push(self._detect(image))
+    face = self._followed.push(self._cropper.detect(image))
     if face is None:
       self._last = self._last._replace(found=False, seconds=seconds)
     else:
-      self._last = _found(face, image, seconds)
+      self._last = self._cropper.look(face, image, seconds)
     return self._last
 
 
 def crop_square(
   image: np.ndarray, box: tuple[float, float, float, float]
 ) -> np.ndarray:
-  """Cuts a square around a box, with a margin, and resizes it.
-
-  The box is left, top, width, height in pixels of uint8[height, width, 3], and
-  may reach beyond it: a square that would leave the image is moved inside and,
-  if larger than the image, shrunk. Returns uint8[48, 48, 3].
-  """
+  """Cuts out the `square_around` a box, and resizes it to uint8[48, 48, 3]."""
   from PIL import Image
 
-  height, width = image.shape[:2]
-  left, top, box_width, box_height = box
-  side = max(box_width, box_height) * (1 + 2 * MARGIN)
-  side = min(side, width, height)
-  x = np.clip(left + box_width / 2 - side / 2, 0, width - side)
-  y = np.clip(top + box_height / 2 - side / 2, 0, height - side)
+  x, y, side = square_around(box, image)
   square = Image.fromarray(image).resize(
     (CROP_SIZE, CROP_SIZE),
     Image.Resampling.BILINEAR,
@@ -162,8 +181,22 @@ def crop_square(
   return np.asarray(square)
 
 
-def _found(face: Face, image: np.ndarray, seconds: float) -> FaceOfFrame:
-  return FaceOfFrame(crop_square(image, face[:4]), face, True, seconds)
+def square_around(
+  box: tuple[float, float, float, float], image: np.ndarray
+) -> tuple[float, float, float]:
+  """Finds the square around a box, with a margin: left, top, side.
+
+  The box is left, top, width, height in pixels of uint8[height, width, 3], and
+  may reach beyond it: a square that would leave the image is moved inside and,
+  if larger than the image, shrunk.
+  """
+  height, width = image.shape[:2]
+  left, top, box_width, box_height = box
+  side = max(box_width, box_height) * (1 + 2 * MARGIN)
+  side = min(side, width, height)
+  x = np.clip(left + box_width / 2 - side / 2, 0, width - side)
+  y = np.clip(top + box_height / 2 - side / 2, 0, height - side)
+  return float(x), float(y), side
 
 
 def _free(detector: Any) -> None:

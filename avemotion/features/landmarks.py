@@ -1,25 +1,81 @@
-"""Features of a face's 68 landmarks, where there are no pixels."""
+"""Features of a face's 68 landmarks: 280 numbers a row, 7.5 rows a second.
+
+The landmarks are in the order of iBUG 300-W (Sagonas et al. 2013).
+"""
 
 import numpy as np
 
-# iBUG's order: the six points round each eye.
+NUM_POINTS = 68
+# Numbers of a row: x and y of the points, four of the head, and the changes.
+GROUP = 2 * NUM_POINTS + 4
+FEATURES = 2 * GROUP
+
 _RIGHT_EYE = slice(36, 42)
 _LEFT_EYE = slice(42, 48)
+_PARTS = {
+  'brows': [*range(17, 27)],
+  'eyes': [*range(36, 48)],
+  'mouth': [*range(48, 68)],
+  'head': [*range(17), *range(27, 36)],  # Jaw and nose.
+}
 
 
-def face_features(landmarks: np.ndarray) -> np.ndarray:
-  """Describes face and head by a clip's landmarks, at half their rate.
+def describe(points: np.ndarray, known: np.ndarray) -> np.ndarray:
+  """Describes a face by its landmarks over a clip, or over a window of one.
 
-  Of [frames, 68, 2], x and y in pixels, it returns float32[steps, 280]: the
-  face (136 numbers), the head (4), and how much each changed since the step
-  before. It raises a `ValueError` where both eyes lie at one point.
+  The first 136 numbers of a row are x and y of each point, from the middle
+  between the eyes, in units of the clip's median distance between the eyes (an
+  eye is the mean of its six points). Four describe the head: where the middle
+  between the eyes is, x and y from its mean over the clip, in the same unit;
+  the logarithm of the distance between the eyes, in the same unit; and the
+  angle of the line through them in radians. The other 140 numbers are the
+  changes of these since the row before, zero in the first row and after a gap.
+  A row that is not known is filled with the mean of those that are.
+
+  Args:
+    points: float[rows, 68, 2], x and y in pixels, y downwards.
+    known: bool[rows], False where the landmarks are not to be trusted.
+
+  Returns:
+    float32[rows, 280]; zeros if no row is known.
+
+  Raises:
+    ValueError: both eyes lie at one point.
   """
-  points = average_pairs(landmarks.astype(np.float64))
+  features = np.zeros((len(points), FEATURES), np.float32)
+  places = np.flatnonzero(known)
+  if not places.size:
+    return features
+  rows = _face_and_head(points[places].astype(np.float64))
+  changes = np.diff(rows, axis=0, prepend=rows[:1])
+  changes[np.diff(places, prepend=places[0]) > 1] = 0
+  found = np.hstack([rows, changes])
+  features[:] = found.mean(axis=0)
+  features[places] = found
+  return features
+
+
+def by_part(values: np.ndarray) -> dict[str, np.ndarray]:
+  """Adds up numbers of features, float[…, 280], for each part of the face.
+
+  Returns float[…] for 'brows', 'eyes', 'mouth' and 'head' (jaw, nose, and the
+  four numbers of the head).
+  """
+  groups = values.reshape(*values.shape[:-1], 2, GROUP)
+  points, head = groups[..., :-4], groups[..., -4:]
+  points = points.reshape(*points.shape[:-1], NUM_POINTS, 2)
+  by_point = points.sum(axis=(-3, -1))
+  sums = {name: by_point[..., part].sum(-1) for name, part in _PARTS.items()}
+  sums['head'] = sums['head'] + head.sum(axis=(-2, -1))
+  return sums
+
+
+def _face_and_head(points: np.ndarray) -> np.ndarray:
   right = points[:, _RIGHT_EYE].mean(1)
   left = points[:, _LEFT_EYE].mean(1)
   distances = np.linalg.norm(left - right, axis=-1)
   if not distances.all():
-    raise ValueError(f'both eyes lie at one point in step {distances.argmin()}')
+    raise ValueError(f'both eyes lie at one point in row {distances.argmin()}')
   middle = (left + right) / 2
   distance = np.median(distances)
   face = (points - middle[:, None]) / distance
@@ -30,13 +86,4 @@ def face_features(landmarks: np.ndarray) -> np.ndarray:
       np.arctan2(*(left - right).T[::-1]),
     ]
   )
-  rows = np.hstack([face.reshape(len(face), -1), head])
-  return np.hstack([rows, np.diff(rows, axis=0, prepend=rows[:1])]).astype(
-    np.float32
-  )
-
-
-def average_pairs(rows: np.ndarray) -> np.ndarray:
-  """Averages each two rows of float[rows, …]; an odd last stands alone."""
-  twice = np.concatenate([rows, rows[len(rows) // 2 * 2 :]])
-  return twice.reshape(-1, 2, *rows.shape[1:]).mean(axis=1)
+  return np.hstack([face.reshape(len(face), -1), head])

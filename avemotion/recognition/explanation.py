@@ -37,11 +37,14 @@ class Explanation:
     seconds: float[steps], the time that each step is known at.
     attributions: float32[steps], nats: what each step adds to the logarithm of
       the label's probability, beside a clip that says nothing.
+    parts: float32[steps], of the video's the share of each part of the face,
+      'brows', 'eyes', 'mouth' and 'head'; empty where landmarks are not read.
   """
 
   label: str
   seconds: Mapping[str, np.ndarray]
   attributions: Mapping[str, np.ndarray]
+  parts: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
   @property
   def shares(self) -> dict[str, float]:
@@ -49,6 +52,14 @@ class Explanation:
     sums = {k: max(float(v.sum()), 0.0) for k, v in self.attributions.items()}
     whole = sum(sums.values()) or 1.0
     return {name: value / whole for name, value in sums.items()}
+
+  @property
+  def part_shares(self) -> dict[str, float]:
+    """Each part's share of what the face adds, the largest first."""
+    sums = {k: max(float(v.sum()), 0.0) for k, v in self.parts.items()}
+    whole = sum(sums.values()) or 1.0
+    ranked = sorted(sums.items(), key=lambda item: -item[1])
+    return {name: value / whole for name, value in ranked}
 
   def strongest(self, modality: str) -> tuple[float, float] | None:
     """Finds the shortest time that holds half of what speaks for the label.
@@ -79,6 +90,10 @@ class Explanation:
           for at, by in steps
         ],
       }
+    if self.parts and 'video' in modalities:
+      modalities['video']['parts'] = {
+        name: round(float(nats.sum()), 6) for name, nats in self.parts.items()
+      }
     return {'label': self.label, 'modalities': modalities}
 
   def lines(self) -> list[str]:
@@ -91,6 +106,9 @@ class Explanation:
         # Once, where both are the same to a tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
         said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
+        if name == 'video' and self.parts:
+          parts = self.part_shares.items()
+          said += f', {", ".join(f"{part} {x:.0%}" for part, x in parts if x)}'
       lines.append(said)
     return lines
 
@@ -98,7 +116,7 @@ class Explanation:
 def attribute(
   model: TrainedModel, inputs: Mapping[str, np.ndarray], label: int
 ) -> dict[str, np.ndarray]:
-  """Computes what each time step adds to the logarithm of a probability.
+  """Computes what each feature of each step adds to a log-probability.
 
   Not to the logit, which also moves by what moves those of all labels alike and
   carries no decision.
@@ -110,11 +128,13 @@ def attribute(
     label: its index.
 
   Returns:
-    For each modality that is not missing float32[time], nats; they sum up to
-    the logarithm of the label's probability, at the model's temperature, less
-    the baseline's. Where they do so badly, a warning is logged.
+    For each modality that is not missing float32[time, features], nats; they
+    sum up to the logarithm of the label's probability, at the model's
+    temperature, less the baseline's. Where they do so badly, a warning is
+    logged.
   """
   lengths = {name: len(inputs[name]) for name in model.feature_dims}
+  there = [name for name, length in lengths.items() if length]
   at = functools.partial(
     _along,
     model.classifier,
@@ -123,7 +143,7 @@ def attribute(
     {name: _padded(baseline(model, name, inputs[name])) for name in lengths},
     {name: np.array([length], np.int32) for name, length in lengths.items()},
     label,
-    model.temperature,
+    model.temperature_of(there),
   )
   ends, _ = at(np.linspace(0, 1, _POINTS_AT_ONCE, dtype=np.float32))
   added = float(ends[-1] - ends[0])
@@ -137,7 +157,7 @@ def attribute(
       f'the explanation adds up to {found:.2f} nats of {added:.2f}: the answer'
       ' jumps on the way to the clip'
     )
-  return {k: attributions[k][:size] for k, size in lengths.items() if size}
+  return {name: attributions[name][: lengths[name]] for name in there}
 
 
 def baseline(
@@ -170,7 +190,8 @@ def _integrate(
   points = np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
   parts = [at(some)[1] for some in points]
   joined = jax.tree.map(lambda *of_points: np.concatenate(of_points), *parts)
-  return {k: np.float32(roots * weights) @ v for k, v in joined.items()}
+  shares = np.float32(roots * weights)
+  return {k: np.tensordot(shares, v, 1) for k, v in joined.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -184,7 +205,7 @@ def _along(
   temperature: float,
   points: jax.Array,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """Returns log-probabilities [points], and parts [points, time]."""
+  """Returns log-probabilities [points], parts [points, time, features]."""
   ways = {name: rows - baselines[name] for name, rows in inputs.items()}
 
   def log_probability(features: Mapping[str, jax.Array]) -> jax.Array:
@@ -196,7 +217,7 @@ def _along(
     value, gradients = jax.value_and_grad(log_probability)(
       {name: baselines[name] + point * way for name, way in ways.items()}
     )
-    return value, {k: (way * gradients[k]).sum(-1) for k, way in ways.items()}
+    return value, {k: way * gradients[k] for k, way in ways.items()}
 
   return jax.vmap(at)(points)
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import numpy as np
 
 from avemotion.features import clip as clip_lib
-from avemotion.features.clip import FEATURE_DIMS, ClipError, ClipFeatures
+from avemotion.features import front_ends, landmark_detector, landmarks
+from avemotion.features.clip import ClipError, ClipFeatures
 from avemotion.features.media import FRAMES_PER_SECOND, Path
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
@@ -21,8 +22,8 @@ from avemotion.training import checkpoints, weights
 class Recognizer:
   """Keeps a trained model and the feature chain loaded for many clips.
 
-  `modalities` are those that the model reads: 'video', 'audio' or both. A path
-  may be of anything that FFmpeg opens.
+  `modalities` are those that are read: 'video', 'audio' or both. A path may be
+  of anything that FFmpeg opens.
   """
 
   def __init__(
@@ -31,31 +32,33 @@ class Recognizer:
     vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,
+    modalities: Sequence[str] | None = None,
   ) -> None:
-    """Loads what the model's modalities need.
+    """Loads what the modalities need.
 
     Args:
       model: from `checkpoints.load` or `weights.load`.
       vgg16_weights: those that it was trained on, see `features.vgg16_weights`.
       illustrate: shows faces in pictures even if the model does not read them.
+      modalities: the only ones to read; None: all that the model reads.
 
     Raises:
-      ValueError: the model was trained on features that clips do not give, or
-        the weights cannot be used.
+      ValueError: the model was trained on features that clips do not give, the
+        weights cannot be used, or what finds landmarks is not installed.
     """
     self._model = model
-    self.modalities: tuple[str, ...] = model.config.model.modalities
-    for modality in self.modalities:
-      if model.feature_dims[modality] != FEATURE_DIMS[modality]:
-        raise ValueError(
-          f'the model reads {model.feature_dims[modality]} {modality} features'
-          f' a row; a clip gives {FEATURE_DIMS[modality]}, so it was'
-          ' trained on features from elsewhere'
-        )
+    self._front_ends = front_ends.reading(model.sources, model.feature_dims)
+    trained = model.config.model.modalities
+    self.modalities: tuple[str, ...] = tuple(modalities or trained)
+    if not set(self.modalities) <= set(trained):
+      raise ValueError(f'the model reads {trained}, got {self.modalities}')
+    # The picture that is only shown may be looked at by either front end.
+    video = self._front_ends.get('video', front_ends.VGG16).name
     self._extract = clip_lib.Extractor(
-      self.modalities, vgg16_weights, illustrate=illustrate
+      self.modalities, vgg16_weights, video=video, illustrate=illustrate
     )
-    self._classify = window_classifier.WindowClassifier(model)
+    self._classify = window_classifier.WindowClassifier(model, self._front_ends)
+    self._without: dict[str, str] = {}  # Why a modality is not read.
 
   @classmethod
   def from_checkpoint(
@@ -67,30 +70,42 @@ class Recognizer:
   ) -> Self:
     """Loads a trained model from a path; None: the one that ships.
 
+    That one reads landmarks of faces and sound; without the extra `face`, which
+    finds landmarks, it reads sound alone.
+
     Raises a `CheckpointError` where `weights.load_any` finds none, or a damaged
     one; all else is as for the constructor.
     """
     model = weights.load_any(path)
-    return cls(model, vgg16_weights, illustrate=illustrate)
+    if path is not None or landmark_detector.is_installed():
+      return cls(model, vgg16_weights, illustrate=illustrate)
+    heard = cls(
+      model, vgg16_weights, illustrate=illustrate, modalities=('audio',)
+    )
+    hint = f'to read faces too: {landmark_detector.INSTALL}'
+    heard._without = {'video': hint}
+    return heard
 
   def describe(self) -> str:
     """Says what the model reads, and what it was trained on, in a line."""
     data = self._model.config.data
-    one = '' if data.protocol == 'everyone' else 'a fold of '
-    return (
-      f'{" and ".join(self.modalities)}, trained on {one}{data.protocol} in'
-      f' {data.dataset}'
-    )
+    reads = (f'{m} ({self._front_ends[m].source})' for m in self.modalities)
+    trained = f'a fold of {data.protocol} in {data.dataset}'
+    if data.protocol == 'everyone':
+      trained = f'everyone in {data.dataset}'
+    told = [f'{" and ".join(reads)}, trained on {trained}']
+    return '; '.join([*told, *self._without.values()])
 
   def enrol(self, paths: Iterable[Path]) -> None:
     """Learns a speaker's mean from clips of that speaker, of several emotions.
 
+    What is predicted afterwards is about that speaker, the mean of whose
+    features is moved to that of the training clips (`data.enrolment`).
+
     Raises:
       ClipError: one cannot be read.
-      ValueError: the model was not trained for speakers who are enrolled, or
-        none of the clips has what it reads.
+      ValueError: none of the clips has what the model reads.
     """
-    # A generator: nothing is read if the model takes no enrolled speaker.
     self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
 
   def predict(self, path: Path) -> Prediction:
@@ -144,10 +159,15 @@ class Recognizer:
     strongest = np.nanargmax(prediction.timeline[-len(ends) :, label])
     read = self._classify.read(windows.window(tracks, ends[strongest]))
     inputs = {name: track.rows for name, track in read.items()}
+    features = attribute(self._model, inputs, label)
+    by_part = {}
+    if self._front_ends.get('video') is front_ends.LANDMARKS:
+      by_part = landmarks.by_part(features.get('video', np.zeros((0, 280))))
     found = Explanation(
       prediction.label,
       {name: track.seconds for name, track in read.items()},
-      attribute(self._model, inputs, label),
+      {name: values.sum(axis=-1) for name, values in features.items()},
+      by_part,
     )
     return dataclasses.replace(prediction, explanation=found)
 
@@ -197,9 +217,10 @@ class Recognizer:
     return np.append(points, ends[1:]), answers, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    missing = set(self.modalities) - set(features.modalities)
+    missing = set(self._front_ends) - set(features.modalities)
     expected = 'the model expects a speaker who is enrolled (--enrol)'
+    trained_with = 'though the model was trained with it'
     return (expected,) * self._classify.lacks_speaker + tuple(
-      f'recognised without {name}, though the model was trained with it'
+      f'recognised without {name}, {self._without.get(name, trained_with)}'
       for name in sorted(missing)
     )

@@ -9,7 +9,8 @@ import numpy as np
 
 from avemotion.features import visual
 from avemotion.features.acoustic import AcousticStream
-from avemotion.features.clip import FEATURE_DIMS, Extractor
+from avemotion.features.clip import Extractor
+from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.faces import FaceOfFrame, FaceStream
 from avemotion.features.media import FrameSampler
 from avemotion.recognition import windows
@@ -59,11 +60,11 @@ class Session:
   """
 
   def __init__(self, classify: WindowClassifier, extract: Extractor) -> None:
-    """Starts a stream of the classifier's modalities."""
+    """Starts a stream of the modalities that are extracted."""
     self._classify = classify
     self._tracks = {
-      modality: Track.empty(FEATURE_DIMS[modality])
-      for modality in classify.modalities
+      modality: Track.empty(classify.front_ends[modality].row_dim)
+      for modality in extract.modalities
     }
     self._sound = AcousticStream()
     if 'video' in self._tracks:
@@ -81,8 +82,7 @@ class Session:
   def warm_up(self) -> None:
     """Compiles the programs, so that the first pieces do not wait."""
     if self._encode is not None:
-      for size in visual.PADDED_FRAMES:
-        self._encode(np.zeros((size, *visual.CROP_SHAPE), np.uint8))
+      self._encode.warm_up()
     self._classify.whole([self._tracks])
 
   def push_audio(self, samples: np.ndarray) -> Moment | None:
@@ -225,11 +225,12 @@ class _Frames:
   VGG16 takes ten crops in a third of the time of ten by themselves.
   """
 
-  def __init__(self, encode: visual.VisualEncoder | None) -> None:
+  def __init__(self, encode: FaceEncoder | None) -> None:
     self._encode = encode
     self._faces: list[FaceOfFrame] = []
     self._times: list[int] = []  # Rows of each.
-    self._encoded = np.zeros((0, visual.FEATURES), np.float32)
+    width = encode.front_end.row_dim if encode else 0
+    self._encoded = np.zeros((0, width), np.float32)
 
   def __len__(self) -> int:
     return len(self._faces)
@@ -251,12 +252,11 @@ class _Frames:
     """Returns so many frames, and encodes what was not encoded yet."""
     fresh = self._faces[len(self._encoded) :]
     if fresh and self._encode:
-      rows = self._encode(np.stack([face.crop for face in fresh]))
-      self._encoded = np.concatenate([self._encoded, rows])
+      self._encoded = np.concatenate([self._encoded, self._encode(fresh)])
     seconds = np.array([face.seconds for face in self._faces], np.float32)
-    found = np.array([face.found for face in self._faces], bool)
+    known = np.array([face.known for face in self._faces], bool)
     steps = np.repeat(np.arange(frames), self._times[:frames])
-    return Track(self._encoded, seconds, found)[steps]
+    return Track(self._encoded, seconds, known)[steps]
 
 
 def _with_frames(

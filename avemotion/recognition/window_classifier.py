@@ -12,6 +12,7 @@ import numpy as np
 
 from avemotion.data import clips as clips_lib
 from avemotion.data import enrolment, silence
+from avemotion.features.front_ends import FrontEnd
 from avemotion.models import EmotionClassifier
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.training.checkpoints import TrainedModel
@@ -32,32 +33,49 @@ JOINT = 'joint'
 
 
 class WindowClassifier:
-  """A trained model, and the means of the speaker who is enrolled."""
+  """A trained model, and the means of the speaker who is enrolled.
 
-  def __init__(self, model: TrainedModel) -> None:
+  Rows of windows are as the `front_ends` extract them, by modality; without
+  one, as the model reads them.
+  """
+
+  def __init__(
+    self, model: TrainedModel, front_ends: Mapping[str, FrontEnd] | None = None
+  ) -> None:
     self.model = model
     self.modalities = model.config.model.modalities
-    self._speaker_means: dict[str, np.ndarray] = {}
+    self.front_ends = front_ends or {}
+    # What is taken off each row.
+    self._speaker_offsets: dict[str, np.ndarray] = {}
 
   @property
   def lacks_speaker(self) -> bool:
     """True if the model expects an enrolled speaker, and there is none."""
-    return bool(self.model.config.data.enrol) and not self._speaker_means
+    return bool(self.model.config.data.enrol) and not self._speaker_offsets
 
   def enrol(self, clips: Iterable[Tracks]) -> None:
     """Learns the speaker's means, see `Recognizer.enrol`."""
-    enrolled = self.model.config.data.enrol
-    if not enrolled:
-      raise ValueError(
-        'the model was trained without enrolled speakers; one for them is'
-        ' trained with --config.data.enrol=video,audio'
-      )
     # Not less the mean of a speaker who was enrolled before.
-    read = [*map(WindowClassifier(self.model).read, clips)]
-    self._speaker_means = {
-      name: enrolment.speaker_mean([tracks[name].rows for tracks in read])
-      for name in set(enrolled) & set(self.modalities)
-    }
+    fresh = WindowClassifier(self.model, self.front_ends)
+    read = [*map(fresh.read, clips)]
+    enrolled = self.model.config.data.enrol
+    offsets = {}
+    for name in set(enrolled or self.modalities) & set(self.modalities):
+      rows = [tracks[name].rows for tracks in read if len(tracks[name])]
+      if enrolled:
+        offsets[name] = enrolment.speaker_mean(rows)
+      elif rows:
+        offsets[name] = enrolment.offset(rows, self._training_mean(name))
+    if not offsets:
+      raise ValueError('none of the clips to enrol by has any of what is read')
+    self._speaker_offsets = offsets
+
+  def _training_mean(self, modality: str) -> np.ndarray:
+    """Returns the mean of all training rows; zero of what is not read."""
+    statistics = self.model.variables['statistics'][modality]['standardize']
+    mean = np.zeros(self.model.feature_dims[modality], np.float32)
+    mean[: len(statistics['mean'])] = statistics['mean']
+    return mean
 
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
     """Answers from a window's start to each of several points of time.
@@ -99,18 +117,22 @@ class WindowClassifier:
   def read(self, window: Tracks) -> dict[str, Track]:
     """Returns the rows of a window that the model reads.
 
-    For each of its modalities a track, of no steps where it is missing; less
-    silence that the model was not trained on, and an enrolled speaker's mean.
+    For each of its modalities a track, of no steps where it is missing: rows
+    of `feature_dims`, less silence that the model was not trained on, and what
+    an enrolled speaker's mean is off.
     """
     tracks = {}
     for modality in self.modalities:
       track = window.get(modality)
       if track is None or not len(track):
         track = Track.empty(self.model.feature_dims[modality])
-      elif modality == 'audio' and self.model.config.data.trim_silence:
+      elif front_end := self.front_ends.get(modality):
+        rows = front_end.of_window(track.rows, track.evidence)
+        track = dataclasses.replace(track, rows=rows)
+      if modality == 'audio' and self.model.config.data.trim_silence:
         track = track[silence.spoken(track.rows)]
-      mean = self._speaker_means.get(modality, np.float32(0))
-      tracks[modality] = dataclasses.replace(track, rows=track.rows - mean)
+      offset = self._speaker_offsets.get(modality, np.float32(0))
+      tracks[modality] = dataclasses.replace(track, rows=track.rows - offset)
     return tracks
 
 
@@ -126,8 +148,12 @@ def apply(
 
   Features and lengths are as for `EmotionClassifier.__call__`.
   """
+  temperatures = {
+    name: model.temperature_of([name]) for name in model.classifier.modalities
+  }
+  temperatures[JOINT] = model.temperature
   return _apply(
-    model.classifier, model.variables, features, lengths, model.temperature
+    model.classifier, model.variables, features, lengths, temperatures
   )
 
 
@@ -137,14 +163,22 @@ def _apply(
   variables: Mapping[str, Any],
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
-  temperature: float,
+  temperatures: Mapping[str, float],
 ) -> dict[str, jax.Array]:
   logits: Any = classifier.apply(
     variables, features, lengths, method=classifier.with_branches
   )
   there = {name: lengths[name] > 0 for name in classifier.modalities}
-  there[JOINT] = jnp.stack([*there.values()]).any(axis=0)
-  answers = {k: jax.nn.softmax(v / temperature) for k, v in logits.items()}
+  joint = jnp.full_like(logits[JOINT][..., 0], temperatures[JOINT])
+  all_there = jnp.stack([*there.values()])
+  for name in classifier.modalities:  # Alone, it has a temperature of its own.
+    alone = there[name] & (all_there.sum(axis=0) == 1)
+    joint = jnp.where(alone, temperatures[name], joint)
+  there[JOINT] = all_there.any(axis=0)
+  answers = {
+    k: jax.nn.softmax(v / (joint[..., None] if k == JOINT else temperatures[k]))
+    for k, v in logits.items()
+  }
   return {
     k: jnp.where(there[k][..., None], v, jnp.nan) for k, v in answers.items()
   }

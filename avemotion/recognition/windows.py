@@ -13,6 +13,7 @@ import numpy as np
 
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
+from avemotion.features.landmark_detector import MIN_CONFIDENCE
 
 WINDOW_SECONDS = 6.0  # RAVDESS's longest clip has 5.3
 HOP_SECONDS = 0.5
@@ -24,10 +25,11 @@ _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
 @dataclasses.dataclass(frozen=True)
 class Track:
-  """Rows of one modality, float32[steps, features], with the time of each.
+  """Rows of one modality, float32[steps, row_dim], with the time of each.
 
   `seconds` float64[steps] is when each is known, rising; `evidence` bool[steps]
-  whether a voice is heard, or a face seen, in it.
+  whether a voice is heard, or a face seen, in it. Rows are as the front end
+  extracts them, until `WindowClassifier.read` describes them.
   """
 
   rows: np.ndarray
@@ -73,7 +75,12 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
     assert features.frame_seconds is not None
     assert features.face_found is not None
     seconds = features.frame_seconds.astype(np.float64)
-    tracks['video'] = Track(features.video, seconds, features.face_found)
+    rows, evidence = features.video, features.face_found
+    if features.landmarks is not None:
+      assert features.landmark_confidence is not None
+      rows = features.landmarks.reshape(len(seconds), -1)
+      evidence = features.landmark_confidence >= MIN_CONFIDENCE
+    tracks['video'] = Track(rows, seconds, evidence)
   if features.audio is not None:
     assert features.loudness is not None
     tracks['audio'] = audio_track(features.audio, features.loudness)

@@ -5,12 +5,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from avemotion.data.augment_landmarks import GROUP
 from avemotion.data.clips import ClipSet
-from avemotion.features import acoustic, faces, media, visual
+from avemotion.features import acoustic, clip_track, faces, media
+from avemotion.features.face_encoders import (
+  CropEncoder,
+  FaceEncoder,
+  PointEncoder,
+)
+from avemotion.features.front_ends import LANDMARKS, VGG16
+from avemotion.features.landmark_detector import LandmarkDetector
+from avemotion.features.landmarks import GROUP
+from avemotion.features.visual import VisualEncoder
 from avemotion.robustness.conditions import CLEAN, CONDITIONS, Condition
-
-_LANDMARKS = 'landmarks'  # in the name of a source of such features
 
 # By the names of conditions, float32[steps, features].
 Rows = dict[str, np.ndarray]
@@ -28,18 +34,21 @@ class CorruptedClips:
     modalities: Sequence[str],
     video: ClipSet | None = None,
     conditions: Sequence[Condition] = CONDITIONS,
+    front_end: str = VGG16.name,
   ) -> None:
     """Loads what the modalities need.
 
     Args:
       files: of each clip id what FFmpeg opens.
       modalities: 'video', 'audio' or both.
-      video: the clips' video features, such as landmarks, where the files have
-        no picture; None: VGG16's of the faces in the files.
+      video: the clips' video features, where the files have no picture; None:
+        those of the faces in the files.
       conditions: to read clips under, where they can be made of what there is.
+      front_end: of the faces in the files, 'vgg16' or 'landmarks'.
 
     Raises:
-      ValueError: `video` holds none, or VGG16's weights cannot be used.
+      ValueError: `video` holds none, VGG16's weights cannot be used, or what
+        finds landmarks is not installed.
     """
     self._files = files
     self._stored: dict[str, np.ndarray] | None = None
@@ -51,13 +60,17 @@ class CorruptedClips:
       self.feature_dims['audio'] = acoustic.NUM_COEFFICIENTS
     if 'video' in modalities:
       levels += ['rows'] if video else ['frames', 'rows']
-      self.feature_dims['video'] = visual.FEATURES
       if video:
         self._store(video)
+      elif front_end == LANDMARKS.name:
+        self._load(faces.FaceCropper(LandmarkDetector()), PointEncoder())
       else:
-        self._crop_faces = faces.FaceCropper()
-        self._encode = visual.VisualEncoder()
+        self._load(faces.FaceCropper(), CropEncoder(VisualEncoder()))
     self.conditions = tuple(c for c in conditions if c.level in levels)
+
+  def _load(self, crop_faces: faces.FaceCropper, encode: FaceEncoder) -> None:
+    self._crop_faces, self._encode = crop_faces, encode
+    self.feature_dims['video'] = encode.front_end.dim
 
   def _store(self, clips: ClipSet) -> None:
     (name,) = clips.select(('video',)).features
@@ -65,8 +78,8 @@ class CorruptedClips:
     ids = clips.clip_ids.tolist()
     rows = zip(clips.features[name], clips.lengths[name], strict=True)
     self._stored = dict(zip(ids, (x[:n] for x, n in rows), strict=True))
-    landmarks = _LANDMARKS in clips.sources[name]
-    self._has_changes = landmarks and width == 2 * GROUP
+    landmarks = clips.sources[name] == LANDMARKS.source
+    self._has_changes = landmarks and width == LANDMARKS.dim
 
   def __contains__(self, clip_id: str) -> bool:
     """True if there is a file of this clip, and stored rows where needed."""
@@ -119,7 +132,9 @@ class CorruptedClips:
     }
 
   def _rows(self, seconds: Sequence[float], pictures: np.ndarray) -> np.ndarray:
-    seen = [*self._crop_faces(zip(seconds, pictures, strict=True))]
-    if not any(face.found for face in seen):  # As `features.clip`: nobody.
-      return np.zeros((0, visual.FEATURES), np.float32)
-    return self._encode(np.stack([face.crop for face in seen]))
+    frames = self._crop_faces(zip(seconds, pictures, strict=True))
+    seen = ((face.seconds, [(0, face)]) for face in frames)
+    (track,) = clip_track.pictures_of(seen, self._encode, every_crop=False)
+    if (rows := track.arrays.get('video')) is None:  # Nobody.
+      return np.zeros((0, self._encode.front_end.dim), np.float32)
+    return np.asarray(rows)

@@ -7,7 +7,7 @@ same directory, which all of them reach.
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Self
 
 import flax.struct
@@ -41,8 +41,10 @@ class TrainedModel:
   """A trained model and what it takes to use it.
 
   `variables` are `params`, `batch_stats` and `statistics` of the classifier,
-  `feature_dims` the features of a row of each modality that it was trained on;
-  logits are divided by the `temperature` before the softmax.
+  `feature_dims` the features of a row of each modality that it was trained on,
+  and `sources` what these are in words, as `ClipSet` has them. Logits are
+  divided by the `temperature` before the softmax, or of a clip that has but one
+  of two modalities by that of `branch_temperatures`, if it is there.
   """
 
   variables: Mapping[str, Any]
@@ -50,6 +52,10 @@ class TrainedModel:
   label_names: tuple[str, ...]
   feature_dims: Mapping[str, int]
   temperature: float = 1.0
+  sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  branch_temperatures: Mapping[str, float] = dataclasses.field(
+    default_factory=dict
+  )
 
   @property
   def classifier(self) -> EmotionClassifier:
@@ -61,6 +67,13 @@ class TrainedModel:
     """Numbers that are trained."""
     return sum(map(np.size, jax.tree.leaves(self.variables['params'])))
 
+  def temperature_of(self, modalities: Collection[str]) -> float:
+    """Returns the temperature for clips that have these modalities."""
+    if len(modalities) == 1:
+      (only,) = modalities
+      return self.branch_temperatures.get(only, self.temperature)
+    return self.temperature
+
   def metadata(self) -> dict[str, Any]:
     """Tells all but the variables, as JSON can hold it."""
     return {
@@ -68,6 +81,8 @@ class TrainedModel:
       'label_names': list(self.label_names),
       'feature_dims': dict(self.feature_dims),
       'temperature': self.temperature,
+      'sources': dict(self.sources),
+      'branch_temperatures': dict(self.branch_temperatures),
     }
 
   @classmethod
@@ -86,8 +101,15 @@ class TrainedModel:
       variables,
       step.expected_variables(config.model, label_names, feature_dims),
     )
-    temperature = float(metadata['temperature'])
-    return cls(variables, config, label_names, feature_dims, temperature)
+    return cls(
+      variables,
+      config,
+      label_names,
+      feature_dims,
+      float(metadata['temperature']),
+      dict(metadata.get('sources', {})),
+      dict(metadata.get('branch_temperatures', {})),
+    )
 
 
 class Snapshot(flax.struct.PyTreeNode):

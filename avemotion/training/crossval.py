@@ -10,7 +10,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from avemotion.data import enrolment, files, folds, silence
-from avemotion.data.clips import EXTRACTED_SOURCES, ClipSet
+from avemotion.data.clips import ClipSet
+from avemotion.features.front_ends import MFCC
 from avemotion.training import (
   checkpoints,
   interruption,
@@ -122,8 +123,8 @@ def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
 
 def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
   """Refuses what is made for MFCC, and would scramble other features."""
-  source = clips.sources.get('audio', EXTRACTED_SOURCES['audio'])
-  if source != EXTRACTED_SOURCES['audio'] and (
+  source = clips.sources.get('audio', MFCC.source)
+  if source != MFCC.source and (
     config.data.trim_silence or config.augment.audio.warp
   ):
     raise config_lib.ConfigError(
@@ -228,6 +229,7 @@ def _write(
       clips.label_names,
       clips.feature_dims,
       summary['temperature'],
+      summary['sources'],
     )
     directory = outputs.fold_directory(workdir, number)
     with processes.as_one():

@@ -20,7 +20,7 @@ from avemotion.training.checkpoints import CheckpointError, TrainedModel
 
 # Trained on all 24 actors of RAVDESS by `avemotion release`; see the model card
 # beside it.
-BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'audio.npz'
+BUNDLED = pathlib.Path(__file__).parents[1] / 'weights' / 'fusion.npz'
 
 _FORMAT = 'avemotion-weights/1'
 _METADATA = 'metadata'

@@ -1,6 +1,6 @@
 """Our best fusion model of landmarks and MFCC: fusion_best.py on landmarks.
 
-  avemotion landmarks --landmarks=LANDMARKS.npz --dataset=ravdess/bundled
+  avemotion prepare --landmarks=LANDMARKS.npz --output=runs/landmarks.npz
   avemotion train --config=landmarks_best
 
 Landmarks are mirrored, turned and scaled besides. Chosen on validation actors

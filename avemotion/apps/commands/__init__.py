@@ -20,7 +20,6 @@ COMMANDS = {
   'demo': 'serve a page to drop clips on',
   'quickstart': 'draw, prepare, train and recognise, with no download',
   'prepare': 'make a data set of features from RAVDESS or a folder of clips',
-  'landmarks': "join RAVDESS's face landmarks with its MFCC",
   'show': 'draw a data set, or what a clip is turned into',
   'train': 'train the folds of a protocol, and score their test clips',
   'sweep': 'train a table of the paper, an ablation or a search',

@@ -8,6 +8,11 @@ https://zenodo.org/records/1188976: 215 MB for `speech_audio`, 13 GB for
 `speech` (the default), which has faces too. A build that was stopped or killed
 goes on by the same command.
 
+RAVDESS's landmarks that were detected elsewhere become features beside the MFCC
+that ship, an .npz to train on:
+
+  avemotion prepare --landmarks=landmarks.npz --output=runs/landmarks.npz
+
 Any other clips, by a list (file, label, group, and what else is to be kept) or
 by their names:
 
@@ -26,6 +31,8 @@ from typing import Any
 from absl import flags
 
 from avemotion.apps.commands.command_line import Command
+from avemotion.data import clips as clips_lib
+from avemotion.data import landmarks
 from avemotion.datasets import folder, labelling, name_patterns, prepare, schema
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.features import compilation
@@ -43,10 +50,11 @@ _MANUAL_DIR = _COMMAND.string(
 _CONFIG = _COMMAND.choice(
   'config',
   'speech',
-  ['speech', 'speech_audio', 'speech_faces', 'song', 'song_audio', 'bundled'],
-  'what to store: features of face and voice, of the voice only, or pixels of'
-  ' the face; bundled is what ships in the package, prepared already; of a'
-  ' --folder the three of speech',
+  [*schema.CONFIGS, 'song', 'song_audio', 'bundled'],
+  'what to store: VGG16 features of the face and MFCC of the voice (speech),'
+  " MFCC alone, or in the place of VGG16 features the face's landmarks (extra"
+  ' avemotion[face]) or its pixels; bundled ships in the package, prepared'
+  ' already; of a --folder those of speech',
 )
 _FOLDER = _COMMAND.string(
   'folder', None, 'folder with clips of your own, not RAVDESS'
@@ -69,6 +77,13 @@ _LABEL_MAP = _COMMAND.string(
 _NAME = _COMMAND.string(
   'name', None, "of the data set of a --folder; default: the folder's"
 )
+_LANDMARKS = _COMMAND.string(
+  'landmarks',
+  None,
+  '.npz with clip_id str[clips], frames int[clips] and landmarks'
+  ' int[sum(frames), 68, 2] in pixels, 14.985 frames per second',
+)
+_OUTPUT = _COMMAND.string('output', None, 'file to write of the --landmarks')
 _BEAM_PIPELINE_OPTIONS = _COMMAND.list(
   'beam_pipeline_options',
   [],
@@ -111,6 +126,15 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
   return ways == 0 and not given['name']
 
 
+@flags.multi_flags_validator(
+  ['landmarks', 'output'],
+  message='--landmarks and --output go together',
+  flag_values=_COMMAND.flags,
+)
+def _are_both_given(given: dict[str, Any]) -> bool:
+  return bool(given['landmarks']) == bool(given['output'])
+
+
 flags.register_validator(
   _ACTORS,
   lambda names: set(names) <= set(map(str, range(1, 25))),
@@ -121,6 +145,12 @@ flags.register_validator(
 @_COMMAND.runs
 def main(_: list[str]) -> None:
   """Prepares the data set, and prints what it holds."""
+  if _LANDMARKS.value and _OUTPUT.value:
+    audio = clips_lib.load('ravdess/bundled').select(('audio',))
+    clips = landmarks.join(landmarks.read(_LANDMARKS.value), audio)
+    clips.to_npz(_OUTPUT.value)
+    print(f'{_OUTPUT.value}: {clips.describe()}')
+    return
   beam_options = None
   if _BEAM_PIPELINE_OPTIONS.value:
     from apache_beam.options.pipeline_options import PipelineOptions

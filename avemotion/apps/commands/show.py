@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     clips = clips_lib.load(name, _DATA_DIR.value)
     data_plots.save_counts(_OUTPUT.value, clips)
   else:
-    features = clip_lib.Extractor(encode=False, illustrate=True)(name)
+    features = clip_lib.Extractor(video=clip_lib.CROPS, illustrate=True)(name)
     for warning in features.warnings:
       print(f'{name}: {warning}', file=sys.stderr)
     data_plots.save_example(_OUTPUT.value, features, path.name)

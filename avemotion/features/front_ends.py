@@ -1,0 +1,104 @@
+"""Front ends: what turns a modality of a clip into rows of features.
+
+A data set and a checkpoint name theirs by its `source`. Each extracts a row at
+a time, so that a stream gives the rows that a file gives; what a model reads is
+described from the rows of a window (`of_window`).
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from avemotion.features import acoustic, landmarks
+
+# float32[rows, row_dim] and bool[rows], which to trust, to float32[rows, dim].
+_OfWindow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _as_extracted(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+  return rows
+
+
+def _described(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+  points = rows.reshape(len(rows), landmarks.NUM_POINTS, 2)
+  return landmarks.describe(points, known)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEnd:
+  """A way to turn one modality into features.
+
+  Attributes:
+    name: as flags and configurations call it.
+    modality: 'video' or 'audio'.
+    source: what its features are, in words: the `sources` of a data set.
+    row_dim: numbers of a row as it is extracted.
+    dim: numbers of a row as models read it.
+    of_window: turns the rows of a window, float32[rows, row_dim], into what a
+      model reads, float32[rows, dim]; bool[rows] says which are known.
+  """
+
+  name: str
+  modality: str
+  source: str
+  row_dim: int
+  dim: int
+  of_window: _OfWindow = _as_extracted
+
+
+VGG16 = FrontEnd('vgg16', 'video', 'VGG16 of 48×48 face crops', 512, 512)
+LANDMARKS = FrontEnd(
+  'landmarks',
+  'video',
+  '68 face landmarks',
+  2 * landmarks.NUM_POINTS,
+  landmarks.FEATURES,
+  _described,
+)
+MFCC = FrontEnd(
+  'mfcc',
+  'audio',
+  'MFCC',
+  acoustic.NUM_COEFFICIENTS,
+  acoustic.NUM_COEFFICIENTS,
+)
+FRONT_ENDS = {each.name: each for each in (VGG16, LANDMARKS, MFCC)}
+
+
+def reading(
+  sources: Mapping[str, str], feature_dims: Mapping[str, int]
+) -> dict[str, FrontEnd]:
+  """Finds the front end of each modality that a model was trained on.
+
+  Args:
+    sources: what its features were, by modality; where a checkpoint of an
+      earlier version does not say it, the numbers of a row decide.
+    feature_dims: numbers of a row, by modality.
+
+  Raises:
+    ValueError: they are the features of none.
+  """
+  found = {}
+  for modality, dim in feature_dims.items():
+    source = sources.get(modality)
+    fitting = [
+      each
+      for each in FRONT_ENDS.values()
+      if each.modality == modality
+      and each.dim == dim
+      and source in (None, each.source)
+    ]
+    if not fitting:
+      known = ' or '.join(
+        f'{each.source} ({each.dim})'
+        for each in FRONT_ENDS.values()
+        if each.modality == modality
+      )
+      raise ValueError(
+        f'expected a model that reads {known} numbers a row as {modality}; this'
+        f' one reads {source or "features"} ({dim}), which clips do not give:'
+        ' train it on features that avemotion extracts'
+      )
+    found[modality] = fitting[0]
+  return found
