@@ -2,10 +2,10 @@
 
 Arguments and results are as in `augment`. Features are those of
 `features.landmarks`, float32[batch, time, 140 * groups], and others raise
-`ValueError`: of a group's 140 numbers 136 are x and y of 68 points about the middle of the
-eyes, and four the head's place (x, y), logarithm of its size, and roll. The
-second group, deltas, moves in the same linear way; where time is stretched
-(`augment.stretch`) it is not rescaled.
+`ValueError`: of a group's 140 numbers 136 are x and y of 68 points about the
+middle of the eyes, and four the head's place (x, y), logarithm of its size, and
+roll. The second group, deltas, moves in the same linear way; where time is
+stretched (`augment.stretch`) it is not rescaled.
 """
 
 import jax

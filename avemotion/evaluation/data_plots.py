@@ -15,6 +15,7 @@ from avemotion.features.clip import ClipFeatures
 
 _PAPERS_LAST = 12  # of its 13 coefficients, from 0
 _GREY = '#9aa5b1'
+_POINT = '#35e08a'  # A green that no face has.
 _FACES_IN_STRIP = 10  # so that each is about square
 
 # A height in inches, and what draws.
@@ -53,7 +54,8 @@ def save_example(
   hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:
     given = features.crop_seconds, features.crops, features.seconds
-    panels.append((1.2, faces_panel(*given)[1]))
+    points = features.points_in_crops
+    panels.append((1.2, faces_panel(*given, points)[1]))
   if features.audio is not None:
     mfcc = features.audio
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
@@ -107,9 +109,16 @@ def loudness_panel(seconds: np.ndarray, loudness: np.ndarray) -> Panel:
 
 
 def faces_panel(
-  seconds: np.ndarray, crops: np.ndarray, duration: float
+  seconds: np.ndarray,
+  crops: np.ndarray,
+  duration: float,
+  points: np.ndarray | None = None,
 ) -> Panel:
-  """Draws uint8[frames, 48, 48, 3] in a strip, each over its time."""
+  """Draws uint8[frames, 48, 48, 3] in a strip, each over its time.
+
+  `points` are drawn onto them: float32[frames, points, 2], x and y from 0 to 1
+  from the left and the top of a crop, or nan.
+  """
   width = duration / _FACES_IN_STRIP
   starts = np.arange(_FACES_IN_STRIP) * width
   nearest = np.abs(seconds[:, None] - (starts + width / 2)).argmin(axis=0)
@@ -118,6 +127,9 @@ def faces_panel(
     for start, index in zip(starts, nearest, strict=True):
       box = (start, start + width, 0, 1)
       ax.imshow(crops[index], extent=box, aspect='auto')
+      if points is not None:
+        x, y = points[index].T
+        ax.plot(start + width * x, 1 - y, '.', ms=1.5, color=_POINT)
     ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')
 
   return 0.9, draw

@@ -17,7 +17,10 @@ from avemotion.features.face_encoders import (
   PointEncoder,
 )
 from avemotion.features.front_ends import LANDMARKS, VGG16
-from avemotion.features.landmark_detector import LandmarkDetector
+from avemotion.features.landmark_detector import (
+  MIN_CONFIDENCE,
+  LandmarkDetector,
+)
 from avemotion.models.fusion import MODALITIES
 
 CROPS = 'crops'  # In the place of a video front end: the faces themselves.
@@ -75,6 +78,26 @@ class ClipFeatures:
   def modalities(self) -> tuple[str, ...]:
     """Those of 'video' and 'audio' that the clip has."""
     return tuple(m for m in MODALITIES if getattr(self, m) is not None)
+
+  @property
+  def points_in_crops(self) -> np.ndarray | None:
+    """Landmarks within the crops, float32[crops, 68, 2], 0 to 1 from left, top.
+
+    nan where they are not to be trusted; None: none are looked for.
+    """
+    if self.landmarks is None or self.landmark_confidence is None:
+      return None
+    assert self.frame_seconds is not None
+    assert self.crop_seconds is not None
+    assert self.crop_square is not None
+    frames = np.searchsorted(self.frame_seconds, self.crop_seconds)
+    corners, sides = (
+      self.crop_square[:, None, :2],
+      self.crop_square[:, None, 2:],
+    )
+    points = (self.landmarks[frames] - corners) / sides
+    points[self.landmark_confidence[frames] < MIN_CONFIDENCE] = np.nan
+    return points
 
 
 class Extractor:

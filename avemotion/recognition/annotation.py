@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from avemotion.emotions import COLOURS
 from avemotion.features import containers, media
 from avemotion.features.clip import ClipFeatures
+from avemotion.features.landmark_detector import MIN_CONFIDENCE
 from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
 
@@ -26,8 +27,9 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def annotate(prediction: Prediction, path: media.Path) -> None:
   """Writes a clip again, with its face boxed and its probabilities beside it.
 
-  Every moment shows the probabilities of then. There is no box where the model
-  reads no video, unless its recogniser was made to illustrate.
+  Every moment shows the probabilities of then, and the landmarks that are read.
+  There is no box where the model reads no video, unless its recogniser was made
+  to illustrate.
 
   Raises:
     MediaError: the clip cannot be read, or the new one not written.
@@ -55,11 +57,14 @@ def _annotated(
     row = _probabilities(prediction, seconds)
     if (box := _box(prediction.features, seconds)) is not None:
       scale = size[0] / width, size[1] / height
-      ImageDraw.Draw(picture).rectangle(
+      draw = ImageDraw.Draw(picture)
+      draw.rectangle(
         tuple(box * np.tile(scale, 2)),
         outline=_colour(prediction, row),
         width=max(picture.height // 160, 2),
       )
+      for point in _points(prediction.features, seconds) * scale:
+        draw.circle(tuple(point), max(picture.height // 360, 1), _INK)
     panel = _panel(prediction, row, size[1])
     yield seconds, np.hstack([np.asarray(picture), np.asarray(panel)])
 
@@ -99,6 +104,17 @@ def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
     return None
   left, top, width, height = shown.face_box[index]
   return np.array([left, top, left + width, top + height])
+
+
+def _points(shown: ClipFeatures, seconds: float) -> np.ndarray:
+  """Returns the landmarks of a moment, float32[points, 2]; none if unsure."""
+  if shown.landmarks is None or shown.landmark_confidence is None:
+    return np.zeros((0, 2), np.float32)
+  assert shown.frame_seconds is not None
+  index = _latest(shown.frame_seconds, seconds)
+  if index is None or shown.landmark_confidence[index] < MIN_CONFIDENCE:
+    return np.zeros((0, 2), np.float32)
+  return np.asarray(shown.landmarks[index])
 
 
 def _panel(

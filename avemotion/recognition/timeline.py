@@ -21,7 +21,8 @@ def draw(prediction: Prediction) -> figure.Figure:
 
   Below the probabilities come, where there are some: each branch by itself, of
   which the labels that are the strongest at some point are shown; what each
-  step adds to the label; loudness; and faces, of crops among the features.
+  step adds to the label, and each part of the face; loudness; and faces, of
+  crops among the features, with the landmarks that are read.
   """
   names = [*prediction.probabilities]
   ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
@@ -33,13 +34,15 @@ def draw(prediction: Prediction) -> figure.Figure:
     panels.append(_branch(modality, seconds, rows, in_order))
   if prediction.explanation:
     panels += _attributions(prediction.explanation, colours)
+    if prediction.explanation.parts:
+      panels.append(_parts(prediction.explanation))
   shown = prediction.features
   if shown.loudness is not None:
     seconds = windows.step_ends(len(shown.loudness))
     panels.append(data_plots.loudness_panel(seconds, shown.loudness))
   if shown.crops is not None and shown.crop_seconds is not None:
     strip = shown.crop_seconds, shown.crops, prediction.seconds
-    panels.append(data_plots.faces_panel(*strip))
+    panels.append(data_plots.faces_panel(*strip, shown.points_in_crops))
   read = ', '.join(prediction.modalities)
   title = f'{os.path.basename(prediction.clip)}: {prediction.label} ({read})'
   return data_plots.draw_panels(panels, prediction.seconds, title)
@@ -119,3 +122,30 @@ def _attributions(
     return 1.2, draw
 
   return [panel(name) for name in steps]
+
+
+def _parts(explanation: Explanation) -> Panel:
+  """Draws parts of the face × time: green speaks for the label, red against."""
+  shares = explanation.part_shares
+  nats = np.stack([explanation.parts[name] for name in shares])
+  seconds = explanation.seconds['video']
+  half = (np.median(np.diff(seconds)) if len(seconds) > 1 else 0.1) / 2
+  extent = seconds[0] - half, seconds[-1] + half, len(shares) - 0.5, -0.5
+  highest = np.abs(nats).max() or 1
+
+  def draw(ax: axes.Axes) -> None:
+    limits = ax.get_xlim()
+    ax.imshow(
+      nats,
+      extent=extent,
+      aspect='auto',
+      interpolation='nearest',
+      cmap='PiYG',
+      vmin=-highest,
+      vmax=highest,
+    )
+    labels = [f'{name} {share:.0%}' for name, share in shares.items()]
+    ax.set_yticks(range(len(labels)), labels, fontsize=8)
+    ax.set(xlim=limits)
+
+  return 1.2, draw

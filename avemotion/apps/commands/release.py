@@ -1,7 +1,8 @@
 r"""Makes a model for use: trains a recipe on everyone, writes it as one file.
 
   avemotion release --config=audio_best --output=audio.npz
-  avemotion release --config=fusion_best --output=fusion.npz
+  avemotion release --config=landmarks_best --output=fusion.npz \
+    --temperatures_of=runs/landmarks_validated
 
 Nothing can be measured on clips that a model was trained on: its figures are
 those of the same recipe cross-validated (`avemotion train`, docs/results.md).
@@ -11,12 +12,11 @@ A training that was stopped goes on by the same command.
 
 import dataclasses
 
-from absl import flags
-
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data import files
 from avemotion.features import compilation
+from avemotion.recognition import cross_validated
 from avemotion.training import (
   checkpoints,
   config_files,
@@ -25,6 +25,7 @@ from avemotion.training import (
   outputs,
   weights,
 )
+from avemotion.training import config as config_lib
 
 _COMMAND = Command('release', __doc__)
 _CONFIG = _COMMAND.config_flag('audio_best')
@@ -32,16 +33,12 @@ _WORKDIR = _COMMAND.string(
   'workdir', 'runs/release', 'directory of the training'
 )
 _OUTPUT = _COMMAND.string('output', None, 'file to write', required=True)
-_TEMPERATURE = _COMMAND.number(
-  'temperature',
+_TEMPERATURES_OF = _COMMAND.string(
+  'temperatures_of',
   None,
-  'that logits are divided by, as `avemotion report --temperature_of` prints'
-  ' it; default: as trained',
-)
-flags.register_validator(
-  _TEMPERATURE,
-  lambda value: value is None or 0.05 <= value <= 20,
-  'not 0.05 to 20',
+  'directory of a run of the same recipe that was scored on validation clips'
+  ' (`avemotion train --config.data.validation=scored`), on which temperatures'
+  ' are fitted: of all modalities and of each alone; default: as trained',
 )
 
 
@@ -59,11 +56,31 @@ def main(_: list[str]) -> None:
   workdir = files.as_path(_WORKDIR.value)
   (summary,) = crossval.train(config, clips, workdir)
   model = checkpoints.load(outputs.fold_directory(workdir, 0))
-  if _TEMPERATURE.value is not None:
-    model = dataclasses.replace(model, temperature=_TEMPERATURE.value)
+  if _TEMPERATURES_OF.value:
+    model = _with_temperatures(model, clips, _TEMPERATURES_OF.value)
   size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
   print(
     f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
     f' {summary["num_train"]} clips, {size / 1e6:.1f} MB; try it: avemotion'
     f' CLIP --checkpoint={_OUTPUT.value}'
+  )
+
+
+def _with_temperatures(
+  model: checkpoints.TrainedModel, clips: clips_lib.ClipSet, workdir: str
+) -> checkpoints.TrainedModel:
+  run = cross_validated.read(workdir, scored='validation')
+  for name, ours in config_lib.to_dict(model.config).items():
+    if name not in ('data', 'seed') and run.config[name] != ours:
+      raise ValueError(
+        f'{workdir}: expected a run of the same recipe; its {name} is'
+        f' {run.config[name]}, not {ours}'
+      )
+  temperature, alone = cross_validated.temperatures(run, clips)
+  print(
+    f'temperature {temperature:.3f}',
+    *(f'{k} {v:.3f}' for k, v in alone.items()),
+  )
+  return dataclasses.replace(
+    model, temperature=temperature, branch_temperatures=alone
   )

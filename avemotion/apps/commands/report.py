@@ -10,8 +10,7 @@ report.md, report.html and pictures.
 
 --temperature_of=WORKDIR names a candidate of a search (`avemotion sweep`) of
 the same recipe, scored on validation clips: for each fold a temperature is
-fitted on its own, and one run's probabilities are scaled by them. That of all
-folds is printed, for `avemotion release --temperature`.
+fitted on its own, and one run's probabilities are scaled by them.
 """
 
 import dataclasses

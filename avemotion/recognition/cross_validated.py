@@ -1,0 +1,80 @@
+"""Answers of a cross-validated run's models to the clips that scored them."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from avemotion.data.clips import ClipSet
+from avemotion.evaluation import calibration, runs
+from avemotion.evaluation.fold_outputs import FoldOutputs
+from avemotion.recognition.window_classifier import (
+  JOINT,
+  Answers,
+  WindowClassifier,
+)
+from avemotion.recognition.windows import Track
+from avemotion.training import checkpoints
+
+# Changes a clip's rows of one modality, float32[steps, features], by its name.
+Change = Callable[[str, np.ndarray], np.ndarray]
+
+
+def read(
+  workdir: str | os.PathLike[str], scored: str = 'test'
+) -> runs.CrossValidation:
+  """Reads a run of `avemotion train`, scored on 'test' or 'validation' clips.
+
+  Raises:
+    ReportError: there is no whole run, or it is scored on other clips.
+    ValueError: there are several, or it is of enrolled speakers.
+  """
+  found = runs.read_runs([workdir], scored)
+  if len(found) > 1 or found[0].enrolled:
+    raise ValueError(f'{workdir}: expected one run, of speakers not enrolled')
+  return found[0]
+
+
+def answers(
+  run: runs.CrossValidation, clips: ClipSet, change: Change | None = None
+) -> Iterator[tuple[FoldOutputs, Answers]]:
+  """Yields each fold, and its model's answers to the clips that it is scored on.
+
+  `clips` are the data set that it was trained on. Answers are float32[clips,
+  labels], in the order of the fold's clips and labels: under `JOINT`, and of a
+  model of two modalities by each alone.
+  """
+  places = {clip: place for place, clip in enumerate(clips.clip_ids.tolist())}
+
+  def track(modality: str, clip: str) -> Track:
+    place = places[clip]
+    rows = clips.features[modality][place, : clips.lengths[modality][place]]
+    return Track.of(change(modality, rows) if change else rows)
+
+  for fold in run.folds:
+    model = checkpoints.load(fold.directory)
+    modalities = model.config.model.modalities
+    windows = (
+      {m: track(m, clip) for m in modalities} for clip in fold.clip_ids
+    )
+    found = WindowClassifier(model).whole(windows)
+    order = [model.label_names.index(name) for name in fold.label_names]
+    yield fold, {name: rows[:, order] for name, rows in found.items()}
+
+
+def temperatures(
+  run: runs.CrossValidation, clips: ClipSet
+) -> tuple[float, dict[str, float]]:
+  """Fits temperatures on a run that is scored on validation clips.
+
+  Returns that of all modalities together, and of each alone where there are two.
+  """
+  found: dict[str, list[np.ndarray]] = {}
+  for _, of_fold in answers(run, clips):
+    for name, rows in of_fold.items():
+      found.setdefault(name, []).append(rows)
+  fitted = {
+    name: calibration.fit_temperature(np.concatenate(rows), run.labels)
+    for name, rows in found.items()
+  }
+  return fitted.pop(JOINT), fitted
