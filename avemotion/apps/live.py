@@ -163,7 +163,7 @@ def _watching(camera: int, start: float, events: _Events) -> Iterator[None]:
 
   capture = cv2.VideoCapture(camera)
   if not capture.isOpened():
-    raise OSError(f'camera {camera} cannot be opened')
+    raise OSError(f'camera {camera} cannot be opened; --camera=-1 goes without')
   stopped = threading.Event()
 
   def watch() -> None:

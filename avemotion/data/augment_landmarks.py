@@ -58,9 +58,9 @@ def rotate(
 def scale(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
-  """Scales the points of each clip by a factor about 1, of `std`."""
+  """Scales x and y of each clip's points by factors about 1, of `std`."""
   points, head = _split(features)
-  factor = 1 + std * jax.random.normal(rng, (len(lengths), 1, 1, 1, 1))
+  factor = 1 + std * jax.random.normal(rng, (len(lengths), 1, 1, 1, 2))
   return _join(points * factor, head), lengths
 
 

@@ -91,6 +91,8 @@ class LandmarkDetector:
     `image` is uint8[height, width, 3], RGB; the face may reach beyond it.
     """
     image, left, top = _around(image, face)
+    if not image.size:
+      return NO_LANDMARKS
     x = face.left + (0.5 + _RIGHT) * face.width - left
     y = face.top + 0.5 * face.height + _DOWN * face.width - top
     shapes = np.array(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import calibration, runs
 from avemotion.evaluation.fold_outputs import FoldOutputs
@@ -16,8 +17,9 @@ from avemotion.recognition.window_classifier import (
 from avemotion.recognition.windows import Track
 from avemotion.training import checkpoints
 
-# Changes a clip's rows of one modality, float32[steps, features], by its name.
-Change = Callable[[str, np.ndarray], np.ndarray]
+# Changes a clip's rows of one modality, float32[steps, features]; is given the
+# clip's id and the modality, too.
+Change = Callable[[str, str, np.ndarray], np.ndarray]
 
 
 def read(
@@ -29,7 +31,7 @@ def read(
     ReportError: there is no whole run, or it is scored on other clips.
     ValueError: there are several, or it is of enrolled speakers.
   """
-  found = runs.read_runs([workdir], scored)
+  found = runs.read_runs([files.as_path(workdir)], scored)
   if len(found) > 1 or found[0].enrolled:
     raise ValueError(f'{workdir}: expected one run, of speakers not enrolled')
   return found[0]
@@ -38,7 +40,7 @@ def read(
 def answers(
   run: runs.CrossValidation, clips: ClipSet, change: Change | None = None
 ) -> Iterator[tuple[FoldOutputs, Answers]]:
-  """Yields each fold, and its model's answers to the clips that it is scored on.
+  """Yields each fold, and its model's answers to the clips that scored it.
 
   `clips` are the data set that it was trained on. Answers are float32[clips,
   labels], in the order of the fold's clips and labels: under `JOINT`, and of a
@@ -49,7 +51,7 @@ def answers(
   def track(modality: str, clip: str) -> Track:
     place = places[clip]
     rows = clips.features[modality][place, : clips.lengths[modality][place]]
-    return Track.of(change(modality, rows) if change else rows)
+    return Track.of(change(clip, modality, rows) if change else rows)
 
   for fold in run.folds:
     model = checkpoints.load(fold.directory)
@@ -67,7 +69,7 @@ def temperatures(
 ) -> tuple[float, dict[str, float]]:
   """Fits temperatures on a run that is scored on validation clips.
 
-  Returns that of all modalities together, and of each alone where there are two.
+  Returns that of all modalities together and, of two, that of each alone.
   """
   found: dict[str, list[np.ndarray]] = {}
   for _, of_fold in answers(run, clips):

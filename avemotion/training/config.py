@@ -188,7 +188,7 @@ class VideoAugmentation:
     stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
     mirror: whether landmarks are mirrored, every other time.
     rotation: std of the angle that landmarks are turned by, in radians.
-    scale: std of the factor that they are scaled by, about 1.
+    scale: std of the factors, about 1, that their x and y are scaled by.
   """
 
   exchange: float = 0.0

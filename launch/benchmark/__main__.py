@@ -34,6 +34,10 @@ _BENCHMARKS = {
   'tpu': ('tpu', 'main', "programs under the TPU's compiler, without a TPU"),
   'record': ('finished', 'record', 'accuracy and UAR of a finished run'),
   'missing': ('finished', 'missing', 'points lost where a modality is missing'),
+  'sees_pixels': ('sees', 'pixels', 'landmarks of real clips, beside others'),
+  'sees_scores': ('sees', 'scores', 'runs: face and voice, voice, face'),
+  'sees_abroad': ('sees', 'abroad', 'the model that ships on Javanese clips'),
+  'sees_speed': ('sees', 'speed', 'a clip and a stream, by landmarks'),
   'house': ('house', 'main', 'lines of source, tests, the install'),
 }
 

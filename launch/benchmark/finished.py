@@ -2,7 +2,8 @@ r"""Figures of finished runs: their scores, and what a missing modality costs.
 
   python launch/benchmark record WORKDIR --key=KEY
   python launch/benchmark missing fusion=WORKDIR dropout=WORKDIR \
-    audio=WORKDIR video=WORKDIR --recordings=DIR --features=runs/landmarks.npz
+    audio=WORKDIR video=WORKDIR --recordings=DIR \
+    --features=runs/ravdess_landmarks.npz
 
 `record` reads the runs in WORKDIR, of one recipe under any protocols and seeds,
 and writes fractions, means over seeds and folds: KEY.PROTOCOL.accuracy and

@@ -10,7 +10,7 @@ from landmark_files import (
 )
 
 from avemotion.data import landmarks
-from avemotion.features.landmarks import face_features
+from avemotion.features.landmarks import describe
 
 
 def test_a_recording_gets_the_landmarks_of_its_own_performance(tmp_path):
@@ -20,9 +20,10 @@ def test_a_recording_gets_the_landmarks_of_its_own_performance(tmp_path):
   assert clips.clip_ids.tolist() == AUDIO_IDS
   assert clips.lengths['video'].tolist() == [5, 2]
   assert clips.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
+  every_second = found['02-01-04-01-01-01-01'][::2]
   np.testing.assert_array_equal(
     clips.features['video'][1, :2],
-    face_features(found['02-01-04-01-01-01-01']),
+    describe(every_second, np.ones(2, bool)),
   )
 
 
@@ -60,7 +61,7 @@ def test_what_has_no_partner_is_named(names, message):
 def test_eyes_at_one_point_are_told_with_the_clip():
   found = {f'02{clip[2:]}': make_landmarks() for clip in AUDIO_IDS}
   found['02-01-04-01-01-01-01'][2:4] = 7.0
-  with pytest.raises(ValueError, match=r'02-01-04-.*one point in step 1'):
+  with pytest.raises(ValueError, match=r'02-01-04-.*one point in row 1'):
     landmarks.join(found, make_audio())
 
 
@@ -68,6 +69,6 @@ def test_real_landmarks_become_features(shared):
   clips = landmarks.read(str(shared / 'ravdess' / 'landmarks.npz'))
   assert len(clips) == 1440
   for points in list(clips.values())[::48]:
-    features = face_features(points)
-    assert len(features) == -(-len(points) // 2)
+    features = describe(points, np.ones(len(points), bool))
+    assert len(features) == len(points)
     assert np.abs(features[:, :136]).max() < 3  # A head is so wide, in eyes.

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
@@ -10,6 +11,7 @@ from avemotion.datasets import folder as folder_lib
 from avemotion.datasets import labelling, name_patterns, prepare, schema
 from avemotion.datasets.clips import DatasetError
 from avemotion.datasets.folder import FolderBuilder
+from avemotion.features.clip import Extractor
 from avemotion.synthetic import corpus
 
 
@@ -79,6 +81,24 @@ def test_names_that_a_folder_cannot_have_are_told(tmp_path, name):
 
 def test_a_folder_gives_its_data_set_a_name(tmp_path):
   assert folder_lib.dataset_name(tmp_path / 'My clips-2') == 'my_clips_2'
+
+
+@pytest.mark.slow
+def test_landmarks_are_stored_as_found_and_as_features(tmp_path):
+  folder = tmp_path / 'drawn'
+  folder.mkdir()
+  for name in ('a_sad', 'b_happy'):
+    corpus.make_clip(folder / f'{name}.mp4', name[2:], 2, seconds=1.0)
+  pattern = name_patterns.named('{group}_{label}')
+  builder = _prepare(folder, tmp_path / 'data', pattern, 'speech_landmarks')
+  (example,) = tfds.as_numpy(builder.as_dataset(split='actor_01'))
+  found = Extractor(video='landmarks')(folder / 'a_sad.mp4')
+  np.testing.assert_allclose(example['landmarks'], found.landmarks)
+  np.testing.assert_allclose(example['video'], found.video)
+  assert example['landmark_confidence'].min() > 0.5
+  clips = clips_lib.load('drawn/speech_landmarks', tmp_path / 'data')
+  assert clips.feature_dims == {'video': 280, 'audio': 40}
+  assert clips.sources['video'] == '68 face landmarks'
 
 
 @pytest.mark.slow

@@ -16,11 +16,11 @@ from avemotion.training.checkpoints import CheckpointError
 def test_the_model_that_ships_has_its_cards_figures():
   known = origin.read()
   assert known.name == 'the model that ships with avemotion'
-  assert '| speakers never heard (`actor5`' in known.figures
+  assert '| unseen speakers (`actor5`' in known.figures
   assert '](..' not in known.figures, 'no link to where the card lies'
   assert '**What it is not for' not in known.figures
   assert origin.read(weights.BUNDLED).figures == known.figures
-  assert known.sources == {'audio': 'MFCC'}
+  assert known.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
 
 
 def test_a_file_of_weights_has_no_figures(tmp_path):

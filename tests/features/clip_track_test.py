@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from avemotion.features.clip_track import pictures_of
+from avemotion.features.face_encoders import PointEncoder
 from avemotion.features.faces import Face, FaceOfFrame
+from avemotion.features.front_ends import VGG16
+from avemotion.features.landmark_detector import Landmarks
 from avemotion.features.media import MediaError
 
 
@@ -24,9 +27,21 @@ def picture_of(faces, encode, *, every_crop):
   return track
 
 
-def first_pixels(crops):
-  pixels = crops[:, :1, 0, 0].astype(np.float32)
-  return np.broadcast_to(pixels, (len(crops), 512))
+class FirstPixels:
+  """Features that are the first pixel of each crop; counts the faces."""
+
+  front_end = VGG16
+
+  def __init__(self):
+    self.sizes = []
+
+  def __call__(self, faces):
+    self.sizes.append(len(faces))
+    pixels = np.array([[face.crop[0, 0, 0]] for face in faces], np.float32)
+    return np.broadcast_to(pixels, (len(faces), 512))
+
+
+first_pixels = FirstPixels()
 
 
 @pytest.mark.parametrize(
@@ -78,11 +93,7 @@ def test_a_face_in_less_than_half_of_the_frames_is_doubtful():
 
 
 def test_a_face_that_is_away_is_not_encoded_again():
-  sizes = []
-
-  def counting(crops):
-    sizes.append(len(crops))
-    return first_pixels(crops)
+  counting = FirstPixels()
 
   def shown():
     last = np.zeros((48, 48, 3), np.uint8)
@@ -94,7 +105,7 @@ def test_a_face_that_is_away_is_not_encoded_again():
   rows = picture_of(shown(), counting, every_crop=False).arrays['video']
   expected = np.repeat([0, 3, 4, 25, 35], [3, 1, 21, 10, 1])
   np.testing.assert_array_equal(rows[:, 7], expected)
-  assert sum(sizes) == 5
+  assert sum(counting.sizes) == 5
 
 
 def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
@@ -132,3 +143,34 @@ def test_a_picture_of_people_that_breaks_off_is_missing():
 
   (missing,) = pictures_of(broken(), None, every_crop=False)
   assert missing.warnings == ['it breaks off']
+
+
+def with_landmarks(frames, sure, away=()):
+  rng = np.random.default_rng(0)
+  for index, face in enumerate(seen(frames)):
+    points = rng.uniform(0, 100, (68, 2)).astype(np.float32)
+    landmarks = Landmarks(points, 0.9 if index in sure else 0.1)
+    yield face._replace(landmarks=landmarks, found=index not in away)
+
+
+def test_landmarks_are_kept_and_described_where_they_are_sure():
+  faces = [*with_landmarks(6, sure=(0, 1, 3, 4), away=(4,))]
+  track = picture_of(faces, PointEncoder(), every_crop=False)
+  arrays = track.arrays
+  assert track.warnings == []
+  np.testing.assert_array_equal(
+    arrays['landmarks'][:4], [face.landmarks.points for face in faces[:4]]
+  )
+  np.testing.assert_allclose(
+    arrays['landmark_confidence'], [0.9, 0.9, 0.1, 0.9, 0, 0.1], rtol=1e-6
+  )
+  assert arrays['video'].shape == (6, 280)
+  mean = arrays['video'][[0, 1, 3]].mean(0)
+  np.testing.assert_allclose(arrays['video'][[2, 4, 5]], [mean] * 3, atol=1e-5)
+
+
+def test_landmarks_of_which_none_are_sure_give_no_video():
+  faces = with_landmarks(5, sure=())
+  track = picture_of(faces, PointEncoder(), every_crop=False)
+  assert track.warnings == ['landmarks are certain in only 0% of the faces']
+  assert track.arrays['video'] is None

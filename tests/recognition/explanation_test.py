@@ -170,7 +170,9 @@ def test_parts_are_those_of_the_papers_own_sum():
     total = jax.tree.map(np.add, total, gradient(between))
   for name, steps in attribute(model, inputs, 1).items():
     expected = (inputs[name] - nothing[name]) * total[name] / 100
-    np.testing.assert_allclose(steps, expected.sum(axis=-1), atol=2e-3)
+    np.testing.assert_allclose(
+      steps.sum(axis=-1), expected.sum(axis=-1), atol=2e-3
+    )
 
 
 def test_the_mean_says_nothing():

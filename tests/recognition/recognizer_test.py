@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 from small_model import LABELS, make_clip, make_model
 
+from avemotion.apps import live
 from avemotion.data import silence
-from avemotion.features import media
+from avemotion.features import landmark_detector, landmarks, media
 from avemotion.features.clip import ClipError, extract
-from avemotion.recognition import windows
+from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.media_writer import write_clip
 from avemotion.recognition.prediction import ClipFailure
 from avemotion.recognition.recognizer import Recognizer
-from avemotion.training import checkpoints
+from avemotion.training import checkpoints, weights
+
+needs_face = pytest.mark.skipif(
+  not landmark_detector.is_installed(), reason='the extra face'
+)
 
 
 @pytest.fixture(scope='module')
@@ -197,9 +202,17 @@ def test_an_unreadable_clip_is_told(recognizer, folder):
 
 
 def test_a_model_of_other_features_is_refused():
-  landmarks = make_model(('video',), {'video': 136})
-  with pytest.raises(ValueError, match='reads 136 video features'):
-    Recognizer(landmarks)
+  others = make_model(('video',), {'video': 136})
+  expected = (
+    r'reads VGG16 of .* \(512\) or 68 .*\(280\).*reads features \(136\)'
+  )
+  with pytest.raises(ValueError, match=expected):
+    Recognizer(others)
+  named = dataclasses.replace(
+    make_model(('audio',)), sources={'audio': 'somebody else'}
+  )
+  with pytest.raises(ValueError, match=r'this one reads somebody else \(40\)'):
+    Recognizer(named)
 
 
 def test_an_audio_model_shows_faces_only_where_asked(folder):
@@ -241,9 +254,128 @@ def test_an_enrolled_speaker_is_recognised_by_what_differs_from_their_mean(
   )
 
 
-def test_a_model_for_strangers_enrols_nobody(recognizer, folder):
-  with pytest.raises(ValueError, match='was trained without enrolled'):
-    recognizer.enrol([folder / 'clip.mp4'])
+def test_any_model_enrols_a_speaker_by_moving_to_the_training_mean(folder):
+  model = make_model(('audio',))
+  statistics = {'mean': np.full(13, 7, np.float32), 'std': np.ones(13)}
+  variables = dict(model.variables)
+  variables['statistics'] = {'audio': {'standardize': statistics}}
+  model = dataclasses.replace(model, variables=variables)
+  path = make_clip(folder / 'own.mp4', emotion='happy')
+  recognizer = Recognizer(model)
+  unknown = recognizer.predict(path)
+  assert not any('--enrol' in warning for warning in unknown.warnings)
+  recognizer.enrol([path, path, path])
+  known = recognizer.predict(path)
+  # Of three clips three quarters of the way.
+  rows = known.features.audio
+  moved = rows - 0.75 * (rows.mean(axis=0) - 7)  # It reads 13 of them.
+  logits = model.classifier.apply(
+    model.variables, {'audio': moved[None]}, {'audio': np.array([len(rows)])}
+  )
+  np.testing.assert_allclose(
+    [*known.probabilities.values()], jax.nn.softmax(logits[0]), atol=1e-4
+  )
+  with pytest.raises(ValueError, match='none of the clips to enrol by'):
+    recognizer.enrol([])
+
+
+def test_without_dlib_the_model_that_ships_listens_and_says_so(
+  folder, monkeypatch
+):
+  path = make_clip(folder / 'heard.mp4')
+  monkeypatch.setattr(landmark_detector, 'is_installed', lambda: False)
+  shipped = Recognizer.from_checkpoint(illustrate=True)
+  assert shipped.modalities == ('audio',)
+  assert "pip install 'avemotion[face]'" in shipped.describe()
+  heard = shipped.predict(path)
+  assert heard.modalities == ('audio',)
+  assert any("'avemotion[face]'" in warning for warning in heard.warnings)
+  alone = Recognizer(weights.load(), modalities=('audio',)).predict(path)
+  assert heard.probabilities == alone.probabilities
+  session = shipped.stream()
+  session.push_audio(media.read_waveform(path))
+  assert session.finish().probabilities == pytest.approx(
+    heard.probabilities, abs=1e-4
+  )
+
+
+def test_only_what_a_model_reads_can_be_chosen():
+  with pytest.raises(ValueError, match=r"reads \('audio',\), got \('video',\)"):
+    Recognizer(make_model(('audio',)), modalities=('video',))
+
+
+@needs_face
+def test_a_model_of_landmarks_sees_explains_and_streams(folder):
+  sources = {'video': '68 face landmarks', 'audio': 'MFCC'}
+  model = make_model(feature_dims={'video': 280, 'audio': 40})
+  recognizer = Recognizer(dataclasses.replace(model, sources=sources))
+  path = make_clip(folder / 'landmarks.mp4', seconds=2.0)
+  prediction = recognizer.explain(recognizer.predict(path))
+  assert prediction.modalities == ('video', 'audio')
+  features = prediction.features
+  assert features.landmarks.shape == (15, 68, 2)
+  within = features.points_in_crops
+  assert within.shape == (len(features.crops), 68, 2)
+  assert np.nanmin(within) > -0.3
+  assert np.nanmax(within) < 1.3
+  explained = prediction.explanation
+  np.testing.assert_allclose(
+    sum(explained.parts.values()), explained.attributions['video'], atol=1e-6
+  )
+  parts = prediction.to_json()['explanation']['modalities']['video']['parts']
+  assert set(parts) == {'brows', 'eyes', 'mouth', 'head'}
+  prediction.save_plot(folder / 'landmarks.png')
+  session = recognizer.stream()
+  with live.of_file(path, recognizer.modalities) as events:
+    for event in events:
+      live.push(session, event)
+  assert session.finish().probabilities == pytest.approx(
+    prediction.probabilities, abs=1e-5
+  )
+
+
+@needs_face
+def test_a_window_is_described_by_itself(folder):
+  """Of ten seconds, the answer is the mean of that to each six seconds."""
+  model = make_model(('video',), {'video': 280})
+  recognizer = Recognizer(model)
+  path = make_clip(folder / 'long.mp4', seconds=7.2)
+  prediction = recognizer.predict(path)
+  points = prediction.features.landmarks
+  known = prediction.features.landmark_confidence >= 0.5
+  seconds = prediction.features.frame_seconds
+  answers = []
+  for end in (6.0, 6.5, 7.0, float(seconds[-1])):
+    inside = (seconds > end - 6 + 1e-6) & (seconds <= end + 1e-6)
+    inside |= (seconds <= end + 1e-6) & (end <= 6)
+    rows = landmarks.describe(points[inside], known[inside])
+    logits = model.classifier.apply(
+      model.variables, {'video': rows[None]}, {'video': np.array([len(rows)])}
+    )
+    answers.append(jax.nn.softmax(logits[0]))
+  np.testing.assert_allclose(
+    [*prediction.probabilities.values()], np.mean(answers, axis=0), atol=1e-4
+  )
+
+
+@pytest.mark.parametrize('alone', ['video', 'audio'])
+def test_a_clip_of_one_modality_has_a_temperature_of_its_own(alone):
+  model = make_model(feature_dims={'video': 3, 'audio': 40})
+  hot = {'video': 2.0, 'audio': 3.0}
+  model = dataclasses.replace(model, temperature=5.0, branch_temperatures=hot)
+  rng = np.random.default_rng(0)
+  rows = {
+    'video': rng.normal(size=(1, 9, 3)).astype(np.float32),
+    'audio': rng.normal(size=(1, 9, 40)).astype(np.float32),
+  }
+  there = {name: np.array([9], np.int32) for name in rows}
+  gone = there | {k: np.array([0], np.int32) for k in rows if k != alone}
+  for lengths, temperature in ((there, 5.0), (gone, hot[alone])):
+    logits = model.classifier.apply(model.variables, rows, lengths)
+    found = window_classifier.apply(model, rows, lengths)
+    expected = jax.nn.softmax(logits / temperature)
+    np.testing.assert_allclose(found['joint'], expected, atol=1e-6)
+  np.testing.assert_allclose(found[alone], expected, atol=1e-6)
 
 
 def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):

@@ -146,6 +146,8 @@ def test_the_model_that_ships_is_small_and_of_everyone():
   assert model.num_parameters <= 5_000_000
   assert len(weights.trained_on()) == 1440
   assert model.config.data.protocol == 'everyone'
-  assert model.config.model.modalities == ('audio',)
+  assert model.config.model.modalities == ('video', 'audio')
+  assert model.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
+  assert set(model.branch_temperatures) == {'video', 'audio'}
   assert len(model.label_names) == 8
   assert 'CC BY-NC-SA' in weights.BUNDLED.with_name('README.md').read_text()

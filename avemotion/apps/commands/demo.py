@@ -3,7 +3,8 @@
   pip install 'avemotion[demo]'
   avemotion demo [--checkpoint=runs/latest/fold_0]
 
-Without --checkpoint the model that ships with the package listens to the clip.
+Without --checkpoint the model that ships with the package reads face and voice,
+or without the extra avemotion[face] the voice alone.
 The page is for this machine alone unless --host names another address, and
 sends nothing anywhere; a clip is deleted as soon as it is answered. The
 examples are drawn and spoken on the spot, and are nobody's.

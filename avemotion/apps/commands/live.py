@@ -5,11 +5,11 @@
   avemotion live CLIP                # a file, at its own speed
   avemotion live CLIP --fast         # as fast as it goes
 
-A device that the model does not read is not opened: the model that ships needs
-no camera. Draws the probabilities of the last six seconds as bars in the
-terminal, until Ctrl-C or the end of the file; then those of the whole. Without
---checkpoint the model that ships listens. The microphone needs PortAudio, of
-the system.
+A device that the model does not read is not opened. Draws the probabilities of
+the last six seconds as bars in the terminal, until Ctrl-C or the end of the
+file; then those of the whole. Without --checkpoint the model that ships reads
+face and voice; without the extra avemotion[face] it needs no camera. The
+microphone needs PortAudio, of the system.
 """
 
 import contextlib

@@ -4,11 +4,12 @@
   avemotion CLIP --annotate=annotated.mp4
   avemotion CLIP… --checkpoint=runs/latest/fold_0
 
-Without --checkpoint the model that ships with the package listens to the clip;
-it was trained on RAVDESS's actors, and its weights are CC BY-NC-SA 4.0. Prints
-a table for each clip, or with --json one JSON object a line, and the model on
-standard error. A clip that cannot be read is named there; the others go on, and
-the exit code is 1.
+Without --checkpoint the model that ships with the package reads face and voice,
+or without the extra avemotion[face] the voice alone; it was trained on the
+actors of RAVDESS, and its weights are CC BY-NC-SA 4.0: not for commercial use.
+Prints a table for each clip, or with --json one JSON object a line, and the
+model on standard error. A clip that cannot be read is named there; the others
+go on, and the exit code is 1.
 """
 
 import collections
@@ -32,8 +33,8 @@ _PLOT_DIR = _COMMAND.string('plot_dir', '.', 'directory of the pictures')
 _EXPLAIN = _COMMAND.boolean(
   'explain',
   False,
-  'say when the clip showed it, and by sound or by picture; with --plot it is'
-  ' drawn, too',
+  'say when the clip showed it, by sound or by picture, and by which part of'
+  ' the face; with --plot it is drawn, too',
 )
 _ANNOTATE = _COMMAND.string(
   'annotate',
@@ -44,8 +45,8 @@ _ANNOTATE = _COMMAND.string(
 _ENROL = _COMMAND.strings(
   'enrol',
   [],
-  'a clip of the same speaker, of whatever emotion; may be repeated; for models'
-  ' that were trained with --config.data.enrol',
+  'a clip of the same speaker, of whatever emotion; may be repeated: the'
+  " speaker's mean face and voice are told from what is shown",
 )
 _FACE = _COMMAND.choice(
   'face',

@@ -11,7 +11,8 @@ goes on by the same command.
 RAVDESS's landmarks that were detected elsewhere become features beside the MFCC
 that ship, an .npz to train on:
 
-  avemotion prepare --landmarks=landmarks.npz --output=runs/landmarks.npz
+  avemotion prepare --landmarks=landmarks.npz \
+    --output=runs/ravdess_landmarks.npz
 
 Any other clips, by a list (file, label, group, and what else is to be kept) or
 by their names:

@@ -15,6 +15,7 @@ import dataclasses
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data import files
+from avemotion.evaluation import runs
 from avemotion.features import compilation
 from avemotion.recognition import cross_validated
 from avemotion.training import (
@@ -50,14 +51,16 @@ def main(_: list[str]) -> None:
   config = config_files.load_config(
     _CONFIG.value, {**_COMMAND.overrides, 'data.protocol': 'everyone'}
   )
+  path = _TEMPERATURES_OF.value
+  validated = _validated(config, path) if path else None
   devices.start()
   compilation.cache_on_disk()
   clips = clips_lib.load(config.data.dataset, config.data.data_dir)
   workdir = files.as_path(_WORKDIR.value)
   (summary,) = crossval.train(config, clips, workdir)
   model = checkpoints.load(outputs.fold_directory(workdir, 0))
-  if _TEMPERATURES_OF.value:
-    model = _with_temperatures(model, clips, _TEMPERATURES_OF.value)
+  if validated:
+    model = _with_temperatures(model, validated, clips)
   size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
   print(
     f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
@@ -66,21 +69,27 @@ def main(_: list[str]) -> None:
   )
 
 
-def _with_temperatures(
-  model: checkpoints.TrainedModel, clips: clips_lib.ClipSet, workdir: str
-) -> checkpoints.TrainedModel:
+def _validated(config: config_lib.Config, workdir: str) -> runs.CrossValidation:
+  """Reads a run of the same recipe that was scored on validation clips."""
   run = cross_validated.read(workdir, scored='validation')
-  for name, ours in config_lib.to_dict(model.config).items():
-    if name not in ('data', 'seed') and run.config[name] != ours:
-      raise ValueError(
-        f'{workdir}: expected a run of the same recipe; its {name} is'
-        f' {run.config[name]}, not {ours}'
-      )
+  theirs = config_lib.from_dict(run.config)
+  same = dataclasses.replace(theirs, data=config.data, seed=config.seed)
+  if same != config:
+    raise ValueError(
+      f'{workdir}: expected a run of the same recipe, whose data and seed alone'
+      ' may differ; got another one'
+    )
+  return run
+
+
+def _with_temperatures(
+  model: checkpoints.TrainedModel,
+  run: runs.CrossValidation,
+  clips: clips_lib.ClipSet,
+) -> checkpoints.TrainedModel:
   temperature, alone = cross_validated.temperatures(run, clips)
-  print(
-    f'temperature {temperature:.3f}',
-    *(f'{k} {v:.3f}' for k, v in alone.items()),
-  )
+  told = (f'{value:.3f} of {name} alone' for name, value in alone.items())
+  print('temperatures:', ', '.join([f'{temperature:.3f}', *told]))
   return dataclasses.replace(
     model, temperature=temperature, branch_temperatures=alone
   )

@@ -3,7 +3,7 @@ r"""Measures the accuracy that trained runs keep when clips are corrupted.
   avemotion robustness paper=runs/audio ours=runs/audio_best \
     --recordings=ravdess --output=runs/robustness_audio
   avemotion robustness paper=runs/fusion ours=runs/fusion_best \
-    --recordings=ravdess --features=runs/landmarks.npz
+    --recordings=ravdess --features=runs/ravdess_landmarks.npz
   avemotion robustness ours=runs/javanese --folder=javanese \
     --pattern='{group}-{statement}-{label}_{take}.mp4' \
     --label_map=01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry
@@ -21,7 +21,7 @@ out of every row, and the exit code is 1.
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -31,7 +31,7 @@ from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data import files as files_lib
 from avemotion.datasets import labelling, name_patterns, progress
-from avemotion.features import compilation
+from avemotion.features import compilation, front_ends
 from avemotion.robustness import measuring, table
 from avemotion.robustness.conditions import CONDITIONS
 from avemotion.robustness.corrupted_clips import CorruptedClips
@@ -46,7 +46,8 @@ _RECORDINGS = _COMMAND.string(
 _FEATURES = _COMMAND.string(
   'features',
   None,
-  'data set whose video features go with --recordings, as runs/landmarks.npz',
+  'data set whose video features go with --recordings, as'
+  ' runs/ravdess_landmarks.npz',
 )
 _FOLDER = _COMMAND.string('folder', None, 'folder of other clips')
 _PATTERN = _COMMAND.string(
@@ -87,9 +88,10 @@ def main(arguments: list[str]) -> int:
   compilation.cache_on_disk()
   modalities = sorted({m for run in runs.values() for m in run.modalities})
   files, video = _files(modalities)
+  front_end = _front_end(runs.values()) if not video else 'vgg16'
   chosen = _CONDITIONS.value or [each.name for each in CONDITIONS]
   conditions = [each for each in CONDITIONS if each.name in chosen]
-  clips = CorruptedClips(files, modalities, video, conditions)
+  clips = CorruptedClips(files, modalities, video, conditions, front_end)
   with progress.clip_progress() as update:
     result = measuring.measure(runs, clips, update)
   command = shlex.join(['avemotion', 'robustness', *_COMMAND.argv])
@@ -109,6 +111,21 @@ def _named(arguments: list[str]) -> dict[str, epath.Path]:
   if not workdirs:
     raise ValueError('name at least one run, as ours=runs/audio')
   return workdirs
+
+
+def _front_end(runs: Iterable[measuring.TrainedRun]) -> str:
+  """Returns the one that makes the video features that all runs read."""
+  read = {
+    front_ends.reading(model.sources, model.feature_dims)['video'].name
+    for model in (run.models[0] for run in runs)
+    if 'video' in model.feature_dims
+  }
+  if len(read) > 1:
+    raise ValueError(
+      f'expected runs of the same video features, got {" and ".join(read)}:'
+      ' measure them apart'
+    )
+  return read.pop() if read else front_ends.VGG16.name
 
 
 def _files(

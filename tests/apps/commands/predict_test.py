@@ -8,7 +8,7 @@ import pytest
 from avemotion.apps import commands
 from avemotion.apps.commands import predict
 from avemotion.emotions import EMOTIONS
-from avemotion.features import containers
+from avemotion.features import containers, landmark_detector
 from avemotion.synthetic import corpus
 from avemotion.training import checkpoints, step
 from avemotion.training.config import AudioConfig, Config, ModelConfig
@@ -72,17 +72,20 @@ def test_good_clips_print_a_table_and_nothing_else(capsys):
   assert lines[-1].startswith('  uncertain: ')
   assert '%' in printed.out
   assert printed.err == (
-    'model: audio, trained on a fold of random10 in ravdess/speech\n'
+    'model: audio (MFCC), trained on a fold of random10 in ravdess/speech\n'
   )
 
 
 @pytest.mark.parametrize('word', [[], ['predict']])
-def test_without_a_checkpoint_the_model_that_ships_listens(word, capsys):
+def test_without_a_checkpoint_the_model_that_ships_sees_and_listens(
+  word, capsys
+):
   assert commands.main([*word, 'good.mp4', '--json']) == 0
   printed = capsys.readouterr()
-  assert 'model: audio, trained on everyone in ravdess/bundled' in printed.err
+  assert 'trained on everyone in runs/ravdess_landmarks.npz' in printed.err
   prediction = json.loads(printed.out)
-  assert prediction['modalities'] == ['audio']
+  faces = ['video'] * landmark_detector.is_installed()
+  assert prediction['modalities'] == [*faces, 'audio']
   assert set(prediction['probabilities']) == set(EMOTIONS)
 
 
@@ -112,7 +115,7 @@ def test_annotated_on_demand(folder, capsys):
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
-    (['good.mp4', '--enrol=good.mp4'], 'without enrolled speakers'),
+    (['good.mp4', '--enrol=bad.mp4'], 'bad.mp4: the file is empty'),
     (['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'], 'good'),
   ],
 )

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import landmark_files
 import pytest
 
 from avemotion.apps.commands import prepare
+from avemotion.data.clips import ClipSet
 from avemotion.synthetic import corpus
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -129,3 +131,27 @@ def test_beam_that_is_not_installed_is_told(manual, tmp_path, capsys):
   beam = '--beam_pipeline_options=runner=DirectRunner'
   assert prepare.main(flags(manual, tmp_path, beam)) == 1
   assert "pip install 'avemotion[beam]'" in capsys.readouterr().err
+
+
+def test_landmarks_of_elsewhere_become_features(tmp_path, monkeypatch, capsys):
+  audio = landmark_files.make_audio()
+  monkeypatch.setattr(prepare.clips_lib, 'load', lambda name: audio)
+  path = landmark_files.write_landmarks(tmp_path / 'in.npz')
+  output = tmp_path / 'out.npz'
+  arguments = [f'--landmarks={path}', f'--output={output}']
+  assert prepare.main(arguments) == 0
+  printed = capsys.readouterr().out
+  assert 'out.npz: 2 clips' in printed
+  assert '68 face landmarks; 280 numbers a row, 2 to 5 rows' in printed
+  clips = ClipSet.from_npz(output)
+  assert clips.feature_dims == {'video': 280, 'audio': 3}
+
+
+def test_landmarks_that_cannot_be_read_are_one_line(tmp_path, capsys):
+  absent, output = tmp_path / 'none.npz', tmp_path / 'out.npz'
+  assert prepare.main([f'--landmarks={absent}', f'--output={output}']) == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'none.npz: not a readable .npz' in line
+  assert not output.exists()
+  assert prepare.main([f'--landmarks={absent}']) == 1
+  assert '--landmarks and --output go together' in capsys.readouterr().err

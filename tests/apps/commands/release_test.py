@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
-from avemotion.apps.commands import predict, release, report
+from avemotion.apps.commands import predict, release, report, train
+from avemotion.evaluation import calibration
+from avemotion.recognition import cross_validated
 from avemotion.synthetic import corpus
 from avemotion.training import weights
 
@@ -51,22 +53,29 @@ def test_predict_takes_the_file(capsys):
   corpus.make_clip('clip.mp4', 'calm', actor=1, seconds=1.0)
   assert predict.main(['clip.mp4', '--checkpoint=model.npz', '--json']) == 0
   printed = capsys.readouterr()
-  assert 'model: audio, trained on everyone in features.npz' in printed.err
+  told = 'model: audio (MFCC), trained on everyone in features.npz'
+  assert told in printed.err
   probabilities = json.loads(printed.out)['probabilities']
   assert abs(sum(probabilities.values()) - 1) < 1e-4
 
 
-def test_a_temperature_is_the_models(folder):
-  cool = ['--output=cool.npz', '--temperature=0.5', *SMALL]
-  assert release.main(cool) == 0
-  assert weights.load(folder / 'cool.npz').temperature == 0.5
+def test_temperatures_are_fitted_on_validation_clips(folder, capsys):
+  scored = ['--config.data.validation=scored', '--config.data.protocol=actor5']
+  assert train.main([*SMALL, *scored, '--workdir=validated']) == 0
+  fitted = ['--output=cool.npz', '--temperatures_of=validated', *SMALL]
+  assert release.main(fitted) == 0
+  found = weights.load(folder / 'cool.npz').temperature
+  assert f'temperatures: {found:.3f}' in capsys.readouterr().out
+  run = cross_validated.read('validated', scored='validation')
+  assert found == pytest.approx(
+    calibration.fit_temperature(run.probabilities, run.labels), rel=1e-2
+  )
 
 
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['--temperature=0'], 'flag --temperature=0.0: not 0.05 to 20'),
-    (['--temperature=nan'], 'flag --temperature=nan: not 0.05 to 20'),
+    (['--temperatures_of=nowhere'], 'nowhere: no such directory'),
     (['--config.data.protocol=actor5'], 'the protocol is everyone'),
     (['--output=occupied/model.npz'], 'occupied'),
   ],
