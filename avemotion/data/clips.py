@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from avemotion.data import npz
-from avemotion.features.front_ends import LANDMARKS, MFCC, VGG16
+from avemotion.features.front_ends import LANDMARKS, MFCC, UNNAMED, VGG16
 from avemotion.models.fusion import MODALITIES
 
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
@@ -65,7 +65,7 @@ class ClipSet:
         raise ValueError(f'{modality}: clip {clip} has values not finite')
     _expect_between('labels', self.labels, len(self.label_names) - 1)
     said = self.sources
-    sources = {k: said.get(k, 'unnamed features') for k in self.features}
+    sources = {k: said.get(k, UNNAMED) for k in self.features}
     object.__setattr__(self, 'sources', sources)
 
   def __len__(self) -> int:

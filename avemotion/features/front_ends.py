@@ -12,6 +12,7 @@ import numpy as np
 
 from avemotion.features import acoustic, landmarks
 
+UNNAMED = 'unnamed features'  # The source where a data set does not say it.
 # float32[rows, row_dim] and bool[rows], which to trust, to float32[rows, dim].
 _OfWindow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -72,8 +73,8 @@ def reading(
   """Finds the front end of each modality that a model was trained on.
 
   Args:
-    sources: what its features were, by modality; where a checkpoint of an
-      earlier version does not say it, the numbers of a row decide.
+    sources: what its features were, by modality; where they are unnamed, as in
+      a checkpoint of an earlier version, the numbers of a row decide.
     feature_dims: numbers of a row, by modality.
 
   Raises:
@@ -87,7 +88,7 @@ def reading(
       for each in FRONT_ENDS.values()
       if each.modality == modality
       and each.dim == dim
-      and source in (None, each.source)
+      and source in (None, UNNAMED, each.source)
     ]
     if not fitting:
       known = ' or '.join(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from avemotion.apps import answer
+from avemotion.features import landmark_detector
 from avemotion.features.clip import ClipFeatures
 from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
@@ -90,7 +91,8 @@ def test_a_clip_is_gone_when_it_is_answered(
   emptied, label, picture, words = answered(recognizer, upload)
   assert emptied is None
   assert label == expected.probabilities
-  assert len(picture.axes) == 3  # Probabilities, loudness, faces.
+  # Probabilities, of both and of each; loudness, faces.
+  assert len(picture.axes) == (5 if landmark_detector.is_installed() else 3)
   assert f'Taken for {expected.label}' in words
   assert not list(pathlib.Path(upload['path']).parents[1].iterdir())
   # Who sent the same bytes meanwhile is told.
