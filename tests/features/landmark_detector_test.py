@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avemotion.features import landmark_detector, media
 from avemotion.features.faces import FaceCropper
@@ -55,6 +56,19 @@ def test_a_dark_picture_gives_nearly_the_same_points(detect, seen):
   dark = (image * 0.1).astype(np.uint8)
   apart = detect(dark, face).points - detect(image, face).points
   assert np.abs(apart).mean() < 0.02 * face.width
+
+
+def test_a_face_of_40_pixels_is_enough(detect, seen):
+  image, face = seen
+  share = 40 / face.width
+  size = round(image.shape[1] * share), round(image.shape[0] * share)
+  small = np.asarray(Image.fromarray(image).resize(size))
+  (found,) = FaceCropper().detect(small)
+  assert found.width < 45
+  points, confidence = detect(small, found)
+  assert confidence > MIN_CONFIDENCE
+  apart = points / share - detect(image, face).points
+  assert np.abs(apart).mean() < 0.04 * face.width
 
 
 def test_what_is_no_face_is_not_sure(detect, seen):
