@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -90,9 +91,12 @@ class Recognizer:
     """Says what the model reads, and what it was trained on, in a line."""
     data = self._model.config.data
     reads = (f'{m} ({self._front_ends[m].source})' for m in self.modalities)
-    trained = f'a fold of {data.protocol} in {data.dataset}'
+    dataset = data.dataset
+    if dataset.endswith('.npz'):
+      dataset = pathlib.PurePath(dataset).stem
+    trained = f'a fold of {data.protocol} in {dataset}'
     if data.protocol == 'everyone':
-      trained = f'everyone in {data.dataset}'
+      trained = f'everyone in {dataset}'
     told = [f'{" and ".join(reads)}, trained on {trained}']
     return '; '.join([*told, *self._without.values()])
 
