@@ -36,7 +36,7 @@ def recognise(
     # Who dropped a clip knows its name, not where it lay.
     reason = str(error).replace(os.fspath(path), os.path.basename(path))
     return None, None, reason
-  words = describe(prediction, recognizer.modalities)
+  words = describe(prediction, recognizer.expected)
   return dict(prediction.probabilities), timeline.draw(prediction), words
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 
-# Of so many clips half of the offset is taken off; chosen on validation actors.
+# So many clips take half of the difference off; chosen on validation actors.
 _CLIPS_HALF = 1
 
 
@@ -32,12 +32,12 @@ def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def offset(rows: Sequence[np.ndarray], training_mean: np.ndarray) -> np.ndarray:
-  """Returns what to take off a speaker's rows, to move them to the mean.
+  """Returns what to take off a speaker's rows to move their mean.
 
-  A model that was not trained for enrolled speakers knows how features vary
-  about everybody's mean. How far the speaker's own mean, of float32[steps,
-  features] of several clips, is off that is known the better the more clips
-  there are: of few, less is taken off.
+  It moves towards the mean of a model's training clips, float32[features], for
+  models that were not trained for enrolled speakers. `rows` are float32[steps,
+  features] of each of the speaker's clips. The mean of few clips is uncertain:
+  of n clips n / (n + 1) of the difference is taken off.
   """
   share = len(rows) / (len(rows) + _CLIPS_HALF)
   return np.float32(share) * (speaker_mean(rows) - training_mean)

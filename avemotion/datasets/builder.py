@@ -13,6 +13,7 @@ from etils import epath
 from avemotion.datasets import workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.extraction import Distribute, Extracted, Extraction
+from avemotion.features.front_ends import LANDMARKS, VGG16
 
 
 class ClipsBuilder(  # type: ignore[call-arg]
@@ -32,7 +33,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
   VERSION = tfds.core.Version('1.0.0')
   RELEASE_NOTES: ClassVar[dict[str, str]] = {
-    '1.0.0': 'VGG16 features at 7.5 frames per second, 40 MFCC at hop 2048.'
+    '1.0.0': 'Faces at 7.5 frames per second, 40 MFCC at hop 2048.'
   }
 
   def __init__(
@@ -85,7 +86,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
         from avemotion.features import vgg16_weights
 
         vgg16_weights.load_vgg16_weights(self.vgg16_weights)
-      elif self._sees and self.builder_config.video == 'landmarks':
+      elif self._sees and self.builder_config.video == LANDMARKS.name:
         from avemotion.features import landmark_detector
 
         landmark_detector.LandmarkDetector()
@@ -121,7 +122,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
   @property
   def weights_name(self) -> str | None:
     """The file name of the VGG16 weights, 'default', or None: none are used."""
-    if not self._sees or self.builder_config.video != 'vgg16':
+    if not self._sees or self.builder_config.video != VGG16.name:
       return None
     return epath.Path(self.vgg16_weights or 'default').name
 

@@ -16,6 +16,7 @@ from etils import epath
 import avemotion
 from avemotion.data import npz
 from avemotion.datasets.clips import Clip, DatasetError
+from avemotion.features.front_ends import CROPS, LANDMARKS, VGG16
 
 # Fields of each frame, beside its features or its crop.
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
@@ -67,9 +68,9 @@ class ClipExtractor:
       warnings += found.warnings
       fields = [modality]
       if modality == 'video':
-        crops = self._video == 'crops'
-        fields = ['crops' if crops else 'video', *_FACE_FIELDS]
-        if self._video == 'landmarks':
+        crops = self._video == CROPS
+        fields = [CROPS if crops else 'video', *_FACE_FIELDS]
+        if self._video == LANDMARKS.name:
           fields += _LANDMARK_FIELDS
       features |= {field: getattr(found, field) for field in fields}
       features[f'{modality}_seconds'] = np.float32(found.seconds)
@@ -101,7 +102,7 @@ class Extraction:
 
   folder: epath.Path
   modalities: tuple[str, ...]
-  video: str = 'vgg16'
+  video: str = VGG16.name
   vgg16_weights: str | None = None
   version: str = '1.0.0'
 

@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from avemotion.features.front_ends import FRONT_ENDS, LANDMARKS, MFCC, VGG16
+from avemotion.features.front_ends import (
+  CROPS,
+  FRONT_ENDS,
+  LANDMARKS,
+  MFCC,
+  VGG16,
+)
 from avemotion.features.landmarks import NUM_POINTS
 
-CROPS = 'crops'
 _CROP_SHAPE = (48, 48, 3)  # III-B
 
 

@@ -128,7 +128,8 @@ def faces_panel(
       box = (start, start + width, 0, 1)
       ax.imshow(crops[index], extent=box, aspect='auto')
       if points is not None:
-        x, y = points[index].T
+        own = points[index]
+        x, y = own[((own >= 0) & (own <= 1)).all(axis=-1)].T
         ax.plot(start + width * x, 1 - y, '.', ms=1.5, color=_POINT)
     ax.set(yticks=[], ylim=(0, 1), xlim=(0, duration), ylabel='face')
 

@@ -252,7 +252,7 @@ def _loaded(program: str, origin: Origin) -> str:
 def _licence(origin: Origin, weights: Vgg16Weights | None) -> str:
   dataset = origin.model.config.data.dataset
   licence = _RAVDESS_LICENCE
-  if 'ravdess' not in dataset:
+  if not origin.is_ravdess:
     licence = (
       f'That of what it was trained on, `{dataset}`, which is for you to know.'
       f' If that is made of RAVDESS: {licence}'

@@ -1,6 +1,5 @@
 """A model to export, with the name and the scores of its checkpoint."""
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -17,6 +16,7 @@ from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
 
+_RAVDESS = re.compile(r'\d\d(-\d\d){6}')  # The name of a clip.
 _FIGURES = re.compile(r'^\*\*How good it is\*\*.*?(?=^\*\*)', re.M | re.S)
 _LINK_WITHIN = re.compile(r'\[([^\]]+)\]\(\.\.[^)]*\)')
 
@@ -25,13 +25,15 @@ _LINK_WITHIN = re.compile(r'\[([^\]]+)\]\(\.\.[^)]*\)')
 class Origin:
   """A model; in Markdown its name and how good it is, if that is known.
 
-  `sources` says for each modality what its features are.
+  `sources` says for each modality what its features are, `is_ravdess` whether
+  it was trained on clips that are named as RAVDESS's are.
   """
 
   model: TrainedModel
   name: str
   figures: str
   sources: Mapping[str, str]
+  is_ravdess: bool = False
 
 
 def read(path: str | os.PathLike[str] | None = None) -> Origin:
@@ -41,22 +43,32 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
     CheckpointError: there is none, or it is damaged.
   """
   model = weights.load_any(path)
-  sources: Mapping[str, str] = model.sources
-  if not sources:  # Of an earlier version, which only its results tell.
-    sources = dict.fromkeys(model.feature_dims, 'features from elsewhere')
-    with contextlib.suppress(ValueError):
-      known = front_ends.reading({}, model.feature_dims)
-      sources = {name: each.source for name, each in known.items()}
+  sources: Mapping[str, str] = {
+    modality: _source(modality, model.sources.get(modality), dim)
+    for modality, dim in model.feature_dims.items()
+  }
   if path is None or epath.Path(path).resolve() == weights.BUNDLED.resolve():
     name = 'the model that ships with avemotion'
-    return Origin(model, name, _figures_of_bundled(), sources)
+    return Origin(model, name, _figures_of_bundled(), sources, True)
   figures = _unknown('there are no results beside it')
+  is_ravdess = model.config.data.dataset.startswith('ravdess/')
+  if os.fspath(path).endswith('.npz'):
+    is_ravdess |= any(map(_RAVDESS.fullmatch, weights.trained_on(path)))
   try:
     if fold := _fold(epath.Path(path), model):
-      figures, sources = _figures(fold), fold.summary['sources']
+      figures = _figures(fold)
+      is_ravdess |= any(map(_RAVDESS.fullmatch, fold.clip_ids))
+      # An earlier version's model does not know them.
+      sources = fold.summary['sources'] | model.sources
   except (config_lib.ConfigError, fold_outputs.ReportError) as error:
     figures = _unknown(str(error))
-  return Origin(model, f'`{os.fspath(path)}`', figures, sources)
+  name = f'`{os.fspath(path)}`'
+  return Origin(model, name, figures, sources, is_ravdess)
+
+
+def _source(modality: str, source: str | None, dim: int) -> str:
+  found = front_ends.find(modality, source, dim)
+  return found.source if found else source or 'features from elsewhere'
 
 
 def _fold(path: epath.Path, model: TrainedModel) -> FoldOutputs | None:

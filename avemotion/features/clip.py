@@ -16,14 +16,13 @@ from avemotion.features.face_encoders import (
   FaceEncoder,
   PointEncoder,
 )
-from avemotion.features.front_ends import LANDMARKS, VGG16
+from avemotion.features.front_ends import CROPS, LANDMARKS, VGG16
 from avemotion.features.landmark_detector import (
   MIN_CONFIDENCE,
   LandmarkDetector,
 )
 from avemotion.models.fusion import MODALITIES
 
-CROPS = 'crops'  # In the place of a video front end: the faces themselves.
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 _LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
 

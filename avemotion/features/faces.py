@@ -55,7 +55,8 @@ class FaceOfFrame(NamedTuple):
   @property
   def known(self) -> bool:
     """True if the frame shows a face, whose landmarks are to be trusted."""
-    sure = self.landmarks is None or self.landmarks[1] >= MIN_CONFIDENCE
+    points = self.landmarks
+    sure = points is None or points.confidence >= MIN_CONFIDENCE
     return self.found and sure
 
 
@@ -142,8 +143,8 @@ class FaceCropper:
 
   def look(self, face: Face, image: np.ndarray, seconds: float) -> FaceOfFrame:
     """Crops a face that was found in an image, and finds its landmarks."""
-    crop = crop_square(image, face[:4])
     square = square_around(face[:4], image)
+    crop = _cut(image, square)
     landmarks = self._landmarks(image, face) if self._landmarks else None
     return FaceOfFrame(crop, face, True, seconds, landmarks, square)
 
@@ -170,15 +171,19 @@ def crop_square(
   image: np.ndarray, box: tuple[float, float, float, float]
 ) -> np.ndarray:
   """Cuts out the `square_around` a box, and resizes it to uint8[48, 48, 3]."""
+  return _cut(image, square_around(box, image))
+
+
+def _cut(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
   from PIL import Image
 
-  x, y, side = square_around(box, image)
-  square = Image.fromarray(image).resize(
+  x, y, side = square
+  resized = Image.fromarray(image).resize(
     (CROP_SIZE, CROP_SIZE),
     Image.Resampling.BILINEAR,
     box=(x, y, x + side, y + side),
   )
-  return np.asarray(square)
+  return np.asarray(resized)
 
 
 def square_around(

@@ -12,6 +12,7 @@ import numpy as np
 
 from avemotion.features import acoustic, landmarks
 
+CROPS = 'crops'  # In the place of a video front end: the faces themselves.
 UNNAMED = 'unnamed features'  # The source where a data set does not say it.
 # float32[rows, row_dim] and bool[rows], which to trust, to float32[rows, dim].
 _OfWindow = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -67,30 +68,36 @@ MFCC = FrontEnd(
 FRONT_ENDS = {each.name: each for each in (VGG16, LANDMARKS, MFCC)}
 
 
+def find(modality: str, source: str | None, dim: int) -> FrontEnd | None:
+  """Finds the front end that makes features of a source, `dim` a row.
+
+  Of a source that is not named, as in a checkpoint of an earlier version, the
+  numbers of a row decide. None: clips give no such features.
+  """
+  for each in FRONT_ENDS.values():
+    known = source in (None, UNNAMED, each.source)
+    if known and (each.modality, each.dim) == (modality, dim):
+      return each
+  return None
+
+
 def reading(
   sources: Mapping[str, str], feature_dims: Mapping[str, int]
 ) -> dict[str, FrontEnd]:
   """Finds the front end of each modality that a model was trained on.
 
   Args:
-    sources: what its features were, by modality; where they are unnamed, as in
-      a checkpoint of an earlier version, the numbers of a row decide.
+    sources: what its features were, by modality, as far as it is known.
     feature_dims: numbers of a row, by modality.
 
   Raises:
-    ValueError: they are the features of none.
+    ValueError: clips do not give the features of one.
   """
   found = {}
   for modality, dim in feature_dims.items():
     source = sources.get(modality)
-    fitting = [
-      each
-      for each in FRONT_ENDS.values()
-      if each.modality == modality
-      and each.dim == dim
-      and source in (None, UNNAMED, each.source)
-    ]
-    if not fitting:
+    front_end = find(modality, source, dim)
+    if front_end is None:
       known = ' or '.join(
         f'{each.source} ({each.dim})'
         for each in FRONT_ENDS.values()
@@ -101,5 +108,5 @@ def reading(
         f' one reads {source or "features"} ({dim}), which clips do not give:'
         ' train it on features that avemotion extracts'
       )
-    found[modality] = fitting[0]
+    found[modality] = front_end
   return found

@@ -12,6 +12,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from avemotion.features.landmarks import NUM_POINTS
 from avemotion.features.tracking import Face
@@ -34,6 +35,10 @@ MIN_CONFIDENCE = 0.5
 # Faces are made as bright as this, for the predictor compares differences of
 # pixels with thresholds that it learnt by daylight.
 _BRIGHT, _PERCENTILE = 255, 95
+# Points are whole pixels: a smaller face is enlarged, and a larger one, which
+# takes time, made smaller.
+_WIDTHS = 200, 400
+_BILINEAR = Image.Resampling.BILINEAR
 _MARGIN = 0.25  # of the box on every side, which the predictor looks at, too
 
 
@@ -90,17 +95,17 @@ class LandmarkDetector:
 
     `image` is uint8[height, width, 3], RGB; the face may reach beyond it.
     """
-    image, left, top = _around(image, face)
-    if not image.size:
+    cut, corner, scale = _around(image, face)
+    if not cut.size:
       return NO_LANDMARKS
-    x = face.left + (0.5 + _RIGHT) * face.width - left
-    y = face.top + 0.5 * face.height + _DOWN * face.width - top
-    shapes = np.array(
-      [self._shape(image, x, y, side * face.width) for side in _SIDES]
-    )
-    apart = np.linalg.norm(shapes[0] - shapes[1], axis=-1).mean() / face.width
+    width = scale * face.width
+    left, top = scale * (np.array(face[:2]) - corner)
+    x = left + (0.5 + _RIGHT) * width
+    y = top + 0.5 * scale * face.height + _DOWN * width
+    shapes = np.array([self._shape(cut, x, y, side * width) for side in _SIDES])
+    apart = np.linalg.norm(shapes[0] - shapes[1], axis=-1).mean() / width
     confidence = max(1 - (1 - MIN_CONFIDENCE) * apart / _MOST_APART, 0.0)
-    points = shapes.mean(axis=0) + np.array([left, top])
+    points = shapes.mean(axis=0) / scale + corner
     return Landmarks(points.astype(np.float32), float(confidence))
 
   def _shape(
@@ -128,14 +133,24 @@ def _model_path() -> pathlib.Path:
   return path
 
 
-def _around(image: np.ndarray, face: Face) -> tuple[np.ndarray, int, int]:
-  """Cuts out a face with its margin, brightened; returns its left and top."""
+def _around(
+  image: np.ndarray, face: Face
+) -> tuple[np.ndarray, np.ndarray, float]:
+  """Cuts out a face with its margin, resized and brightened.
+
+  Returns it, left and top of the cut in pixels of the image, and the scale.
+  """
   height, width = image.shape[:2]
   x, y = _MARGIN * face.width, _MARGIN * face.height
   left, top = max(round(face.left - x), 0), max(round(face.top - y), 0)
   right = min(round(face.left + face.width + x), width)
   bottom = min(round(face.top + face.height + y), height)
-  return _brightened(image[top:bottom, left:right]), left, top
+  cut = image[top : max(bottom, 0), left : max(right, 0)]
+  scale = float(np.clip(face.width, *_WIDTHS) / max(face.width, 1))
+  if cut.size and scale != 1:
+    size = [max(round(scale * side), 1) for side in cut.shape[1::-1]]
+    cut = np.asarray(Image.fromarray(cut).resize(size, _BILINEAR))
+  return _brightened(cut), np.array([left, top]), scale
 
 
 def _brightened(image: np.ndarray) -> np.ndarray:

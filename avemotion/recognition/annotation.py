@@ -64,7 +64,8 @@ def _annotated(
         width=max(picture.height // 160, 2),
       )
       for point in _points(prediction.features, seconds) * scale:
-        draw.circle(tuple(point), max(picture.height // 360, 1), _INK)
+        radius = max(picture.height // 360, 1)
+        draw.ellipse((*(point - radius), *(point + radius)), _INK)
     panel = _panel(prediction, row, size[1])
     yield seconds, np.hstack([np.asarray(picture), np.asarray(panel)])
 

@@ -75,8 +75,9 @@ def temperatures(
   for _, of_fold in answers(run, clips):
     for name, rows in of_fold.items():
       found.setdefault(name, []).append(rows)
-  fitted = {
-    name: calibration.fit_temperature(np.concatenate(rows), run.labels)
-    for name, rows in found.items()
-  }
+  fitted = {}
+  for name, parts in found.items():
+    joined = np.concatenate(parts)
+    there = ~np.isnan(joined).any(axis=-1)  # Others lack the modality.
+    fitted[name] = calibration.fit_temperature(joined[there], run.labels[there])
   return fitted.pop(JOINT), fitted

@@ -37,8 +37,8 @@ class Explanation:
     seconds: float[steps], the time that each step is known at.
     attributions: float32[steps], nats: what each step adds to the logarithm of
       the label's probability, beside a clip that says nothing.
-    parts: float32[steps], of the video's the share of each part of the face,
-      'brows', 'eyes', 'mouth' and 'head'; empty where landmarks are not read.
+    parts: the video's attributions, float32[steps], divided among the parts of
+      the face, 'brows', 'eyes', 'mouth' and 'head'; empty without landmarks.
   """
 
   label: str
@@ -106,9 +106,9 @@ class Explanation:
         # Once, where both are the same to a tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
         said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
-        if name == 'video' and self.parts:
+        if name == 'video':
           parts = self.part_shares.items()
-          said += f', {", ".join(f"{part} {x:.0%}" for part, x in parts if x)}'
+          said += ''.join(f', {part} {x:.0%}' for part, x in parts if x)
       lines.append(said)
     return lines
 

@@ -39,9 +39,9 @@ class Prediction:
     seconds: length of the clip.
     face_share: share of the sampled frames with a face; None: no picture read.
     timeline: float32[points, labels], of the six seconds before each of
-      `timeline_seconds`, or from the clip's start (a model that takes off a
-      clip's mean or its silence takes those of the whole first window); nan in
-      a gap, where nobody was heard or seen.
+      `timeline_seconds`, or from the clip's start (what is taken from the clip
+      as a whole, its mean, silence, or the size of its face, is that of the
+      whole first window); nan in a gap, where nobody was heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
     branches: by modality float32[points, labels], the timeline of each that the

@@ -100,17 +100,31 @@ class Recognizer:
     told = [f'{" and ".join(reads)}, trained on {trained}']
     return '; '.join([*told, *self._without.values()])
 
+  @property
+  def expected(self) -> tuple[str, ...]:
+    """Modalities that are read, or would be if their extra was installed."""
+    return tuple(
+      m for m in self._front_ends if m in {*self.modalities, *self._without}
+    )
+
   def enrol(self, paths: Iterable[Path]) -> None:
     """Learns a speaker's mean from clips of that speaker, of several emotions.
 
     What is predicted afterwards is about that speaker, the mean of whose
     features is moved to that of the training clips (`data.enrolment`).
 
+    A branch that takes each clip's own mean off, as that of the voice in the
+    model that ships, knows no speaker's mean, and is left as it is.
+
     Raises:
       ClipError: one cannot be read.
-      ValueError: none of the clips has what the model reads.
+      ValueError: none of the clips has what enrolment changes.
     """
-    self._classify.enrol(windows.tracks_of(self._extract(p)) for p in paths)
+    if self._without:
+      raise ValueError(f'enrolment needs faces; {self._without["video"]}')
+    self._classify.enrol(
+      windows.evident(windows.tracks_of(self._extract(p))) for p in paths
+    )
 
   def predict(self, path: Path) -> Prediction:
     """Recognises the emotion of one clip, of any length.
@@ -131,6 +145,8 @@ class Recognizer:
     Each is with the sound of all: it is not known who speaks. Raises as
     `predict`, and a `ValueError` where the model does not see.
     """
+    if self._without:
+      raise ValueError(f'people are told by faces; {self._without["video"]}')
     people = [*self._extract.people(path)]
     return [
       self._predict(path, features, number if len(people) > 1 else None)
@@ -165,8 +181,9 @@ class Recognizer:
     inputs = {name: track.rows for name, track in read.items()}
     features = attribute(self._model, inputs, label)
     by_part = {}
-    if self._front_ends.get('video') is front_ends.LANDMARKS:
-      by_part = landmarks.by_part(features.get('video', np.zeros((0, 280))))
+    sees_points = self._front_ends.get('video') is front_ends.LANDMARKS
+    if sees_points and 'video' in features:
+      by_part = landmarks.by_part(features['video'])
     found = Explanation(
       prediction.label,
       {name: track.seconds for name, track in read.items()},
@@ -221,7 +238,7 @@ class Recognizer:
     return np.append(points, ends[1:]), answers, answer
 
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    missing = set(self._front_ends) - set(features.modalities)
+    missing = set(self.expected) - set(features.modalities)
     expected = 'the model expects a speaker who is enrolled (--enrol)'
     trained_with = 'though the model was trained with it'
     return (expected,) * self._classify.lacks_speaker + tuple(

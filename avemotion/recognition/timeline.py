@@ -125,7 +125,7 @@ def _attributions(
 
 
 def _parts(explanation: Explanation) -> Panel:
-  """Draws parts of the face × time: green speaks for the label, red against."""
+  """Draws parts of the face × time: green is for the label, pink against."""
   shares = explanation.part_shares
   nats = np.stack([explanation.parts[name] for name in shares])
   seconds = explanation.seconds['video']
@@ -147,5 +147,11 @@ def _parts(explanation: Explanation) -> Panel:
     labels = [f'{name} {share:.0%}' for name, share in shares.items()]
     ax.set_yticks(range(len(labels)), labels, fontsize=8)
     ax.set(xlim=limits)
+    for height, words, colour in (
+      (0.75, 'for', '#4d9221'),
+      (0.25, 'against', '#c51b7d'),
+    ):
+      told = ax.text(1.015, height, words, color=colour, va='center')
+      told.set_transform(ax.transAxes)
 
   return 1.2, draw

@@ -58,16 +58,27 @@ class WindowClassifier:
     # Not less the mean of a speaker who was enrolled before.
     fresh = WindowClassifier(self.model, self.front_ends)
     read = [*map(fresh.read, clips)]
-    enrolled = self.model.config.data.enrol
+    config = self.model.config
+    # A branch that takes the clip's own mean off knows no speaker's.
+    changed = [m for m in self.modalities if not getattr(config.model, m).cmn]
+    if config.data.enrol:
+      changed = [m for m in self.modalities if m in config.data.enrol]
+    if not changed:
+      raise ValueError(
+        "the model takes every clip's own mean off, so that a speaker's changes"
+        ' nothing'
+      )
     offsets = {}
-    for name in set(enrolled or self.modalities) & set(self.modalities):
+    for name in changed:
       rows = [tracks[name].rows for tracks in read if len(tracks[name])]
-      if enrolled:
+      if config.data.enrol:
         offsets[name] = enrolment.speaker_mean(rows)
       elif rows:
         offsets[name] = enrolment.offset(rows, self._training_mean(name))
     if not offsets:
-      raise ValueError('none of the clips to enrol by has any of what is read')
+      raise ValueError(
+        f'none of the clips to enrol by has any {" or ".join(changed)}'
+      )
     self._speaker_offsets = offsets
 
   def _training_mean(self, modality: str) -> np.ndarray:
@@ -118,8 +129,8 @@ class WindowClassifier:
     """Returns the rows of a window that the model reads.
 
     For each of its modalities a track, of no steps where it is missing: rows
-    of `feature_dims`, less silence that the model was not trained on, and what
-    an enrolled speaker's mean is off.
+    of `feature_dims`, less silence that the model was not trained on, and less
+    an enrolled speaker's mean or its distance from the training clips'.
     """
     tracks = {}
     for modality in self.modalities:

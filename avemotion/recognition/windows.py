@@ -128,8 +128,11 @@ def window(tracks: Tracks, end: float) -> dict[str, Track]:
   """
   # The first window holds all of its clip, whatever the stamp of its first row.
   begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf
-  within = {name: each.between(begin, end) for name, each in tracks.items()}
+  return evident({k: each.between(begin, end) for k, each in tracks.items()})
+
+
+def evident(tracks: Tracks) -> dict[str, Track]:
+  """Returns the tracks; without steps where nobody is heard or seen."""
   return {
-    name: each if each.evidence.any() else each[:0]
-    for name, each in within.items()
+    k: each if each.evidence.any() else each[:0] for k, each in tracks.items()
   }

@@ -71,6 +71,7 @@ class CorruptedClips:
   def _load(self, crop_faces: faces.FaceCropper, encode: FaceEncoder) -> None:
     self._crop_faces, self._encode = crop_faces, encode
     self.feature_dims['video'] = encode.front_end.dim
+    self._has_changes = encode.front_end is LANDMARKS
 
   def _store(self, clips: ClipSet) -> None:
     (name,) = clips.select(('video',)).features
@@ -116,7 +117,7 @@ class CorruptedClips:
     return [each for each in self.conditions if each.level == level]
 
   def _seen(self, clip_id: str) -> Rows:
-    """Returns rows that are stored, or VGG16's of pictures, changed or not."""
+    """Returns rows that are stored, or those of pictures, changed or not."""
     if self._stored is not None:
       return {CLEAN: self._stored[clip_id]}
     path = os.fspath(self._files[clip_id])

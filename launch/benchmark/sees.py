@@ -208,6 +208,8 @@ def _scored(
     for fold, answers in cross_validated.answers(run, clips, change):
       number = np.full(len(fold.labels), fold.number + seed * len(run.folds))
       for name, rows in answers.items():
+        # RAVDESS's clips have both; the argmax of nan would be neutral.
+        assert np.isfinite(rows).all()
         predicted = rows.argmax(axis=-1)
         found[name].append((fold.labels, predicted, fold.actors, number))
   classes = len(runs[0].label_names)
@@ -239,7 +241,10 @@ def _six_classes(
   def right(answers: np.ndarray, indices: np.ndarray) -> np.ndarray:
     six = answers[:, columns]
     six[:, 0] += answers[:, names.index('calm')]
-    return np.asarray(six.argmax(axis=-1) == own[clips.labels[indices]])
+    there = np.isfinite(six).all(axis=-1)  # Nothing is right about the others.
+    return np.asarray(
+      there & (six.argmax(axis=-1) == own[clips.labels[indices]])
+    )
 
   return right
 

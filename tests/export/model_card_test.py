@@ -81,8 +81,21 @@ def test_a_model_for_enrolled_speakers_says_what_to_take_off(make_model):
   assert "From every valid row of `audio` take off the speaker's own" in text
 
 
+def test_it_says_how_landmarks_become_numbers(make_model):
+  model = dataclasses.replace(
+    make_model(feature_dims={'video': 280}), branch_temperatures={'video': 0.5}
+  )
+  text = flat(card(model))
+  assert '`float32[batch, video_time, 280]`: features of the 68 landm' in text
+  assert 'Numbers 0 to 135: x and y of point 0' in text
+  assert 'not for commercial use' in text
+  assert '1.700, 0.500 for video alone, inside' in text
+
+
 def test_the_licence_is_that_of_the_data(make_model):
-  of_ravdess = flat(card(make_model(data={'dataset': 'ravdess/bundled'})))
+  model = make_model()
+  origin = Origin(model, '`fold_0`', '', SOURCES, is_ravdess=True)
+  of_ravdess = flat(model_card.text(origin, None, ()))
   assert 'Trained on RAVDESS' in of_ravdess
   assert 'CC BY-NC-SA 4.0' in of_ravdess
   of_others = flat(card(make_model(data={'dataset': 'runs/mine.npz'})))

@@ -1,7 +1,9 @@
 """ONNX: every kind of model, as onnxruntime runs it."""
 
+import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -74,3 +76,26 @@ def test_labels_are_in_the_file(tmp_path, onnxruntime, make_model):
     ['batch', 'audio_time', 40],
     ['batch'],
   ]
+
+
+def test_a_clip_of_one_modality_has_a_temperature_of_its_own(
+  tmp_path, onnxruntime, make_model, make_inputs
+):
+  from avemotion.export import onnx_classifier
+
+  model = dataclasses.replace(
+    make_model(), branch_temperatures={'video': 0.4, 'audio': 6.0}
+  )
+  path = tmp_path / 'classifier.onnx'
+  onnx_classifier.write(path, model)
+  features, lengths = make_inputs(model, 4, 20)
+  lengths['video'][:] = [9, 9, 0, 0]
+  lengths['audio'][:] = [9, 0, 9, 0]
+  found = run(onnxruntime, path, features, lengths)
+  logits = model.classifier.apply(model.variables, features, lengths)
+  temperatures = np.array([[model.temperature], [0.4], [6.0]])
+  expected = jax.nn.softmax(logits[:3] / temperatures)
+  np.testing.assert_allclose(found[:3], expected, atol=1e-5)
+  assert np.isnan(found[3]).all()
+  program = programs.classifier(model)
+  np.testing.assert_allclose(program.call(features, lengths), found, atol=1e-5)

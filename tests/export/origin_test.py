@@ -18,6 +18,7 @@ def test_the_model_that_ships_has_its_cards_figures():
   assert known.name == 'the model that ships with avemotion'
   assert '| unseen speakers (`actor5`' in known.figures
   assert '](..' not in known.figures, 'no link to where the card lies'
+  assert '{' not in known.figures, 'every figure is filled in'
   assert '**What it is not for' not in known.figures
   assert origin.read(weights.BUNDLED).figures == known.figures
   assert known.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
@@ -29,6 +30,7 @@ def test_a_file_of_weights_has_no_figures(tmp_path):
   known = origin.read(path)
   assert known.name == f'`{path}`'
   assert 'not known: there are no results beside it' in known.figures
+  assert known.is_ravdess
 
 
 def test_damaged_results_are_told_in_their_place(tmp_path, make_model):

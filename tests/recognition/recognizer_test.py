@@ -18,6 +18,7 @@ from avemotion.recognition.media_writer import write_clip
 from avemotion.recognition.prediction import ClipFailure
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.training import checkpoints, weights
+from avemotion.training.config import update
 
 needs_face = pytest.mark.skipif(
   not landmark_detector.is_installed(), reason='the extra face'
@@ -275,8 +276,13 @@ def test_any_model_enrols_a_speaker_by_moving_to_the_training_mean(folder):
   np.testing.assert_allclose(
     [*known.probabilities.values()], jax.nn.softmax(logits[0]), atol=1e-4
   )
-  with pytest.raises(ValueError, match='none of the clips to enrol by'):
+  with pytest.raises(ValueError, match='none of the clips to enrol by has any'):
     recognizer.enrol([])
+  network = update(model.config.model, {'audio': {'cmn': True}})
+  config = dataclasses.replace(model.config, model=network)
+  deaf = Recognizer(dataclasses.replace(model, config=config))
+  with pytest.raises(ValueError, match="takes every clip's own mean off"):
+    deaf.enrol([path])
 
 
 def test_without_dlib_the_model_that_ships_listens_and_says_so(
@@ -292,6 +298,16 @@ def test_without_dlib_the_model_that_ships_listens_and_says_so(
   assert any("'avemotion[face]'" in warning for warning in heard.warnings)
   alone = Recognizer(weights.load(), modalities=('audio',)).predict(path)
   assert heard.probabilities == alone.probabilities
+  assert not alone.warnings  # It was asked for.
+  for refused in (
+    lambda: shipped.enrol([path]),
+    lambda: shipped.predict_people(path),
+  ):
+    with pytest.raises(ValueError, match=r"'avemotion\[face\]'"):
+      refused()
+  explained = shipped.explain(heard)
+  assert not explained.explanation.parts
+  explained.save_plot(folder / 'heard.png')
   session = shipped.stream()
   session.push_audio(media.read_waveform(path))
   assert session.finish().probabilities == pytest.approx(

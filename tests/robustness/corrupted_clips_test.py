@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from avemotion.data import clips as clips_lib
-from avemotion.data.augment_landmarks import GROUP
 from avemotion.data.clips import ClipSet
-from avemotion.features.clip import extract
+from avemotion.features import landmark_detector
+from avemotion.features.clip import Extractor, extract
+from avemotion.features.landmarks import GROUP
 from avemotion.robustness.conditions import CLEAN, CONDITIONS, NO_PICTURE
 from avemotion.robustness.corrupted_clips import CorruptedClips
 from avemotion.synthetic import corpus
@@ -156,3 +157,20 @@ def test_recordings_are_what_the_bundled_features_were_made_of(shared):
   np.testing.assert_allclose(
     clean, bundled.features['audio'][index, :steps], rtol=2e-3, atol=2e-2
   )
+
+
+@pytest.mark.skipif(
+  not landmark_detector.is_installed(), reason='the extra face'
+)
+def test_landmarks_of_pictures_that_stand_still_do_not_change(path):
+  chosen = [c for c in CONDITIONS if c.name == 'half of the frame rate']
+  clips = CorruptedClips(
+    {'clip': path}, ('video',), conditions=chosen, front_end='landmarks'
+  )
+  assert clips.feature_dims == {'video': 2 * GROUP}
+  rows = clips('clip')['video']
+  found = Extractor(('video',), video='landmarks')(path).video
+  np.testing.assert_allclose(rows['clean'], found, atol=1e-5)
+  slow = rows['half of the frame rate']
+  np.testing.assert_array_equal(slow[1::2, GROUP:], 0)
+  np.testing.assert_array_equal(slow[::2, :GROUP], found[::2, :GROUP])

@@ -5,8 +5,8 @@ r"""Takes a model elsewhere: programs and a model card, in one directory.
 
 Without a checkpoint it is the model that ships. The directory has
 `classifier.stablehlo`, features to probabilities, which JAX alone loads on CPU,
-GPU or TPU; of a model that sees, `vgg16.stablehlo`, faces to features; and
-README.md, which says what to feed them, how to load them, and how good the
+GPU or TPU; of a model of VGG16 features `vgg16.stablehlo`, faces to features;
+and README.md, which says what to feed them, how to load them, and how good the
 model is. --onnx adds the same for other runtimes (pip install
 'avemotion[onnx]'). Each program is run beside the model before it is kept: the
 directory is written whole or not at all.

@@ -45,8 +45,8 @@ _ANNOTATE = _COMMAND.string(
 _ENROL = _COMMAND.strings(
   'enrol',
   [],
-  'a clip of the same speaker, of whatever emotion; may be repeated: the'
-  " speaker's mean face and voice are told from what is shown",
+  'a clip of the same speaker, of whatever emotion; may be repeated: what the'
+  " speaker's face is like at rest is then told from what it shows",
 )
 _FACE = _COMMAND.choice(
   'face',

@@ -128,12 +128,15 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
 
 
 @flags.multi_flags_validator(
-  ['landmarks', 'output'],
-  message='--landmarks and --output go together',
+  ['landmarks', 'output', 'folder', 'manual_dir', 'actors'],
+  message='--landmarks and --output go together, and without any other source',
   flag_values=_COMMAND.flags,
 )
-def _are_both_given(given: dict[str, Any]) -> bool:
-  return bool(given['landmarks']) == bool(given['output'])
+def _landmarks_are_alone(given: dict[str, Any]) -> bool:
+  if given['landmarks']:
+    others = given['folder'] or given['manual_dir'] or given['actors']
+    return bool(given['output']) and not others
+  return not given['output']
 
 
 flags.register_validator(

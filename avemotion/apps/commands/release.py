@@ -51,11 +51,11 @@ def main(_: list[str]) -> None:
   config = config_files.load_config(
     _CONFIG.value, {**_COMMAND.overrides, 'data.protocol': 'everyone'}
   )
-  path = _TEMPERATURES_OF.value
-  validated = _validated(config, path) if path else None
   devices.start()
   compilation.cache_on_disk()
   clips = clips_lib.load(config.data.dataset, config.data.data_dir)
+  path = _TEMPERATURES_OF.value
+  validated = _validated(config, clips, path) if path else None
   workdir = files.as_path(_WORKDIR.value)
   (summary,) = crossval.train(config, clips, workdir)
   model = checkpoints.load(outputs.fold_directory(workdir, 0))
@@ -69,15 +69,25 @@ def main(_: list[str]) -> None:
   )
 
 
-def _validated(config: config_lib.Config, workdir: str) -> runs.CrossValidation:
+def _validated(
+  config: config_lib.Config, clips: clips_lib.ClipSet, workdir: str
+) -> runs.CrossValidation:
   """Reads a run of the same recipe that was scored on validation clips."""
   run = cross_validated.read(workdir, scored='validation')
   theirs = config_lib.from_dict(run.config)
-  same = dataclasses.replace(theirs, data=config.data, seed=config.seed)
-  if same != config:
+  free = 'dataset', 'data_dir', 'protocol', 'validation', 'validation_share'
+  given = {name: getattr(config.data, name) for name in free}
+  data = dataclasses.replace(theirs.data, **given)
+  if dataclasses.replace(theirs, data=data, seed=config.seed) != config:
     raise ValueError(
-      f'{workdir}: expected a run of the same recipe, whose data and seed alone'
-      ' may differ; got another one'
+      f'{workdir}: expected a run of the same recipe, whose protocol and seed'
+      ' alone may differ; got another one'
+    )
+  scored = {clip for fold in run.folds for clip in fold.clip_ids}
+  if unknown := scored - set(clips.clip_ids.tolist()):
+    raise ValueError(
+      f'{workdir}: expected a run of the same data set; this one lacks'
+      f' {min(unknown)}'
     )
   return run
 

@@ -4,7 +4,8 @@
   avemotion show clip.mp4 --output=example.png
 
 Of a data set, prepared by `avemotion prepare` or an .npz: how many clips of
-each label and of each actor. Of a clip: its faces, MFCC and loudness over time.
+each label and of each actor. Of a clip: its faces, with landmarks if the extra
+avemotion[face] is installed, MFCC and loudness over time.
 """
 
 import pathlib
@@ -14,6 +15,8 @@ from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.evaluation import data_plots
 from avemotion.features import clip as clip_lib
+from avemotion.features import landmark_detector
+from avemotion.features.front_ends import CROPS, LANDMARKS
 
 _COMMAND = Command('show', __doc__, arguments=True)
 _OUTPUT = _COMMAND.string('output', 'show.png', 'the picture')
@@ -31,7 +34,9 @@ def main(arguments: list[str]) -> None:
     clips = clips_lib.load(name, _DATA_DIR.value)
     data_plots.save_counts(_OUTPUT.value, clips)
   else:
-    features = clip_lib.Extractor(video=clip_lib.CROPS, illustrate=True)(name)
+    points = landmark_detector.is_installed()
+    video = LANDMARKS.name if points else CROPS
+    features = clip_lib.Extractor(video=video, illustrate=True)(name)
     for warning in features.warnings:
       print(f'{name}: {warning}', file=sys.stderr)
     data_plots.save_example(_OUTPUT.value, features, path.name)
