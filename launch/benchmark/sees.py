@@ -2,7 +2,7 @@ r"""Measures the models that read landmarks of faces.
 
   python launch/benchmark sees_pixels --checkpoint=runs/actor5/seed_0/fold_4
   python launch/benchmark sees_scores runs/actor5/seed_0 runs/actor5/seed_1
-  python launch/benchmark sees_abroad --data_dir=runs/data
+  python launch/benchmark sees_abroad --data_dir=runs/data [WORKDIR]
   python launch/benchmark sees_speed --vgg16_checkpoint=runs/javanese/fold_0
 
 `sees_pixels` compares landmarks that are found in real clips with those that
@@ -11,7 +11,8 @@ the model must not know the actor. `sees_scores` scores runs of one recipe that
 differ in their seeds: face and voice, voice, face; and what is lost when the
 test clips' landmarks have the differences of `sees_pixels`. `sees_abroad`
 scores the model that ships on the Javanese clips, of which it knows nothing, as
-six classes: calm counts as neutral, disgust is not among them. `sees_speed`
+six classes: calm counts as neutral, disgust is not among them; and a run that
+was trained on them by `group10`, if its WORKDIR is named. `sees_speed`
 times the model that ships beside one of VGG16, and as a stream that is looked
 at five times a second.
 """
@@ -26,7 +27,7 @@ from absl import app, flags
 from avemotion.apps import live
 from avemotion.data import clips as clips_lib
 from avemotion.data import landmarks as data_landmarks
-from avemotion.evaluation import metrics
+from avemotion.evaluation import comparison, metrics
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.features import landmarks
 from avemotion.features.clip import Extractor
@@ -103,8 +104,11 @@ def scores(workdirs: list[str]) -> None:
       record(f'sees.{protocol}.fusion.noisy.uar', uar, 'fraction')
 
 
-def abroad(_: list[str]) -> None:
+def abroad(workdirs: list[str]) -> None:
   """Records accuracy on the Javanese clips, with and without enrolment."""
+  for workdir in workdirs:
+    trained = comparison.pool_seeds([cross_validated.read(workdir)])
+    record('sees.javanese.group10.accuracy', trained.accuracy, 'fraction')
   clips = clips_lib.load('javanese/speech_landmarks', _DATA_DIR.value)
   model = weights.load_any(_CHECKPOINT.value)
   tracks = [
@@ -136,7 +140,9 @@ def abroad(_: list[str]) -> None:
 
 
 def speed(_: list[str]) -> None:
-  """Records the seconds of a clip, over VGG16's, and a stream's speed."""
+  """Records the seconds of a clip, over VGG16's, a stream's speed, the size."""
+  megabytes = weights.BUNDLED.stat().st_size / 1e6
+  record('sees.weights_megabytes', megabytes, 'MB')
   held = contest.run((contest.OURS, 'VGG16'), _calls)[_CASE]
   record('sees.recognise.seconds', held[contest.OURS], 'seconds')
   ratio = held[contest.OURS] / held['VGG16']

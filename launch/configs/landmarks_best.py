@@ -12,7 +12,7 @@ actors (docs/log.md).
 
 Cost: a minute of a GPU for the five folds of actor5; on one CPU core a quarter
 of an hour.
-Expect: 79 % for unseen speakers; voice alone 61 %, face alone 65 %
+Expect: 78 % for unseen speakers; voice alone 61 %, face alone 63 %
 (docs/results.md).
 """
 
