@@ -125,6 +125,9 @@ def faces_panel(
 
   def draw(ax: axes.Axes) -> None:
     for start, index in zip(starts, nearest, strict=True):
+      apart = abs(seconds[index] - start - width / 2)
+      if apart > width or not crops[index].any():  # Nobody was seen yet.
+        continue
       box = (start, start + width, 0, 1)
       ax.imshow(crops[index], extent=box, aspect='auto')
       if points is not None:

@@ -55,9 +55,12 @@ class Explanation:
 
   @property
   def part_shares(self) -> dict[str, float]:
-    """Each part's share of what the face adds, the largest first."""
-    sums = {k: max(float(v.sum()), 0.0) for k, v in self.parts.items()}
-    whole = sum(sums.values()) or 1.0
+    """What each part adds, as a share of all that speaks for the label.
+
+    The largest first; below 0 for a part that speaks against the label.
+    """
+    sums = {name: float(nats.sum()) for name, nats in self.parts.items()}
+    whole = sum(max(value, 0.0) for value in sums.values()) or 1.0
     ranked = sorted(sums.items(), key=lambda item: -item[1])
     return {name: value / whole for name, value in ranked}
 
@@ -106,9 +109,9 @@ class Explanation:
         # Once, where both are the same to a tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
         said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
-        if name == 'video':
-          parts = self.part_shares.items()
-          said += ''.join(f', {part} {x:.0%}' for part, x in parts if x)
+        if name == 'video' and self.parts:
+          parts = (f'{part} {x:.0%}' for part, x in self.part_shares.items())
+          said += f'; of the face, {", ".join(parts)}'
       lines.append(said)
     return lines
 

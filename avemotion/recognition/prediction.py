@@ -44,8 +44,8 @@ class Prediction:
       whole first window); nan in a gap, where nobody was heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
-    branches: by modality float32[points, labels], the timeline of each that the
-      clip has by itself; empty where the model has but one.
+    branches: by modality float32[points, labels], the timeline of each by
+      itself; empty where the clip, or the model, has but one.
     explanation: what carried the label; None: it was not asked for.
     person: number from 1, in the order that people appear; None: it is the only
       one who is looked at.

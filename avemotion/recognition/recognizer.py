@@ -83,7 +83,7 @@ class Recognizer:
     heard = cls(
       model, vgg16_weights, illustrate=illustrate, modalities=('audio',)
     )
-    hint = f'to read faces too: {landmark_detector.INSTALL}'
+    hint = f'faces are not read without dlib: {landmark_detector.INSTALL}'
     heard._without = {'video': hint}
     return heard
 
@@ -96,7 +96,7 @@ class Recognizer:
       dataset = pathlib.PurePath(dataset).stem
     trained = f'a fold of {data.protocol} in {dataset}'
     if data.protocol == 'everyone':
-      trained = f'everyone in {dataset}'
+      trained = f'all of {dataset}'
     told = [f'{" and ".join(reads)}, trained on {trained}']
     return '; '.join([*told, *self._without.values()])
 
@@ -137,7 +137,13 @@ class Recognizer:
       ClipError: the clip cannot be read, has none of the model's modalities, or
         nobody is heard or seen in it.
     """
-    return self._predict(path, self._extract(path))
+    try:
+      return self._predict(path, self._extract(path))
+    except ClipError as error:
+      if self._without:
+        hints = '; '.join(self._without.values())
+        raise ClipError(f'{error}; {hints}') from error
+      raise
 
   def predict_people(self, path: Path) -> list[Prediction]:
     """Recognises everybody who is seen in a clip, in the order they appear.
@@ -146,7 +152,8 @@ class Recognizer:
     `predict`, and a `ValueError` where the model does not see.
     """
     if self._without:
-      raise ValueError(f'people are told by faces; {self._without["video"]}')
+      hint = self._without['video']
+      raise ValueError(f'people are told apart by their faces; {hint}')
     people = [*self._extract.people(path)]
     return [
       self._predict(path, features, number if len(people) > 1 else None)
@@ -201,7 +208,8 @@ class Recognizer:
         f'{path}: nothing to recognise: nobody is heard (louder than'
         f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
       )
-    found = features.face_found
+    found = features.face_found if 'video' in self.modalities else None
+    alone = features.modalities if len(features.modalities) > 1 else ()
     return Prediction(
       clip=os.fspath(path),
       label=self._model.label_names[answer.argmax()],
@@ -213,7 +221,7 @@ class Recognizer:
       timeline=branches.pop(JOINT),
       warnings=features.warnings + self._warnings(features),
       features=features,
-      branches={k: v for k, v in branches.items() if k in features.modalities},
+      branches={k: branches[k] for k in alone},
       person=person,
     )
 
@@ -240,8 +248,9 @@ class Recognizer:
   def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
     missing = set(self.expected) - set(features.modalities)
     expected = 'the model expects a speaker who is enrolled (--enrol)'
-    trained_with = 'though the model was trained with it'
     return (expected,) * self._classify.lacks_speaker + tuple(
-      f'recognised without {name}, {self._without.get(name, trained_with)}'
+      self._without.get(
+        name, f'recognised without {name}, though the model was trained with it'
+      )
       for name in sorted(missing)
     )

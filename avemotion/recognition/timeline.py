@@ -44,7 +44,12 @@ def draw(prediction: Prediction) -> figure.Figure:
     strip = shown.crop_seconds, shown.crops, prediction.seconds
     panels.append(data_plots.faces_panel(*strip, shown.points_in_crops))
   read = ', '.join(prediction.modalities)
-  title = f'{os.path.basename(prediction.clip)}: {prediction.label} ({read})'
+  person = f', person {prediction.person}' if prediction.person else ''
+  doubt = ', uncertain' * prediction.uncertain
+  title = (
+    f'{os.path.basename(prediction.clip)}{person}:'
+    f' {prediction.label}{doubt} ({read})'
+  )
   return data_plots.draw_panels(panels, prediction.seconds, title)
 
 
@@ -63,13 +68,13 @@ def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
         marker='o' if len(seconds) == 1 else None,
         label=f'{name}  {prediction.probabilities[name]:.0%}',
       )
-    ax.set(ylabel='probability', ylim=(0, 1))
+    ax.set(ylabel='probability so far', ylim=(0, 1))
     ax.grid(axis='y', color='#e5e5e5')
     ax.legend(
       loc='center left',
       bbox_to_anchor=(1.0, 0.5),
       frameon=False,
-      title='of the clip',
+      title='whole clip',
       alignment='left',
     )
 

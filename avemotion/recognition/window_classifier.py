@@ -23,6 +23,7 @@ _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _WINDOWS = 16
 # Whole windows have the steps of six seconds.
+_EVIDENCE = {'video': 'shows a face', 'audio': 'has a voice'}
 _WINDOW_STEPS = {'video': 64, 'audio': 160}
 
 # Probabilities float32[…, labels]: under `JOINT` by all that the model reads,
@@ -76,9 +77,8 @@ class WindowClassifier:
       elif rows:
         offsets[name] = enrolment.offset(rows, self._training_mean(name))
     if not offsets:
-      raise ValueError(
-        f'none of the clips to enrol by has any {" or ".join(changed)}'
-      )
+      wanted = (_EVIDENCE[name] for name in changed)
+      raise ValueError(f'none of the clips to enrol by {" or ".join(wanted)}')
     self._speaker_offsets = offsets
 
   def _training_mean(self, modality: str) -> np.ndarray:

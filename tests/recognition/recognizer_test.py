@@ -276,7 +276,9 @@ def test_any_model_enrols_a_speaker_by_moving_to_the_training_mean(folder):
   np.testing.assert_allclose(
     [*known.probabilities.values()], jax.nn.softmax(logits[0]), atol=1e-4
   )
-  with pytest.raises(ValueError, match='none of the clips to enrol by has any'):
+  with pytest.raises(
+    ValueError, match='none of the clips to enrol by has a voice'
+  ):
     recognizer.enrol([])
   network = update(model.config.model, {'audio': {'cmn': True}})
   config = dataclasses.replace(model.config, model=network)

@@ -33,8 +33,9 @@ _PLOT_DIR = _COMMAND.string('plot_dir', '.', 'directory of the pictures')
 _EXPLAIN = _COMMAND.boolean(
   'explain',
   False,
-  'say when the clip showed it, by sound or by picture, and by which part of'
-  ' the face; with --plot it is drawn, too',
+  'say which moments, of sound and of picture, and which parts of the face'
+  ' speak for the label of the whole clip; with --plot it is drawn, below the'
+  ' probabilities, each of which is the answer to the clip so far',
 )
 _ANNOTATE = _COMMAND.string(
   'annotate',

@@ -53,7 +53,7 @@ def test_predict_takes_the_file(capsys):
   corpus.make_clip('clip.mp4', 'calm', actor=1, seconds=1.0)
   assert predict.main(['clip.mp4', '--checkpoint=model.npz', '--json']) == 0
   printed = capsys.readouterr()
-  told = 'model: audio (MFCC), trained on everyone in features'
+  told = 'model: audio (MFCC), trained on all of features'
   assert told in printed.err
   probabilities = json.loads(printed.out)['probabilities']
   assert abs(sum(probabilities.values()) - 1) < 1e-4
