@@ -12,7 +12,6 @@ import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from avemotion.features.landmarks import NUM_POINTS
 from avemotion.features.tracking import Face
@@ -38,7 +37,6 @@ _BRIGHT, _PERCENTILE = 255, 95
 # Points are whole pixels: a smaller face is enlarged, and a larger one, which
 # takes time, made smaller.
 _WIDTHS = 200, 400
-_BILINEAR = Image.Resampling.BILINEAR
 _MARGIN = 0.25  # of the box on every side, which the predictor looks at, too
 
 
@@ -140,6 +138,8 @@ def _around(
 
   Returns it, left and top of the cut in pixels of the image, and the scale.
   """
+  from PIL import Image
+
   height, width = image.shape[:2]
   x, y = _MARGIN * face.width, _MARGIN * face.height
   left, top = max(round(face.left - x), 0), max(round(face.top - y), 0)
@@ -149,7 +149,8 @@ def _around(
   scale = float(np.clip(face.width, *_WIDTHS) / max(face.width, 1))
   if cut.size and scale != 1:
     size = [max(round(scale * side), 1) for side in cut.shape[1::-1]]
-    cut = np.asarray(Image.fromarray(cut).resize(size, _BILINEAR))
+    resized = Image.fromarray(cut).resize(size, Image.Resampling.BILINEAR)
+    cut = np.asarray(resized)
   return _brightened(cut), np.array([left, top]), scale
 
 
