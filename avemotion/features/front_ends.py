@@ -37,6 +37,8 @@ class FrontEnd:
     source: what its features are, in words: the `sources` of a data set.
     row_dim: numbers of a row as it is extracted.
     dim: numbers of a row as models read it.
+    least_known: share of a window's rows that must be known; of fewer, the
+      modality counts as missing there.
     of_window: turns the rows of a window, float32[rows, row_dim], into what a
       model reads, float32[rows, dim]; bool[rows] says which are known.
   """
@@ -47,6 +49,7 @@ class FrontEnd:
   row_dim: int
   dim: int
   of_window: _OfWindow = _as_extracted
+  least_known: float = 0.0
 
 
 VGG16 = FrontEnd('vgg16', 'video', 'VGG16 of 48×48 face crops', 512, 512)
@@ -57,6 +60,7 @@ LANDMARKS = FrontEnd(
   2 * landmarks.NUM_POINTS,
   landmarks.FEATURES,
   _described,
+  least_known=0.1,
 )
 MFCC = FrontEnd(
   'mfcc',

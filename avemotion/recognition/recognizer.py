@@ -18,6 +18,7 @@ from avemotion.recognition.prediction import ClipFailure, Prediction, named
 from avemotion.recognition.streaming import Session
 from avemotion.recognition.window_classifier import JOINT, Answers
 from avemotion.training import checkpoints, weights
+from avemotion.training.logs import log
 
 
 class Recognizer:
@@ -122,9 +123,13 @@ class Recognizer:
     """
     if self._without:
       raise ValueError(f'enrolment needs faces; {self._without["video"]}')
-    self._classify.enrol(
-      windows.evident(windows.tracks_of(self._extract(p))) for p in paths
+    given = [*paths]
+    useful = self._classify.enrol(
+      windows.evident(windows.tracks_of(self._extract(path))) for path in given
     )
+    for path, used in zip(given, useful, strict=True):
+      if not used:
+        log.warning('%s says nothing of the speaker: no face is seen', path)
 
   def predict(self, path: Path) -> Prediction:
     """Recognises the emotion of one clip, of any length.
@@ -204,22 +209,29 @@ class Recognizer:
   ) -> Prediction:
     seconds, branches, answer = self._recognise(features)
     if np.isnan(answer).any():
-      raise ClipError(
-        f'{path}: nothing to recognise: nobody is heard (louder than'
+      nobody = (
+        'nobody is heard (louder than'
         f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
       )
+      reasons = '; '.join([nobody, *features.warnings])
+      raise ClipError(f'{path}: nothing to recognise: {reasons}')
+    used = tuple(
+      name
+      for name in features.modalities
+      if name not in branches or np.isfinite(branches[name]).any()
+    )
     found = features.face_found if 'video' in self.modalities else None
-    alone = features.modalities if len(features.modalities) > 1 else ()
+    alone = used if len(used) > 1 else ()
     return Prediction(
       clip=os.fspath(path),
       label=self._model.label_names[answer.argmax()],
       probabilities=named(self._model.label_names, answer),
-      modalities=features.modalities,
+      modalities=used,
       seconds=features.seconds,
       face_share=None if found is None else float(found.mean()),
       timeline_seconds=seconds.astype(np.float32),
       timeline=branches.pop(JOINT),
-      warnings=features.warnings + self._warnings(features),
+      warnings=features.warnings + self._warnings(used),
       features=features,
       branches={k: branches[k] for k in alone},
       person=person,
@@ -245,8 +257,8 @@ class Recognizer:
     answer = known.mean(axis=0) if len(known) else of_windows[0]
     return np.append(points, ends[1:]), answers, answer
 
-  def _warnings(self, features: ClipFeatures) -> tuple[str, ...]:
-    missing = set(self.expected) - set(features.modalities)
+  def _warnings(self, used: tuple[str, ...]) -> tuple[str, ...]:
+    missing = set(self.expected) - set(used)
     expected = 'the model expects a speaker who is enrolled (--enrol)'
     return (expected,) * self._classify.lacks_speaker + tuple(
       self._without.get(

@@ -98,6 +98,11 @@ class Session:
     self._check_open()
     if 'audio' not in self._tracks:
       return None
+    if samples.dtype.kind != 'f':
+      raise ValueError(
+        f'expected samples in float32 within [-1, 1], got {samples.dtype};'
+        ' divide int16 by 32768'
+      )
     mfcc, loudness = self._sound.push(samples)
     if not len(mfcc):
       return None
@@ -122,12 +127,13 @@ class Session:
     self._check_open()
     if 'video' not in self._tracks:
       return None
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    is_image = image.ndim == 3 and image.shape[2] == 3 and image.size
+    if not is_image or image.dtype != np.uint8:
       raise ValueError(
         'expected an image uint8[height, width, 3], got'
         f' {image.dtype}{list(image.shape)}'
       )
-    if not seconds > self._last_seconds:
+    if not self._last_seconds < seconds < math.inf:
       raise ValueError(
         'a frame must be later than the one before, at'
         f' {self._last_seconds:.3f} s, got {seconds:.3f} s'
@@ -178,6 +184,8 @@ class Session:
       self._count_in(self._next_end)
       self._next_end += windows.HOP_SECONDS
     until = min(self._next_end, now) - windows.WINDOW_SECONDS
+    if until <= 0:  # The first window holds the row at 0 s, too.
+      until = -math.inf
     for modality, track in self._tracks.items():
       # A modality's last row tells how far it has come.
       later = track.between(until, np.inf)

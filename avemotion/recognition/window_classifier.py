@@ -54,8 +54,11 @@ class WindowClassifier:
     """True if the model expects an enrolled speaker, and there is none."""
     return bool(self.model.config.data.enrol) and not self._speaker_offsets
 
-  def enrol(self, clips: Iterable[Tracks]) -> None:
-    """Learns the speaker's means, see `Recognizer.enrol`."""
+  def enrol(self, clips: Iterable[Tracks]) -> list[bool]:
+    """Learns the speaker's means, see `Recognizer.enrol`.
+
+    Returns for each clip whether it has anything of what is learned.
+    """
     # Not less the mean of a speaker who was enrolled before.
     fresh = WindowClassifier(self.model, self.front_ends)
     read = [*map(fresh.read, clips)]
@@ -80,6 +83,7 @@ class WindowClassifier:
       wanted = (_EVIDENCE[name] for name in changed)
       raise ValueError(f'none of the clips to enrol by {" or ".join(wanted)}')
     self._speaker_offsets = offsets
+    return [any(len(tracks[name]) for name in changed) for tracks in read]
 
   def _training_mean(self, modality: str) -> np.ndarray:
     """Returns the mean of all training rows; zero of what is not read."""
@@ -135,9 +139,11 @@ class WindowClassifier:
     tracks = {}
     for modality in self.modalities:
       track = window.get(modality)
-      if track is None or not len(track):
+      front_end = self.front_ends.get(modality)
+      least = front_end.least_known if front_end else 0
+      if track is None or not len(track) or track.evidence.mean() < least:
         track = Track.empty(self.model.feature_dims[modality])
-      elif front_end := self.front_ends.get(modality):
+      elif front_end:
         rows = front_end.of_window(track.rows, track.evidence)
         track = dataclasses.replace(track, rows=rows)
       if modality == 'audio' and self.model.config.data.trim_silence:

@@ -11,7 +11,12 @@ from small_model import LABELS, make_clip, make_model
 
 from avemotion.apps import live
 from avemotion.data import silence
-from avemotion.features import landmark_detector, landmarks, media
+from avemotion.features import (
+  front_ends,
+  landmark_detector,
+  landmarks,
+  media,
+)
 from avemotion.features.clip import ClipError, extract
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.media_writer import write_clip
@@ -481,3 +486,31 @@ def test_a_long_clip_is_recognised_in_windows(folder):
   np.testing.assert_allclose(
     [*prediction.probabilities.values()], whole.mean(axis=0), atol=1e-5
   )
+
+
+def test_sound_that_nobody_hears_is_not_said_to_be_used(recognizer, folder):
+  path = make_clip(folder / 'faint.mp4')
+  frames = media.every_frame(path)
+  faint = 1e-4 * media.read_waveform(path)
+  quiet = folder / 'quiet.mkv'
+  write_clip(quiet, frames, [(0.0, faint[None])])
+  prediction = recognizer.predict(quiet)
+  assert prediction.modalities == ('video',)
+  assert any('without audio' in warning for warning in prediction.warnings)
+
+
+@needs_face
+def test_a_few_landmarks_that_seem_sure_decide_nothing():
+  model = make_model(feature_dims={'video': 280, 'audio': 40})
+  known = np.zeros(45, bool)
+  known[:3] = True
+  seen = windows.Track(
+    np.random.default_rng(0).normal(size=(45, 136)).astype(np.float32),
+    np.arange(45) / 7.5,
+    known,
+  )
+  reading = front_ends.reading({}, model.feature_dims)
+  classify = window_classifier.WindowClassifier(model, reading)
+  assert len(classify.read({'video': seen})['video']) == 0
+  known[:6] = True
+  assert len(classify.read({'video': seen})['video']) == 45

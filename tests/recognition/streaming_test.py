@@ -193,3 +193,35 @@ def test_bad_pieces_and_a_finished_stream_are_told(recognizer):
   session.finish()
   with pytest.raises(ValueError, match='has been finished'):
     session.push_audio(np.zeros(10, np.float32))
+
+
+def test_a_picture_that_comes_late_loses_no_row(recognizer, folder):
+  path = make_clip(folder / 'late.mp4', seconds=7.5)
+  pieces = events(path, seed=1)
+  session = recognizer.stream()
+  lag = 3.0  # seconds
+  for _, modality, piece, at in sorted(
+    (at + lag * (modality == 'video'), modality, k, at)
+    for k, (at, modality, piece) in enumerate(pieces)
+  ):
+    content = pieces[piece][2]
+    if modality == 'audio':
+      session.push_audio(content)
+    else:
+      session.push_frame(content, at)
+  assert session.finish().probabilities == pytest.approx(
+    recognizer.predict(path).probabilities, abs=1e-5
+  )
+
+
+def test_samples_that_are_integers_are_refused(recognizer):
+  with pytest.raises(ValueError, match='divide int16 by 32768'):
+    recognizer.stream().push_audio(np.zeros(9, np.int16))
+
+
+def test_a_frame_of_no_time_or_no_size_is_refused(recognizer):
+  session = recognizer.stream()
+  with pytest.raises(ValueError, match='later than the one before'):
+    session.push_frame(np.zeros((90, 120, 3), np.uint8), float('inf'))
+  with pytest.raises(ValueError, match=r'got uint8\[0, 0, 3\]'):
+    session.push_frame(np.zeros((0, 0, 3), np.uint8), 0.0)
