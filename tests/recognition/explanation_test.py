@@ -136,7 +136,9 @@ def test_what_carried_it_is_the_cue_and_nothing_else(trained):
     inputs = {name: rows[index] for name, rows in features.items()}
     if label == 1 or log_probabilities(trained, inputs).argmax() != label:
       continue  # The level of calm and of angry stands out; happy's does not.
-    found = Explanation('', {}, attribute(trained, inputs, label))
+    nats = attribute(trained, inputs, label)
+    steps = {name: values.sum(axis=-1) for name, values in nats.items()}
+    found = Explanation('', {}, steps)
     shares.append(found.shares['audio'])
     positive += np.maximum(found.attributions['audio'], 0)
   assert len(shares) > 5
