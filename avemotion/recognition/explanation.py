@@ -55,9 +55,9 @@ class Explanation:
 
   @property
   def part_shares(self) -> dict[str, float]:
-    """What each part adds, as a share of all that speaks for the label.
+    """Share of each part of the face in all that speaks for the label.
 
-    The largest first; below 0 for a part that speaks against the label.
+    The largest comes first; a part that speaks against the label is below 0.
     """
     sums = {name: float(nats.sum()) for name, nats in self.parts.items()}
     whole = sum(max(value, 0.0) for value in sums.values()) or 1.0

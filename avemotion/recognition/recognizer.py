@@ -129,7 +129,7 @@ class Recognizer:
     )
     for path, used in zip(given, useful, strict=True):
       if not used:
-        log.warning('%s says nothing of the speaker: no face is seen', path)
+        log.warning('%s is not used to enrol: nobody is seen or heard', path)
 
   def predict(self, path: Path) -> Prediction:
     """Recognises the emotion of one clip, of any length.

@@ -359,7 +359,7 @@ def test_a_model_of_landmarks_sees_explains_and_streams(folder):
 
 @needs_face
 def test_a_window_is_described_by_itself(folder):
-  """Of ten seconds, the answer is the mean of that to each six seconds."""
+  """A long clip's answer is the mean of the answers to its windows."""
   model = make_model(('video',), {'video': 280})
   recognizer = Recognizer(model)
   path = make_clip(folder / 'long.mp4', seconds=7.2)

@@ -86,8 +86,8 @@ def _validated(
   scored = {clip for fold in run.folds for clip in fold.clip_ids}
   if unknown := scored - set(clips.clip_ids.tolist()):
     raise ValueError(
-      f'{workdir}: expected a run of the same data set; this one lacks'
-      f' {min(unknown)}'
+      f'{workdir}: expected a run on clips of {config.data.dataset}, which'
+      f' lacks {min(unknown)}; name a run on the same data set'
     )
   return run
 

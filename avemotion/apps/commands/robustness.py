@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
   compilation.cache_on_disk()
   modalities = sorted({m for run in runs.values() for m in run.modalities})
   files, video = _files(modalities)
-  front_end = _front_end(runs.values()) if not video else 'vgg16'
+  front_end = front_ends.VGG16.name if video else _front_end(runs.values())
   chosen = _CONDITIONS.value or [each.name for each in CONDITIONS]
   conditions = [each for each in CONDITIONS if each.name in chosen]
   clips = CorruptedClips(files, modalities, video, conditions, front_end)
