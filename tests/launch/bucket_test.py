@@ -11,6 +11,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+from http import HTTPStatus
 
 import jax
 import numpy as np
@@ -20,6 +21,8 @@ from avemotion.training import checkpoints
 
 gcsfs = pytest.importorskip('gcsfs.core')
 emulator = pytest.importorskip('gcp_storage_emulator.server')
+objects = pytest.importorskip('gcp_storage_emulator.handlers.objects')
+stock_download = objects.download
 
 ROOT = pathlib.Path(__file__).parents[2]
 ACCIDENT = pathlib.Path(__file__).with_name('accident.py')
@@ -36,6 +39,39 @@ pytestmark = [
   # The emulator's, of clients that hang up, and gcsfs's, of none to sign in as.
   pytest.mark.filterwarnings('ignore'),
 ]
+
+
+def download(request, response, storage):
+  """Serves an object with its generation, without which tensorstore fails."""
+  stock_download(request, response, storage)
+  if response.status != HTTPStatus.NOT_FOUND:
+    found = storage.get_file_obj(
+      request.params['bucket_name'], request.params['object_id']
+    )
+    response['x-goog-generation'] = found['generation']
+
+
+def move(request, response, storage):
+  """Moves an object. Where a server cannot, gcsfs tries for half a minute."""
+  request.params['dest_bucket_name'] = request.params['bucket_name']
+  objects.copy(request, response, storage)
+  objects.delete(request, response, storage)
+
+
+MOVE = (
+  r'^/storage/v1/b/(?P<bucket_name>[^/]+)/o/(?P<object_id>[^/]+)'
+  r'/moveTo/o/(?P<dest_object_id>[^/]+)$'
+)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def complete_emulator():
+  """Adds what the emulator lacks of the interface and the clients use."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(objects, 'download', download)
+    routes = ((MOVE, {'POST': move}), *emulator.HANDLERS)
+    patch.setattr(emulator, 'HANDLERS', routes)
+    yield
 
 
 @pytest.fixture(scope='module')
