@@ -13,9 +13,16 @@ from typing import Any, Self
 import numpy as np
 
 from avemotion.data import npz
-from avemotion.features.front_ends import LANDMARKS, MFCC, UNNAMED, VGG16
+from avemotion.features.front_ends import (
+  LANDMARKS,
+  MFCC,
+  SPEECH,
+  UNNAMED,
+  VGG16,
+)
 from avemotion.models.fusion import MODALITIES
 
+COPY = '~'  # Follows the clip's id in that of its changed copy.
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -31,6 +38,8 @@ class ClipSet:
     label_names: names of the labels 0, 1, ….
     sources: for each modality what its features are, in words; what is not
       said is 'unnamed features'.
+    added: bool[clips], those of data sets that are only trained on beside the
+      first; None: none.
   """
 
   features: Mapping[str, np.ndarray]
@@ -40,6 +49,7 @@ class ClipSet:
   clip_ids: np.ndarray
   label_names: tuple[str, ...]
   sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  added: np.ndarray | None = None
 
   def __post_init__(self) -> None:
     clips = len(self.labels)
@@ -75,6 +85,16 @@ class ClipSet:
   def feature_dims(self) -> dict[str, int]:
     """Features of a row, for each modality."""
     return {name: rows.shape[-1] for name, rows in self.features.items()}
+
+  @property
+  def divided(self) -> np.ndarray:
+    """Which clips a protocol divides, bool[clips].
+
+    The others are trained on beside them: clips that were `added`, and changed
+    copies of clips, whose ids are those of the clips with '~' and a name.
+    """
+    copies = np.char.find(self.clip_ids, COPY) >= 0
+    return ~copies if self.added is None else ~(copies | self.added)
 
   def describe(self) -> str:
     """Says how many clips there are, and of what: a line for each modality."""
@@ -114,6 +134,7 @@ class ClipSet:
       labels=self.labels[indices],
       actors=self.actors[indices],
       clip_ids=self.clip_ids[indices],
+      added=None if self.added is None else self.added[indices],
     )
 
   @classmethod
@@ -164,7 +185,11 @@ class ClipSet:
       label_names=label_names,
       sources={
         'video': (LANDMARKS if 'landmarks' in examples[0] else VGG16).source,
-        'audio': MFCC.source,
+        'audio': (
+          SPEECH
+          if padded.get('audio', [np.zeros(0)])[0].shape[-1] == SPEECH.dim
+          else MFCC
+        ).source,
       },
     )
 
@@ -183,8 +208,70 @@ def load(
 ) -> ClipSet:
   """Reads a data set by name: a path that ends in `.npz`, or a TFDS name.
 
-  Arguments and errors are those of `ClipSet.from_npz` and `ClipSet.from_tfds`.
+  Several, as 'ravdess/speech_encoder+nemo/speech_encoder', are joined, see
+  `join`. Other arguments and errors are those of `ClipSet.from_npz` and
+  `ClipSet.from_tfds`.
   """
+  first, *others = dataset.split('+')
+  found = _load(first, data_dir)
+  for name in others:
+    found = join(found, _load(name, data_dir))
+  return found
+
+
+def join(clips: ClipSet, added: ClipSet) -> ClipSet:
+  """Adds the clips of another data set, which are only trained on.
+
+  Its actors are counted on from those of the first; a modality that the first
+  lacks is left out, and one that it lacks itself is missing.
+
+  Raises:
+    ValueError: a modality is of other features, or a clip's id is in both.
+  """
+  for modality in set(clips.features) & set(added.features):
+    kinds = [
+      (each.sources[modality], each.feature_dims[modality])
+      for each in (clips, added)
+    ]
+    if kinds[0] != kinds[1]:
+      raise ValueError(
+        f'{modality}: expected data sets of the same features, got'
+        f' {kinds[0][0]} ({kinds[0][1]}) and {kinds[1][0]} ({kinds[1][1]})'
+      )
+  names = tuple(dict.fromkeys(clips.label_names + added.label_names))
+  labels = np.array([names.index(name) for name in added.label_names])
+  features, lengths = {}, {}
+  for modality, rows in clips.features.items():
+    theirs = added.features.get(
+      modality, np.zeros((len(added), 0, rows.shape[2]), rows.dtype)
+    )
+    time = max(rows.shape[1], theirs.shape[1])
+    features[modality] = np.concatenate(
+      [
+        np.pad(each, ((0, 0), (0, time - each.shape[1]), (0, 0)))
+        for each in (rows, theirs)
+      ]
+    )
+    missing = np.zeros(len(added), np.int32)
+    lengths[modality] = np.concatenate(
+      [clips.lengths[modality], added.lengths.get(modality, missing)]
+    )
+  before = clips.added
+  if before is None:
+    before = np.zeros(len(clips), bool)
+  return dataclasses.replace(
+    clips,
+    features=features,
+    lengths=lengths,
+    labels=np.append(clips.labels, labels[added.labels].astype(np.int32)),
+    actors=np.append(clips.actors, clips.actors.max() + added.actors),
+    clip_ids=np.append(clips.clip_ids, added.clip_ids),
+    label_names=names,
+    added=np.append(before, np.ones(len(added), bool)),
+  )
+
+
+def _load(dataset: str, data_dir: str | os.PathLike[str] | None) -> ClipSet:
   if pathlib.PurePath(dataset).suffix == '.npz':
     return ClipSet.from_npz(dataset)
   return ClipSet.from_tfds(dataset, data_dir)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from avemotion.data.clips import COPY
+
 Actors = Sequence[Sequence[int]]
 
 # Luna-Jiménez et al. 2021; validation actors as in ResLSTM-SER.
@@ -106,6 +108,23 @@ class Fold:
         )
       return Fold(self.train, none, self.validation)
     return self
+
+  def among(self, clip_ids: np.ndarray, divided: np.ndarray) -> 'Fold':
+    """Puts a fold of some clips back among all of a data set.
+
+    The others are trained on, but for changed copies of clips that are not.
+
+    Args:
+      clip_ids: str[clips], of all; of a copy its clip's, '~' and a name.
+      divided: int[some], indices of the clips that the fold is of.
+    """
+    originals = np.char.partition(clip_ids, COPY)[:, 0]
+    held_out = np.delete(divided, self.train)
+    others = np.setdiff1d(np.arange(len(clip_ids)), divided)
+    trained = others[~np.isin(originals[others], clip_ids[held_out])]
+    train = np.append(divided[self.train], trained).astype(np.int32)
+    sides = np.sort(train), divided[self.validation], divided[self.test]
+    return Fold(*(side.astype(np.int32) for side in sides))
 
 
 def named(protocol: str) -> Protocol:

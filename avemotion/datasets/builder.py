@@ -68,6 +68,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
       place.with_name(f'{place.name}.extracted'),
       self.builder_config.modalities,
       self.builder_config.video,
+      self.builder_config.audio,
       vgg16_weights,
       str(self.version),
     )

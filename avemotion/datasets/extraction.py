@@ -16,7 +16,13 @@ from etils import epath
 import avemotion
 from avemotion.data import npz
 from avemotion.datasets.clips import Clip, DatasetError
-from avemotion.features.front_ends import CROPS, LANDMARKS, VGG16
+from avemotion.features.front_ends import (
+  CROPS,
+  FRONT_ENDS,
+  LANDMARKS,
+  MFCC,
+  VGG16,
+)
 
 # Fields of each frame, beside its features or its crop.
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
@@ -42,13 +48,16 @@ class ClipExtractor:
     from avemotion.features import clip
 
     self._unusable = clip.ClipError
-    self._video = extraction.video
+    self._video, self._audio = extraction.video, extraction.audio
     self._on_cpu = functools.partial(jax.default_device, 'cpu')
     try:
       with self._on_cpu():
         self._extractors = {
           modality: clip.Extractor(
-            (modality,), extraction.vgg16_weights, video=self._video
+            (modality,),
+            extraction.vgg16_weights,
+            video=self._video,
+            audio=self._audio,
           )
           for modality in extraction.modalities
         }
@@ -73,6 +82,11 @@ class ClipExtractor:
         if self._video == LANDMARKS.name:
           fields += _LANDMARK_FIELDS
       features |= {field: getattr(found, field) for field in fields}
+      if modality == 'audio' and found.audio is not None:
+        with self._on_cpu():
+          known = np.ones(len(found.audio), bool)
+          described = FRONT_ENDS[self._audio].of_window(found.audio, known)
+        features['audio'] = described[0]
       features[f'{modality}_seconds'] = np.float32(found.seconds)
     doubt = _without_folders('; '.join(warnings), clip)
     return Extracted(features, doubt=doubt)
@@ -96,6 +110,7 @@ class Extraction:
     modalities: 'video', 'audio' or both.
     video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
       faces themselves.
+    audio: the front end of the sound, 'mfcc' or 'speech'.
     vgg16_weights: a file of VGG16's weights; None for the usual ones.
     version: of the data set.
   """
@@ -103,6 +118,7 @@ class Extraction:
   folder: epath.Path
   modalities: tuple[str, ...]
   video: str = VGG16.name
+  audio: str = MFCC.name
   vgg16_weights: str | None = None
   version: str = '1.0.0'
 
@@ -167,7 +183,8 @@ class Extraction:
       files.append(epath.Path(self.vgg16_weights))
     found = [(file.name, file.stat()) for file in files]
     states = [(name, stat.length, stat.mtime) for name, stat in found]
-    recipe = self.modalities, self.video, self.vgg16_weights, self.version
+    made = self.video, self.audio
+    recipe = self.modalities, *made, self.vgg16_weights, self.version
     return json.dumps([avemotion.__version__, recipe, states])
 
 

@@ -126,6 +126,14 @@ KNOWN = {
       'NEU=neutral,HAP=happy,SAD=sad,ANG=angry,FEA=fearful,DIS=disgust'
     ),
   ),
+  # Christop 2024, Polish: speaker, emotion, sentence, as EB0_anger_17.
+  'nemo': NamePattern(
+    ('{group}_{label}_{statement}',),
+    _read_map(
+      'neutral=neutral,happiness=happy,sadness=sad,anger=angry,fear=fearful,'
+      'surprised=surprised'
+    ),
+  ),
   # Haq & Jackson 2009: as DC/sa01; mirrors have it in one folder, as DC_sa01.
   'savee': NamePattern(
     (

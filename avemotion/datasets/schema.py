@@ -11,6 +11,7 @@ from avemotion.features.front_ends import (
   FRONT_ENDS,
   LANDMARKS,
   MFCC,
+  SPEECH,
   VGG16,
 )
 from avemotion.features.landmarks import NUM_POINTS
@@ -23,10 +24,12 @@ class ClipsConfig(tfds.core.BuilderConfig):
   """Which features of each clip are stored, in the modalities' order.
 
   `video` is a front end, 'vgg16' or 'landmarks'; 'crops': the faces as pixels.
+  `audio` is 'mfcc' or 'speech'.
   """
 
   modalities: tuple[str, ...] = ('video', 'audio')
   video: str = VGG16.name
+  audio: str = MFCC.name
   audio_dtype: type[np.floating] = np.float32
   channel: str = 'speech'  # Or RAVDESS's 'song'.
 
@@ -43,6 +46,13 @@ CONFIGS = {
     name='speech_landmarks',
     description='68 landmarks of the face, features of them, and MFCC.',
     video=LANDMARKS.name,
+  ),
+  'speech_encoder': ClipsConfig(
+    name='speech_encoder',
+    description="Features of speech by Whisper's encoder, in float16.",
+    modalities=('audio',),
+    audio=SPEECH.name,
+    audio_dtype=np.float16,
   ),
   'speech_faces': ClipsConfig(
     name='speech_faces',
@@ -78,7 +88,9 @@ def features(
       held['landmark_confidence'] = _tensor((None,), np.float32)
   if 'audio' in config.modalities:
     held |= {
-      'audio': _tensor((None, MFCC.dim), config.audio_dtype),
+      'audio': _tensor(
+        (None, FRONT_ENDS[config.audio].dim), config.audio_dtype
+      ),
       'audio_seconds': np.float32,
     }
   held |= {'actor': np.int32, 'clip_id': tfds.features.Text(), **facts}

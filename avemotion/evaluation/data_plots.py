@@ -51,17 +51,16 @@ def save_example(
 ) -> None:
   """Draws a clip's faces, MFCC and loudness, as far as it has them."""
   panels: list[Panel] = []
-  hop = acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
   if features.crops is not None and features.crop_seconds is not None:
     given = features.crop_seconds, features.crops, features.seconds
     points = features.points_in_crops
     panels.append((1.2, faces_panel(*given, points)[1]))
   if features.audio is not None:
-    mfcc = features.audio
+    mfcc, hop = features.audio, acoustic.HOP_LENGTH / acoustic.SAMPLE_RATE
     panels.append((3.0, lambda ax: _draw_mfcc(ax, mfcc, hop)))
   if features.loudness is not None:
-    seconds = hop * np.arange(len(features.loudness))
-    panels.append(loudness_panel(seconds, features.loudness))
+    assert features.row_seconds is not None
+    panels.append(loudness_panel(features.row_seconds, features.loudness))
   plots.save(draw_panels(panels, features.seconds, title), path)
 
 

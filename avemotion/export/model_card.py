@@ -7,8 +7,8 @@ import avemotion
 from avemotion.data import folds, silence
 from avemotion.evaluation import markdown, paper
 from avemotion.export.origin import Origin
-from avemotion.features import acoustic, faces, visual
-from avemotion.features.front_ends import LANDMARKS, MFCC, VGG16
+from avemotion.features import acoustic, faces, speech, visual
+from avemotion.features.front_ends import LANDMARKS, MFCC, SPEECH, VGG16
 from avemotion.features.media import FRAMES_PER_SECOND
 from avemotion.features.vgg16_weights import Vgg16Weights
 from avemotion.recognition import windows
@@ -25,6 +25,23 @@ _MFCC = (
   " (Slaney's scale, of unit area), 10 log10 of no less than"
   f' {acoustic.MEL_FLOOR_DB:.0f} dB, and of the orthonormal DCT-II the first'
   f' {acoustic.NUM_COEFFICIENTS}, in their order'
+)
+_SPEECH = (
+  f'features of mono sound at {acoustic.SAMPLE_RATE} Hz over the whole clip or'
+  ' window, as `avemotion.features.speech` makes them. A row of the spectrogram'
+  f' for every {speech.FRAME_LENGTH} samples, {speech.HOP_LENGTH} apart, not'
+  " centred: Hann's window (periodic), power of the FFT over 9, 80 mel bands up"
+  " to 8 kHz (Slaney's scale, of unit area), log10 of no less than"
+  f' {speech.POWER_FLOOR:g}. Rows are left out before the first and after the'
+  ' last whose summed power, in dB, is at least the larger of'
+  f' {speech.QUIETEST_DB:.0f} under the loudest and {speech.QUIET_SHARE:.0%} of'
+  ' the way from the quietest to the loudest, but for'
+  f' {speech.MARGIN} on either side. Then x = max(x - max,'
+  f' -{speech.RANGE:.0f}), (x + {speech.LOUDEST} + 4) / 4. The first {max(speech.BLOCKS)} blocks of'
+  " Whisper base's encoder read it (OpenAI, MIT licence;"
+  ' `avemotion.models.speech_encoder`, `weights/speech_encoder.npz`), of which'
+  f' the outputs of blocks {" and ".join(map(str, speech.BLOCKS))} stand side'
+  f' by side, and {speech.POSITIONS} positions are averaged to a row'
 )
 _VGG16 = (
   f'features of the largest face, {FRAMES_PER_SECOND} frames a second: its'
@@ -204,6 +221,8 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
     used = origin.model.config.model.audio.num_inputs
     first = f', of which it uses the first {used}' if used else ''
     return f'{shape}: {_MFCC}{first}'
+  if made == (SPEECH.source, SPEECH.dim):
+    return f'{shape}: {_SPEECH}'
   if made == (LANDMARKS.source, LANDMARKS.dim):
     return f'{shape}: {_LANDMARKS}'
   if made == (VGG16.source, VGG16.dim):

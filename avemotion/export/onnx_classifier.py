@@ -82,17 +82,31 @@ class _BranchNodes:
     x = self._standardised(rows, statistics)
     x = graph.add('Transpose', x, perm=(1, 0, 2))  # T B D
     self._mask = self._step_mask(x)
-    x = self._relative(x)
+    mean = self._weighted_mean(x, self._mask)
+    x = self._relative(x, mean)
+    pooled = []
+    if self._own.skip:
+      pooled = [self._pooled(kind, x, '') for kind in ('mean', 'std')]
     for layer in range(self._own.num_layers):
       x, last = self._gru(x, self._params[f'gru_{layer}']['cell'])
-    pooled = [self._pooled(kind, x, last) for kind in self._config.pooling]
+    if self._own.num_layers:
+      pooled += [self._pooled(kind, x, last) for kind in self._config.pooling]
     layers = self._params['dense']
     if self._config.batch_norm:
       stats = model.variables['batch_stats'][modality]['batch_norm']
       layers = _normalised(layers, self._params['batch_norm'], stats)
     vector = _dense(graph, graph.add('Concat', *pooled, axis=-1), layers)
+    if self._own.doubt is not None:
+      vector = graph.add('Mul', vector, self._trust(mean, self._own.doubt))
     there = graph.add('Cast', self.there, to=FLOAT)
     self.vector = graph.add('Mul', vector, there)
+
+  def _trust(self, mean: str, doubt: float) -> str:
+    """Returns the factor of a vector, float32[batch, 1], see `branches`."""
+    add, limit = self._graph.add, self._graph.constant(doubt**2)
+    squares = add('ReduceMean', add('Mul', mean, mean), axes=[1], keepdims=1)
+    share = add('Div', limit, add('Max', squares, limit))
+    return add('Mul', share, share)
 
   def _standardised(self, rows: str, statistics: Mapping[str, Any]) -> str:
     """Takes the mean off the features that are read; divides by the std."""
@@ -110,10 +124,10 @@ class _BranchNodes:
     valid = add('Less', self._column(steps), lengths)
     return add('Unsqueeze', add('Cast', valid, to=FLOAT), self._axes(2))
 
-  def _relative(self, x: str) -> str:
+  def _relative(self, x: str, mean: str) -> str:
     """Takes the clip's mean off, and adds deltas, where the branch does."""
     if self._own.cmn:
-      x = self._graph.add('Sub', x, self._weighted_mean(x, self._mask))
+      x = self._graph.add('Sub', x, mean)
     if self._own.deltas:
       first, but_last = self._between(x, 0, 1), self._between(x, 0, -1)
       before = self._graph.add('Concat', first, but_last, axis=0)

@@ -15,6 +15,7 @@ from jax import export
 
 from avemotion.features import visual
 from avemotion.features.vgg16_weights import Vgg16Weights
+from avemotion.models.fusion import JOINT
 from avemotion.recognition import window_classifier
 from avemotion.training.checkpoints import TrainedModel
 
@@ -57,7 +58,7 @@ def answer(
 ) -> jax.Array:
   """Computes what the program of `classifier` does, by the package itself."""
   answers = window_classifier.apply(model, features, lengths)
-  return answers[window_classifier.JOINT]
+  return answers[JOINT]
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:

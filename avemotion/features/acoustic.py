@@ -1,17 +1,19 @@
-"""MFCC and loudness of a waveform, whole or in pieces (paper II-C and III-B).
+"""Rows of sound, whole or in pieces: MFCC (paper II-C, III-B), and loudness.
 
-Pre-emphasis, Hamming window, FFT, mel filter bank, logarithm, DCT, by librosa;
-of II-C's chain the deltas are left out, as III-B counts 13 numbers a frame.
+MFCC are made by pre-emphasis, Hamming window, FFT, mel filter bank, logarithm
+and DCT, by librosa; of II-C's chain the deltas are left out, as III-B counts 13
+numbers a frame.
 Frames are not centred and no level is taken relative to the clip's maximum: a
 row depends only on the samples under it and before, so that a stream gives the
 same numbers as a file.
 """
 
 import contextlib
+import dataclasses
 import functools
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +29,38 @@ PRE_EMPHASIS = 0.97
 # speech, and make more of the level that a clip was recorded at.
 MEL_FLOOR_DB = -70.0
 SILENCE_DB = -100.0  # floor of loudness
-# MFCC and loudness of no steps.
-_NOTHING = np.zeros((0, NUM_COEFFICIENTS), np.float32), np.zeros(0, np.float32)
+
+
+class Sound(NamedTuple):
+  """Some rows of a sound.
+
+  Attributes:
+    rows: float32[rows, numbers].
+    loudness: float32[rows], root mean square of the samples of each in dBFS.
+    seconds: float64[rows], when the last sample of each is known.
+  """
+
+  rows: np.ndarray
+  loudness: np.ndarray
+  seconds: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class RowMaker:
+  """How sound becomes rows.
+
+  Attributes:
+    frame_length: samples that a row covers, at 48 kHz.
+    hop_length: samples from one row to the next.
+    dim: numbers of a row.
+    compute: makes float32[rows, dim] of float32[samples] and the sample before
+      the first, of a waveform that goes on, or none.
+  """
+
+  frame_length: int
+  hop_length: int
+  dim: int
+  compute: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def mfcc(
@@ -70,15 +102,29 @@ def mfcc(
   return librosa.feature.mfcc(S=decibels, n_mfcc=NUM_COEFFICIENTS).T
 
 
-def loudness(waveform: np.ndarray) -> np.ndarray:
-  """Root mean square of each MFCC frame, float32[steps] dBFS, at least -100.
+MFCC_ROWS = RowMaker(FRAME_LENGTH, HOP_LENGTH, NUM_COEFFICIENTS, mfcc)
+
+
+def frames(
+  waveform: np.ndarray,
+  frame_length: int = FRAME_LENGTH,
+  hop_length: int = HOP_LENGTH,
+) -> np.ndarray:
+  """Views a waveform as float32[rows, frame_length] of the samples of each row.
 
   The waveform and errors are as for `mfcc`.
   """
   windows = np.lib.stride_tricks.sliding_window_view(
-    _checked(waveform), FRAME_LENGTH
+    _checked(waveform, frame_length), frame_length
   )
-  frames = windows[::HOP_LENGTH]
+  return windows[::hop_length]
+
+
+def loudness(frames: np.ndarray) -> np.ndarray:
+  """Root mean square of each row's samples, float32[rows] dBFS, at least -100.
+
+  Reads what `frames` gives.
+  """
   power = np.mean(np.square(frames, dtype=np.float64), axis=-1)
   floor = 10 ** (SILENCE_DB / 10)
   return (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
@@ -88,21 +134,20 @@ class AcousticStream:
   """Turns pieces of a waveform into the rows that the whole of it would give.
 
   Holds the samples that later rows need, less than a frame, and no others.
-  `rows` counts those that have been given.
   """
 
-  def __init__(self) -> None:
-    self.rows = 0
+  def __init__(self, make: RowMaker = MFCC_ROWS) -> None:
+    self._make = make
+    self._rows = 0  # That have been given.
     # The sample before the next row is of its pre-emphasis.
     self._before = np.zeros(0, np.float32)
     self._waiting = np.zeros(0, np.float32)
 
-  def push(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  def push(self, samples: np.ndarray) -> Sound:
     """Takes the next samples, any number of float32 mono at 48 kHz.
 
-    Returns MFCC float32[steps, 40] and loudness float32[steps] dBFS of the rows
-    that are complete now and were not before; raises a `ValueError` for samples
-    that are not one-dimensional, or not finite.
+    Returns the rows that are complete now and were not before; raises a
+    `ValueError` for samples that are not one-dimensional, or not finite.
     """
     if np.ndim(samples) != 1 or not np.isfinite(samples).all():
       raise ValueError(
@@ -110,35 +155,48 @@ class AcousticStream:
         f' {np.shape(samples)}'
       )
     known = np.append(self._waiting, samples).astype(np.float32, copy=False)
-    steps = max(0, (len(known) - FRAME_LENGTH) // HOP_LENGTH + 1)
-    next_row = steps * HOP_LENGTH
+    frame, hop = self._make.frame_length, self._make.hop_length
+    steps = max(0, (len(known) - frame) // hop + 1)
+    next_row = steps * hop
     self._waiting = known[next_row:].copy()
     if not steps:
-      return _NOTHING
-    found = self._features(known[: next_row - HOP_LENGTH + FRAME_LENGTH])
+      return self._nothing()
+    found = self._features(known[: next_row - hop + frame])
     self._before = known[next_row - 1 : next_row].copy()
     return found
 
-  def finish(self) -> tuple[np.ndarray, np.ndarray]:
+  def finish(self) -> Sound:
     """Ends the sound; as `push`, the one row of less than a frame of it."""
-    if self.rows or not len(self._waiting):
-      return _NOTHING
+    if self._rows or not len(self._waiting):
+      return self._nothing()
     return self._features(self._waiting)
 
-  def _features(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows = mfcc(waveform, before=self._before)
-    self.rows += len(rows)
-    return rows, loudness(waveform)
+  def _nothing(self) -> Sound:
+    return Sound(
+      np.zeros((0, self._make.dim), np.float32),
+      np.zeros(0, np.float32),
+      np.zeros(0),
+    )
+
+  def _features(self, waveform: np.ndarray) -> Sound:
+    frame, hop = self._make.frame_length, self._make.hop_length
+    rows = self._make.compute(waveform, self._before)
+    starts = hop * np.arange(self._rows, self._rows + len(rows))
+    self._rows += len(rows)
+    loud = loudness(frames(waveform, frame, hop))
+    return Sound(rows, loud, (starts + frame) / SAMPLE_RATE)
 
 
-def _checked(waveform: np.ndarray) -> np.ndarray:
+def _checked(
+  waveform: np.ndarray, frame_length: int = FRAME_LENGTH
+) -> np.ndarray:
   if waveform.ndim != 1 or waveform.size == 0:
     raise ValueError(
       f'expected a waveform float32[samples], got shape {waveform.shape}'
     )
   if not np.isfinite(waveform).all():
     raise ValueError('the waveform holds values that are not finite')
-  missing = FRAME_LENGTH - waveform.size
+  missing = frame_length - waveform.size
   return np.pad(waveform, (0, max(missing, 0))).astype(np.float32, copy=False)
 
 

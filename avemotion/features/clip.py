@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, containers, faces, media, visual
+from avemotion.features import containers, faces, media, visual
 from avemotion.features.clip_track import ClipTrack, pictures_of, sound_of
 from avemotion.features.face_encoders import (
   CropEncoder,
   FaceEncoder,
   PointEncoder,
 )
-from avemotion.features.front_ends import CROPS, LANDMARKS, VGG16
+from avemotion.features.front_ends import (
+  CROPS,
+  FRONT_ENDS,
+  LANDMARKS,
+  MFCC,
+  SPEECH,
+  VGG16,
+)
 from avemotion.features.landmark_detector import (
   MIN_CONFIDENCE,
   LandmarkDetector,
@@ -54,8 +61,11 @@ class ClipFeatures:
       `video` is not made of them.
     landmark_confidence: float32[frames], 0 to 1; 0: no face found. A row under
       0.5 is not used.
-    audio: float32[steps, 40], MFCC of 48 kHz sound, hop 2048 samples.
-    loudness: float32[steps], root mean square of each audio row in dBFS.
+    audio: rows of 48 kHz sound, of MFCC float32[rows, 40], hop 2048 samples; of
+      Whisper's encoder the spectrogram that it reads, float32[rows, 80], hop
+      480 samples.
+    loudness: float32[rows], root mean square of each audio row in dBFS.
+    row_seconds: float64[rows], when each audio row is known.
   """
 
   seconds: float
@@ -72,6 +82,7 @@ class ClipFeatures:
   landmark_confidence: np.ndarray | None = None
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
+  row_seconds: np.ndarray | None = None
 
   @property
   def modalities(self) -> tuple[str, ...]:
@@ -112,6 +123,7 @@ class Extractor:
     vgg16_weights: media.Path | None = None,
     *,
     video: str = VGG16.name,
+    audio: str = MFCC.name,
     illustrate: bool = False,
   ) -> None:
     """Loads what the modalities need; the others are not decoded.
@@ -121,6 +133,7 @@ class Extractor:
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
       video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
         faces themselves, all of them, and no features.
+      audio: the front end of the sound, 'mfcc' or 'speech'.
       illustrate: gives crops and loudness, for pictures, of every clip.
 
     Raises:
@@ -131,6 +144,8 @@ class Extractor:
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     if video not in (VGG16.name, LANDMARKS.name, CROPS):
       raise ValueError(f'video is vgg16, landmarks or crops, got {video!r}')
+    if audio not in (MFCC.name, SPEECH.name):
+      raise ValueError(f'audio is mfcc or speech, got {audio!r}')
     self.modalities = tuple(modalities)
     sees, hears = 'video' in modalities, 'audio' in modalities
     self._looks, self._listens = sees or illustrate, hears or illustrate
@@ -139,11 +154,15 @@ class Extractor:
       finder = LandmarkDetector()
     if self._looks:
       self.crop_faces = faces.FaceCropper(finder)
+    make_rows = FRONT_ENDS[audio].make_rows
+    assert make_rows
+    self._make_rows = make_rows
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
       # Imports librosa while this thread loads VGG16, and both their programs.
       # After MediaPipe: two threads that import only wait for each other.
-      self._sound_thread.submit(acoustic.mfcc, np.zeros(1, np.float32))
+      nothing = np.zeros(1, np.float32)
+      self._sound_thread.submit(self._make_rows.compute, nothing, nothing[:0])
     self.encode: FaceEncoder | None = None
     if finder:
       self.encode = PointEncoder()
@@ -198,7 +217,7 @@ class Extractor:
 
   def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
     if has_sound and self._listens:
-      return sound_of(path, with_mfcc='audio' in self.modalities)
+      return sound_of(path, self._make_rows, read='audio' in self.modalities)
     return ClipTrack([] if has_sound else ['no sound in the clip'])
 
   def _joined(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from avemotion.features import acoustic, faces, landmarks, media, visual
-from avemotion.features.acoustic import AcousticStream
+from avemotion.features.acoustic import AcousticStream, RowMaker
 from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.front_ends import LANDMARKS
 from avemotion.features.landmark_detector import MIN_CONFIDENCE
@@ -59,26 +59,30 @@ def pictures_of(
   return tracks or [ClipTrack(['nobody is seen for half a second'])]
 
 
-def sound_of(path: media.Path, *, with_mfcc: bool) -> ClipTrack:
-  """Computes the loudness of a clip, and its MFCC where they are wanted.
+def sound_of(path: media.Path, make: RowMaker, *, read: bool) -> ClipTrack:
+  """Computes the loudness of a clip's rows, and the rows where they are `read`.
 
   Sound that breaks off, or is silent, gives a track without arrays.
   """
-  stream = AcousticStream()
-  rows = []
+  stream = AcousticStream(make)
+  pieces = []
   samples, loudest = 0, 0.0
   try:
     for block in _blocks(media.read_pieces(path)):
-      rows.append(stream.push(block))
+      pieces.append(stream.push(block))
       samples += block.size
       loudest = max(loudest, float(np.abs(block).max(initial=0)))
   except media.MediaError as error:
     return ClipTrack([str(error)])
-  rows.append(stream.finish())
+  pieces.append(stream.finish())
   if loudest < _SILENCE:
     return ClipTrack(['the sound track is silent'])
-  mfcc, loudness = map(np.concatenate, zip(*rows, strict=True))
-  arrays = {'audio': mfcc if with_mfcc else None, 'loudness': loudness}
+  rows, loudness, seconds = map(np.concatenate, zip(*pieces, strict=True))
+  arrays = {
+    'audio': rows if read else None,
+    'loudness': loudness,
+    'row_seconds': seconds,
+  }
   return ClipTrack([], samples / acoustic.SAMPLE_RATE, arrays)
 
 

@@ -2,7 +2,8 @@
 
 A data set and a checkpoint name theirs by its `source`. Each extracts a row at
 a time, so that a stream gives the rows that a file gives; what a model reads is
-described from the rows of a window (`of_window`).
+described from the rows of a window (`of_window`), as landmarks by their mean
+face, or speech by all that was said.
 """
 
 import dataclasses
@@ -10,21 +11,26 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from avemotion.features import acoustic, landmarks
+from avemotion.features import acoustic, landmarks, speech
 
 CROPS = 'crops'  # In the place of a video front end: the faces themselves.
 UNNAMED = 'unnamed features'  # The source where a data set does not say it.
-# float32[rows, row_dim] and bool[rows], which to trust, to float32[rows, dim].
-_OfWindow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# float32[rows, row_dim] and bool[rows], which to trust, to float32[steps, dim]
+# and int[steps], the row at which each of them is known.
+_OfWindow = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _as_extracted(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
-  return rows
+def _as_extracted(
+  rows: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  return rows, np.arange(len(rows))
 
 
-def _described(rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _described(
+  rows: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
   points = rows.reshape(len(rows), landmarks.NUM_POINTS, 2)
-  return landmarks.describe(points, known)
+  return landmarks.describe(points, known), np.arange(len(rows))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +43,13 @@ class FrontEnd:
     source: what its features are, in words: the `sources` of a data set.
     row_dim: numbers of a row as it is extracted.
     dim: numbers of a row as models read it.
+    window_steps: room for what a model reads of six seconds.
+    of_window: turns the rows of a window, float32[rows, row_dim], one or more,
+      into what a model reads, float32[steps, dim], and int[steps], the row at
+      which each step is known; bool[rows] says which rows to trust.
     least_known: share of a window's rows that must be known; of fewer, the
       modality counts as missing there.
-    of_window: turns the rows of a window, float32[rows, row_dim], into what a
-      model reads, float32[rows, dim]; bool[rows] says which are known.
+    make_rows: of sound, how its rows are computed.
   """
 
   name: str
@@ -48,17 +57,20 @@ class FrontEnd:
   source: str
   row_dim: int
   dim: int
+  window_steps: int
   of_window: _OfWindow = _as_extracted
   least_known: float = 0.0
+  make_rows: acoustic.RowMaker | None = None
 
 
-VGG16 = FrontEnd('vgg16', 'video', 'VGG16 of 48×48 face crops', 512, 512)
+VGG16 = FrontEnd('vgg16', 'video', 'VGG16 of 48×48 face crops', 512, 512, 64)
 LANDMARKS = FrontEnd(
   'landmarks',
   'video',
   '68 face landmarks',
   2 * landmarks.NUM_POINTS,
   landmarks.FEATURES,
+  64,
   _described,
   least_known=0.1,
 )
@@ -68,8 +80,20 @@ MFCC = FrontEnd(
   'MFCC',
   acoustic.NUM_COEFFICIENTS,
   acoustic.NUM_COEFFICIENTS,
+  160,
+  make_rows=acoustic.MFCC_ROWS,
 )
-FRONT_ENDS = {each.name: each for each in (VGG16, LANDMARKS, MFCC)}
+SPEECH = FrontEnd(
+  'speech',
+  'audio',
+  "Whisper's encoder",
+  speech.NUM_BANDS,
+  speech.FEATURES,
+  80,
+  speech.describe,
+  make_rows=speech.LOG_MEL_ROWS,
+)
+FRONT_ENDS = {each.name: each for each in (VGG16, LANDMARKS, MFCC, SPEECH)}
 
 
 def find(modality: str, source: str | None, dim: int) -> FrontEnd | None:

@@ -38,7 +38,7 @@ class _Branch(nn.Module):
 
   Attributes:
     features: GRU units of each layer.
-    num_layers: GRU layers.
+    num_layers: GRU layers; 0, with `skip`: none.
     num_inputs: reads the first so many input features only, such as the
       paper's 13 of the 40 MFCC that are stored; None: all.
     cmn: whether the clip's own mean is taken off each feature (cepstral mean
@@ -46,6 +46,12 @@ class _Branch(nn.Module):
     deltas: whether each step's change is read beside it.
     pooling: what is kept of the last layer's states, see
       `avemotion.models.pooling.Pooling`; the paper keeps the last one.
+    skip: whether the mean and the std over time of what the first layer reads
+      are kept beside it.
+    doubt: how far a clip's mean may lie from that of the training clips, as the
+      root mean square of its features in their stds; of one that lies further,
+      as a face before another camera, the vector is scaled by the fourth power
+      of this over its distance. None: it is never doubted.
     dense_features: units of the dense layer.
     batch_norm: whether batch normalisation follows it (Tables I, II have both).
     dropout_rate: share of units dropped between layers while training.
@@ -61,6 +67,8 @@ class _Branch(nn.Module):
   cmn: bool = False
   deltas: bool = False
   pooling: Sequence[str] = ('last',)
+  skip: bool = False
+  doubt: float | None = None
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.0
@@ -89,7 +97,8 @@ class _Branch(nn.Module):
       float[batch, dense_features], or float[batch, points, dense_features].
 
     Raises:
-      ValueError: a shape is not as above, or there are too few features.
+      ValueError: a shape is not as above, there are too few features, or
+        neither GRU layers nor `skip`.
     """
     width = self.num_inputs or inputs.shape[-1]
     if inputs.ndim != 3 or inputs.shape[-1] < width:
@@ -101,12 +110,17 @@ class _Branch(nn.Module):
       lengths = jnp.full(inputs.shape[:1], inputs.shape[1], jnp.int32)
     x = Standardize(name='standardize')(inputs[..., :width])
     x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
+    mean = mean_over_time(x, lengths.reshape(lengths.shape[0], -1).max(axis=-1))
     if self.cmn:
-      known = lengths.reshape(lengths.shape[0], -1).max(axis=-1)
-      x = x - mean_over_time(x, known).astype(x.dtype)
+      x = x - mean.astype(x.dtype)
     if self.deltas:
       x = jnp.concatenate([x, jnp.diff(x, axis=0, prepend=x[:1])], axis=-1)
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
+    pooled = []
+    if not (self.skip or self.num_layers):
+      raise ValueError('a branch without GRU layers needs skip=True')
+    if self.skip:
+      pooled.append(Pooling(('mean', 'std'), name='skip')(x, lengths))
     for layer in range(self.num_layers):
       gru = GRU(
         self.features,
@@ -118,7 +132,9 @@ class _Branch(nn.Module):
       )
       states: Any = gru(x)
       x = drop(states)
-    x = drop(Pooling(self.pooling, name='pooling')(states, lengths))
+    if self.num_layers:
+      pooled.append(Pooling(self.pooling, name='pooling')(states, lengths))
+    x = drop(jnp.concatenate(pooled, axis=-1))
     # Batch normalisation takes a constant out again, and adds its own.
     x = nn.Dense(
       self.dense_features,
@@ -127,13 +143,25 @@ class _Branch(nn.Module):
       name='dense',
     )(x)
     if self.batch_norm:
+      # Clips that lack the modality have no part in the statistics.
+      there = lengths > 0
+      there |= ~there.any()
       x = nn.BatchNorm(
         use_running_average=not train,
         momentum=0.9,
         dtype=self.dtype,
         name='batch_norm',
-      )(x)
+      )(x, mask=there[..., None])
+    if self.doubt is not None:
+      trust = _trust(mean, self.doubt).reshape(-1, *[1] * lengths.ndim)
+      x = x * trust.astype(x.dtype)
     return drop(x)
+
+
+def _trust(mean: jax.Array, doubt: float) -> jax.Array:
+  """The factor of each clip's vector, float32[batch], of its features' mean."""
+  squares = jnp.square(mean).mean(axis=-1)
+  return jnp.square(doubt**2 / jnp.maximum(squares, doubt**2))
 
 
 class VideoBranch(_Branch):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 MODALITIES = ('video', 'audio')
+JOINT = 'joint'  # What is answered by all modalities together.
 
 
 class EmotionClassifier(nn.Module):
@@ -73,7 +74,7 @@ class EmotionClassifier(nn.Module):
     Raises:
       ValueError: a modality is absent from the arguments, or a shape is wrong.
     """
-    return self.with_branches(features, lengths, train=train)['joint']
+    return self.with_branches(features, lengths, train=train)[JOINT]
 
   def with_branches(
     self,
@@ -86,7 +87,7 @@ class EmotionClassifier(nn.Module):
 
     The last layer is linear: the logits of one branch are those with the
     other's vector at zero, as it is for a missing modality. Arguments and
-    errors are as for `__call__`, whose value is returned under 'joint'; where
+    errors are as for `__call__`, whose value is returned under `JOINT`; where
     there are two branches, the logits of each under its modality.
     """
     vectors = {}
@@ -102,7 +103,7 @@ class EmotionClassifier(nn.Module):
     kept = vectors
     if train and self.modality_dropout and len(vectors) > 1:
       kept = self._drop_branches(vectors)
-    logits = {'joint': self._logits_of(kept, kept)}
+    logits = {JOINT: self._logits_of(kept, kept)}
     if len(vectors) > 1:
       logits |= {name: self._logits_of(vectors, {name}) for name in vectors}
     return logits

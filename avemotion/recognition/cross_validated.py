@@ -1,5 +1,6 @@
 """Answers of a cross-validated run's models to the clips that scored them."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 
@@ -9,14 +10,16 @@ from avemotion.data import files
 from avemotion.data.clips import ClipSet
 from avemotion.evaluation import calibration, runs
 from avemotion.evaluation.fold_outputs import FoldOutputs
+from avemotion.models.fusion import JOINT
 from avemotion.recognition.window_classifier import (
-  JOINT,
   Answers,
   WindowClassifier,
 )
 from avemotion.recognition.windows import Track
 from avemotion.training import checkpoints
+from avemotion.training.checkpoints import TrainedModel
 
+_QUANTILES = 101
 # Changes a clip's rows of one modality, float32[steps, features]; is given the
 # clip's id and the modality, too.
 Change = Callable[[str, str, np.ndarray], np.ndarray]
@@ -64,20 +67,32 @@ def answers(
     yield fold, {name: rows[:, order] for name, rows in found.items()}
 
 
-def temperatures(
-  run: runs.CrossValidation, clips: ClipSet
-) -> tuple[float, dict[str, float]]:
-  """Fits temperatures on a run that is scored on validation clips.
+def calibrated(
+  model: TrainedModel, run: runs.CrossValidation, clips: ClipSet
+) -> TrainedModel:
+  """Gives a model temperatures, and what `Prediction.labels` needs.
 
-  Returns that of all modalities together and, of two, that of each alone.
+  They are fitted on answers of models of the same recipe to the clips of
+  validation actors, by whom `run` is scored: of all modalities together and, of
+  two, of each alone.
   """
   found: dict[str, list[np.ndarray]] = {}
   for _, of_fold in answers(run, clips):
     for name, rows in of_fold.items():
       found.setdefault(name, []).append(rows)
-  fitted = {}
+  fitted, held_out = {}, {}
   for name, parts in found.items():
     joined = np.concatenate(parts)
     there = ~np.isnan(joined).any(axis=-1)  # Others lack the modality.
-    fitted[name] = calibration.fit_temperature(joined[there], run.labels[there])
-  return fitted.pop(JOINT), fitted
+    rows, labels = joined[there], run.labels[there]
+    fitted[name] = calibration.fit_temperature(rows, labels)
+    scaled = calibration.scale(rows, fitted[name])
+    of_right = scaled[np.arange(len(labels)), labels]
+    steps = np.linspace(0, 1, _QUANTILES)
+    held_out[name] = np.quantile(of_right, steps).round(6).tolist()
+  return dataclasses.replace(
+    model,
+    temperature=fitted.pop(JOINT),
+    branch_temperatures=fitted,
+    held_out=held_out,
+  )

@@ -40,13 +40,17 @@ class Prediction:
     face_share: share of the sampled frames with a face; None: no picture read.
     timeline: float32[points, labels], of the six seconds before each of
       `timeline_seconds`, or from the clip's start (what is taken from the clip
-      as a whole, its mean, silence, or the size of its face, is that of the
-      whole first window); nan in a gap, where nobody was heard or seen.
+      as a whole, as its mean, silence, or what Whisper's encoder makes of its
+      speech, is that of the whole first window); nan in a gap, where nobody was
+      heard or seen.
     warnings: what is missing or doubtful.
     features: what was extracted, for pictures.
     branches: by modality float32[points, labels], the timeline of each by
       itself; empty where the clip, or the model, has but one.
     explanation: what carried the label; None: it was not asked for.
+    held_out: of clips of speakers who were held out while models like this one
+      were trained, quantiles of the right label's probability, rising, from the
+      least to the largest at equal steps; empty: they are not known.
     person: number from 1, in the order that people appear; None: it is the only
       one who is looked at.
   """
@@ -63,6 +67,7 @@ class Prediction:
   features: ClipFeatures
   branches: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
   explanation: Explanation | None = None
+  held_out: tuple[float, ...] = ()
   person: int | None = None
 
   @property
@@ -75,6 +80,28 @@ class Prediction:
     """True if the label is more likely wrong than right."""
     return self.confidence < UNCERTAIN_BELOW
 
+  def labels(self, coverage: float = 0.9) -> tuple[str, ...]:
+    """The fewest labels that hold the right one in such a share of clips.
+
+    The likeliest first. The share is that of clips of new speakers, alike those
+    that it was measured on (split conformal prediction; Sadinle et al. 2019).
+
+    Raises:
+      ValueError: the share is not above 0 and below 1, or nothing was measured.
+    """
+    if not 0 < coverage < 1:
+      raise ValueError(f'expected a coverage above 0, below 1, got {coverage}')
+    if not self.held_out:
+      raise ValueError(
+        'the model does not say how sure it is: make it by avemotion release'
+        ' --temperatures_of'
+      )
+    # Below it lies the share that may be missed.
+    least = np.quantile(self.held_out, 1 - coverage, method='lower')
+    ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
+    first, *others = ranked
+    return first[0], *(name for name, share in others if share >= least)
+
   def to_json(self) -> dict[str, Any]:
     """The object that `avemotion predict --json` prints."""
     points = zip(self.timeline_seconds, self.timeline, strict=True)
@@ -84,6 +111,7 @@ class Prediction:
       'person': self.person,
       'label': self.label,
       'uncertain': self.uncertain,
+      'labels_of_90_percent': list(self.labels()) if self.held_out else None,
       'probabilities': dict(self.probabilities),
       'modalities': list(self.modalities),
       'seconds': round(self.seconds, 3),
@@ -110,6 +138,8 @@ class Prediction:
     for name, share in ranked:
       bar = '█' * round(share * _BAR_WIDTH)
       lines.append(f'  {name:<10} {share:6.1%}  {bar}')
+    if self.held_out:
+      lines.append(f'  nine in ten: {" or ".join(self.labels())}')
     if self.uncertain:
       lines.append(f'  uncertain: {self.label} is more likely wrong than right')
     if self.explanation:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -12,11 +13,12 @@ from avemotion.features import clip as clip_lib
 from avemotion.features import front_ends, landmark_detector, landmarks
 from avemotion.features.clip import ClipError, ClipFeatures
 from avemotion.features.media import FRAMES_PER_SECOND, Path
+from avemotion.models.fusion import JOINT
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
 from avemotion.recognition.streaming import Session
-from avemotion.recognition.window_classifier import JOINT, Answers
+from avemotion.recognition.window_classifier import Answers
 from avemotion.training import checkpoints, weights
 from avemotion.training.logs import log
 
@@ -56,11 +58,17 @@ class Recognizer:
       raise ValueError(f'the model reads {trained}, got {self.modalities}')
     # The picture that is only shown may be looked at by either front end.
     video = self._front_ends.get('video', front_ends.VGG16).name
+    audio = self._front_ends.get('audio', front_ends.MFCC).name
     self._extract = clip_lib.Extractor(
-      self.modalities, vgg16_weights, video=video, illustrate=illustrate
+      self.modalities,
+      vgg16_weights,
+      video=video,
+      audio=audio,
+      illustrate=illustrate,
     )
     self._classify = window_classifier.WindowClassifier(model, self._front_ends)
     self._without: dict[str, str] = {}  # Why a modality is not read.
+    self._trained_on: set[str] = set()  # Clips, where it is known.
 
   @classmethod
   def from_checkpoint(
@@ -79,14 +87,16 @@ class Recognizer:
     one; all else is as for the constructor.
     """
     model = weights.load_any(path)
-    if path is not None or landmark_detector.is_installed():
-      return cls(model, vgg16_weights, illustrate=illustrate)
-    heard = cls(
-      model, vgg16_weights, illustrate=illustrate, modalities=('audio',)
-    )
-    hint = f'faces are not read without dlib: {landmark_detector.INSTALL}'
-    heard._without = {'video': hint}
-    return heard
+    reads: tuple[str, ...] = model.config.model.modalities
+    without = {}
+    if path is None and not landmark_detector.is_installed():
+      reads = ('audio',)
+      hint = f'faces are not read without dlib: {landmark_detector.INSTALL}'
+      without = {'video': hint}
+    made = cls(model, vgg16_weights, illustrate=illustrate, modalities=reads)
+    made._without = without
+    made._trained_on = {*map(_performance, weights.trained_on(path))}
+    return made
 
   def describe(self) -> str:
     """Says what the model reads, and what it was trained on, in a line."""
@@ -97,7 +107,7 @@ class Recognizer:
       dataset = pathlib.PurePath(dataset).stem
     trained = f'a fold of {data.protocol} in {dataset}'
     if data.protocol == 'everyone':
-      trained = f'all of {dataset}'
+      trained = self._model.about or f'all of {dataset}'
     told = [f'{" and ".join(reads)}, trained on {trained}']
     return '; '.join([*told, *self._without.values()])
 
@@ -231,9 +241,10 @@ class Recognizer:
       face_share=None if found is None else float(found.mean()),
       timeline_seconds=seconds.astype(np.float32),
       timeline=branches.pop(JOINT),
-      warnings=features.warnings + self._warnings(used),
+      warnings=features.warnings + self._warnings(used) + self._known(path),
       features=features,
       branches={k: branches[k] for k in alone},
+      held_out=self._model.held_out_of(used),
       person=person,
     )
 
@@ -257,6 +268,10 @@ class Recognizer:
     answer = known.mean(axis=0) if len(known) else of_windows[0]
     return np.append(points, ends[1:]), answers, answer
 
+  def _known(self, path: Path) -> tuple[str, ...]:
+    known = _performance(pathlib.PurePath(path).stem) in self._trained_on
+    return ('the model was trained on this clip',) * known
+
   def _warnings(self, used: tuple[str, ...]) -> tuple[str, ...]:
     missing = set(self.expected) - set(used)
     expected = 'the model expects a speaker who is enrolled (--enrol)'
@@ -266,3 +281,9 @@ class Recognizer:
       )
       for name in sorted(missing)
     )
+
+
+def _performance(clip_id: str) -> str:
+  """What RAVDESS's copies of a clip, with and without sound, have in common."""
+  name = pathlib.PurePath(clip_id).name
+  return name[3:] if re.fullmatch(r'\d\d(-\d\d){6}', name) else name

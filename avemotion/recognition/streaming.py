@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from avemotion.features import visual
-from avemotion.features.acoustic import AcousticStream
+from avemotion.features.acoustic import MFCC_ROWS, AcousticStream, Sound
 from avemotion.features.clip import Extractor
 from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.faces import FaceOfFrame, FaceStream
 from avemotion.features.media import FrameSampler
+from avemotion.models.fusion import JOINT
 from avemotion.recognition import windows
 from avemotion.recognition.prediction import named
-from avemotion.recognition.window_classifier import JOINT, WindowClassifier
+from avemotion.recognition.window_classifier import WindowClassifier
 from avemotion.recognition.windows import Track, Tracks
 
 # A modality that is further behind the other is waited for no longer.
@@ -66,7 +67,9 @@ class Session:
       modality: Track.empty(classify.front_ends[modality].row_dim)
       for modality in extract.modalities
     }
-    self._sound = AcousticStream()
+    if 'audio' in self._tracks:
+      make_rows = classify.front_ends['audio'].make_rows
+      self._sound = AcousticStream(make_rows or MFCC_ROWS)
     if 'video' in self._tracks:
       self._faces = FaceStream(extract.crop_faces)
     self._encode = extract.encode
@@ -89,8 +92,8 @@ class Session:
     """Takes the next samples, the first of all at time zero.
 
     They are float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
-    Returns what is recognised now; None where no row became complete, which is
-    one every 43 ms, or the model does not listen.
+    Returns what is recognised now; None where no row became complete, of which
+    there is one every 43 ms (MFCC) or 10 ms, or the model does not listen.
 
     Raises:
       ValueError: the samples are not as above.
@@ -103,10 +106,10 @@ class Session:
         f'expected samples in float32 within [-1, 1], got {samples.dtype};'
         ' divide int16 by 32768'
       )
-    mfcc, loudness = self._sound.push(samples)
-    if not len(mfcc):
+    heard = self._sound.push(samples)
+    if not len(heard.rows):
       return None
-    self._join_sound(mfcc, loudness)
+    self._join_sound(heard)
     return self._moment()
 
   def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
@@ -149,7 +152,7 @@ class Session:
     """Ends the stream, and returns the probabilities of the whole of it."""
     self._check_open()
     if 'audio' in self._tracks:
-      self._join_sound(*self._sound.finish())
+      self._join_sound(self._sound.finish())
     self._take_frames()
     self._finished = True
     *ends, end = windows.window_ends(self._tracks)
@@ -196,10 +199,9 @@ class Session:
     taken, self._frames = self._frames, _Frames(self._encode)
     self._tracks = _with_frames(self._tracks, taken, len(taken))
 
-  def _join_sound(self, mfcc: np.ndarray, loudness: np.ndarray) -> None:
-    first = self._sound.rows - len(mfcc)
-    heard = windows.audio_track(mfcc, loudness, first)
-    self._tracks['audio'] = self._tracks['audio'].joined(heard)
+  def _join_sound(self, heard: Sound) -> None:
+    later = windows.audio_track(heard)
+    self._tracks['audio'] = self._tracks['audio'].joined(later)
 
   def _is_past(self, end: float, now: float) -> bool:
     return all(

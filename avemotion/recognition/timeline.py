@@ -9,7 +9,6 @@ from matplotlib import axes, figure
 from avemotion.emotions import colour_of
 from avemotion.evaluation import data_plots
 from avemotion.evaluation.data_plots import Panel
-from avemotion.recognition import windows
 from avemotion.recognition.explanation import Explanation
 from avemotion.recognition.prediction import Prediction
 
@@ -38,8 +37,9 @@ def draw(prediction: Prediction) -> figure.Figure:
       panels.append(_parts(prediction.explanation))
   shown = prediction.features
   if shown.loudness is not None:
-    seconds = windows.step_ends(len(shown.loudness))
-    panels.append(data_plots.loudness_panel(seconds, shown.loudness))
+    assert shown.row_seconds is not None
+    given = shown.row_seconds, shown.loudness
+    panels.append(data_plots.loudness_panel(*given))
   if shown.crops is not None and shown.crop_seconds is not None:
     strip = shown.crop_seconds, shown.crops, prediction.seconds
     panels.append(data_plots.faces_panel(*strip, shown.points_in_crops))

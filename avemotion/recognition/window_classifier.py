@@ -14,6 +14,7 @@ from avemotion.data import clips as clips_lib
 from avemotion.data import enrolment, silence
 from avemotion.features.front_ends import FrontEnd
 from avemotion.models import EmotionClassifier
+from avemotion.models.fusion import JOINT
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.training.checkpoints import TrainedModel
 
@@ -22,15 +23,13 @@ from avemotion.training.checkpoints import TrainedModel
 _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _WINDOWS = 16
-# Whole windows have the steps of six seconds.
 _EVIDENCE = {'video': 'shows a face', 'audio': 'has a voice'}
-_WINDOW_STEPS = {'video': 64, 'audio': 160}
+_WINDOW_STEPS = 160  # Without a front end, which says its own.
 
 # Probabilities float32[…, labels]: under `JOINT` by all that the model reads,
 # and under a modality's name, of a model of two, by that one alone; nan where
 # nobody was heard or seen.
 Answers = dict[str, np.ndarray]
-JOINT = 'joint'
 
 
 class WindowClassifier:
@@ -123,11 +122,16 @@ class WindowClassifier:
         inputs[modality], lengths[modality] = clips_lib.pad(
           [tracks[modality].rows for tracks in read],
           1 if len(batch) == 1 else _WINDOWS,
-          _WINDOW_STEPS[modality],
+          self._window_steps(modality),
         )
       found = jax.device_get(apply(self.model, inputs, lengths))
       answers.append({name: rows[: len(batch)] for name, rows in found.items()})
     return joined(answers)
+
+  def _window_steps(self, modality: str) -> int:
+    """Returns what sequences are padded to a multiple of."""
+    front_end = self.front_ends.get(modality)
+    return front_end.window_steps if front_end else _WINDOW_STEPS
 
   def read(self, window: Tracks) -> dict[str, Track]:
     """Returns the rows of a window that the model reads.
@@ -144,8 +148,8 @@ class WindowClassifier:
       if track is None or not len(track) or track.evidence.mean() < least:
         track = Track.empty(self.model.feature_dims[modality])
       elif front_end:
-        rows = front_end.of_window(track.rows, track.evidence)
-        track = dataclasses.replace(track, rows=rows)
+        rows, steps = front_end.of_window(track.rows, track.evidence)
+        track = dataclasses.replace(track[steps], rows=rows)
       if modality == 'audio' and self.model.config.data.trim_silence:
         track = track[silence.spoken(track.rows)]
       offset = self._speaker_offsets.get(modality, np.float32(0))

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from avemotion.features import acoustic
+from avemotion.features.acoustic import Sound
 from avemotion.features.clip import ClipFeatures
 from avemotion.features.landmark_detector import MIN_CONFIDENCE
 
@@ -83,25 +83,16 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
     tracks['video'] = Track(rows, seconds, evidence)
   if features.audio is not None:
     assert features.loudness is not None
-    tracks['audio'] = audio_track(features.audio, features.loudness)
+    assert features.row_seconds is not None
+    sound = Sound(features.audio, features.loudness, features.row_seconds)
+    tracks['audio'] = audio_track(sound)
   return tracks
 
 
-def audio_track(
-  rows: np.ndarray, loudness: np.ndarray, first: int = 0
-) -> Track:
-  """Makes a track of MFCC, float32[steps, 40], the first of the row `first`.
-
-  A voice is where loudness, float32[steps] dBFS, says so.
-  """
-  voiced = loudness >= QUIETEST_VOICE_DB
-  return Track(rows, step_ends(len(rows), first), voiced)
-
-
-def step_ends(steps: int, first: int = 0) -> np.ndarray:
-  """Returns when MFCC rows from `first` on are known, float64[steps], s."""
-  starts = (first + np.arange(steps)) * acoustic.HOP_LENGTH
-  return (starts + acoustic.FRAME_LENGTH) / acoustic.SAMPLE_RATE
+def audio_track(sound: Sound) -> Track:
+  """Makes a track of sound; a voice is where its loudness says so."""
+  voiced = sound.loudness >= QUIETEST_VOICE_DB
+  return Track(sound.rows, sound.seconds, voiced)
 
 
 def end_of(tracks: Tracks) -> float:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from avemotion.data.clips import ClipSet
-from avemotion.features import acoustic, clip_track, faces, media
+from avemotion.features import clip_track, faces, media
 from avemotion.features.face_encoders import (
   CropEncoder,
   FaceEncoder,
   PointEncoder,
 )
-from avemotion.features.front_ends import LANDMARKS, VGG16
+from avemotion.features.front_ends import LANDMARKS, MFCC, VGG16, FrontEnd
 from avemotion.features.landmark_detector import LandmarkDetector
 from avemotion.features.landmarks import GROUP
 from avemotion.features.visual import VisualEncoder
@@ -35,6 +35,7 @@ class CorruptedClips:
     video: ClipSet | None = None,
     conditions: Sequence[Condition] = CONDITIONS,
     front_end: str = VGG16.name,
+    audio: FrontEnd = MFCC,
   ) -> None:
     """Loads what the modalities need.
 
@@ -45,6 +46,7 @@ class CorruptedClips:
         those of the faces in the files.
       conditions: to read clips under, where they can be made of what there is.
       front_end: of the faces in the files, 'vgg16' or 'landmarks'.
+      audio: of the sound in the files.
 
     Raises:
       ValueError: `video` holds none, VGG16's weights cannot be used, or what
@@ -56,8 +58,9 @@ class CorruptedClips:
     self.feature_dims = {}
     levels: list[str] = []
     if 'audio' in modalities:
-      levels += ['waveform', 'mfcc']
-      self.feature_dims['audio'] = acoustic.NUM_COEFFICIENTS
+      levels += ['waveform'] if audio is not MFCC else ['waveform', 'mfcc']
+      self._audio = audio
+      self.feature_dims['audio'] = audio.dim
     if 'video' in modalities:
       levels += ['rows'] if video else ['frames', 'rows']
       if video:
@@ -97,9 +100,9 @@ class CorruptedClips:
     rows = {}
     if 'audio' in self.feature_dims:
       waveform = media.read_waveform(self._files[clip_id])
-      heard = rows['audio'] = {CLEAN: acoustic.mfcc(waveform)}
+      heard = rows['audio'] = {CLEAN: self._heard(waveform)}
       for condition in self._of_level('waveform'):
-        heard[condition.name] = acoustic.mfcc(condition(waveform, clip_id))
+        heard[condition.name] = self._heard(condition(waveform, clip_id))
       for condition in self._of_level('mfcc'):
         heard[condition.name] = condition(heard[CLEAN], clip_id)
     if 'video' in self.feature_dims:
@@ -112,6 +115,12 @@ class CorruptedClips:
           changed = np.hstack([still, changes])
         seen[condition.name] = changed
     return rows
+
+  def _heard(self, waveform: np.ndarray) -> np.ndarray:
+    """Returns what a model reads of a whole clip's sound."""
+    assert self._audio.make_rows
+    rows = self._audio.make_rows.compute(waveform, waveform[:0])
+    return self._audio.of_window(rows, np.ones(len(rows), bool))[0]
 
   def _of_level(self, level: str) -> list[Condition]:
     return [each for each in self.conditions if each.level == level]

@@ -8,7 +8,8 @@ from etils import epath
 
 from avemotion.evaluation import metrics
 from avemotion.evaluation import runs as runs_lib
-from avemotion.recognition.window_classifier import JOINT, WindowClassifier
+from avemotion.models.fusion import JOINT
+from avemotion.recognition.window_classifier import WindowClassifier
 from avemotion.recognition.windows import Track
 from avemotion.robustness.conditions import (
   CLEAN,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import jax
@@ -64,7 +65,9 @@ def augment_batch(
     if modality == 'audio':
       changes = _of_audio(config.audio, std)
     else:
-      changes = _of_video(config.video, std, means[modality][batch.actors])
+      changes = _of_video(config.video, std)
+    own_means = means[modality][batch.actors, : std.shape[-1]]
+    changes = chain(_of_speakers(getattr(config, modality), own_means), changes)
     steps = lengths[modality]
     key = jax.random.fold_in(change_key, sorted(features).index(modality))
     for number, change in enumerate(changes):
@@ -77,6 +80,15 @@ def augment_batch(
     features = {name: mix(rows) for name, rows in features.items()}
     targets = mix(targets)
   return batch.replace(features=features, lengths=lengths), targets
+
+
+def _of_speakers(
+  config: AudioAugmentation | VideoAugmentation, means: jax.Array
+) -> Iterator[Augmentation]:
+  if config.exchange:
+    yield partial(
+      augment.exchange_means, means=means, probability=config.exchange
+    )
 
 
 def _of_audio(
@@ -94,12 +106,8 @@ def _of_audio(
 
 
 def _of_video(
-  config: VideoAugmentation, std: jax.Array, means: jax.Array
+  config: VideoAugmentation, std: jax.Array
 ) -> Iterator[Augmentation]:
-  if config.exchange:
-    yield partial(
-      augment.exchange_means, means=means, probability=config.exchange
-    )
   if config.mirror:
     yield augment_landmarks.mirror
   if config.rotation:

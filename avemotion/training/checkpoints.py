@@ -7,7 +7,7 @@ same directory, which all of them reach.
 import contextlib
 import dataclasses
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import flax.struct
@@ -19,6 +19,7 @@ from orbax.checkpoint import v1 as ocp
 
 from avemotion.data import files
 from avemotion.models import EmotionClassifier
+from avemotion.models.fusion import JOINT
 from avemotion.training import config as config_lib
 from avemotion.training import step
 from avemotion.training.selection import BestEpochs
@@ -44,7 +45,9 @@ class TrainedModel:
   `feature_dims` the features of a row of each modality that it was trained on,
   and `sources` what these are in words, as `ClipSet` has them. Logits are
   divided by the `temperature` before the softmax, or of a clip that has but one
-  of two modalities by that of `branch_temperatures`, if it is there.
+  of two modalities by that of `branch_temperatures`, if it is there. `held_out`
+  has under 'joint' and modalities by themselves what `Prediction.held_out` is;
+  `about` says whom the model learned from, in words.
   """
 
   variables: Mapping[str, Any]
@@ -56,6 +59,10 @@ class TrainedModel:
   branch_temperatures: Mapping[str, float] = dataclasses.field(
     default_factory=dict
   )
+  held_out: Mapping[str, Sequence[float]] = dataclasses.field(
+    default_factory=dict
+  )
+  about: str = ''
 
   @property
   def classifier(self) -> EmotionClassifier:
@@ -74,6 +81,11 @@ class TrainedModel:
       return self.branch_temperatures.get(only, self.temperature)
     return self.temperature
 
+  def held_out_of(self, modalities: Collection[str]) -> tuple[float, ...]:
+    """Returns `held_out` of clips that have these modalities."""
+    alone = len(modalities) < len(self.config.model.modalities)
+    return (*self.held_out.get(min(modalities) if alone else JOINT, ()),)
+
   def metadata(self) -> dict[str, Any]:
     """Tells all but the variables, as JSON can hold it."""
     return {
@@ -83,6 +95,8 @@ class TrainedModel:
       'temperature': self.temperature,
       'sources': dict(self.sources),
       'branch_temperatures': dict(self.branch_temperatures),
+      'held_out': {name: [*each] for name, each in self.held_out.items()},
+      'about': self.about,
     }
 
   @classmethod
@@ -109,6 +123,8 @@ class TrainedModel:
       float(metadata['temperature']),
       dict(metadata.get('sources', {})),
       dict(metadata.get('branch_temperatures', {})),
+      dict(metadata.get('held_out', {})),
+      metadata.get('about', ''),
     )
 
 

@@ -84,9 +84,14 @@ class BranchConfig:
   num_inputs: int | None = None
   cmn: bool = False
   deltas: bool = False
+  skip: bool = False
+  doubt: float | None = None
 
   def __post_init__(self) -> None:
-    _require(self, '1 or more', 'features', 'num_layers')
+    _require(self, '1 or more', 'features')
+    _require(self, '0 or more', 'num_layers')
+    if not (self.skip or self.num_layers):
+      raise ConfigError('num_layers of 0 needs skip')
     _require(self, 'none, or 1 or more', 'num_inputs')
 
 
@@ -152,10 +157,13 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AudioAugmentation:
-  """How MFCC are changed at random while training; nothing at 0.
+  """How what is heard is changed at random while training; nothing at 0.
 
   Attributes:
-    warp: most that frequencies are scaled by, as a share: another vocal tract.
+    exchange: probability that a clip is moved to, or part of the way to,
+      another training actor's mean voice.
+    warp: most that frequencies of MFCC are scaled by, as a share: another
+      vocal tract.
     stretch: most that a clip becomes longer or shorter, as a share.
     max_steps: a random stretch of longer clips is trained on; None: all.
     mask_steps: the longest of two stretches that are overwritten.
@@ -164,6 +172,7 @@ class AudioAugmentation:
     offset: std of a clip's constant on every feature, likewise.
   """
 
+  exchange: float = 0.0
   warp: float = 0.0
   stretch: float = 0.0
   max_steps: int | None = None
@@ -173,6 +182,7 @@ class AudioAugmentation:
   offset: float = 0.0
 
   def __post_init__(self) -> None:
+    _require(self, '0 to 1', 'exchange')
     _require(self, '0 to below 1', 'warp', 'stretch', 'drop_channels')
     _require(self, '0 or more', 'mask_steps', 'noise', 'offset')
     _require(self, 'none, or 1 or more', 'max_steps')
@@ -183,8 +193,7 @@ class VideoAugmentation:
   """How what is seen is changed at random while training; nothing at 0.
 
   Attributes:
-    exchange: probability that a clip is moved to, or part of the way to,
-      another training actor's mean face.
+    exchange: as in `AudioAugmentation`, of faces.
     stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
     mirror: whether landmarks are mirrored, every other time.
     rotation: std of the angle that landmarks are turned by, in radians.

@@ -137,8 +137,12 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
   """Divides the clips into every fold of the protocol."""
   name = config.data.protocol
   share = config.data.validation_share
-  made = folds.make_folds(name, clips.labels, clips.actors, share)
-  protocol = [each.with_validation(config.data.validation) for each in made]
+  divided = np.flatnonzero(clips.divided)
+  given = clips.labels[divided], clips.actors[divided]
+  protocol = [
+    each.with_validation(config.data.validation).among(clips.clip_ids, divided)
+    for each in folds.make_folds(name, *given, share)
+  ]
   if config.patience and not all(fold.validation.size for fold in protocol):
     raise config_lib.ConfigError(
       f'patience needs validation clips, and {name} keeps none; set'

@@ -12,6 +12,7 @@ import optax
 from jax.sharding import Mesh
 
 from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
+from avemotion.models.fusion import JOINT
 from avemotion.training import kernel_check
 from avemotion.training.batch import Clips
 from avemotion.training.config import ModelConfig, OptimizerConfig
@@ -180,11 +181,15 @@ def train_step(
       method=model.with_branches,
     )
     losses = {
-      name: optax.softmax_cross_entropy(each, targets).mean()
+      name: optax.softmax_cross_entropy(each, targets)
       for name, each in logits.items()
     }
-    loss = losses.pop('joint') + config.branch_loss * sum(losses.values())
-    return loss, (logits['joint'], updated)
+    loss = losses.pop(JOINT).mean()
+    for name, of_clips in losses.items():  # Of the clips that have it.
+      there = batch.lengths[name] > 0
+      mean = jnp.where(there, of_clips, 0).sum() / jnp.maximum(there.sum(), 1)
+      loss += config.branch_loss * mean
+    return loss, (logits[JOINT], updated)
 
   (loss, (logits, updated)), gradients = jax.value_and_grad(
     loss_fn, has_aux=True

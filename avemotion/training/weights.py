@@ -84,8 +84,14 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
   return load(path) if is_file else checkpoints.load(path)
 
 
-def trained_on(path: str | os.PathLike[str] = BUNDLED) -> list[str]:
-  """Reads the ids of a model's training clips; errors are those of `load`."""
+def trained_on(path: str | os.PathLike[str] | None = None) -> list[str]:
+  """Reads the ids of a model's training clips; errors are those of `load_any`.
+
+  There are none in a directory of `avemotion train`.
+  """
+  path = BUNDLED if path is None else path
+  if not os.fspath(path).endswith('.npz'):
+    return []
   with _told(path):
     return [clip.decode() for clip in npz.read(path)[_TRAINED_ON].tolist()]
 

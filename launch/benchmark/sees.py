@@ -31,10 +31,10 @@ from avemotion.evaluation import comparison, metrics
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.features import landmarks
 from avemotion.features.clip import Extractor
+from avemotion.models.fusion import JOINT
 from avemotion.recognition import cross_validated, windows
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.recognition.window_classifier import (
-  JOINT,
   WindowClassifier,
 )
 from avemotion.recognition.windows import Track

@@ -28,6 +28,10 @@ def run(onnxruntime, path, features, lengths):
     {'pooling': ('std', 'last'), 'use_bias': True},
     {'video': {'cmn': True, 'deltas': True}, 'audio': {'cmn': True}},
     {'batch_norm': False, 'dtype': 'bfloat16', 'video': {'num_layers': 3}},
+    {
+      'video': {'skip': True, 'doubt': 0.5},
+      'audio': {'skip': True, 'num_layers': 0, 'num_inputs': None},
+    },
   ],
 )
 def test_onnxruntime_gives_the_models_probabilities(

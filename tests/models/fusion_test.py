@@ -342,6 +342,69 @@ class MeanBranch(nn.Module):
     return nn.Dropout(0.1, deterministic=not train)(nn.Dense(5)(mean))
 
 
+def test_mean_and_std_of_what_is_read_pass_by_the_layers():
+  features = make_features()['audio']
+  branch = AudioBranch(
+    num_layers=0, skip=True, batch_norm=False, dense_features=4
+  )
+  variables = branch.init(jax.random.key(0), features)
+  lengths = LENGTHS['audio']
+  found = branch.apply(variables, features, lengths)
+  dense = variables['params']['dense']
+  for row, length, vector in zip(features, lengths, found, strict=True):
+    known = row[:length]
+    pooled = jnp.concatenate([known.mean(0), jnp.maximum(known.std(0), 0.01)])
+    expected = pooled @ dense['kernel'] + dense['bias']
+    np.testing.assert_allclose(vector, expected, atol=1e-4)
+  with pytest.raises(ValueError, match='skip'):
+    AudioBranch(num_layers=0).init(jax.random.key(0), features)
+
+
+def test_a_clip_that_is_far_from_the_training_clips_is_doubted():
+  features = make_features()['video']
+  sure = VideoBranch(8, dense_features=4)
+  unsure = sure.clone(doubt=0.5)
+  variables = sure.init(jax.random.key(0), features)
+  # One clip lies at the training mean, one three stds away, one twelve.
+  shift = jnp.array([0.0, 3.0, 12.0])[:, None, None]
+  steady = 1e-3 * features + shift
+  plain, doubted = (
+    branch.apply(variables, steady, LENGTHS['video'])
+    for branch in (sure, unsure)
+  )
+  factors = np.array([1, (0.5 / 3) ** 4, (0.5 / 12) ** 4])[:, None]
+  np.testing.assert_allclose(doubted, plain * factors, rtol=1e-2, atol=1e-6)
+
+
+def test_a_clip_without_a_modality_has_no_part_in_batch_norm():
+  model = small()
+  features = make_features()
+  variables = init(model, features)
+  missing = {**LENGTHS, 'video': jnp.array([9, 4, 0], jnp.int32)}
+  _, updated = apply(
+    model,
+    variables,
+    features,
+    missing,
+    train=True,
+    mutable=('batch_stats',),
+    rngs=None,
+  )
+  others = (
+    {k: rows[:2] for k, rows in features.items()},
+    {k: steps[:2] for k, steps in missing.items()},
+  )
+  _, of_others = apply(
+    model, variables, *others, train=True, mutable=('batch_stats',), rngs=None
+  )
+  for name in ('mean', 'var'):
+    np.testing.assert_allclose(
+      updated['batch_stats']['video']['batch_norm'][name],
+      of_others['batch_stats']['video']['batch_norm'][name],
+      atol=1e-6,
+    )
+
+
 def test_a_classifier_with_a_users_own_branch_trains():
   model = EmotionClassifier(2, video=MeanBranch(), audio=AudioBranch(4, 1))
   config = OptimizerConfig(learning_rate=0.05, label_smoothing=0)

@@ -14,6 +14,11 @@ that ship, an .npz to train on:
   avemotion prepare --landmarks=landmarks.npz \
     --output=runs/ravdess_landmarks.npz
 
+or, with the recordings, beside features of speech by Whisper's encoder:
+
+  avemotion prepare --landmarks=landmarks.npz --recordings=audio_speech \
+    --copies=2 --output=runs/ravdess_speech.npz
+
 Any other clips, by a list (file, label, group, and what else is to be kept) or
 by their names:
 
@@ -33,11 +38,18 @@ from absl import flags
 
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
-from avemotion.data import landmarks
-from avemotion.datasets import folder, labelling, name_patterns, prepare, schema
+from avemotion.data import landmarks, speech_copies
+from avemotion.datasets import (
+  folder,
+  labelling,
+  name_patterns,
+  prepare,
+  progress,
+  schema,
+)
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.features import compilation
-from tfds_ravdess import ravdess_dataset_builder
+from tfds_ravdess import ravdess_dataset_builder, recordings
 
 _COMMAND = Command('prepare', __doc__)
 _DATA_DIR = _COMMAND.shared_flag('data_dir')
@@ -70,7 +82,7 @@ _PATTERN = _COMMAND.string(
   'pattern',
   None,
   'how the clips of --folder are named, {label} and {group} among the fields,'
-  ' as {group}-{statement}-{label}_{take}.mp4; or crema_d, savee',
+  ' as {group}-{statement}-{label}_{take}.mp4; or crema_d, nemo, savee',
 )
 _LABEL_MAP = _COMMAND.string(
   'label_map', '', 'what --pattern finds as label, as 01=neutral,02=sad'
@@ -85,6 +97,19 @@ _LANDMARKS = _COMMAND.string(
   ' int[sum(frames), 68, 2] in pixels, 14.985 frames per second',
 )
 _OUTPUT = _COMMAND.string('output', None, 'file to write of the --landmarks')
+_RECORDINGS = _COMMAND.string(
+  'recordings',
+  None,
+  "folder with RAVDESS's sound recordings, at any depth: their features by"
+  " Whisper's encoder go beside the --landmarks; default: MFCC that ship",
+)
+_COPIES = _COMMAND.integer(
+  'copies',
+  0,
+  'changed copies of each of the --recordings to train on: another voice,'
+  ' microphone, noise',
+  lower_bound=0,
+)
 _BEAM_PIPELINE_OPTIONS = _COMMAND.list(
   'beam_pipeline_options',
   [],
@@ -128,11 +153,24 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
 
 
 @flags.multi_flags_validator(
-  ['landmarks', 'output', 'folder', 'manual_dir', 'actors'],
-  message='--landmarks and --output go together, and without any other source',
+  [
+    'landmarks',
+    'output',
+    'folder',
+    'manual_dir',
+    'actors',
+    'recordings',
+    'copies',
+  ],
+  message='--landmarks and --output go together, and without any other source;'
+  ' --recordings needs --landmarks, and --copies needs --recordings',
   flag_values=_COMMAND.flags,
 )
 def _landmarks_are_alone(given: dict[str, Any]) -> bool:
+  if given['recordings'] and not given['landmarks']:
+    return False
+  if given['copies'] and not given['recordings']:
+    return False
   if given['landmarks']:
     others = given['folder'] or given['manual_dir'] or given['actors']
     return bool(given['output']) and not others
@@ -152,6 +190,11 @@ def main(_: list[str]) -> None:
   if _LANDMARKS.value and _OUTPUT.value:
     audio = clips_lib.load('ravdess/bundled').select(('audio',))
     clips = landmarks.join(landmarks.read(_LANDMARKS.value), audio)
+    if _RECORDINGS.value:
+      found = recordings.find_recordings(_RECORDINGS.value).recordings
+      paths = {each.clip_id: each.path for each in found}
+      with progress.clip_progress() as report:
+        clips = speech_copies.encode(clips, paths, _COPIES.value, report)
     clips.to_npz(_OUTPUT.value)
     print(f'{_OUTPUT.value}: {clips.describe()}')
     return

@@ -15,6 +15,7 @@ import dataclasses
 from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.data import files
+from avemotion.data.clips import COPY
 from avemotion.evaluation import runs
 from avemotion.features import compilation
 from avemotion.recognition import cross_validated
@@ -41,6 +42,11 @@ _TEMPERATURES_OF = _COMMAND.string(
   ' (`avemotion train --config.data.validation=scored`), on which temperatures'
   ' are fitted: of all modalities and of each alone; default: as trained',
 )
+_ABOUT = _COMMAND.string(
+  'about',
+  '',
+  'whom it learns from, as "24 North American actors", for predict to say',
+)
 
 
 @_COMMAND.runs
@@ -60,8 +66,13 @@ def main(_: list[str]) -> None:
   (summary,) = crossval.train(config, clips, workdir)
   model = checkpoints.load(outputs.fold_directory(workdir, 0))
   if validated:
-    model = _with_temperatures(model, validated, clips)
-  size = weights.save(_OUTPUT.value, model, clips.clip_ids.tolist())
+    model = cross_validated.calibrated(model, validated, clips)
+    alone = model.branch_temperatures.items()
+    told = (f'{value:.3f} of {name} alone' for name, value in alone)
+    print('temperatures:', ', '.join([f'{model.temperature:.3f}', *told]))
+  model = dataclasses.replace(model, about=_ABOUT.value)
+  originals = {clip.split(COPY)[0] for clip in clips.clip_ids.tolist()}
+  size = weights.save(_OUTPUT.value, model, originals)
   print(
     f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
     f' {summary["num_train"]} clips, {size / 1e6:.1f} MB; try it: avemotion'
@@ -90,16 +101,3 @@ def _validated(
       f' lacks {min(unknown)}; name a run on the same data set'
     )
   return run
-
-
-def _with_temperatures(
-  model: checkpoints.TrainedModel,
-  run: runs.CrossValidation,
-  clips: clips_lib.ClipSet,
-) -> checkpoints.TrainedModel:
-  temperature, alone = cross_validated.temperatures(run, clips)
-  told = (f'{value:.3f} of {name} alone' for name, value in alone.items())
-  print('temperatures:', ', '.join([f'{temperature:.3f}', *told]))
-  return dataclasses.replace(
-    model, temperature=temperature, branch_temperatures=alone
-  )
