@@ -37,7 +37,8 @@ _SPEECH = (
   f' {speech.QUIETEST_DB:.0f} under the loudest and {speech.QUIET_SHARE:.0%} of'
   ' the way from the quietest to the loudest, but for'
   f' {speech.MARGIN} on either side. Then x = max(x - max,'
-  f' -{speech.RANGE:.0f}), (x + {speech.LOUDEST} + 4) / 4. The first {max(speech.BLOCKS)} blocks of'
+  f' -{speech.RANGE:.0f}), (x + {speech.LOUDEST} + 4) / 4. The first'
+  f' {max(speech.BLOCKS)} blocks of'
   " Whisper base's encoder read it (OpenAI, MIT licence;"
   ' `avemotion.models.speech_encoder`, `weights/speech_encoder.npz`), of which'
   f' the outputs of blocks {" and ".join(map(str, speech.BLOCKS))} stand side'

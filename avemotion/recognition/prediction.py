@@ -139,7 +139,7 @@ class Prediction:
       bar = '█' * round(share * _BAR_WIDTH)
       lines.append(f'  {name:<10} {share:6.1%}  {bar}')
     if self.held_out:
-      lines.append(f'  nine in ten: {" or ".join(self.labels())}')
+      lines.append(f'  90 % sure: {" or ".join(self.labels())}')
     if self.uncertain:
       lines.append(f'  uncertain: {self.label} is more likely wrong than right')
     if self.explanation:

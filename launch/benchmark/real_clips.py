@@ -1,11 +1,11 @@
-"""The real clips that benchmarks read: RAVDESS's and the Javanese ones."""
+"""The real clips that benchmarks read: RAVDESS's, nEMO's, Javanese ones."""
 
 import pathlib
 
 from absl import flags
 
 _SHARED = flags.DEFINE_string(
-  'shared', '../shared', 'folder of the real clips: ravdess/, javanese/'
+  'shared', '../shared', 'folder of the real clips: ravdess/, nemo/, javanese/'
 )
 
 
@@ -25,6 +25,11 @@ def javanese() -> list[pathlib.Path]:
 def sound_of(clip: pathlib.Path) -> pathlib.Path:
   """RAVDESS's lossless recording of a clip's sound."""
   return _found('ravdess', f'03{clip.stem[2:]}.flac')[0]
+
+
+def nemo() -> list[pathlib.Path]:
+  """The clips of nEMO, in order; raises `ValueError` where there is none."""
+  return _found('nemo', '*.flac')
 
 
 def _found(folder: str, glob: str) -> list[pathlib.Path]:
