@@ -6,7 +6,7 @@ import numpy as np
 from etils import epath
 
 from avemotion.data import folds
-from avemotion.evaluation import markdown, metrics, paper
+from avemotion.evaluation import groups, markdown, metrics, paper
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores, Score
 
@@ -35,6 +35,8 @@ def write(scores: RunScores, stem: str) -> str:
     f'![Reliability diagram]({reliability})',
     _coverage(scores.coverage),
     f'![Accuracy of the most confident clips]({coverage})',
+    '### Groups',
+    groups.section(scores.run, scores.facts or groups.of_run(scores.run)),
     '### Training',
     f'![Learning curves]({curves})',
     _fold_table(scores.run),

@@ -1,7 +1,7 @@
 """Scores of a run."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class RunScores:
   """A run's scores; all but the first two are of its pooled test clips.
 
   UAR is unweighted average recall; the confusion is int64[labels, labels], rows
-  are true labels.
+  are true labels; `facts` are those to report groups by, see
+  `avemotion.evaluation.groups`, None: those that are known.
   """
 
   run: CrossValidation
@@ -41,6 +42,7 @@ class RunScores:
   confusion: np.ndarray
   reliability: metrics.Reliability
   coverage: metrics.Coverage
+  facts: Mapping[str, np.ndarray] | None = None
 
   @property
   def papers_row(self) -> paper.Row | None:

@@ -58,7 +58,7 @@ class CorruptedClips:
     self.feature_dims = {}
     levels: list[str] = []
     if 'audio' in modalities:
-      levels += ['waveform'] if audio is not MFCC else ['waveform', 'mfcc']
+      levels += ['waveform', 'mfcc']
       self._audio = audio
       self.feature_dims['audio'] = audio.dim
     if 'video' in modalities:

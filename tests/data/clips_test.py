@@ -173,3 +173,78 @@ def test_pickles_inside_an_npz_are_refused(tmp_path):
   np.savez(path, **arrays(clip_ids=hostile))
   with pytest.raises(ValueError, match='allow_pickle'):
     ClipSet.from_npz(path)
+
+
+def clip_set(**changes):
+  return ClipSet(
+    **{
+      'features': {'audio': np.ones((2, 4, 3), np.float32)},
+      'lengths': {'audio': np.array([4, 2], np.int32)},
+      'labels': np.array([0, 1], np.int32),
+      'actors': np.array([1, 7], np.int32),
+      'clip_ids': np.array(['a', 'b']),
+      'label_names': ('calm', 'angry'),
+      'sources': {'audio': 'MFCC'},
+    }
+    | changes
+  )
+
+
+def test_other_data_sets_join_by_name(tmp_path):
+  clip_set().to_npz(tmp_path / 'first.npz')
+  second = clip_set(
+    features={'audio': np.full((2, 6, 3), 2, np.float32)},
+    lengths={'audio': np.array([6, 1], np.int32)},
+    clip_ids=np.array(['c', 'd']),
+    label_names=('happy', 'calm'),
+  )
+  second.to_npz(tmp_path / 'second.npz')
+  joined = clips_lib.load(f'{tmp_path}/first.npz+{tmp_path}/second.npz')
+  assert joined.label_names == ('calm', 'angry', 'happy')
+  assert joined.labels.tolist() == [0, 1, 2, 0]
+  assert joined.actors.tolist() == [1, 7, 8, 14]
+  assert joined.clip_ids.tolist() == ['a', 'b', 'c', 'd']
+  assert joined.divided.tolist() == [True, True, False, False]
+  assert joined.features['audio'].shape == (4, 6, 3)
+  assert joined.lengths['audio'].tolist() == [4, 2, 6, 1]
+  assert joined.take(np.array([3, 0])).divided.tolist() == [False, True]
+
+
+def test_what_joins_may_lack_a_modality_and_have_others():
+  both = {
+    'audio': np.ones((2, 4, 3), np.float32),
+    'video': np.ones((2, 5, 2), np.float32),
+  }
+  lengths = {
+    'audio': np.array([4, 2], np.int32),
+    'video': np.array([5, 5], np.int32),
+  }
+  first = clip_set(features=both, lengths=lengths)
+  others = clip_set(clip_ids=np.array(['c', 'd']))
+  joined = clips_lib.join(first, others)
+  assert joined.lengths['video'].tolist() == [5, 5, 0, 0]
+  assert not joined.features['video'][2:].any()
+  assert clips_lib.join(others, first).features.keys() == {'audio'}
+
+
+@pytest.mark.parametrize(
+  ('changes', 'told'),
+  [
+    ({'sources': {'audio': 'other'}}, 'audio: expected data sets of the same'),
+    (
+      {'features': {'audio': np.ones((2, 4, 5), np.float32)}},
+      'audio: expected data sets of the same',
+    ),
+    ({'clip_ids': np.array(['a', 'd'])}, 'clip_ids: a is there twice'),
+  ],
+)
+def test_data_sets_that_do_not_fit_are_told(changes, told):
+  with pytest.raises(ValueError, match=told):
+    clips_lib.join(
+      clip_set(), clip_set(**{'clip_ids': np.array(['c', 'd'])} | changes)
+    )
+
+
+def test_copies_are_no_clips_of_their_own():
+  clips = clip_set(clip_ids=np.array(['a', 'a~1']))
+  assert clips.divided.tolist() == [True, False]

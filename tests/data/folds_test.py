@@ -235,3 +235,22 @@ def test_everyone_trains_on_all_and_tests_nobody():
   np.testing.assert_array_equal(fold.train, np.arange(80))
   assert not fold.test.size
   assert not fold.validation.size
+
+
+@pytest.mark.parametrize('use', ['kept', 'trained', 'scored'])
+def test_what_is_added_is_trained_on_but_for_copies_of_what_is_held_out(use):
+  actors = np.repeat(np.arange(1, 7), 4)
+  labels = np.tile(np.arange(4), 6)
+  own = np.array([f'clip_{i}' for i in range(24)])
+  ids = np.concatenate([['other'], own, np.char.add(own, '~1'), ['other~1']])
+  divided = np.arange(1, 25)
+  fold = folds.make_fold('group3', 1, labels, actors).with_validation(use)
+  found = fold.among(ids, divided)
+  trained = set(ids[found.train])
+  assert {'other', 'other~1'} <= trained
+  for side in ('validation', 'test'):
+    assert (
+      ids[getattr(found, side)].tolist() == own[getattr(fold, side)].tolist()
+    )
+  wanted = set(own[fold.train])
+  assert trained - {'other', 'other~1'} == wanted | {f'{x}~1' for x in wanted}

@@ -16,12 +16,13 @@ fitted on its own, and one run's probabilities are scaled by them.
 import dataclasses
 import sys
 
+import numpy as np
 import rich.console
 import rich.table
 from etils import epath
 
 from avemotion.apps.commands.command_line import Command
-from avemotion.evaluation import calibration, report, runs, scores
+from avemotion.evaluation import calibration, groups, report, runs, scores
 
 _COMMAND = Command('report', __doc__, arguments=True)
 _OUTPUT = _COMMAND.string(
@@ -31,6 +32,18 @@ _OUTPUT = _COMMAND.string(
 )
 _TEMPERATURE_OF = _COMMAND.string(
   'temperature_of', None, 'fit a temperature on this search, see above'
+)
+_BY = _COMMAND.list(
+  'by',
+  [],
+  'facts to score groups by, as gender,site; default: emotion and actor, and of'
+  ' RAVDESS gender, intensity and statement',
+)
+_FACTS = _COMMAND.string(
+  'facts',
+  None,
+  'CSV file with the columns file, and what else is known of the clips, for'
+  ' --by: as of avemotion prepare --labels',
 )
 
 
@@ -48,10 +61,25 @@ def main(arguments: list[str]) -> None:
       raise ValueError('--temperature_of is of one run')
     found = [_with_temperatures(found[0], epath.Path(_TEMPERATURE_OF.value))]
   scored = [scores.score(run) for run in found]
+  if _BY.value:
+    scored = [dataclasses.replace(s, facts=_facts(s.run)) for s in scored]
   output = epath.Path(_OUTPUT.value or workdirs[0] / 'report')
   written = report.write_report(scored, output)
   _print_overview(scored)
   print('\n'.join(map(str, written)))
+
+
+def _facts(run: runs.CrossValidation) -> dict[str, np.ndarray]:
+  """Returns the facts that are asked for, of the file or of the clips' ids."""
+  known = groups.of_run(run)
+  if _FACTS.value:
+    known |= groups.of_file(_FACTS.value, run)
+  if unknown := [name for name in _BY.value if name not in known]:
+    raise ValueError(
+      f'--by: no {unknown[0]} is known of the clips of {run.name}; known are'
+      f' {", ".join(known)}, and what --facts has'
+    )
+  return {name: known[name] for name in _BY.value}
 
 
 def _with_temperatures(

@@ -88,10 +88,13 @@ def main(arguments: list[str]) -> int:
   compilation.cache_on_disk()
   modalities = sorted({m for run in runs.values() for m in run.modalities})
   files, video = _files(modalities)
-  front_end = front_ends.VGG16.name if video else _front_end(runs.values())
+  seen = front_ends.VGG16
+  if not video:
+    seen = _front_end(runs.values(), 'video') or seen
+  heard = _front_end(runs.values(), 'audio') or front_ends.MFCC
   chosen = _CONDITIONS.value or [each.name for each in CONDITIONS]
   conditions = [each for each in CONDITIONS if each.name in chosen]
-  clips = CorruptedClips(files, modalities, video, conditions, front_end)
+  clips = CorruptedClips(files, modalities, video, conditions, seen.name, heard)
   with progress.clip_progress() as update:
     result = measuring.measure(runs, clips, update)
   command = shlex.join(['avemotion', 'robustness', *_COMMAND.argv])
@@ -113,19 +116,22 @@ def _named(arguments: list[str]) -> dict[str, epath.Path]:
   return workdirs
 
 
-def _front_end(runs: Iterable[measuring.TrainedRun]) -> str:
-  """Returns the one that makes the video features that all runs read."""
-  read = {
-    front_ends.reading(model.sources, model.feature_dims)['video'].name
-    for model in (run.models[0] for run in runs)
-    if 'video' in model.feature_dims
-  }
+def _front_end(
+  runs: Iterable[measuring.TrainedRun], modality: str
+) -> front_ends.FrontEnd | None:
+  """Returns the one that all runs read a modality by, if they do."""
+  read = {}
+  for model in (run.models[0] for run in runs):
+    if modality in model.feature_dims:
+      source, dim = model.sources.get(modality), model.feature_dims[modality]
+      found = front_ends.reading({modality: source or ''}, {modality: dim})
+      read[found[modality].name] = found[modality]
   if len(read) > 1:
     raise ValueError(
-      f'expected runs of the same video features, got {" and ".join(read)}:'
-      ' measure them apart'
+      f'expected runs of the same {modality} features, got'
+      f' {" and ".join(read)}: measure them apart'
     )
-  return read.pop() if read else front_ends.VGG16.name
+  return read.popitem()[1] if read else None
 
 
 def _files(

@@ -1,0 +1,119 @@
+"""Scores by groups of clips: who speaks, what is felt, and any other fact."""
+
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from avemotion.evaluation import markdown, metrics
+from avemotion.evaluation.runs import CrossValidation
+
+# Of RAVDESS's file names, by place: what each number says.
+_RAVDESS = re.compile(r'\d\d(-\d\d){6}')
+_INTENSITIES = ('normal', 'strong')
+_STATEMENTS = ('kids', 'dogs')
+_GENDERS = ('women', 'men')
+_HEADER = ('clips', 'accuracy', '95 % CI', 'UAR', '95 % CI')
+
+# By name of a fact, what it is of each test clip, str[clips].
+Facts = Mapping[str, np.ndarray]
+
+
+def of_run(run: CrossValidation) -> dict[str, np.ndarray]:
+  """Returns what is known of a run's test clips, in the order of its folds.
+
+  Of any, the emotion and the actor; of RAVDESS's, by their ids, gender,
+  intensity and statement, too.
+  """
+  ids = [clip for fold in run.folds for clip in fold.clip_ids]
+  facts = {
+    'emotion': np.array(run.label_names)[run.labels],
+    'actor': run.actors.astype(str),
+  }
+  names = [pathlib.PurePath(clip).name for clip in ids]
+  if all(_RAVDESS.fullmatch(name) for name in names):
+    numbers = np.array([[*map(int, name.split('-'))] for name in names])
+    facts['gender'] = np.array(_GENDERS)[numbers[:, 6] % 2]
+    facts['intensity'] = np.array(_INTENSITIES)[numbers[:, 3] - 1]
+    facts['statement'] = np.array(_STATEMENTS)[numbers[:, 4] - 1]
+  return facts
+
+
+def of_file(
+  path: epath.PathLike, run: CrossValidation
+) -> dict[str, np.ndarray]:
+  """Reads facts of a run's test clips from the columns of a CSV file.
+
+  The column `file` says which clip, as in `avemotion prepare --labels`.
+
+  Raises:
+    ValueError: the file cannot be read, has no such column, or lacks a clip.
+  """
+  try:
+    text = epath.Path(path).read_text(encoding='utf-8-sig')
+  except (OSError, UnicodeDecodeError) as error:
+    raise ValueError(f'{path}: cannot be read ({error})') from error
+  rows = [*csv.DictReader(io.StringIO(text))]
+  if not rows or 'file' not in rows[0]:
+    raise ValueError(
+      f'{path}: expected a line of names of columns, file among them'
+    )
+  by_clip = {str(pathlib.PurePath(r['file']).with_suffix('')): r for r in rows}
+  ids = [clip for fold in run.folds for clip in fold.clip_ids]
+  if missing := [clip for clip in ids if clip not in by_clip]:
+    raise ValueError(f'{path}: has no line of the test clip {missing[0]}')
+  columns = [name for name in rows[0] if name and name != 'file']
+  return {
+    name: np.array([by_clip[clip][name] or '' for clip in ids])
+    for name in columns
+  }
+
+
+def section(run: CrossValidation, facts: Facts) -> str:
+  """Tabulates scores of a run's groups, by each fact, as Markdown."""
+  return '\n\n'.join(_of_fact(run, name, facts[name]) for name in facts)
+
+
+def _of_fact(run: CrossValidation, name: str, values: np.ndarray) -> str:
+  sizes = [len(fold.clip_ids) for fold in run.folds]
+  folds = np.repeat(np.arange(len(sizes)), sizes)
+  predictions = np.concatenate([fold.predictions for fold in run.folds])
+  classes = len(run.label_names)
+  rows, accuracies, uars = [], {}, {}
+  for group in _in_order(values):
+    own = values == group
+    given = run.labels[own], predictions[own]
+    confusion = metrics.confusion_matrix(*given, classes)
+    accuracies[group] = metrics.accuracy(confusion)
+    uars[group] = metrics.unweighted_average_recall(confusion)
+    intervals = metrics.bootstrap_over_actors(
+      *given, run.actors[own], folds[own], classes
+    )
+    rows.append(
+      (
+        group,
+        int(own.sum()),
+        markdown.percent(accuracies[group]),
+        markdown.interval(intervals.accuracy),
+        markdown.percent(uars[group]),
+        markdown.interval(intervals.uar),
+      )
+    )
+  # Within an emotion UAR is its recall, and so the accuracy.
+  told = accuracies if name == 'emotion' else uars
+  best, worst = (pick(told, key=told.__getitem__) for pick in (max, min))
+  points = 100 * (told[best] - told[worst])
+  kind = 'accuracy' if name == 'emotion' else 'UAR'
+  gap = f'Largest gap: {points:.1f} points of {kind}, {best} over {worst}.'
+  return f'{markdown.table((name, *_HEADER), rows)}\n\n{markdown.wrap(gap)}'
+
+
+def _in_order(values: np.ndarray) -> Sequence[str]:
+  distinct = np.unique(values).tolist()
+  if all(value.isdecimal() for value in distinct):
+    return sorted(distinct, key=int)
+  return distinct
