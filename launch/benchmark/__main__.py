@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
   if name == '--help':
     print(f'{__doc__}')
     for each, (_, _, what) in _BENCHMARKS.items():
-      print(f'  {each:12}{what}')
+      print(f'  {each:16}{what}')
     return
   if name not in _BENCHMARKS:
     sys.exit(f'benchmark: no {name}; there are {", ".join(_BENCHMARKS)}')

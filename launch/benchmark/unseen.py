@@ -135,7 +135,9 @@ def _record_certainty(
   actors = np.concatenate([part.actors for part in parts])
   rows = np.concatenate([part.answers[name] for part in parts])
   rows = calibration.scale(rows, temperature)
-  error = metrics.reliability(rows, labels).expected_calibration_error
+  correct = rows.argmax(axis=-1) == labels
+  reliability = metrics.reliability(rows.max(axis=-1), correct)
+  error = reliability.expected_calibration_error
   record(f'unseen.ece.{_NAMES[name]}', error, 'fraction')
   least = np.quantile(model.held_out[name], 1 - _COVERAGE, method='lower')
   held = rows >= np.minimum(least, rows.max(axis=-1, keepdims=True))

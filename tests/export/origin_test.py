@@ -21,7 +21,10 @@ def test_the_model_that_ships_has_its_cards_figures():
   assert '{' not in known.figures, 'every figure is filled in'
   assert '**What it is not for' not in known.figures
   assert origin.read(weights.BUNDLED).figures == known.figures
-  assert known.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
+  assert known.sources == {
+    'video': '68 face landmarks',
+    'audio': "Whisper's encoder",
+  }
 
 
 def test_a_file_of_weights_has_no_figures(tmp_path):

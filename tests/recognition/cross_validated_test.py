@@ -85,15 +85,23 @@ def test_rows_can_be_changed(workdir, clips):
 
 def test_a_temperature_is_fitted_of_all_and_of_each(workdir, clips):
   run = cross_validated.read(workdir, scored='validation')
-  joint, alone = cross_validated.temperatures(run, clips)
+  model = checkpoints.load(run.folds[0].directory)
+  found = cross_validated.calibrated(model, run, clips)
+  alone = found.branch_temperatures
   assert set(alone) == {'video', 'audio'}
   expected = calibration.fit_temperature(run.probabilities, run.labels)
-  assert joint == pytest.approx(expected, rel=0.02)
+  assert found.temperature == pytest.approx(expected, rel=0.02)
+  scaled = calibration.scale(run.probabilities, found.temperature)
+  of_right = scaled[np.arange(len(run.labels)), run.labels]
+  quantiles = np.quantile(of_right, np.linspace(0, 1, 101))
+  np.testing.assert_allclose(found.held_out['joint'], quantiles, atol=0.02)
+  assert found.held_out_of(['audio']) == tuple(found.held_out['audio'])
+  assert found.held_out_of(['video', 'audio']) == (*found.held_out['joint'],)
   # Clips that lack a modality do not count.
   lengths = dict(clips.lengths)
   lengths['audio'] = np.where(np.arange(36) % 2, lengths['audio'], 0)
   mute = dataclasses.replace(clips, lengths=lengths)
-  _, heard = cross_validated.temperatures(run, mute)
+  heard = cross_validated.calibrated(model, run, mute).branch_temperatures
   assert np.isfinite(heard['audio'])
   assert heard['video'] == pytest.approx(alone['video'], rel=1e-3)
 

@@ -113,6 +113,7 @@ def test_json_keeps_its_contract(prediction):
     'person',
     'label',
     'uncertain',
+    'labels_of_90_percent',
     'probabilities',
     'modalities',
     'seconds',
@@ -474,7 +475,7 @@ def test_a_long_clip_is_recognised_in_windows(folder):
     'probabilities': None,
   }
   # The last window by hand, and the clip's mean.
-  ends = windows.step_ends(len(prediction.features.audio))
+  ends = prediction.features.row_seconds
   features = prediction.features.audio[ends > ends[-1] - 6 + 1e-6]
   logits = model.classifier.apply(
     model.variables,

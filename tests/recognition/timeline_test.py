@@ -38,6 +38,7 @@ def test_it_grows_by_what_is_shown(tmp_path, heard, seen):
   features = ClipFeatures(
     seconds=2.0,
     loudness=np.full(40, -20.0) if heard else None,
+    row_seconds=np.arange(40) / 20 if heard else None,
     crops=np.zeros((20, 48, 48, 3), np.uint8) if seen else None,
     crop_seconds=SECONDS if seen else None,
   )

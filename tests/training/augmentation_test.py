@@ -99,6 +99,7 @@ def test_nothing_is_changed_unless_it_is_asked_for():
 
 AMOUNTS = {
   'audio': {
+    'exchange': 1.0,
     'warp': 0.1,
     'stretch': 0.3,
     'max_steps': 5,

@@ -47,7 +47,7 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('epochs', '0', 'epochs must be 1 or more'),
     ('model__batch_norm', 'maybe', "takes a bool, got 'maybe'"),
     ('model__dtype', 'float17', 'dtype must be float32 or bfloat16'),
-    ('model__audio__num_layers', '0', 'num_layers must be 1 or more'),
+    ('model__audio__num_layers', '0', 'num_layers of 0 needs skip'),
     ('model__audio__num_inputs', '0', 'must be none, or 1 or more'),
     ('model__recurrence', 'lax', 'recurrence must be scan, fused, pallas or'),
     ('model__dropout_rate', '2', 'dropout_rate must be 0 to below 1'),

@@ -144,10 +144,19 @@ def test_the_model_that_ships_is_small_and_of_everyone():
   assert weights.BUNDLED.stat().st_size < 8e6
   model = weights.load()
   assert model.num_parameters <= 5_000_000
-  assert len(weights.trained_on()) == 1440
+  # RAVDESS's and nEMO's, not their changed copies.
+  assert len(weights.trained_on()) == 1440 + 636
   assert model.config.data.protocol == 'everyone'
   assert model.config.model.modalities == ('video', 'audio')
-  assert model.sources == {'video': '68 face landmarks', 'audio': 'MFCC'}
+  assert model.sources == {
+    'video': '68 face landmarks',
+    'audio': "Whisper's encoder",
+  }
   assert set(model.branch_temperatures) == {'video', 'audio'}
+  assert {name: len(x) for name, x in model.held_out.items()} == {
+    'joint': 101,
+    'video': 101,
+    'audio': 101,
+  }
   assert len(model.label_names) == 8
   assert 'CC BY-NC-SA' in weights.BUNDLED.with_name('README.md').read_text()

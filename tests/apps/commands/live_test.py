@@ -12,7 +12,7 @@ def test_a_file_ends_in_what_is_recognised_of_all_of_it(tmp_path, capsys):
   corpus.make_clip(path, 'happy', actor=2, seconds=1.5)
   assert live.main([str(path), '--fast']) == 0
   printed = capsys.readouterr()
-  assert 'audio (MFCC), trained on all of' in printed.err
+  assert "audio (Whisper's encoder), trained on 24" in printed.err
   prediction = Recognizer.from_checkpoint().predict(path)
   first, *bars, speed = printed.out.splitlines()[-11:]
   assert first.endswith(f' s  {prediction.label}')

@@ -82,7 +82,7 @@ def test_without_a_checkpoint_the_model_that_ships_sees_and_listens(
 ):
   assert commands.main([*word, 'good.mp4', '--json']) == 0
   printed = capsys.readouterr()
-  assert 'trained on all of ravdess_landmarks' in printed.err
+  assert 'trained on 24 North American and 9 Polish actors' in printed.err
   prediction = json.loads(printed.out)
   faces = ['video'] * landmark_detector.is_installed()
   assert prediction['modalities'] == [*faces, 'audio']
