@@ -62,7 +62,9 @@ _DATASET = flags.DEFINE_string(
 _VALIDATED = flags.DEFINE_string(
   'validated', None, 'a run of the recipe that is scored on validation actors'
 )
-_PREFIX = flags.DEFINE_string('prefix', 'unseen', 'what the keys begin with')
+_KEYS = flags.DEFINE_string(
+  'keys', 'unseen.{name}.{protocol}', 'how the keys of scores begin'
+)
 _RECORDINGS = flags.DEFINE_string(
   'recordings', None, "folder of RAVDESS's recordings of speech"
 )
@@ -106,7 +108,7 @@ def scores(workdirs: list[str]) -> None:
     for fold, answers in cross_validated.answers(run, clips)
   ]
   for name, (accuracy, uar, interval) in _scored(parts).items():
-    key = f'{_PREFIX.value}.{_NAMES[name]}.{protocol}'
+    key = _KEYS.value.format(name=_NAMES[name], protocol=protocol)
     record(f'{key}.accuracy', accuracy, 'fraction')
     record(f'{key}.uar', uar, 'fraction')
     print(f'{name}: UAR {uar:.1%}, 95 % {interval[0]:.1%} to {interval[1]:.1%}')
@@ -115,7 +117,8 @@ def scores(workdirs: list[str]) -> None:
     for fold, answers in cross_validated.answers(runs[0], clips, sees.Noise())
   ]
   _, uar, _ = _scored(noisy)[JOINT]
-  record(f'{_PREFIX.value}.fusion.{protocol}.noisy.uar', uar, 'fraction')
+  key = _KEYS.value.format(name='fusion', protocol=protocol)
+  record(f'{key}.noisy.uar', uar, 'fraction')
   if _VALIDATED.value:
     model = checkpoints.load(runs[0].folds[0].directory)
     validated = cross_validated.read(_VALIDATED.value, 'validation')
