@@ -13,7 +13,7 @@ import numpy as np
 from avemotion.data.clips import ClipSet
 
 # So many clips take half of the difference off; chosen on validation actors.
-_CLIPS_HALF = 1
+_CLIPS_HALF = 2
 
 
 def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -37,7 +37,7 @@ def offset(rows: Sequence[np.ndarray], training_mean: np.ndarray) -> np.ndarray:
   It moves towards the mean of a model's training clips, float32[features], for
   models that were not trained for enrolled speakers. `rows` are float32[steps,
   features] of each of the speaker's clips. The mean of few clips is uncertain:
-  of n clips n / (n + 1) of the difference is taken off.
+  of n clips n / (n + 2) of the difference is taken off.
   """
   share = len(rows) / (len(rows) + _CLIPS_HALF)
   return np.float32(share) * (speaker_mean(rows) - training_mean)

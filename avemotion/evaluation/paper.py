@@ -145,8 +145,7 @@ def describe_model(model: Mapping[str, Any]) -> str:
   """
   names = model['modalities']
   parts = [
-    f'{f"{name} " if len(names) > 1 else ""}{model[name]["num_layers"]}'
-    f' × {model[name]["features"]}'
+    f'{f"{name} " if len(names) > 1 else ""}{_describe_layers(model[name])}'
     for name in names
   ]
   parts.append('BN' if model['batch_norm'] else 'no BN')
@@ -155,6 +154,13 @@ def describe_model(model: Mapping[str, Any]) -> str:
   if model['use_bias']:
     parts.append('biases')
   return ', '.join(parts)
+
+
+def _describe_layers(branch: Mapping[str, Any]) -> str:
+  if not branch['num_layers']:
+    return 'mean and std, no GRU'
+  layers = f'{branch["num_layers"]} × {branch["features"]}'
+  return f'{layers} and mean and std' if branch.get('skip') else layers
 
 
 def class_order(label_names: Sequence[str]) -> tuple[str, ...]:

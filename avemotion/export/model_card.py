@@ -42,7 +42,7 @@ _SPEECH = (
   " Whisper base's encoder read it (OpenAI, MIT licence;"
   ' `avemotion.models.speech_encoder`, `weights/speech_encoder.npz`), of which'
   f' the outputs of blocks {" and ".join(map(str, speech.BLOCKS))} stand side'
-  f' by side, and {speech.POSITIONS} positions are averaged to a row'
+  f' by side, and {speech.ROW_STEPS // 2} positions are averaged to a row'
 )
 _VGG16 = (
   f'features of the largest face, {FRAMES_PER_SECOND} frames a second: its'

@@ -8,15 +8,10 @@ the same windows as streams.
 """
 
 import functools
-import pathlib
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from avemotion.features import acoustic
-from avemotion.models.speech_encoder import NUM_BANDS, STRIDE, SpeechEncoder
 
 # Whisper's frames of 400 samples at 16 kHz, 160 apart. At 48 kHz they have the
 # same bins, 40 Hz wide: those up to 8 kHz are read, and nothing is resampled.
@@ -38,14 +33,11 @@ MARGIN = 10  # rows: 0.1 s
 LOUDEST = 1.5
 RANGE = 8.0
 
+NUM_BANDS = 80
 BLOCKS = (2, 3)  # whose output is read, side by side; see docs/log.md
-FEATURES = len(BLOCKS) * SpeechEncoder.features
-POSITIONS = 4  # of the encoder are averaged to a row
-ROW_STEPS = STRIDE * POSITIONS  # rows of the spectrogram to a row of features
-ENCODER = SpeechEncoder(BLOCKS)
-WEIGHTS = pathlib.Path(__file__).parents[1] / 'weights' / 'speech_encoder.npz'
+FEATURES = len(BLOCKS) * 512
+ROW_STEPS = 8  # rows of the spectrogram to a row of features
 _LONGEST = 2048  # rows that are encoded at once: 20 s
-_MULTIPLE = 128  # rows; windows of like lengths share a compiled program
 
 
 def log_mel(
@@ -107,44 +99,15 @@ def describe(
   Returns:
     float32[steps, 1024], and int[steps], the last row under each.
   """
+  # Reading a data set, which needs the numbers above, needs no JAX.
+  from avemotion.features import speech_program
+
   kept = np.arange(len(rows))[spoken(rows)]
   inputs = scaled(rows[kept])
   pieces = range(0, len(inputs), _LONGEST)
-  encoded = [_encode(inputs[at : at + _LONGEST]) for at in pieces]
+  encoded = [speech_program.encode(inputs[at : at + _LONGEST]) for at in pieces]
   ends = np.arange(0, len(kept), ROW_STEPS) + ROW_STEPS
   return np.concatenate(encoded), kept[np.minimum(ends, len(kept)) - 1]
-
-
-def _encode(inputs: np.ndarray) -> np.ndarray:
-  """Encodes float32[rows, 80], scaled, to float32[steps, 1024]."""
-  padding = -len(inputs) % _MULTIPLE
-  padded = np.pad(inputs, ((0, padding), (0, 0)))
-  rows = jax.device_get(_program(params(), padded, len(inputs)))
-  return rows[: -(-len(inputs) // ROW_STEPS)]
-
-
-@jax.jit
-def _program(params: Any, inputs: jax.Array, length: jax.Array) -> jax.Array:
-  positions = ENCODER.apply({'params': params}, inputs[None], length[None])[0]
-  count = -(-length // STRIDE)
-  valid = (jnp.arange(len(positions)) < count).reshape(-1, POSITIONS, 1)
-  groups = positions.reshape(*valid.shape[:2], -1)
-  sums = jnp.where(valid, groups, 0).sum(axis=1)
-  return sums / jnp.maximum(valid.sum(axis=1), 1)
-
-
-@functools.cache
-def params() -> dict[str, Any]:
-  """Reads the encoder's parameters, float32, from the file that ships."""
-  tree: dict[str, Any] = {}
-  with np.load(WEIGHTS) as arrays:
-    for name, array in arrays.items():
-      *groups, last = name.split('/')
-      branch = tree
-      for group in groups:
-        branch = branch.setdefault(group, {})
-      branch[last] = jnp.asarray(array, jnp.float32)
-  return tree
 
 
 @functools.cache

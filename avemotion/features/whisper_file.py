@@ -22,7 +22,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from flax import traverse_util
 
-from avemotion.features.speech import BLOCKS, ENCODER
+from avemotion.features.speech import BLOCKS
+from avemotion.features.speech_program import ENCODER
 
 # Of CTranslate2, by their numbers.
 _DTYPES = '<f4', 'i1', '<i2', '<i4', '<f2'
@@ -39,7 +40,7 @@ _Arrays = Mapping[str, np.ndarray]
 
 
 def read(path: str) -> dict[str, np.ndarray]:
-  """Reads parameters of `avemotion.features.speech.ENCODER`, float16.
+  """Reads parameters of `avemotion.features.speech_program.ENCODER`, float16.
 
   By names as 'block1/hidden/kernel', as the file that ships has them.
 

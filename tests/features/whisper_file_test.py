@@ -6,12 +6,12 @@ import struct
 import numpy as np
 import pytest
 
-from avemotion.features import speech, whisper_file
+from avemotion.features import speech_program, whisper_file
 
 
 @pytest.fixture(scope='module')
 def ships():
-  with np.load(speech.WEIGHTS) as arrays:
+  with np.load(speech_program.WEIGHTS) as arrays:
     return dict(arrays)
 
 

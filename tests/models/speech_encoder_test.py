@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import erf, softmax
 
-from avemotion.features import speech
+from avemotion.features import speech_program
 from avemotion.models import speech_encoder
 from avemotion.models.speech_encoder import SpeechEncoder
 
@@ -71,7 +71,7 @@ def by_numpy(log_mel, params, blocks):
 
 @pytest.mark.parametrize('rows', [1, 37, 200])
 def test_it_computes_what_whisper_is_defined_by(rows):
-  params = speech.params()
+  params = speech_program.params()
   inputs = spectrogram(rows)
   found = SpeechEncoder((1, 3)).apply({'params': params}, inputs[None])
   expected = by_numpy(inputs, params, (1, 3))
@@ -80,7 +80,7 @@ def test_it_computes_what_whisper_is_defined_by(rows):
 
 
 def test_padding_changes_nothing():
-  params, encoder = speech.params(), SpeechEncoder((2, 3))
+  params, encoder = speech_program.params(), SpeechEncoder((2, 3))
   short, long = spectrogram(51, 1), spectrogram(120, 2)
   batch = np.full((2, 150, 80), 7, np.float32)  # What is beyond is not read.
   batch[0, :51], batch[1, :120] = short, long
@@ -91,7 +91,7 @@ def test_padding_changes_nothing():
 
 
 def test_bfloat16_is_near():
-  params, inputs = speech.params(), spectrogram(100)[None]
+  params, inputs = speech_program.params(), spectrogram(100)[None]
   exact = SpeechEncoder((3,)).apply({'params': params}, inputs)
   rough = SpeechEncoder((3,), dtype='bfloat16').apply(
     {'params': params}, inputs
