@@ -249,7 +249,7 @@ def test_what_the_webcam_and_the_microphone_give_is_answered(page, temporary):
 def test_the_page_says_what_it_is(page):
   text = page.inner_text('body')
   assert 'do not judge people by them' in text
-  assert 'audio (Whisper's encoder), trained on 24' in text
+  assert "audio (Whisper's encoder), trained on 24" in text
   assert 'CC BY-NC-SA 4.0' in text
 
 
