@@ -29,8 +29,8 @@ answered.
 Or click on a drawn face with a made-up voice, no test of the model:
 """
 _LICENCE = """\
-Weights that were trained on RAVDESS, as those that ship are, have its licence:
-CC BY-NC-SA 4.0, not for commercial use.
+Weights that were trained on RAVDESS or nEMO, as those that ship are, have their
+licence: CC BY-NC-SA 4.0, not for commercial use.
 """
 
 

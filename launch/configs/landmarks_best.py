@@ -1,4 +1,4 @@
-r"""Our best model of landmarks and MFCC, the recipe of the one that ships.
+r"""Our best model of landmarks and MFCC.
 
   avemotion prepare --landmarks=LANDMARKS.npz \
     --output=runs/ravdess_landmarks.npz
