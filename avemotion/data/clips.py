@@ -13,13 +13,8 @@ from typing import Any, Self
 import numpy as np
 
 from avemotion.data import npz
-from avemotion.features.front_ends import (
-  LANDMARKS,
-  MFCC,
-  SPEECH,
-  UNNAMED,
-  VGG16,
-)
+from avemotion.features import front_ends
+from avemotion.features.front_ends import UNNAMED
 from avemotion.models.fusion import MODALITIES
 
 COPY = '~'  # Follows the clip's id in that of its changed copy.
@@ -176,6 +171,10 @@ class ClipSet:
     examples.sort(key=lambda example: example['clip_id'])
     present = [name for name in MODALITIES if name in examples[0]]
     padded = {k: pad([e[k] for e in examples]) for k in present}
+    made_by = {
+      name: front_ends.find(name, None, rows.shape[-1])
+      for name, (rows, _) in padded.items()
+    }
     return cls(
       features={name: rows for name, (rows, _) in padded.items()},
       lengths={name: lengths for name, (_, lengths) in padded.items()},
@@ -183,14 +182,7 @@ class ClipSet:
       actors=np.array([e['actor'] for e in examples], np.int32),
       clip_ids=np.array([e['clip_id'].decode() for e in examples]),
       label_names=label_names,
-      sources={
-        'video': (LANDMARKS if 'landmarks' in examples[0] else VGG16).source,
-        'audio': (
-          SPEECH
-          if padded.get('audio', [np.zeros(0)])[0].shape[-1] == SPEECH.dim
-          else MFCC
-        ).source,
-      },
+      sources={name: each.source for name, each in made_by.items() if each},
     )
 
   def to_npz(self, path: str | os.PathLike[str]) -> None:

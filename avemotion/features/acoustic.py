@@ -47,7 +47,7 @@ class Sound(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RowMaker:
-  """How sound becomes rows.
+  """A way to turn sound into rows.
 
   Attributes:
     frame_length: samples that a row covers, at 48 kHz.

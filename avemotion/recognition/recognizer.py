@@ -284,6 +284,9 @@ class Recognizer:
 
 
 def _performance(clip_id: str) -> str:
-  """What RAVDESS's copies of a clip, with and without sound, have in common."""
+  """Returns the name of a clip; of RAVDESS's without the number of its kind.
+
+  So a clip with a picture is the same as its recording of sound alone.
+  """
   name = pathlib.PurePath(clip_id).name
   return name[3:] if re.fullmatch(r'\d\d(-\d\d){6}', name) else name

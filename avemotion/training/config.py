@@ -157,7 +157,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AudioAugmentation:
-  """How what is heard is changed at random while training; nothing at 0.
+  """Random changes of what is heard while training; none at 0.
 
   Attributes:
     exchange: probability that a clip is moved to, or part of the way to,
@@ -190,7 +190,7 @@ class AudioAugmentation:
 
 @dataclasses.dataclass(frozen=True)
 class VideoAugmentation:
-  """How what is seen is changed at random while training; nothing at 0.
+  """Random changes of what is seen while training; none at 0.
 
   Attributes:
     exchange: as in `AudioAugmentation`, of faces.

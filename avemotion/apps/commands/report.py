@@ -36,14 +36,14 @@ _TEMPERATURE_OF = _COMMAND.string(
 _BY = _COMMAND.list(
   'by',
   [],
-  'facts to score groups by, as gender,site; default: emotion and actor, and of'
-  ' RAVDESS gender, intensity and statement',
+  'facts to score groups by, as gender,site; default: all that are known:'
+  ' emotion, actor, of RAVDESS gender, intensity, statement, those of --facts',
 )
 _FACTS = _COMMAND.string(
   'facts',
   None,
-  'CSV file with the columns file, and what else is known of the clips, for'
-  ' --by: as of avemotion prepare --labels',
+  'CSV file of facts of the clips: a column file, and one for each fact, as of'
+  ' avemotion prepare --labels',
 )
 
 
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
       raise ValueError('--temperature_of is of one run')
     found = [_with_temperatures(found[0], epath.Path(_TEMPERATURE_OF.value))]
   scored = [scores.score(run) for run in found]
-  if _BY.value:
+  if _BY.value or _FACTS.value:
     scored = [dataclasses.replace(s, facts=_facts(s.run)) for s in scored]
   output = epath.Path(_OUTPUT.value or workdirs[0] / 'report')
   written = report.write_report(scored, output)
@@ -76,10 +76,10 @@ def _facts(run: runs.CrossValidation) -> dict[str, np.ndarray]:
     known |= groups.of_file(_FACTS.value, run)
   if unknown := [name for name in _BY.value if name not in known]:
     raise ValueError(
-      f'--by: no {unknown[0]} is known of the clips of {run.name}; known are'
-      f' {", ".join(known)}, and what --facts has'
+      f'--by: expected facts that are known of the clips of {run.name}, which'
+      f' are {", ".join(known)}; got {unknown[0]}: give a file of it, --facts'
     )
-  return {name: known[name] for name in _BY.value}
+  return {name: known[name] for name in _BY.value or known}
 
 
 def _with_temperatures(

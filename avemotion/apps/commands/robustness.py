@@ -123,9 +123,9 @@ def _front_end(
   read = {}
   for model in (run.models[0] for run in runs):
     if modality in model.feature_dims:
-      source, dim = model.sources.get(modality), model.feature_dims[modality]
-      found = front_ends.reading({modality: source or ''}, {modality: dim})
-      read[found[modality].name] = found[modality]
+      dims = {modality: model.feature_dims[modality]}
+      found = front_ends.reading(model.sources, dims)[modality]
+      read[found.name] = found
   if len(read) > 1:
     raise ValueError(
       f'expected runs of the same {modality} features, got'
