@@ -30,7 +30,13 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
   graph = Graph()
   modalities = model.config.model.modalities
   branches = [_BranchNodes(graph, model, modality) for modality in modalities]
-  joined = graph.add('Concat', *(each.vector for each in branches), axis=-1)
+  vectors = [each.vector for each in branches]
+  if len(branches) > 1:  # The video branch is first.
+    weight = graph.constant(model.config.model.video_weight)
+    heard = branches[1].there
+    weight = graph.add('Where', heard, weight, graph.constant(1.0))
+    vectors[0] = graph.add('Mul', vectors[0], weight)
+  joined = graph.add('Concat', *vectors, axis=-1)
   logits = _dense(graph, joined, model.variables['params']['logits'])
   temperature = _temperature(graph, model, branches)
   found = graph.add('Softmax', graph.add('Div', logits, temperature), axis=-1)

@@ -27,6 +27,8 @@ class EmotionClassifier(nn.Module):
     num_classes: emotions; 8 in RAVDESS.
     video: the video branch; None: there is none.
     audio: the audio branch; None: there is none.
+    video_weight: how much the video branch counts in the joint answer to a clip
+      that has both modalities; the audio branch counts 1.
     modality_dropout: share of a training batch's clips that lose one branch, so
       that the network learns to do without either.
     dtype: of the last layer's product; parameters and logits are float32.
@@ -35,6 +37,7 @@ class EmotionClassifier(nn.Module):
   num_classes: int = 8
   video: nn.Module | None = None
   audio: nn.Module | None = None
+  video_weight: float = 1.0
   modality_dropout: float = 0.0
   dtype: Any = None
 
@@ -103,6 +106,11 @@ class EmotionClassifier(nn.Module):
     kept = vectors
     if train and self.modality_dropout and len(vectors) > 1:
       kept = self._drop_branches(vectors)
+    if self.video_weight != 1 and len(vectors) > 1:
+      heard = (lengths['audio'] > 0)[..., None]
+      weights = jnp.where(heard, self.video_weight, 1.0)
+      video = kept['video']
+      kept = {**kept, 'video': video * weights.astype(video.dtype)}
     logits = {JOINT: self._logits_of(kept, kept)}
     if len(vectors) > 1:
       logits |= {name: self._logits_of(vectors, {name}) for name in vectors}

@@ -124,6 +124,7 @@ class ModelConfig:
     dense_features: units of each branch's dense layer.
     batch_norm: whether each branch ends in batch normalisation.
     dropout_rate: share of units dropped between layers while training.
+    video_weight: how much the video branch counts beside the audio branch.
     modality_dropout: share of a training batch's clips that lose one branch.
     use_bias: whether the GRU's gates have biases; the paper's have none.
     dtype: of the computation, 'float32' or 'bfloat16'.
@@ -139,6 +140,7 @@ class ModelConfig:
   dense_features: int = 256
   batch_norm: bool = True
   dropout_rate: float = 0.3
+  video_weight: float = 1.0
   modality_dropout: float = 0.0
   use_bias: bool = False
   dtype: str = 'float32'
@@ -149,6 +151,7 @@ class ModelConfig:
     if not self.pooling or not set(self.pooling) <= set(POOLINGS):
       raise ConfigError(f'pooling must be of {", ".join(POOLINGS)}')
     _require(self, '0 to below 1', 'dropout_rate')
+    _require(self, '0 or more', 'video_weight')
     _require(self, '0 to 1', 'modality_dropout')
     _require(self, 'video or audio or video,audio', 'modalities')
     _require(self, 'float32 or bfloat16', 'dtype')
@@ -243,8 +246,11 @@ class OptimizerConfig:
     weight_decay: decoupled, on matrices only.
     clip_norm: largest global norm of a gradient.
     label_smoothing: share of the target spread evenly over the labels.
-    branch_loss: weight of the loss of each branch by itself beside that of
-      both, so that neither rests on the other; the paper has none.
+    joint_loss: weight of the loss of the branches together. 0: each branch
+      learns from its own loss alone.
+    branch_loss: weight of the loss of each branch by itself, so that neither
+      rests on the other; the paper has none. A single branch has the joint
+      loss alone.
   """
 
   learning_rate: float = 1e-3
@@ -252,11 +258,14 @@ class OptimizerConfig:
   weight_decay: float = 1e-2
   clip_norm: float = 1.0
   label_smoothing: float = 0.1
+  joint_loss: float = 1.0
   branch_loss: float = 0.0
 
   def __post_init__(self) -> None:
     _require(self, '0 to below 1', 'label_smoothing')
-    _require(self, '0 or more', 'branch_loss')
+    _require(self, '0 or more', 'joint_loss', 'branch_loss')
+    if not self.joint_loss + self.branch_loss:
+      raise ConfigError('joint_loss and branch_loss must not both be 0')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,6 +72,7 @@ def make_classifier(
   return EmotionClassifier(
     num_classes,
     **branches,
+    video_weight=config.video_weight,
     modality_dropout=config.modality_dropout,
     dtype=dtype,
   )
@@ -184,7 +185,8 @@ def train_step(
       name: optax.softmax_cross_entropy(each, targets)
       for name, each in logits.items()
     }
-    loss = losses.pop(JOINT).mean()
+    weight = config.joint_loss if len(losses) > 1 else 1.0
+    loss = weight * losses.pop(JOINT).mean()
     for name, of_clips in losses.items():  # Of the clips that have it.
       there = batch.lengths[name] > 0
       mean = jnp.where(there, of_clips, 0).sum() / jnp.maximum(there.sum(), 1)

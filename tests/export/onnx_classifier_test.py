@@ -29,6 +29,7 @@ def run(onnxruntime, path, features, lengths):
     {'video': {'cmn': True, 'deltas': True}, 'audio': {'cmn': True}},
     {'batch_norm': False, 'dtype': 'bfloat16', 'video': {'num_layers': 3}},
     {
+      'video_weight': 0.5,
       'video': {'skip': True, 'doubt': 0.5},
       'audio': {'skip': True, 'num_layers': 0, 'num_inputs': None},
     },

@@ -132,6 +132,18 @@ def test_answers_at_points_are_those_of_the_clip_cut_there():
   )
 
 
+def test_the_video_branch_counts_less_where_the_voice_is_heard_too():
+  model = small().clone(video_weight=0.25)
+  features = make_features()
+  lengths = {**LENGTHS, 'audio': jnp.array([12, 0, 2])}
+  variables = init(model, features)
+  found = apply(model, variables, features, lengths, branches=True)
+  bias = variables['params']['logits']['bias']
+  expected = 0.25 * (found['video'] - bias) + found['audio']
+  np.testing.assert_allclose(found['joint'][::2], expected[::2], atol=1e-6)
+  np.testing.assert_allclose(found['joint'][1], found['video'][1], atol=1e-6)
+
+
 def test_statistics_standardise_and_are_not_trained():
   model = small(modalities=('audio',))
   features = make_features()
@@ -403,6 +415,39 @@ def test_a_clip_without_a_modality_has_no_part_in_batch_norm():
       of_others['batch_stats']['video']['batch_norm'][name],
       atol=1e-6,
     )
+
+
+@pytest.mark.parametrize('modality', ['video', 'audio'])
+def test_a_branch_learns_from_its_own_loss_alone(modality):
+  model = small(modalities=('video', 'audio'))
+  config = OptimizerConfig(joint_loss=0, branch_loss=1, clip_norm=1e9)
+  tx = step.make_optimizer(config, step.make_schedule(config, 10, 1))
+  variables = init(model, make_features())
+  state = step.init_state(
+    model,
+    tx,
+    {'video': 20, 'audio': 13},
+    variables['statistics'],
+    jax.random.key(0),
+  )
+  train = jax.jit(functools.partial(step.train_step, model, tx, config))
+
+  def trained(scale):  # of what the other branch reads
+    features = make_features()
+    other = 'audio' if modality == 'video' else 'video'
+    features[other] = scale * features[other]
+    batch = Clips(features, LENGTHS, jnp.arange(3), jnp.arange(3))
+    after = state
+    for number in range(2):  # The first step's learning rate is zero.
+      key = jax.random.key(number)
+      after, _ = train(after, batch, jax.nn.one_hot(jnp.arange(3), 8), key)
+    return after.params
+
+  one, two = trained(1.0), trained(-3.0)
+  jax.tree.map(np.testing.assert_array_equal, one[modality], two[modality])
+  assert not np.array_equal(
+    one['logits']['kernel'], state.params['logits']['kernel']
+  )
 
 
 def test_a_classifier_with_a_users_own_branch_trains():
