@@ -65,12 +65,12 @@ def of_file(
   Of 'video' and 'audio', only the `modalities` are decoded. Raises a
   `MediaError` where it cannot be opened; the iterator, where it breaks off.
   """
-  has_picture, has_sound, _ = containers.tracks(path)
+  pictures, sounds, _ = containers.contents(path)
   with contextlib.ExitStack() as stack:
     sources = []
-    if has_sound and 'audio' in modalities:
+    if sounds and 'audio' in modalities:
       sources.append(_sound_of(path))
-    if has_picture and 'video' in modalities:
+    if pictures and 'video' in modalities:
       frames = stack.enter_context(media.read_frames(path))
       sources.append(Event(at, image=image) for at, image in frames)
     yield heapq.merge(*sources, key=lambda event: event.seconds)

@@ -64,7 +64,7 @@ class ClipFeatures:
     audio: rows of 48 kHz sound, of MFCC float32[rows, 40], hop 2048 samples; of
       Whisper's encoder the spectrogram that it reads, float32[rows, 80], hop
       480 samples.
-    loudness: float32[rows], root mean square of each audio row in dBFS.
+    loudness: float32[rows], of each audio row, see `acoustic.loudness`.
     row_seconds: float64[rows], when each audio row is known.
   """
 
@@ -192,46 +192,62 @@ class Extractor:
     return self._extract(path, everybody=True)
 
   def _extract(self, path: media.Path, everybody: bool) -> list[ClipFeatures]:
-    read: Any = media.read_frames if self._looks else contextlib.nullcontext
-    with read(path) as frames:
+    notes: list[str] = []
+    read: Any = contextlib.nullcontext()
+    if self._looks:
+      read = media.read_frames(path, notes)
+    with read as frames:
       # A thread decodes them from here on, meanwhile:
       try:
-        has_picture, has_sound, seconds = containers.tracks(path)
+        contents = containers.contents(path)
       except media.MediaError as error:
         raise ClipError(str(error)) from error
-      heard = self._sound_thread.submit(self._sound, path, has_sound)
-      pictures = [ClipTrack([] if has_picture else ['no picture in the clip'])]
-      if has_picture and self._looks:
-        pictures = self._look(frames, everybody)
+      heard = self._sound_thread.submit(self._sound, path, contents.sounds)
+      there = contents.pictures > 0
+      pictures = [ClipTrack([] if there else ['no picture in the clip'])]
+      if there and self._looks:
+        pictures = self._look(frames, everybody, notes)
     sound = heard.result()
-    return [self._joined(path, picture, sound, seconds) for picture in pictures]
+    return [
+      self._joined(path, picture, sound, contents.seconds)
+      for picture in pictures
+    ]
 
-  def _look(self, frames: _Frames, everybody: bool) -> list[ClipTrack]:
+  def _look(
+    self, frames: _Frames, everybody: bool, notes: list[str]
+  ) -> list[ClipTrack]:
     if everybody:
       seen = self.crop_faces.everybody(frames)
     else:
       largest = self.crop_faces(frames)
       seen = ((face.seconds, [(0, face)]) for face in largest)
     least = _LEAST_FRAMES if everybody else 0
-    return pictures_of(seen, self.encode, self._every_crop, least)
+    tracks = pictures_of(seen, self.encode, self._every_crop, least)
+    for track in tracks:
+      track.warnings.extend(notes)
+    return tracks
 
-  def _sound(self, path: media.Path, has_sound: bool) -> ClipTrack:
-    if has_sound and self._listens:
-      return sound_of(path, self._make_rows, read='audio' in self.modalities)
-    return ClipTrack([] if has_sound else ['no sound in the clip'])
+  def _sound(self, path: media.Path, tracks: int) -> ClipTrack:
+    if tracks and self._listens:
+      read = 'audio' in self.modalities
+      return sound_of(path, self._make_rows, read=read, tracks=tracks)
+    return ClipTrack([] if tracks else ['no sound in the clip'])
 
   def _joined(
-    self, path: media.Path, picture: ClipTrack, sound: ClipTrack, seconds: float
+    self, path: media.Path, picture: ClipTrack, sound: ClipTrack, told: float
   ) -> ClipFeatures:
-    # What a browser records does not say how long it is.
-    seconds = seconds or max(picture.end, sound.end)
+    # A header knows the last frame's length, but may be wrong by days.
+    decoded = max(picture.end, sound.end)
+    agrees = abs(decoded - told) <= _LONGEST_SHORTFALL
+    seconds = told if agrees or not decoded else decoded
     warnings: list[str] = []
     tracks = {'video': ('picture', picture), 'audio': ('sound', sound)}
     for name, track in (tracks[m] for m in MODALITIES if m in self.modalities):
       warnings += track.warnings
-      if track.end and track.end < seconds - _LONGEST_SHORTFALL:
+      whole = max(seconds, told)
+      if track.end and track.end < whole - _LONGEST_SHORTFALL:
         warnings.append(
-          f'the {name} ends at {track.end:.1f} s of {seconds:.1f} s'
+          f'the {name} ends at {track.end:.1f} s of {whole:.1f} s'
         )
     features = ClipFeatures(
       seconds, tuple(warnings), **picture.arrays, **sound.arrays

@@ -12,6 +12,7 @@ from avemotion.features.acoustic import AcousticStream, RowMaker
 from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.front_ends import LANDMARKS
 from avemotion.features.landmark_detector import MIN_CONFIDENCE
+from avemotion.features.small_faces import SMALLEST
 
 # RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
 _SILENCE = 2**-15
@@ -59,16 +60,36 @@ def pictures_of(
   return tracks or [ClipTrack(['nobody is seen for half a second'])]
 
 
-def sound_of(path: media.Path, make: RowMaker, *, read: bool) -> ClipTrack:
+def sound_of(
+  path: media.Path, make: RowMaker, *, read: bool, tracks: int = 1
+) -> ClipTrack:
   """Computes the loudness of a clip's rows, and the rows where they are `read`.
 
-  Sound that breaks off, or is silent, gives a track without arrays.
+  Of several sound tracks the first is taken that is not silent and can be
+  decoded. Where there is none, the result has no arrays.
   """
+  first = _sound_track(path, make, read, 0)
+  if first.arrays or tracks == 1:
+    return first
+  for number in range(1, tracks):
+    track = _sound_track(path, make, read, number)
+    if track.arrays:
+      told = (
+        f'sound track {number + 1} of {tracks} is heard, as the first is not'
+      )
+      return dataclasses.replace(track, warnings=[told, *track.warnings])
+  return first
+
+
+def _sound_track(
+  path: media.Path, make: RowMaker, read: bool, number: int
+) -> ClipTrack:
   stream = AcousticStream(make)
   pieces = []
+  notes: list[str] = []
   samples, loudest = 0, 0.0
   try:
-    for block in _blocks(media.read_pieces(path)):
+    for block in _blocks(media.read_pieces(path, notes, number)):
       pieces.append(stream.push(block))
       samples += block.size
       loudest = max(loudest, float(np.abs(block).max(initial=0)))
@@ -76,14 +97,14 @@ def sound_of(path: media.Path, make: RowMaker, *, read: bool) -> ClipTrack:
     return ClipTrack([str(error)])
   pieces.append(stream.finish())
   if loudest < _SILENCE:
-    return ClipTrack(['the sound track is silent'])
+    return ClipTrack(['the sound track is silent', *notes])
   rows, loudness, seconds = map(np.concatenate, zip(*pieces, strict=True))
   arrays = {
     'audio': rows if read else None,
     'loudness': loudness,
     'row_seconds': seconds,
   }
-  return ClipTrack([], samples / acoustic.SAMPLE_RATE, arrays)
+  return ClipTrack(notes, samples / acoustic.SAMPLE_RATE, arrays)
 
 
 class _Picture:
@@ -127,11 +148,14 @@ class _Picture:
   def track(self, end: float) -> ClipTrack:
     """Joins all that was seen; `end` is the clip's last time stamp."""
     self._encode_waiting()
+    end += 1 / media.FRAMES_PER_SECOND
     frames = np.array(self._frames, np.float32)
     found = frames[:, 0] > 0
     if not self.found:
-      warning = f'no face in any of {len(found)} frames'
-      return ClipTrack([warning], arrays={'face_found': found})
+      warning = (
+        f'no face of {SMALLEST} pixels or more in any of {len(found)} frames'
+      )
+      return ClipTrack([warning], end, {'face_found': found})
     share = found.mean()
     doubt = [f'a face in only {share:.0%} of the frames'] if share < 0.5 else []
     crops, crop_seconds, squares = zip(*self._kept, strict=True)
@@ -152,7 +176,7 @@ class _Picture:
     ):
       arrays |= _of_landmarks(rows, frames[:, 7])
       doubt += _doubtful(arrays, found)
-    return ClipTrack(doubt, end + 1 / media.FRAMES_PER_SECOND, arrays)
+    return ClipTrack(doubt, end, arrays)
 
 
 def _of_landmarks(rows: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:

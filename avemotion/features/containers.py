@@ -1,93 +1,158 @@
-"""A clip's container, opened by FFmpeg through PyAV."""
+"""A clip's container, opened by FFmpeg through PyAV.
+
+What a header says of lengths, rates and sizes is not believed, and nothing is
+allocated by it: what the packets give decides.
+"""
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import av
 
-# A playlist (hls, concat, dash) would open any file here that it names; a bare
-# stream, such as h264, has no time stamps.
-_CONTAINERS = (
+# Containers that say when a packet is shown.
+_TIMED = (
   'mov,mp4,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,'
   'wav,w64,aiff,au,caf,flac,mp3,aac,amr'
+)
+# Those and others that hold all of a clip. Not among them: playlists (hls,
+# concat, dash), which open any file that they name; sequences of pictures.
+_WHOLE = (
+  f'{_TIMED},3gp,3g2,m4a,mj2,mpegvideo,m4v,h261,h263,h264,hevc,av1,obu,ivf,vc1,'
+  'rm,dv,mxf,nut,nuv,gif,apng,mjpeg,smjpeg,amrnb,amrwb,ac3,eac3,dts,dtshd,'
+  'truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,loas,sox,gsm'
+)
+_MOST_PIXELS = 8192 * 4320
+# Packets in a row that cannot be read, after which nothing more will come.
+_MOST_FAILURES = 8
+_OTHER_KINDS = (
+  (stat.S_ISDIR, 'a folder; name its files, or give prepare --folder'),
+  (stat.S_ISFIFO, 'a pipe; save the clip to a file first'),
+  (stat.S_ISSOCK, 'a socket; save the clip to a file first'),
+  (stat.S_ISCHR, 'a device; save the clip to a file first'),
 )
 
 Path = str | os.PathLike[str]
 _Container: TypeAlias = 'av.container.InputContainer'
+_Packet: TypeAlias = 'av.Packet'
 
 
 class MediaError(ValueError):
   """A file cannot be decoded; the message names it and the reason."""
 
 
-def tracks(path: Path) -> tuple[bool, bool, float]:
-  """Reads what a clip holds, without decoding it.
+class Contents(NamedTuple):
+  """What a container says that it holds: `seconds` of it, 0.0 if unknown.
 
-  Returns whether it has a picture, whether it has sound, and its length in
-  seconds (0.0 where the container does not say). Raises as `opened`.
+  `pictures` and `sounds` count its tracks, cover images not among them.
   """
+
+  pictures: int
+  sounds: int
+  seconds: float
+
+
+def contents(path: Path) -> Contents:
+  """Reads what a clip holds, without decoding it. Raises as `opened`."""
   with opened(path) as container:
-    seconds = (container.duration or 0) / av.time_base
-    has_sound = bool(container.streams.audio)
-    return bool(_pictures(container)), has_sound, seconds
+    pictures, sounds = (_streams(container, of) for of in ('picture', 'sound'))
+    seconds = max(container.duration or 0, 0) / av.time_base
+    return Contents(len(pictures), len(sounds), seconds)
 
 
 def length(path: Path) -> float:
   """Measures how long a clip of a stranger is, without decoding any of it.
 
-  No header is believed: it is the seconds from the clip's start to its last
-  packet. Only containers are read that say when that is shown, and that have
-  FFmpeg open no other file. Raises a `MediaError` for others, or damaged ones.
+  No header is believed: it is the seconds from the clip's start to the last
+  packet of picture or sound. Only containers are read that say when that is
+  shown. Raises a `MediaError` for others, or damaged ones.
   """
-  stamps = []
-  with opened(path, _CONTAINERS) as container:
+  last = None
+  with opened(path, _TIMED) as container:
     start = start_of(container)
+    tracks = (*_streams(container, 'picture'), *_streams(container, 'sound'))
     try:
-      for packet in container.demux():
+      for packet in container.demux(*tracks) if tracks else ():
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.time_base is not None:
-          stamps.append(float(stamp * packet.time_base) - start)
+          last = max(last or 0.0, float(stamp * packet.time_base) - start)
     except (av.error.FFmpegError, OSError) as error:
       raise MediaError(
-        f'{path}: cannot be read after {max(stamps, default=0.0):.1f} s'
+        f'{path}: cannot be read after {last or 0.0:.1f} s'
         f' ({error.strerror or error}); the file is damaged'
       ) from error
-  if not stamps:
+  if last is None:
     raise MediaError(f'{path}: does not say how long it is')
-  return max(stamps)
+  return last
 
 
 @contextlib.contextmanager
-def opened(path: Path, containers: str | None = None) -> Iterator[_Container]:
-  """Opens a clip, of whatever kind or of the containers that are listed.
+def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
+  """Opens a clip of the containers that are listed, by default all we know.
+
+  FFmpeg opens this file and no other, whatever its name or contents say. All
+  that decoding within the block raises becomes a `MediaError`.
 
   Raises:
-    MediaError: the file is missing or cannot be opened.
+    MediaError: the file is missing, cannot be opened or decoded.
   """
-  if not os.path.isfile(path):
-    raise MediaError(f'{path}: no such file')
-  if os.path.getsize(path) == 0:
-    raise MediaError(f'{path}: the file is empty (0 bytes)')
-  options = {'format_whitelist': containers} if containers else {}
-  try:
-    container = av.open(os.fspath(path), options=options)
-  except (av.error.FFmpegError, OSError) as error:
-    reason = f'not a clip that FFmpeg can open ({error.strerror or error})'
-    if containers and isinstance(error, av.error.ArgumentError):
-      reason = f'expected one of the containers {containers.replace(",", ", ")}'
-    raise MediaError(f'{path}: {reason}') from error
-  with container:
-    yield container
+  _check_file(path)
+  options = {'format_whitelist': containers, 'protocol_whitelist': 'file'}
+  with contextlib.ExitStack() as stack:
+    try:
+      file = stack.enter_context(_addressed(path))
+      container = stack.enter_context(
+        av.open(file, options=options, metadata_errors='replace')
+      )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+      reason = f'not a clip that FFmpeg can open ({_reason(error)})'
+      if isinstance(error, av.error.ArgumentError):
+        reason = (
+          'expected a container such as mp4, mkv, webm, avi or wav, got another'
+          ' kind, such as a playlist; save the clip as .mp4'
+        )
+      raise MediaError(f'{path}: {reason}') from error
+    try:
+      yield container
+    except MediaError:
+      raise
+    except Exception as error:  # Whatever a decoder does, it is this clip's.
+      raise MediaError(
+        f'{path}: cannot be decoded ({_reason(error)}); the file is damaged'
+      ) from error
 
 
-def first_stream(path: Path, container: _Container, kind: str) -> Any:
-  """Returns the first 'picture' or 'sound', or raises a `MediaError`."""
-  streams = container.streams.audio if kind == 'sound' else _pictures(container)
-  if not streams:
+def chosen_stream(
+  path: Path, container: _Container, kind: str, number: int = 0
+) -> Any:
+  """Returns a 'picture' or 'sound' that can be decoded.
+
+  They are numbered from 0 as a player would choose them: those that are marked
+  as default first, then by their order.
+
+  Raises:
+    MediaError: there are not so many, no decoder, or too many pixels.
+  """
+  streams = _streams(container, kind)
+  if number >= len(streams):
     raise MediaError(f'{path}: has no {kind}')
-  return streams[0]
+  stream = streams[number]
+  if stream.codec_context is None:
+    raise MediaError(f'{path}: there is no decoder for its {kind}')
+  if kind == 'picture':
+    check_size(path, stream.codec_context.width, stream.codec_context.height)
+  return stream
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+  """Raises a `MediaError` for a picture of too many pixels."""
+  if width * height > _MOST_PIXELS:
+    raise MediaError(
+      f'{path}: expected a picture of at most 8192×4320 pixels, got'
+      f' {width}×{height}; scale it down'
+    )
 
 
 def start_of(container: _Container) -> float:
@@ -104,26 +169,115 @@ def seconds_of(
   return float(of.pts * of.time_base) - start
 
 
+def packets(
+  container: _Container, stream: 'av.VideoStream | av.AudioStream'
+) -> Iterator[_Packet]:
+  """Reads a stream's packets, and goes on behind what cannot be read."""
+  failures = 0
+  while failures < _MOST_FAILURES:
+    try:
+      for packet in container.demux(stream):
+        failures = 0
+        yield packet
+      return
+    except (av.error.FFmpegError, OSError):
+      failures += 1
+  yield from _flushing(stream)
+
+
 def decoded(
   path: Path,
   stream: 'av.VideoStream | av.AudioStream',
-  packets: Iterable['av.Packet'],
+  packets: Iterable[_Packet],
+  notes: list[str],
 ) -> Iterator[Any]:
-  """Frames of a stream: `av.VideoFrame` or `av.AudioFrame`, as it is."""
-  frames = 0
-  try:
-    for packet in packets:
-      for frame in packet.decode():
-        frames += 1
-        yield frame
-  except (av.error.FFmpegError, OSError) as error:
+  """Decodes a stream: `av.VideoFrame` or `av.AudioFrame`, as it is.
+
+  A packet that cannot be decoded is left out; `notes` gets a phrase with their
+  number.
+
+  Raises:
+    MediaError: nothing could be decoded.
+  """
+  frames = total = bad = 0
+  reason: Exception | None = None
+  for packet in packets:
+    total += bool(packet.size)
+    try:
+      found = packet.decode()
+    except (av.error.FFmpegError, OSError) as error:
+      bad += bool(packet.size)
+      reason = error
+      continue
+    for frame in found:
+      frames += 1
+      yield frame
+  kind = 'picture' if stream.type == 'video' else 'sound'
+  if reason and not frames:
     raise MediaError(
-      f'{path}: {stream.type} cannot be decoded after {frames} frames'
-      f' ({error.strerror or error}); the file is damaged'
-    ) from error
+      f'{path}: nothing of its {kind} can be decoded ({_reason(reason)}); the'
+      ' file is damaged'
+    ) from reason
+  if bad:
+    notes.append(f'{bad} of {total} packets of the {kind} are damaged')
 
 
-def _pictures(container: _Container) -> list['av.VideoStream']:
-  """Video streams, less the cover images that music files carry."""
-  attached = av.stream.Disposition.attached_pic
-  return [s for s in container.streams.video if not s.disposition & attached]
+def _check_file(path: Path) -> None:
+  name = os.fspath(path)
+  try:
+    status = os.stat(name)
+  except (OSError, ValueError) as error:
+    scheme = name.partition('://')[0]
+    if '://' in name and scheme.isalnum():
+      reason = 'expected a file, got an address; download the clip first'
+    elif name == '-':
+      reason = 'expected a file, got -; save the clip to a file first'
+    else:
+      reason = 'no such file'
+    raise MediaError(f'{path}: {reason}') from error
+  for is_kind, told in _OTHER_KINDS:
+    if is_kind(status.st_mode):
+      raise MediaError(f'{path}: expected a file, got {told}')
+  if status.st_size == 0:
+    raise MediaError(f'{path}: the file is empty (0 bytes)')
+
+
+@contextlib.contextmanager
+def _addressed(path: Path) -> Iterator[Any]:
+  """Gives FFmpeg a file, and no name that it could read as something else."""
+  name = os.fspath(path)
+  try:
+    name.encode()
+  except UnicodeEncodeError:  # Of another encoding than this system's.
+    with open(name, 'rb') as file:
+      yield file
+  else:
+    yield f'file:{name}'
+
+
+def _streams(container: _Container, kind: str) -> list[Any]:
+  """Lists pictures or sounds, those that a player would take first."""
+  default = av.stream.Disposition.default
+  if kind == 'sound':
+    streams: list[Any] = [*container.streams.audio]
+  else:
+    attached = av.stream.Disposition.attached_pic  # Cover images of music.
+    streams = [
+      s for s in container.streams.video if not s.disposition & attached
+    ]
+  return sorted(
+    streams,
+    key=lambda s: (s.codec_context is None, not s.disposition & default),
+  )
+
+
+def _flushing(stream: 'av.VideoStream | av.AudioStream') -> Iterator[_Packet]:
+  """Makes the packet at which a decoder gives the frames that it holds."""
+  packet = av.Packet()
+  packet.stream = stream
+  yield packet
+
+
+def _reason(error: Exception) -> str:
+  told = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+  return str(told).splitlines()[0]

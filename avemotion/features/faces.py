@@ -22,6 +22,7 @@ from avemotion.features.landmark_detector import (
   LandmarkDetector,
   Landmarks,
 )
+from avemotion.features.small_faces import SmallFaces
 from avemotion.features.tracking import Face
 
 CROP_SIZE = 48  # pixels, III-B
@@ -113,12 +114,13 @@ class FaceCropper:
     without them come late, when they are seen again.
     """
     tracks = tracking.Everybody()
+    find = SmallFaces(self.detect, everybody=True)
     times: list[float] = []
     last: list[tuple[int, FaceOfFrame]] = []  # of each person, with its frame
     for index, (seconds, image) in enumerate(frames):
       times.append(seconds)
       known = []
-      for person, face in enumerate(tracks.push(self.detect(image))):
+      for person, face in enumerate(tracks.push(find(image))):
         if face is None:
           continue
         if person == len(last):
@@ -154,12 +156,13 @@ class FaceStream:
 
   def __init__(self, cropper: FaceCropper) -> None:
     self._cropper = cropper
+    self._find = SmallFaces(cropper.detect)
     self._followed = tracking.LargestFace()
     self._last = _NONE_YET
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
     """Returns the face in a frame, uint8[height, width, 3], or the last."""
-    face = self._followed.push(self._cropper.detect(image))
+    face = self._followed.push(self._find(image))
     if face is None:
       self._last = self._last._replace(found=False, seconds=seconds)
     else:

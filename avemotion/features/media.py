@@ -5,14 +5,16 @@ import concurrent.futures
 import contextlib
 import itertools
 from collections.abc import Container, Generator, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import av
 import numpy as np
 
-from avemotion.features import containers
+from avemotion.features import containers, pixels
 from avemotion.features.acoustic import SAMPLE_RATE
+from avemotion.features.clock import Clock
 from avemotion.features.containers import MediaError, Path, seconds_of
+from avemotion.features.downmix import Downmix
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
 # Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
@@ -24,25 +26,37 @@ _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
 _FRAMES_AHEAD = 12
 # A longer hole in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
-# Of sound: less is rounding, and what codecs put in front; more is a fault.
-_SHORTEST_HOLE, _LONGEST_HOLE = 0.05, 600.0  # seconds
+# Of sound: less is rounding, and what codecs put in front.
+_SHORTEST_HOLE = 0.05  # seconds
 
-_T = TypeVar('_T')
+_T = TypeVar('_T', bound=Any)
 _END: object = object()
 
 
 @contextlib.contextmanager
-def read_frames(path: Path) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
+def read_frames(
+  path: Path, notes: list[str] | None = None, track: int = 0
+) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.
 
   A clip of another rate is sampled and held: each 1/7.5 s yields the first
   frame shown at or after it, so that a row means the same time in every clip. A
-  thread decodes while this one looks at frames: an iterator of seconds since
-  the clip's start, and uint8[height, width, 3] RGB, upright. It raises a
-  `MediaError` where the file has no picture, or breaks off within a frame.
+  thread decodes while this one looks at frames.
+
+  Args:
+    path: of a clip.
+    notes: gets a phrase of whatever was damaged, left out or put right, by the
+      time that the last frame was taken.
+    track: of the file's pictures, see `containers.chosen_stream`.
+
+  Yields:
+    An iterator of seconds since the clip's start, and uint8[height, width, 3]
+    RGB, as `pixels.shown`. It raises a `MediaError` where the file has no
+    picture, or nothing of it can be decoded.
   """
-  with ahead(_kept_frames(path), _FRAMES_AHEAD) as frames:
-    yield ((seconds, _upright(frame)) for seconds, frame in frames)
+  notes = [] if notes is None else notes
+  with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as frames:
+    yield ((each.seconds, each.shown()) for each in frames)
 
 
 @contextlib.contextmanager
@@ -72,38 +86,51 @@ def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
       thread.shutdown(cancel_futures=True)
 
 
-def _kept_frames(path: Path) -> Generator[tuple[float, 'av.VideoFrame']]:
+class _Frame(NamedTuple):
+  """A decoded frame, not yet converted to pixels."""
+
+  seconds: float
+  frame: 'av.VideoFrame'
+  pixel_aspect: float
+
+  def shown(self) -> np.ndarray:
+    return pixels.shown(self.frame, self.pixel_aspect)
+
+
+def _kept_frames(
+  path: Path, notes: list[str], track: int = 0
+) -> Generator[_Frame]:
   """The sampled frames; the others are decoded only where these need them."""
-  expected = _expected_seconds(path)
+  expected = _expected_seconds(path, track)
   given = 0
   if expected:
-    for seconds, frame in _sampled(_frames(path, frozenset(expected))):
-      if seconds not in expected[given : given + 1]:
+    told: list[str] = []
+    for each in _sampled(_frames(path, told, track, frozenset(expected))):
+      if each.seconds not in expected[given : given + 1]:
         break  # The decoder's time stamps are not the container's.
-      yield seconds, frame
+      yield each
       given += 1
     else:
       if given == len(expected):
+        notes += told
         return
-  yield from itertools.islice(_sampled(_frames(path)), given, None)
+  frames = _sampled(_frames(path, notes, track))
+  yield from itertools.islice(frames, given, None)
 
 
-def _expected_seconds(path: Path) -> list[float]:
+def _expected_seconds(path: Path, track: int = 0) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
-  seconds = []
+  stamps, clock = [], Clock()
   with containers.opened(path) as container:
-    stream = containers.first_stream(path, container, 'picture')
+    stream = containers.chosen_stream(path, container, 'picture', track)
     start = containers.start_of(container)
-    try:
-      for packet in container.demux(stream):
-        if packet.size and not packet.is_discard:
-          time = seconds_of(packet, start)
-          if time is None:
-            return []
-          seconds.append(time)
-    except (av.error.FFmpegError, OSError):
-      return []
-  return [time for time, _ in _sampled((time, 0) for time in sorted(seconds))]
+    for packet in containers.packets(container, stream):
+      if packet.size and not packet.is_discard:
+        time = seconds_of(packet, start)
+        if time is None or clock(time) != time:
+          return []
+        stamps.append(time)
+  return [time for (time,) in _sampled((time,) for time in sorted(stamps))]
 
 
 class FrameSampler:
@@ -123,43 +150,52 @@ class FrameSampler:
     return times
 
 
-def _sampled(frames: Iterable[tuple[float, _T]]) -> Iterator[tuple[float, _T]]:
+def _sampled(frames: Iterable[_T]) -> Iterator[_T]:
+  """Samples and holds tuples, of which seconds are the first item."""
   sampler = FrameSampler()
-  for seconds, frame in frames:
-    for _ in range(sampler.push(seconds)):
-      yield seconds, frame
+  for frame in frames:
+    for _ in range(sampler.push(frame[0])):
+      yield frame
 
 
 def _frames(
-  path: Path, wanted: Container[float] | None = None
-) -> Iterator[tuple[float, 'av.VideoFrame']]:
-  """Decodes frames and their seconds; may leave out those that none wants."""
+  path: Path,
+  notes: list[str],
+  track: int = 0,
+  wanted: Container[float] | None = None,
+) -> Iterator[_Frame]:
+  """Decodes frames; may leave out those whose time stamps none wants."""
+  clock = Clock()
   with containers.opened(path) as container:
-    stream = containers.first_stream(path, container, 'picture')
+    stream = containers.chosen_stream(path, container, 'picture', track)
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
     start = containers.start_of(container)
+    aspect = float(stream.sample_aspect_ratio or 1)
     if stream.codec_context.name not in _SKIPPABLE:
       wanted = None
 
     def packets() -> Iterator['av.Packet']:
-      for packet in container.demux(stream):
+      for packet in containers.packets(container, stream):
         if wanted is not None and packet.size and packet.pts is not None:
           needed = seconds_of(packet, start) in wanted
           stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
         yield packet
 
-    for index, frame in enumerate(containers.decoded(path, stream, packets())):
+    frames = containers.decoded(path, stream, packets(), notes)
+    for index, frame in enumerate(frames):
+      containers.check_size(path, frame.width, frame.height)
       seconds = seconds_of(frame, start)
       if seconds is None:
         seconds = index / float(stream.average_rate or 30)
-      yield seconds, frame
+      yield _Frame(clock(seconds), frame, aspect)
+  notes += clock.note('picture')
 
 
 def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes the picture at its own rate; items are as of `read_frames`."""
-  for seconds, frame in _frames(path):
-    yield seconds, _upright(frame)
+  for each in _frames(path, []):
+    yield each.seconds, each.shown()
 
 
 def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
@@ -167,33 +203,38 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
   Yields seconds since the clip's start, and float32[channels, samples]; of more
   than two channels a mix to two. Where the file does not say when, one follows
-  the other. Raises a `MediaError` where it has no sound, or breaks off.
+  the other. Raises a `MediaError` where it has no sound that can be decoded.
   """
   known = 0
-  for seconds, chunk in _resampled(path, at_most_stereo=True):
+  for seconds, samples, _ in _resampled(path, [], at_most_stereo=True):
     at = known / SAMPLE_RATE if seconds is None else seconds
-    yield at, chunk
-    known = round(at * SAMPLE_RATE) + chunk.shape[1]
+    yield at, samples
+    known = round(at * SAMPLE_RATE) + samples.shape[1]
 
 
-def read_pieces(path: Path) -> Iterator[np.ndarray]:
+def read_pieces(
+  path: Path, notes: list[str] | None = None, track: int = 0
+) -> Iterator[np.ndarray]:
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
-  Yields float32[samples] within [-1, 1]. Sound that starts late, or has a hole,
-  has zeros there, so that it stays beside the picture. Raises a `MediaError`
-  where the file has no sound, none could be decoded, or it breaks off.
+  Yields float32[samples], finite. Sound that starts late, or has a hole, has
+  zeros there, so that it stays beside the picture. Arguments are as of
+  `read_frames`. Raises a `MediaError` where the file has no sound, or none
+  could be decoded.
   """
   known = 0
-  for seconds, chunk in _resampled(path):
+  mix, mixed = Downmix(()), ()
+  notes = [] if notes is None else notes
+  for seconds, samples, channels in _resampled(path, notes, track):
     hole = 0.0 if seconds is None else seconds - known / SAMPLE_RATE
-    is_hole = _SHORTEST_HOLE < hole < _LONGEST_HOLE
-    missing = round(hole * SAMPLE_RATE) if is_hole else 0
+    missing = round(hole * SAMPLE_RATE) if hole > _SHORTEST_HOLE else 0
     # A hole may be of minutes, and is not held as a whole either.
     for begin in range(0, missing, SAMPLE_RATE):
       yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
-    # FFmpeg's own mono is 3 dB louder than the channels' mean, and can clip.
-    yield chunk.mean(axis=0)
-    known += missing + chunk.shape[1]
+    if channels != mixed:
+      mix, mixed = Downmix(channels), channels
+    yield mix(samples)
+    known += missing + samples.shape[1]
   if not known:
     raise MediaError(f'{path}: its sound track holds no samples')
 
@@ -204,23 +245,50 @@ def read_waveform(path: Path) -> np.ndarray:
 
 
 def _resampled(
-  path: Path, *, at_most_stereo: bool = False
-) -> Iterator[tuple[float | None, np.ndarray]]:
-  """Seconds, where the file tells, and float32[channels, samples] at 48 kHz."""
+  path: Path,
+  notes: list[str],
+  track: int = 0,
+  *,
+  at_most_stereo: bool = False,
+) -> Iterator[tuple[float | None, np.ndarray, tuple[str, ...]]]:
+  """Decodes a sound track at 48 kHz.
+
+  Yields seconds, where the file says when; float32[channels, samples], all
+  finite; and FFmpeg's names of the channels.
+  """
+  clock, finite = Clock(), True
   with containers.opened(path) as container:
-    stream = containers.first_stream(path, container, 'sound')
+    stream = containers.chosen_stream(path, container, 'sound', track)
     start = containers.start_of(container)
-    layout = 'stereo' if at_most_stereo and stream.channels > 1 else None
-    resampler = av.AudioResampler('fltp', layout, SAMPLE_RATE)
-    frames = containers.decoded(path, stream, container.demux(stream))
-    for frame in itertools.chain(frames, [None]):
-      for chunk in resampler.resample(frame):
-        yield seconds_of(chunk, start), chunk.to_ndarray()
+    packets = containers.packets(container, stream)
+    frames = containers.decoded(path, stream, packets, notes)
+    for chunk in _of_one_rate(frames, at_most_stereo):
+      channels = tuple(channel.name for channel in chunk.layout.channels)
+      # Packed samples: PyAV reads beyond the end of planes from the ninth on.
+      samples = chunk.to_ndarray().reshape(-1, len(channels)).T
+      if not np.isfinite(samples).all():
+        finite = False
+        samples = np.nan_to_num(samples, posinf=0, neginf=0)
+      seconds = seconds_of(chunk, start)
+      yield None if seconds is None else clock(seconds), samples, channels
+  notes += clock.note('sound')
+  if not finite:
+    notes.append('samples of the sound that are not finite count as zero')
 
 
-def _upright(frame: 'av.VideoFrame') -> np.ndarray:
-  """RGB pixels, turned as the container's display matrix says."""
-  # By one thread: more would wait for one another longer than they work.
-  image = frame.reformat(format='rgb24', threads=1).to_ndarray()
-  quarter_turns = round(frame.rotation / 90) % 4
-  return np.rot90(image, quarter_turns) if quarter_turns else image
+def _of_one_rate(
+  frames: Iterator['av.AudioFrame'], at_most_stereo: bool
+) -> Iterator['av.AudioFrame']:
+  """Resamples frames, whose rate, layout and format may change on the way."""
+  resampler, known = None, None
+  for frame in frames:
+    kind = frame.format.name, frame.layout.name, frame.sample_rate
+    if kind != known:
+      if resampler:
+        yield from resampler.resample(None)
+      stereo = at_most_stereo and frame.layout.nb_channels > 1
+      layout = 'stereo' if stereo else None
+      resampler, known = av.AudioResampler('flt', layout, SAMPLE_RATE), kind
+    yield from resampler.resample(frame)
+  if resampler:
+    yield from resampler.resample(None)

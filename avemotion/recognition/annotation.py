@@ -1,8 +1,10 @@
 """Writes a clip again, with its probabilities drawn beside it over time."""
 
 import functools
+import itertools
 import os
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -21,6 +23,7 @@ _EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
 _FRAMES_PER_SECOND = 25
 
 _Image = tuple[float, np.ndarray]  # Seconds, and pixels.
+_Item = TypeVar('_Item')
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -39,10 +42,18 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
   clip = prediction.clip
   if os.path.exists(path) and os.path.samefile(path, clip):
     raise ValueError(f'{path}: is the clip itself; give another name')
-  has_picture, has_sound, _ = containers.tracks(clip)
-  images = media.every_frame(clip) if has_picture else _empty(prediction)
-  sound = media.read_sound(clip) if has_sound else ()
+  containers.contents(clip)  # Raises where it cannot be opened.
+  images = _decodable(media.every_frame(clip)) or _empty(prediction)
+  sound = _decodable(media.read_sound(clip)) or ()
   media_writer.write_clip(path, _annotated(prediction, images), sound)
+
+
+def _decodable(items: Iterator[_Item]) -> Iterator[_Item] | None:
+  """Returns the items; None where the clip has none that can be decoded."""
+  try:
+    return itertools.chain([next(items)], items)
+  except (media.MediaError, StopIteration):
+    return None
 
 
 def _annotated(

@@ -88,11 +88,27 @@ def calibrated(
     fitted[name] = calibration.fit_temperature(rows, labels)
     scaled = calibration.scale(rows, fitted[name])
     of_right = scaled[np.arange(len(labels)), labels]
-    steps = np.linspace(0, 1, _QUANTILES)
-    held_out[name] = np.quantile(of_right, steps).round(6).tolist()
+    held_out[name] = _speaker_quantiles(of_right, run.actors[there])
   return dataclasses.replace(
     model,
     temperature=fitted.pop(JOINT),
     branch_temperatures=fitted,
     held_out=held_out,
   )
+
+
+def _speaker_quantiles(values: np.ndarray, speakers: np.ndarray) -> list[float]:
+  """Computes quantiles over speakers of the quantiles of each, rising.
+
+  At 0.1, nine of ten speakers have a larger value in nine of ten clips: new
+  speakers differ by more than the clips of one.
+  """
+  steps = np.linspace(0, 1, _QUANTILES)
+  own = np.stack(
+    [
+      np.quantile(values[speakers == each], steps)
+      for each in np.unique(speakers)
+    ]
+  )
+  found = [np.quantile(of, step) for of, step in zip(own.T, steps, strict=True)]
+  return np.round(found, 6).tolist()

@@ -48,9 +48,10 @@ class Prediction:
     branches: by modality float32[points, labels], the timeline of each by
       itself; empty where the clip, or the model, has but one.
     explanation: what carried the label; None: it was not asked for.
-    held_out: of clips of speakers who were held out while models like this one
-      were trained, quantiles of the right label's probability, rising, from the
-      least to the largest at equal steps; empty: they are not known.
+    held_out: quantiles of the right label's probability at equal steps from 0
+      to 1, rising: over speakers who were held out while models like this one
+      were trained, of the same quantile over each speaker's clips; empty: they
+      are not known.
     person: number from 1, in the order that people appear; None: it is the only
       one who is looked at.
   """
@@ -83,8 +84,10 @@ class Prediction:
   def labels(self, coverage: float = 0.9) -> tuple[str, ...]:
     """The fewest labels that hold the right one in such a share of clips.
 
-    The likeliest first. The share is that of clips of new speakers, alike those
-    that it was measured on (split conformal prediction; Sadinle et al. 2019).
+    The likeliest first. The promise is about people: `coverage` of new speakers
+    have the right label in the set for at least `coverage` of their clips,
+    if they are like the speakers that it was measured on (split conformal
+    prediction, Sadinle et al. 2019, with whole speakers held out).
 
     Raises:
       ValueError: the share is not above 0 and below 1, or nothing was measured.

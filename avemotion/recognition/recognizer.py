@@ -220,7 +220,7 @@ class Recognizer:
     seconds, branches, answer = self._recognise(features)
     if np.isnan(answer).any():
       nobody = (
-        'nobody is heard (louder than'
+        'nobody is heard (no voice louder than'
         f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
       )
       reasons = '; '.join([nobody, *features.warnings])

@@ -70,6 +70,7 @@ class Session:
     if 'audio' in self._tracks:
       make_rows = classify.front_ends['audio'].make_rows
       self._sound = AcousticStream(make_rows or MFCC_ROWS)
+      self._voice = windows.VoiceDetector()
     if 'video' in self._tracks:
       self._faces = FaceStream(extract.crop_faces)
     self._encode = extract.encode
@@ -200,7 +201,7 @@ class Session:
     self._tracks = _with_frames(self._tracks, taken, len(taken))
 
   def _join_sound(self, heard: Sound) -> None:
-    later = windows.audio_track(heard)
+    later = self._voice.push(heard)
     self._tracks['audio'] = self._tracks['audio'].joined(later)
 
   def _is_past(self, end: float, now: float) -> bool:

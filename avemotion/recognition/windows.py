@@ -5,6 +5,7 @@ windows that slide over it. Where nobody speaks, or nobody is seen, in a window,
 that modality is taken to be missing.
 """
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Self
@@ -17,9 +18,13 @@ from avemotion.features.landmark_detector import MIN_CONFIDENCE
 
 WINDOW_SECONDS = 6.0  # RAVDESS's longest clip has 5.3
 HOP_SECONDS = 0.5
-# Louder steps are taken for a voice. The quietest of RAVDESS's recordings
-# reaches −53.5 at its loudest; rooms are about −80.
-QUIETEST_VOICE_DB = -60.0
+# Louder steps that rise above the quietest of the last six seconds are taken
+# for a voice, which pauses and changes where noise and hum go on. The quietest
+# of RAVDESS's recordings reaches -53.5 at its loudest, 20 dB softer -73.5;
+# rooms are about -80.
+QUIETEST_VOICE_DB = -75.0
+_LEAST_RISE_DB = 4.0  # steady noise stays within 2 of its quietest
+_NOTHING_DB = -95.0  # a hole in the sound is not its quietest
 _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
 
@@ -85,14 +90,35 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
     assert features.loudness is not None
     assert features.row_seconds is not None
     sound = Sound(features.audio, features.loudness, features.row_seconds)
-    tracks['audio'] = audio_track(sound)
+    tracks['audio'] = VoiceDetector().push(sound)
   return tracks
 
 
-def audio_track(sound: Sound) -> Track:
-  """Makes a track of sound; a voice is where its loudness says so."""
-  voiced = sound.loudness >= QUIETEST_VOICE_DB
-  return Track(sound.rows, sound.seconds, voiced)
+class VoiceDetector:
+  """Decides where sound may be a voice, by what was heard until then."""
+
+  def __init__(self) -> None:
+    # Seconds and loudness of rows of which no later one was quieter.
+    self._quiet: collections.deque[tuple[float, float]] = collections.deque()
+
+  def push(self, sound: Sound) -> Track:
+    """Makes a track of the next rows; evidence is where a voice may be."""
+    rows = zip(sound.seconds.tolist(), sound.loudness.tolist(), strict=True)
+    quietest = np.array([self._quietest(*row) for row in rows])
+    rises = sound.loudness >= quietest + _LEAST_RISE_DB
+    voiced = (sound.loudness >= QUIETEST_VOICE_DB) & rises
+    return Track(sound.rows, sound.seconds, voiced)
+
+  def _quietest(self, seconds: float, loudness: float) -> float:
+    """Takes a row; returns the least loudness of the six seconds until it."""
+    if loudness < _NOTHING_DB:
+      return loudness
+    while self._quiet and self._quiet[-1][1] >= loudness:
+      self._quiet.pop()
+    self._quiet.append((seconds, loudness))
+    while self._quiet[0][0] <= seconds - WINDOW_SECONDS:
+      self._quiet.popleft()
+    return self._quiet[0][1]
 
 
 def end_of(tracks: Tracks) -> float:

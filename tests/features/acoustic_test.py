@@ -108,6 +108,13 @@ def test_loudness_of_a_full_scale_sine_is_minus_3_decibels():
   np.testing.assert_array_equal(loudness_of(0 * sine), -100)
 
 
+@pytest.mark.parametrize('hertz', [0, 50, 12_000])
+def test_loudness_is_that_of_the_band_of_voices(hertz):
+  seconds = np.arange(RATE) / RATE
+  sound = 0.1 * np.cos(2 * np.pi * hertz * seconds).astype(np.float32)
+  assert loudness_of(sound).max() < -70
+
+
 @pytest.mark.parametrize(
   ('bad', 'message'),
   [

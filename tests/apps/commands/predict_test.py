@@ -104,7 +104,7 @@ def test_annotated_on_demand(folder, capsys):
   wanted = ['good.mp4', '--checkpoint=.', '--annotate=annotated.mp4']
   assert predict.main(wanted) == 0
   assert 'annotated: annotated.mp4' in capsys.readouterr().err
-  assert containers.tracks(folder / 'annotated.mp4')[:2] == (True, True)
+  assert containers.contents(folder / 'annotated.mp4')[:2] == (1, 1)
 
 
 @pytest.mark.parametrize(
