@@ -1,19 +1,22 @@
 """The page's answer to a clip: recognised, put into words, and deleted."""
 
+import base64
+import io
 import os
-import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from avemotion.apps import uploads
+from avemotion.apps.worker import Worker, WorkerEnded
 from avemotion.features import containers
 from avemotion.recognition import timeline, windows
 from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 
-# Probabilities by label, Matplotlib's picture of the timeline, and plain text:
-# values of Gradio's Label, Plot and Textbox. Text alone says why there is none.
-Answer = tuple[dict[str, float] | None, Any, str]
+# Probabilities by label, the timeline's picture as a data URL of a PNG, and
+# plain text, for Gradio's Label, Plot and Textbox. Text alone says why there is
+# none.
+Answer = tuple[dict[str, float] | None, str | None, str]
 
 
 def recognise(
@@ -37,25 +40,44 @@ def recognise(
     reason = str(error).replace(os.fspath(path), os.path.basename(path))
     return None, None, reason
   words = describe(prediction, recognizer.expected)
-  return dict(prediction.probabilities), timeline.draw(prediction), words
+  png = io.BytesIO()
+  timeline.draw(prediction).savefig(png, format='png')
+  picture = base64.b64encode(png.getvalue()).decode()
+  url = f'data:image/png;base64,{picture}'
+  return dict(prediction.probabilities), url, words
 
 
-def recognise_and_delete(
-  recognizer: Recognizer, max_seconds: float, upload: Mapping[str, Any] | None
-) -> tuple[Any, ...]:
-  """Answers a clip that was uploaded, as `recognise`, and deletes it.
+def ask(
+  worker: Worker[Recognizer], max_seconds: float, path: str | os.PathLike[str]
+) -> Answer:
+  """Answers a clip as `recognise`, in the worker's process.
 
-  Gradio's `FileData` has its 'path', in a folder that is named after its bytes;
-  None: none came. The first value, None, empties where it was dropped.
+  Whatever a clip does to that process, there is an answer.
   """
-  if upload is None:
-    return None, None, None, 'No clip came: drop or record one.'
-  path = pathlib.Path(upload['path'])
-  if not path.is_file():  # The same bytes that come twice lie in one place.
-    reason = 'it came twice at once, or waited too long; drop it again.'
-    return None, None, None, f'{path.name} is gone: {reason}'
   try:
-    return None, *recognise(recognizer, max_seconds, path)
+    return worker.run(recognise, max_seconds, path)
+  except WorkerEnded as error:
+    name = os.path.basename(path)
+    advice = 'the clip may be damaged: write it anew, and upload that'
+    return None, None, f'{name}: {error}; {advice}'
+
+
+def ask_and_delete(
+  worker: Worker[Recognizer],
+  max_seconds: float,
+  folder: str,
+  upload: Mapping[str, Any] | None,
+) -> tuple[Any, ...]:
+  """Answers a clip of the folder of uploads, as `ask`, and deletes it.
+
+  Gradio's `FileData` has its 'path'; None: none came, or none of the folder.
+  The first value, None, empties where it was dropped.
+  """
+  path = uploads.find(folder, upload['path']) if upload else None
+  if path is None:
+    return None, None, None, 'No such clip; upload it again.'
+  try:
+    return None, *ask(worker, max_seconds, path)
   finally:
     uploads.delete(path)
 

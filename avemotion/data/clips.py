@@ -47,9 +47,11 @@ class ClipSet:
   added: np.ndarray | None = None
 
   def __post_init__(self) -> None:
-    clips = len(self.labels)
-    if not clips or not self.features:
-      raise ValueError('a data set needs clips and at least one modality')
+    clips = self.labels.size
+    if not clips or not self.features or not self.label_names:
+      raise ValueError(
+        'a data set needs clips, names of labels, and at least one modality'
+      )
     for name in ('labels', 'actors', 'clip_ids'):
       _expect(name, getattr(self, name), (clips,))
     for name in ('clip_ids', 'label_names'):
@@ -57,7 +59,7 @@ class ClipSet:
       if counts.max() > 1:
         raise ValueError(f'{name}: {names[counts.argmax()]} is there twice')
     for modality, rows in self.features.items():
-      if rows.ndim != 3:
+      if rows.ndim != 3 or not rows.shape[2]:
         raise ValueError(
           f'{modality}: expected [clips, time, features], got {rows.shape}'
         )
@@ -67,7 +69,9 @@ class ClipSet:
       _expect_between(f'{modality}_lengths', lengths, rows.shape[1])
       if not np.isfinite(rows).all():
         clip = self.clip_ids[np.argwhere(~np.isfinite(rows))[0, 0]]
-        raise ValueError(f'{modality}: clip {clip} has values not finite')
+        raise ValueError(
+          f'{modality}: clip {clip} has values not finite, or beyond float32'
+        )
     _expect_between('labels', self.labels, len(self.label_names) - 1)
     said = self.sources
     sources = {k: said.get(k, UNNAMED) for k in self.features}
@@ -144,7 +148,7 @@ class ClipSet:
 
     Raises:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
-        a wrong shape.
+        a wrong shape or dtype, or numbers that are not whole or not finite.
     """
     arrays = npz.read(path)
     try:
@@ -178,8 +182,12 @@ class ClipSet:
     return cls(
       features={name: rows for name, (rows, _) in padded.items()},
       lengths={name: lengths for name, (_, lengths) in padded.items()},
-      labels=np.array([e['label'] for e in examples], np.int32),
-      actors=np.array([e['actor'] for e in examples], np.int32),
+      labels=npz.whole_numbers(
+        'label', np.array([e['label'] for e in examples])
+      ),
+      actors=npz.whole_numbers(
+        'actor', np.array([e['actor'] for e in examples])
+      ),
       clip_ids=np.array([e['clip_id'].decode() for e in examples]),
       label_names=label_names,
       sources={name: each.source for name, each in made_by.items() if each},
@@ -248,6 +256,8 @@ def join(clips: ClipSet, added: ClipSet) -> ClipSet:
     lengths[modality] = np.concatenate(
       [clips.lengths[modality], added.lengths.get(modality, missing)]
     )
+  # As int64: two of int32 could come to another one.
+  counted_on = int(clips.actors.max()) + added.actors.astype(np.int64)
   before = clips.added
   if before is None:
     before = np.zeros(len(clips), bool)
@@ -256,7 +266,7 @@ def join(clips: ClipSet, added: ClipSet) -> ClipSet:
     features=features,
     lengths=lengths,
     labels=np.append(clips.labels, labels[added.labels].astype(np.int32)),
-    actors=np.append(clips.actors, clips.actors.max() + added.actors),
+    actors=np.append(clips.actors, npz.whole_numbers('actors', counted_on)),
     clip_ids=np.append(clips.clip_ids, added.clip_ids),
     label_names=names,
     added=np.append(before, np.ones(len(added), bool)),
@@ -298,20 +308,34 @@ def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
       f'lacks {", ".join(missing) or "video or audio"}; it has'
       f' {", ".join(arrays) or "nothing"}'
     )
-  names = arrays['label_names']
-  if names.ndim != 1 or arrays['labels'].dtype.kind not in 'iu':
-    raise ValueError('expected label_names str[labels] and labels int[clips]')
-  return {
-    'features': {k: arrays[k].astype(np.float32) for k in present},
-    'lengths': {k: arrays[f'{k}_lengths'].astype(np.int32) for k in present},
-    'labels': arrays['labels'].astype(np.int32),
-    'actors': arrays['actors'].astype(np.int32),
-    'clip_ids': arrays['clip_ids'].astype(str),
-    'label_names': tuple(names.astype(str).tolist()),
-    'sources': {
-      k: str(arrays[f'{k}_source']) for k in present if f'{k}_source' in arrays
-    },
+  names, ids = (npz.texts(k, arrays[k]) for k in ('label_names', 'clip_ids'))
+  sources = {
+    k: npz.texts(f'{k}_source', arrays[f'{k}_source'])
+    for k in present
+    if f'{k}_source' in arrays
   }
+  if names.ndim != 1 or any(source.ndim for source in sources.values()):
+    raise ValueError('expected label_names str[labels], and each source a str')
+  labels, actors, *lengths = (
+    npz.whole_numbers(key, arrays[key])
+    for key in ('labels', 'actors', *(f'{name}_lengths' for name in present))
+  )
+  return {
+    'features': {k: _as_float32(k, arrays[k]) for k in present},
+    'lengths': dict(zip(present, lengths, strict=True)),
+    'labels': labels,
+    'actors': actors,
+    'clip_ids': ids,
+    'label_names': tuple(names.tolist()),
+    'sources': {k: source.item() for k, source in sources.items()},
+  }
+
+
+def _as_float32(name: str, rows: np.ndarray) -> np.ndarray:
+  if rows.dtype.kind not in 'iuf':
+    raise ValueError(f'{name}: expected numbers, float[…], got {rows.dtype}')
+  with np.errstate(over='ignore'):  # `ClipSet` names the clip.
+    return rows.astype(np.float32)
 
 
 def _expect(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -32,7 +32,9 @@ def read(path: str) -> dict[str, np.ndarray]:
     raise ValueError(
       f'{path}: lacks {", ".join(sorted(missing))}; it has {", ".join(arrays)}'
     )
-  ids, frames, rows = (arrays[k] for k in ('clip_id', 'frames', 'landmarks'))
+  ids = npz.texts(f'{path}: clip_id', arrays['clip_id'])
+  frames = npz.whole_numbers(f'{path}: frames', arrays['frames'])
+  rows = arrays['landmarks']
   expected = (int(frames.sum()), 68, 2)
   if frames.shape != ids.shape or rows.shape != expected:
     raise ValueError(

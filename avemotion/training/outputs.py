@@ -57,7 +57,7 @@ def digest(clips: ClipSet) -> str:
     *(clips.lengths[name] for name in sorted(clips.lengths)),
     clips.labels,
     clips.actors,
-    np.array([*clips.clip_ids, *clips.label_names]).astype('S'),
+    np.char.encode([*clips.clip_ids, *clips.label_names], 'utf-8'),
   ):
     whole.update(np.ascontiguousarray(rows).data)
   return whole.hexdigest()[:16]

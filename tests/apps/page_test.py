@@ -1,11 +1,28 @@
-"""The page refuses what it cannot serve; launch/demo_test.py looks at it."""
+"""The page refuses what it cannot serve; commands/demo_test.py looks at it."""
 
 import pytest
 
-from avemotion.apps import commands
+from avemotion.apps import commands, page
 
 
 @pytest.mark.parametrize('limit', ['max_megabytes', 'max_seconds'])
 def test_limits_that_no_clip_meets_are_refused(limit, capsys):
   assert commands.main(['demo', f'--{limit}=0']) == 1
   assert limit in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('host', 'told'),
+  [
+    ('127.0.0.1', False),
+    ('localhost', False),
+    ('::1', False),
+    ('0.0.0.0', True),
+    ('192.168.0.7', True),
+    ('studio.local', True),
+  ],
+)
+def test_who_is_recorded_from_elsewhere_is_told(host, told):
+  limits = page.told(host, 100, 120.0)
+  assert limits.endswith(page.PRIVACY)
+  assert ('recognises emotions' in limits) == told

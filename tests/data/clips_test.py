@@ -59,6 +59,20 @@ def test_what_is_written_is_read_again(tmp_path, sources):
     )
 
 
+def test_text_of_any_script_is_read_of_bytes_too(tmp_path):
+  names = ['freude', 'ärger']
+  ids = ['a', 'b', 'ö', 'Łódź']
+  values = arrays(
+    label_names=np.array([name.encode() for name in names]),
+    clip_ids=np.array([clip.encode() for clip in ids]),
+    audio_source=np.array('größe'.encode()),
+  )
+  clips = ClipSet.from_npz(write(tmp_path / 'in.npz', values))
+  assert clips.label_names == tuple(names)
+  assert clips.clip_ids.tolist() == sorted(ids)
+  assert clips.sources['audio'] == 'größe'
+
+
 def test_another_ending_is_refused(tmp_path):
   """Training would take it for a TFDS name."""
   clips = ClipSet.from_npz(write(tmp_path / 'in.npz', arrays()))
@@ -139,7 +153,18 @@ def test_one_modality_is_enough_and_others_are_told(tmp_path):
     ({'audio_lengths': np.array([10, 1, 1, 1])}, '0 and 9, got 1 to 10'),
     ({'labels': np.array([0, 1, 2, 0])}, 'between 0 and 1, got 0 to 2'),
     ({'labels': np.zeros((4, 1), int)}, r'labels: expected shape \(4,\)'),
-    ({'labels': np.full(4, 0.9)}, r'labels int\[clips\]'),
+    ({'labels': np.full(4, 0.9)}, 'labels: expected whole numbers'),
+    ({'labels': np.array(3)}, r'labels: expected shape \(1,\), got \(\)'),
+    ({'actors': np.array([1, 1, 1.5, 2])}, 'actors: .*whole.* got 1.5'),
+    ({'actors': np.array([1, 1, np.nan, 2])}, 'actors: .*whole.* got nan'),
+    ({'actors': np.array([2**32 + 1, 1, 2, 2])}, 'actors: .* got 4294967297'),
+    ({'audio_lengths': np.full(4, 2**32)}, 'audio_lengths: .* got 4294967296'),
+    ({'audio': np.zeros((4, 9, 0))}, r'features\], got \(4, 9, 0\)'),
+    ({'audio': np.full((4, 9, 3), '1')}, r'audio: .* float.*, got <U1'),
+    ({'audio': np.full((4, 9, 3), 1e99)}, 'clip a has .* beyond float32'),
+    ({'clip_ids': np.full(4, 0.5)}, 'clip_ids: expected text'),
+    ({'label_names': np.array([], str)}, 'needs clips, names of labels'),
+    ({'audio_source': np.array(['a', 'b'])}, 'each source a str'),
     ({'label_names': np.array('calm')}, r'label_names str\[labels\]'),
     ({'audio': np.full((4, 9, 3), np.nan)}, 'clip a has values not finite'),
   ],
@@ -171,7 +196,7 @@ def test_pickles_inside_an_npz_are_refused(tmp_path):
   hostile = np.array([{'a': 1}], dtype=object)
   path = tmp_path / 'pickled.npz'
   np.savez(path, **arrays(clip_ids=hostile))
-  with pytest.raises(ValueError, match='allow_pickle'):
+  with pytest.raises(ValueError, match='not Python objects'):
     ClipSet.from_npz(path)
 
 
@@ -208,6 +233,13 @@ def test_other_data_sets_join_by_name(tmp_path):
   assert joined.features['audio'].shape == (4, 6, 3)
   assert joined.lengths['audio'].tolist() == [4, 2, 6, 1]
   assert joined.take(np.array([3, 0])).divided.tolist() == [False, True]
+
+
+def test_actors_that_cannot_be_counted_on_are_told():
+  others = {'clip_ids': np.array(['c', 'd']), 'label_names': ('calm', 'angry')}
+  most = clip_set(actors=np.array([1, 2**31 - 1], np.int32))
+  with pytest.raises(ValueError, match='actors: expected whole numbers'):
+    clips_lib.join(most, clip_set(**others))
 
 
 def test_what_joins_may_lack_a_modality_and_have_others():

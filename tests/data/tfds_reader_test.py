@@ -1,6 +1,8 @@
 """Reading a prepared data set: padded right, and told when it is damaged."""
 
+import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -50,6 +52,55 @@ def test_a_data_set_that_is_not_prepared_is_told(tmp_path):
     ValueError, match=r'not prepared under .*avemotion prepare'
   ):
     ClipSet.from_tfds('ravdess/speech_audio', tmp_path)
+
+
+def described(data_dir, tmp_path, name):
+  """A copy of the data set, and a file of its description."""
+  copy = tmp_path / 'data'
+  shutil.copytree(data_dir, copy)
+  return copy, next(copy.rglob(name))
+
+
+@pytest.mark.parametrize('name', ['dataset_info.json', 'features.json'])
+@pytest.mark.parametrize('content', [None, '', '{"name": ', '[1]', '{}'])
+def test_a_damaged_description_is_told(data_dir, tmp_path, name, content):
+  copy, path = described(data_dir, tmp_path, name)
+  if content is None:
+    path.unlink()
+  else:
+    path.write_text(content)
+  with pytest.raises(ValueError, match=r'speech_audio') as caught:
+    ClipSet.from_tfds('ravdess/speech_audio', copy)
+  message = str(caught.value)
+  assert '\n' not in message
+  assert f'delete {path.parent} and prepare it again' in message
+
+
+@pytest.mark.parametrize('way', ['class', 'old', 'json', 'old json'])
+def test_a_description_has_nothing_imported(
+  data_dir, tmp_path, monkeypatch, way
+):
+  copy, path = described(data_dir, tmp_path, 'features.json')
+  (tmp_path / 'hostile_module.py').write_text('')
+  monkeypatch.syspath_prepend(tmp_path)
+  hostile = {'pythonClassName': 'hostile_module.Feature', 'text': {}}
+  ours = 'tensorflow_datasets.core.features.features_dict.FeaturesDict'
+  content = {
+    'class': {
+      'pythonClassName': ours,
+      'featuresDict': {'features': {'label': hostile}},
+    },
+    'old': {'type': 'hostile_module.Feature', 'content': {}},
+    'json': {
+      'python_class_name': ours,
+      'jsonFeature': {'json': json.dumps({'label': hostile})},
+    },
+    'old json': {'type': ours, 'content': json.dumps(hostile)},
+  }[way]
+  path.write_text(json.dumps(content))
+  with pytest.raises(ValueError, match="expected features of TFDS's own"):
+    ClipSet.from_tfds('ravdess/speech_audio', copy)
+  assert 'hostile_module' not in sys.modules
 
 
 @pytest.mark.parametrize('damage', ['flip', 'cut', 'empty', 'missing'])

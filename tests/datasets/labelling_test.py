@@ -1,5 +1,8 @@
 """Any folder of clips: lists, names, and what is wrong with them."""
 
+import os
+import time
+
 import pytest
 
 from avemotion.datasets import labelling, name_patterns
@@ -156,10 +159,69 @@ def test_lists_that_cannot_be_used_are_told(tmp_path, text, message):
     labelling.by_list(tmp_path, write_list(tmp_path, text), ('audio',))
 
 
+def test_files_are_found_however_the_list_writes_them(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  touch(tmp_path / 'data' / 'clips', *(f'{name}.wav' for name in 'abcdef'))
+  touch(tmp_path / 'data' / 'clips', 'deep/g.wav', 'clips/h.wav')
+  written = [
+    'a.wav',
+    './deep/../b.wav',
+    'clips/c.wav',
+    'data/clips/d.wav',
+    f'{tmp_path}/data/clips/e.wav',
+    r'clips\f.wav',
+    r'deep\g.wav',
+    'clips/h.wav',
+  ]
+  rows = [f'{name},sad,x' for name in (*written, '../data/other.wav')]
+  labels = write_list(tmp_path, '\n'.join(['file,label,group', *rows]))
+  found = labelling.by_list('data/clips', labels, ('audio',)).findings
+  ids = {clip.clip_id for clip in found.clips}
+  assert ids == {*'abcdef', 'deep/g', 'clips/h'}
+  assert found.skipped.keys() == {'../data/other.wav'}
+  assert found.missing == {}
+
+
+def test_a_label_is_one_line(tmp_path):
+  touch(tmp_path, 'a.wav')
+  text = 'file,label,group\na.wav,"very\nsad\u2028",x\n'
+  found = labelling.by_list(tmp_path, write_list(tmp_path, text), ('audio',))
+  assert found.label_names == ('very sad',)
+
+
+def test_numbers_of_groups_are_sorted_whatever_their_digits(tmp_path):
+  groups = ['spk', '１', '9', '10', '2', '02', '7' * 5000, '２']
+  touch(tmp_path, *(f'{k}.wav' for k in range(8)))
+  rows = [f'{k}.wav,sad,{group}' for k, group in enumerate(groups)]
+  labels = write_list(tmp_path, '\n'.join(['file,label,group', *rows]))
+  numbers = labelling.by_list(tmp_path, labels, ('audio',)).groups
+  assert [*numbers] == ['02', '2', '9', '10', '7' * 5000, 'spk', '１', '２']
+
+
+def test_a_long_name_is_soon_read():
+  pattern = name_patterns.named('{group}-{a}-{b}-{c}-{label}_{take}', '01=sad')
+  start = time.perf_counter()
+  assert pattern.read('a-' * 120 + '.wav') is None
+  _, fields = pattern.read('x-' * 80 + '01_7.wav')
+  assert (fields['group'], fields['label']) == ('x', 'sad')
+  assert time.perf_counter() - start < 1
+
+
+def test_a_name_that_is_no_text_is_told(tmp_path):
+  touch(tmp_path, 'a_sad.wav')
+  (tmp_path / os.fsdecode(b'\xe4_sad.wav')).touch()
+  pattern = name_patterns.named('{group}_{label}')
+  found = labelling.by_name(tmp_path, pattern, ('audio',)).findings
+  assert [clip.clip_id for clip in found.clips] == ['a_sad']
+  assert found.skipped == {
+    '\N{REPLACEMENT CHARACTER}_sad.wav': 'its name is not UTF-8 text; rename it'
+  }
+
+
 def test_a_list_that_is_no_text_is_told(tmp_path):
   path = tmp_path / 'labels.csv'
   path.write_bytes(b'\xff\xfe\x00')
-  with pytest.raises(DatasetError, match='expected UTF-8'):
+  with pytest.raises(DatasetError, match='cannot be read as UTF-8'):
     labelling.by_list(tmp_path, path, ('audio',))
   with pytest.raises(DatasetError, match='no such list'):
     labelling.by_list(tmp_path, tmp_path / 'gone.csv', ('audio',))

@@ -54,6 +54,15 @@ def test_a_metric_that_begins_late_is_read(fold):
   assert curve[12] == 2
 
 
+def test_text_of_any_script_is_read(fold):
+  path = fold / 'predictions.csv'
+  lines = path.read_text().splitlines()
+  _, *values = lines[1].split(',')
+  lines[1] = ','.join(['Łódź/ä\u2028\x85ß', *values])
+  path.write_text('\n'.join(lines), encoding='utf-8')
+  assert fold_outputs.read_fold(fold).clip_ids[0] == 'Łódź/ä\u2028\x85ß'
+
+
 @pytest.mark.parametrize(
   'name', ['result.json', 'predictions.csv', 'metrics.jsonl']
 )

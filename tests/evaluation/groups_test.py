@@ -39,11 +39,21 @@ def test_facts_of_a_file_are_by_clip(run, tmp_path):
   assert 'Łódź' in groups.section(run, facts)
 
 
+def test_facts_are_found_by_a_list_as_prepare_reads_it(run, tmp_path):
+  ids = [clip for fold in run.folds for clip in fold.clip_ids]
+  path = tmp_path / 'facts.csv'
+  lines = [f'{k},C:\\clips\\{clip}.wav,{k}' for k, clip in enumerate(ids)]
+  path.write_text('\n'.join([',file,site', *lines, '0,,', '1,/a/x.wav,0']))
+  facts = groups.of_file(path, run)
+  assert [*facts] == ['site']
+  assert facts['site'].tolist() == [str(k) for k in range(len(ids))]
+
+
 @pytest.mark.parametrize(
   ('text', 'told'),
   [
-    ('', 'expected a line of names'),
-    ('clip,site\na,b\n', 'expected a line of names'),
+    ('', 'expected a first line with file'),
+    ('clip,site\na,b\n', 'expected a first line with file'),
     ('file,site\na.wav,b\n', 'has no line of the test clip'),
   ],
 )

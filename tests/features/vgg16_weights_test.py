@@ -165,6 +165,51 @@ def test_rejects_other_networks_from_keras(params, tmp_path):
     load_vgg16_weights(path)
 
 
+def write_spoilt(path, params, fault):
+  write_first_keras_layout(path, params)
+  with h5py.File(path, 'a') as file:
+    bias = file['block1_conv1']
+    if fault == 'data set':
+      file['model_weights'] = np.zeros(3)
+      del file['block1_conv1']
+    elif fault == 'digits':
+      file[f'c{"9" * 5001}/kernel'] = np.zeros((1, 1, 1, 1))
+    elif fault == 'huge':
+      del file['block1_conv2/block1_conv2_W_1:0']
+      file.create_dataset(
+        'block1_conv2/kernel', (2**20, 2**10, 3, 3), 'f4', chunks=True
+      )
+    else:
+      del bias['block1_conv1_b_1:0']
+      chunks = {'maxshape': (None,), 'chunks': (2**20,)}
+      bias.create_dataset(
+        'bias',
+        data={'text': np.full(64, b'1'), 'nan': np.full(64, np.nan)}.get(
+          fault, np.zeros(64)
+        ),
+        **(chunks if fault == 'chunks' else {}),
+      )
+
+
+@pytest.mark.parametrize(
+  ('fault', 'message'),
+  [
+    ('data set', 'the 13 convolutions of VGG16, got 12: block1_conv2'),
+    ('digits', 'the 13 convolutions of VGG16, got 14'),
+    ('huge', r'kernel of block1_conv2 .* got \(1048576, 1024, 3, 3\)'),
+    ('text', r'bias of block1_conv1 as floats, got \|S1'),
+    ('nan', 'bias of block1_conv1 as numbers that are finite'),
+    ('chunks', 'bias of block1_conv1 as floats, got .* chunks of 1048576'),
+  ],
+)
+def test_nothing_is_read_that_is_not_of_vgg16(params, tmp_path, fault, message):
+  path = tmp_path / 'weights.h5'
+  write_spoilt(path, params, fault)
+  with pytest.raises(WeightsError, match=message) as caught:
+    load_vgg16_weights(path)
+  assert len(str(caught.value)) < 1000
+
+
 class Hostile:
   """Its pickle makes a directory when it is read."""
 

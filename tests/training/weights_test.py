@@ -84,6 +84,15 @@ def test_the_clips_that_it_was_trained_on_are_in_the_file(tmp_path):
   assert weights.trained_on(tmp_path / 'model.npz') == ['a', 'b']
 
 
+def test_ids_of_any_script_are_in_the_file(tmp_path):
+  path = tmp_path / 'model.npz'
+  weights.save(path, make_model(), ['b', 'ärger/Łódź'])
+  assert weights.trained_on(path) == ['b', 'ärger/Łódź']
+  with np.load(path) as file:  # As earlier versions read and wrote it.
+    stored = file['trained_on']
+  assert [clip.decode() for clip in stored.tolist()] == ['b', 'ärger/Łódź']
+
+
 def test_a_full_disk_keeps_the_file_before(tmp_path, monkeypatch):
   weights.save(tmp_path / 'model.npz', make_model())
   before = (tmp_path / 'model.npz').read_bytes()
@@ -115,6 +124,15 @@ def damaged(path, fault):
     del arrays['params/logits/kernel']
   elif fault == 'shape':
     arrays['params/logits/kernel'] = np.zeros((3, 2), np.float16)
+  elif fault == 'no features':
+    metadata['feature_dims'] = {'audio': 0}
+    arrays['metadata'] = np.array(json.dumps(metadata))
+  elif fault == 'deep':
+    arrays['metadata'] = np.array('[' * 100_000)
+  elif fault == 'text':
+    arrays['params/logits/kernel'] = np.full((256, 2), '1')
+  elif fault == 'not finite':
+    arrays['params/logits/kernel'] = np.full((256, 2), np.nan)
   np.savez(path, **arrays)
 
 
@@ -125,6 +143,10 @@ def damaged(path, fault):
     ('no metadata', 'metadata'),
     ('format', "expected avemotion-weights/1, got 'other/1'"),
     ('lacks an array', 'names of its arrays are those of another model'),
+    ('no features', 'not a model of ours'),
+    ('deep', 'not a model of ours'),
+    ('text', 'kernel: expected numbers that are finite'),
+    ('not finite', 'kernel: expected numbers that are finite'),
     ('shape', r'params/logits/kernel should be \(256, 2\), is \(3, 2\)'),
   ],
 )
@@ -133,6 +155,13 @@ def test_a_damaged_file_is_told(tmp_path, fault, message):
   damaged(path, fault)
   with pytest.raises(CheckpointError, match=message):
     weights.load(path)
+
+
+@pytest.mark.parametrize('ids', [np.array(1.0), np.array('a'), np.ones(2)])
+def test_ids_that_are_no_list_of_text_are_told(tmp_path, ids):
+  np.savez(tmp_path / 'model.npz', trained_on=ids)
+  with pytest.raises(CheckpointError, match=r'model\.npz: .*trained_on'):
+    weights.trained_on(tmp_path / 'model.npz')
 
 
 def test_no_file_is_told(tmp_path):

@@ -7,6 +7,7 @@ import atexit
 import difflib
 import gc
 import importlib
+import io
 import os
 import pathlib
 import sys
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   `argv` is what follows the program's name. Returns the exit code.
   """
+  if isinstance(sys.stdout, io.TextIOWrapper):  # It may be of a smaller script.
+    sys.stdout.reconfigure(errors='replace')
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']
   if first in ('help', '-h', '--help'):

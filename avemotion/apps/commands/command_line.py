@@ -19,7 +19,7 @@ _EXTRAS = {
 # Flags of several commands, and their help.
 _SHARED = {
   'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
-  ' runs/latest/fold_0, or .npz that `avemotion release` wrote; default: the'
+  ' runs/audio/fold_0, or .npz that `avemotion release` wrote; default: the'
   ' model that ships',
   'data_dir': 'where data sets lie; default: $TFDS_DATA_DIR, else'
   ' ~/tensorflow_datasets, and of ravdess/bundled the package',

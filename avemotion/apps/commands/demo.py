@@ -1,7 +1,7 @@
 """Serves a page to drop clips on, or to record them: their emotion over time.
 
   pip install 'avemotion[demo]'
-  avemotion demo [--checkpoint=runs/latest/fold_0]
+  avemotion demo [--checkpoint=runs/audio/fold_0]
 
 Without --checkpoint the model that ships with the package reads face and voice,
 or without the extra avemotion[face] the voice alone.
@@ -10,12 +10,13 @@ sends nothing anywhere; a clip is deleted as soon as it is answered. The
 examples are drawn and spoken on the spot, and are nobody's.
 """
 
+import functools
 import pathlib
 import signal
-import tempfile
 
-from avemotion.apps import page
+from avemotion.apps import page, uploads
 from avemotion.apps.commands.command_line import Command
+from avemotion.apps.worker import Worker
 from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
@@ -30,12 +31,23 @@ _HOST = _COMMAND.string(
   ' password',
 )
 _PORT = _COMMAND.integer('port', 7860, 'port to listen at', 1, 65535)
+_ALLOWED_HOSTS = _COMMAND.list(
+  'allowed_hosts',
+  [],
+  'names that browsers reach the page by, beside those of this machine and'
+  " --host, as a proxy's, separated by commas",
+)
 _MAX_MEGABYTES = _COMMAND.integer(
   'max_megabytes', 100, 'size of the largest clip', 1
 )
 _MAX_SECONDS = _COMMAND.number(
   'max_seconds', 120.0, 'length of the longest clip, seconds', 1.0
 )
+# A clip takes 0.2 times its length on one core, and 0.5 GB; the first ones wait
+# for programs to be compiled.
+_SECONDS_A_SECOND = 4.0
+_SECONDS_TO_COMPILE = 60.0
+_MEMORY = 4 * 2**30  # bytes
 _EXAMPLES = {
   'an angry man': ('angry', 1),
   'a happy woman': ('happy', 2),
@@ -47,21 +59,29 @@ _EXAMPLES = {
 @_COMMAND.runs
 def main(_: list[str]) -> None:
   """Draws the examples, and serves the page until it is interrupted."""
-  compilation.cache_on_disk()
-  model = Recognizer.from_checkpoint(
-    _CHECKPOINT.value, _VGG16_WEIGHTS.value, illustrate=True
-  )
-  # Ended in whichever way, it leaves no clip behind.
+  load = functools.partial(_load, _CHECKPOINT.value, _VGG16_WEIGHTS.value)
+  limit = _SECONDS_TO_COMPILE + _SECONDS_A_SECOND * _MAX_SECONDS.value
+  # Ended in whichever way, it leaves no clip behind; killed, the next start
+  # deletes what is left.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
-  with tempfile.TemporaryDirectory(prefix='avemotion_examples_') as folder:
+  with (
+    Worker(load, seconds=limit, memory=_MEMORY) as worker,
+    uploads.own_folder('avemotion_examples_') as folder,
+  ):
     examples = {name: pathlib.Path(folder, f'{name}.mp4') for name in _EXAMPLES}
     for name, (emotion, actor) in _EXAMPLES.items():
       corpus.make_clip(examples[name], emotion, actor, seconds=3.0)
     page.serve(
-      model,
+      worker,
       examples,
       host=_HOST.value,
       port=_PORT.value,
+      allowed_hosts=_ALLOWED_HOSTS.value,
       megabytes=_MAX_MEGABYTES.value,
       seconds=_MAX_SECONDS.value,
     )
+
+
+def _load(checkpoint: str | None, vgg16_weights: str | None) -> Recognizer:
+  compilation.cache_on_disk()
+  return Recognizer.from_checkpoint(checkpoint, vgg16_weights, illustrate=True)

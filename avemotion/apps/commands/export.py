@@ -1,7 +1,7 @@
 r"""Takes a model elsewhere: programs and a model card, in one directory.
 
   avemotion export --output=exported
-  avemotion export runs/latest/fold_0 --output=exported --onnx
+  avemotion export runs/audio/fold_0 --output=exported --onnx
 
 Without a checkpoint it is the model that ships. The directory has
 `classifier.stablehlo`, features to probabilities, which JAX alone loads on CPU,

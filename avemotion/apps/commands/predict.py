@@ -2,22 +2,25 @@
 
   avemotion CLIP… [--plot] [--explain]
   avemotion CLIP --annotate=annotated.mp4
-  avemotion CLIP… --checkpoint=runs/latest/fold_0
+  avemotion CLIP… --checkpoint=runs/audio/fold_0
 
 Without --checkpoint the model that ships with the package reads face and voice,
 or without the extra avemotion[face] the voice alone; it was trained on the
 actors of RAVDESS, and its weights are CC BY-NC-SA 4.0: not for commercial use.
 Prints a table for each clip, or with --json one JSON object a line, and the
 model on standard error. A clip that cannot be read is named there; the others
-go on, and the exit code is 1.
+go on, and the exit code is 1. Several clips are decoded in a process of their
+own: one that crashes its decoder is named, too.
 """
 
 import collections
+import functools
 import json
 import pathlib
 import sys
 
 from avemotion.apps.commands.command_line import Command
+from avemotion.apps.worker import Here, Worker, WorkerEnded
 from avemotion.features import compilation
 from avemotion.recognition import annotation, media_writer
 from avemotion.recognition.recognizer import Prediction, Recognizer
@@ -67,38 +70,58 @@ def main(clips: list[str]) -> int:
     if len(clips) > 1 or _FACE.value == 'all':
       raise ValueError('--annotate is of one clip, and of the largest face')
     media_writer.check_name(_ANNOTATE.value)
-  compilation.cache_on_disk()
-  model = Recognizer.from_checkpoint(
+  load = functools.partial(
+    _load,
     _CHECKPOINT.value,
     _VGG16_WEIGHTS.value,
+    _ENROL.value,
     illustrate=_PLOT.value or bool(_ANNOTATE.value),
   )
-  if _ENROL.value:
-    model.enrol(_ENROL.value)
-  print(f'model: {model.describe()}', file=sys.stderr)
+  predict = functools.partial(
+    _predict, everyone=_FACE.value == 'all', explained=_EXPLAIN.value
+  )
   failed = False
   pictures: collections.Counter[str] = collections.Counter()
-  for clip in clips:
-    stem = pathlib.Path(clip).stem
-    try:
-      for prediction in _predict(model, clip):
-        pictures[stem] += 1
-        _show(model, prediction, pictures[stem])
-    except (ValueError, OSError) as error:
-      print(f'avemotion predict: {error}', file=sys.stderr)
-      failed = True
+  made = Worker(load) if len(clips) > 1 else Here(load)
+  with made as model:
+    print(f'model: {model.run(Recognizer.describe)}', file=sys.stderr)
+    for clip in clips:
+      stem = pathlib.Path(clip).stem
+      try:
+        for prediction in model.run(predict, clip):
+          pictures[stem] += 1
+          _show(prediction, pictures[stem])
+      except (ValueError, OSError) as error:
+        named = f'{clip}: ' * isinstance(error, WorkerEnded)
+        print(f'avemotion predict: {named}{error}', file=sys.stderr)
+        failed = True
   return int(failed)
 
 
-def _predict(model: Recognizer, clip: str) -> list[Prediction]:
-  if _FACE.value == 'all':
-    return model.predict_people(clip)
-  return [model.predict(clip)]
+def _load(
+  checkpoint: str | None,
+  vgg16_weights: str | None,
+  enrolled: list[str],
+  *,
+  illustrate: bool,
+) -> Recognizer:
+  compilation.cache_on_disk()
+  model = Recognizer.from_checkpoint(
+    checkpoint, vgg16_weights, illustrate=illustrate
+  )
+  if enrolled:
+    model.enrol(enrolled)
+  return model
 
 
-def _show(model: Recognizer, prediction: Prediction, number: int) -> None:
-  if _EXPLAIN.value:
-    prediction = model.explain(prediction)
+def _predict(
+  model: Recognizer, clip: str, *, everyone: bool, explained: bool
+) -> list[Prediction]:
+  found = model.predict_people(clip) if everyone else [model.predict(clip)]
+  return [model.explain(each) for each in found] if explained else found
+
+
+def _show(prediction: Prediction, number: int) -> None:
   shown = json.dumps(prediction.to_json()) if _JSON.value else prediction
   print(shown, flush=True)
   if _PLOT.value:

@@ -38,7 +38,7 @@ def test_help_of_a_command_has_its_purpose_and_its_flags_alone(
   assert text.startswith('Trains the folds of a protocol together')
   assert '--config.KEY=VALUE' in text
   assert '  --fold: the only fold to train' in text
-  assert "(default: 'runs/latest')" in text
+  assert 'default: runs/CONFIG-DATE-TIME' in text
   assert '--logtostderr' not in text
   assert 'avemotion.apps' not in text
 
@@ -46,6 +46,16 @@ def test_help_of_a_command_has_its_purpose_and_its_flags_alone(
 def test_the_version_is_printed(capsys):
   assert commands.main(['--version']) == 0
   assert capsys.readouterr().out == f'avemotion {avemotion.__version__}\n'
+
+
+def test_python_runs_it_as_a_module():
+  ran = subprocess.run(
+    [sys.executable, '-m', 'avemotion', '--version'],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert ran.stdout == f'avemotion {avemotion.__version__}\n'
 
 
 @pytest.mark.parametrize(

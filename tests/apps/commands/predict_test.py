@@ -1,6 +1,8 @@
 """`avemotion CLIP…`."""
 
 import json
+import os
+import signal
 
 import jax
 import pytest
@@ -48,6 +50,26 @@ def test_a_bad_clip_is_named_and_the_others_go_on(folder, capsys):
   assert json.loads(line)['clip'] == 'good.mp4'
   assert 'avemotion predict: bad.mp4: the file is empty' in printed.err
   assert (folder / 'good.timeline.png').exists()
+
+
+def crash(model, clip, **_):
+  if clip == 'crash.mp4':
+    os.kill(os.getpid(), signal.SIGSEGV)
+  return [model.predict(clip)]
+
+
+def test_a_clip_that_crashes_its_decoder_is_named_and_the_others_go_on(
+  monkeypatch, capsys
+):
+  monkeypatch.setattr(predict, '_predict', crash)
+  clips = ['good.mp4', 'crash.mp4', 'good.mp4']
+  assert predict.main([*clips, '--checkpoint=.', '--json']) == 1
+  printed = capsys.readouterr()
+  assert [json.loads(line)['clip'] for line in printed.out.splitlines()] == [
+    'good.mp4',
+    'good.mp4',
+  ]
+  assert 'crash.mp4: the process that decodes it ended by SIGS' in printed.err
 
 
 def test_clips_of_one_name_get_pictures_of_their_own(folder):
