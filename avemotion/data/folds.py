@@ -42,7 +42,8 @@ class Protocol:
     num_parts: the clips, or of `group…` the actors, are dealt into so many
       parts, and fold k is tested on part k.
     test_actors: of a protocol that names them, for each fold.
-    validation_actors: likewise; else those that the next fold tests.
+    validation_actors: likewise; else those that the next fold tests, or of two
+      parts nobody.
   """
 
   num_folds: int
@@ -69,9 +70,9 @@ PROTOCOLS = {
   # A model for use: what it was trained on cannot tell how good it is.
   'everyone': Protocol(1, 'all clips are trained on, none is tested', True),
 }
-# Of whatever actors a data set has: 'group10' and the like. With fewer than
-# three parts one side of a fold would be empty.
-_BY_GROUP = re.compile('group([3-9]|[1-9][0-9]+)')
+# Of whatever actors a data set has: 'group10' and the like. Two parts leave
+# nobody to validate on.
+_BY_GROUP = re.compile('group([2-9]|[1-9][0-9]+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +143,8 @@ def named(protocol: str) -> Protocol:
     return Protocol(parts, meaning, False, parts)
   if protocol not in PROTOCOLS:
     raise ValueError(
-      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}, and group3,'
-      ' group4, … for the actors of any data set'
+      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}, and group2,'
+      ' group3, … for the actors of any data set'
     )
   return PROTOCOLS[protocol]
 
@@ -192,14 +193,16 @@ def make_fold(
     tested = rule.test_actors or _in_groups(protocol, rule.num_parts, actors)
     _check_all_tested(protocol, tested, actors)
     validated = rule.validation_actors or (*tested[1:], tested[0])
-    sides = _divide_by_actor(actors, validated[fold], tested[fold])
     wanted = {'train', 'validation', 'test'}
+    if len(tested) == 2:
+      validated, wanted = ((), ()), {'train', 'test'}
+    sides = _divide_by_actor(actors, validated[fold], tested[fold])
   if not all(getattr(sides, side).size for side in wanted):
     raise ValueError(
       f'fold {fold} of {protocol} has {sides.train.size} clips to train on,'
       f' {sides.validation.size} to validate on and {sides.test.size} to test'
       f' on; the data set of {len(labels)} clips holds actors'
-      f' {np.unique(actors).tolist()}'
+      f' {np.unique(actors).tolist()}; {_fitting(actors)}'
     )
   return sides
 
@@ -210,9 +213,15 @@ def _in_groups(protocol: str, num_parts: int, actors: np.ndarray) -> Actors:
   if len(distinct) < num_parts:
     raise ValueError(
       f'{protocol} needs {num_parts} actors or more, the data set has'
-      f' {len(distinct)}'
+      f' {len(distinct)}; {_fitting(actors)}'
     )
   return [part.tolist() for part in np.array_split(distinct, num_parts)]
+
+
+def _fitting(actors: np.ndarray) -> str:
+  """Says which protocol divides a data set of these actors."""
+  groups = min(5, len(np.unique(actors)))
+  return f'choose {f"group{groups}" if groups > 1 else "random10"}'
 
 
 def _check_all_tested(
@@ -224,8 +233,7 @@ def _check_all_tested(
   if others.size:
     raise ValueError(
       f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
-      f' data set also holds {others.tolist()}; choose another protocol,'
-      ' such as group5'
+      f' data set also holds {others.tolist()}; {_fitting(actors)}'
     )
 
 

@@ -21,16 +21,21 @@ class Standardize(nn.Module):
 
   Both are in the variable collection `statistics`, which is not trained: they
   are measured on a fold's training clips, and saved in its checkpoint. Until
-  they are set the module is the identity.
+  they are set, and without the collection, the module is the identity.
   """
 
   @nn.compact
   def __call__(self, inputs: jax.Array) -> jax.Array:
     """Standardises float[..., features] to the same shape."""
+    measured = self.has_variable('statistics', 'mean')
+    if not (measured or self.is_initializing()):
+      return inputs
     width = inputs.shape[-1:]
     mean = self.variable('statistics', 'mean', jnp.zeros, width)
     std = self.variable('statistics', 'std', jnp.ones, width)
-    return (inputs - mean.value) / std.value
+    axes = tuple(range(inputs.ndim - 1))
+    centred = inputs - jnp.expand_dims(mean.value, axes)
+    return centred / jnp.expand_dims(std.value, axes)
 
 
 class _Branch(nn.Module):
@@ -81,7 +86,6 @@ class _Branch(nn.Module):
     self,
     inputs: jax.Array,
     lengths: jax.Array | None = None,
-    *,
     train: bool = False,
   ) -> jax.Array:
     """Encodes each sequence as one vector.
@@ -112,7 +116,7 @@ class _Branch(nn.Module):
     x = x.astype(self.dtype or x.dtype).swapaxes(0, 1)  # T B D, as the loops
     mean = mean_over_time(x, lengths.reshape(lengths.shape[0], -1).max(axis=-1))
     if self.cmn:
-      x = x - mean.astype(x.dtype)
+      x = x - mean[None].astype(x.dtype)
     if self.deltas:
       x = jnp.concatenate([x, jnp.diff(x, axis=0, prepend=x[:1])], axis=-1)
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)

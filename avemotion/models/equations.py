@@ -1,8 +1,8 @@
-"""One step of equations (1)–(4), and its gradient.
+"""One step of equations (1)–(4), and its derivatives.
 
-`GRUCell`, the fused loop and the Pallas kernel all call these two functions, on
-the arrays of one step, [batch, features]. The products are computed in the
-dtype of the kernels, and summed, like all else, in float32 (or wider).
+`GRUCell`, the fused loop and the Pallas kernel all call these functions, on the
+arrays of one step, [batch, features]. The products are computed in the dtype of
+the kernels, and summed, like all else, in float32 (or wider).
 """
 
 from typing import NamedTuple
@@ -72,6 +72,31 @@ def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
     projected[..., 2 * size :] + _product(r * before, kernels.candidate)
   )  # (3)
   return Steps((1 - z) * before + z * candidate, z, r, candidate)  # (4)
+
+
+def tangent(
+  d_before: jax.Array,
+  d_projected: jax.Array,
+  before: jax.Array,
+  step: Steps,
+  kernels: Kernels,
+) -> jax.Array:
+  """Computes the derivative of `forward` along a direction, linear in it.
+
+  Returns that of the step's state, float32[batch, features], from those of
+  `before` and of `projected`; those of the kernels' products belong to the
+  latter. The step's `state` is not read.
+  """
+  _, z, r, candidate = step
+  size = before.shape[-1]
+  d_gates = d_projected[..., : 2 * size] + _product(d_before, kernels.gates)
+  d_z = d_gates[..., :size] * z * (1 - z)
+  d_r = d_gates[..., size:] * r * (1 - r)
+  d_reset = d_r * before + r * d_before
+  d_candidate = d_projected[..., 2 * size :]
+  d_candidate = d_candidate + _product(d_reset, kernels.candidate)
+  d_candidate = d_candidate * (1 - candidate**2)
+  return (1 - z) * d_before + d_z * (candidate - before) + z * d_candidate
 
 
 def backward(

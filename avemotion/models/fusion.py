@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from avemotion.models.equations import state_dtype
+
 MODALITIES = ('video', 'audio')
 JOINT = 'joint'  # What is answered by all modalities together.
 
@@ -31,7 +33,8 @@ class EmotionClassifier(nn.Module):
       that has both modalities; the audio branch counts 1.
     modality_dropout: share of a training batch's clips that lose one branch, so
       that the network learns to do without either.
-    dtype: of the last layer's product; parameters and logits are float32.
+    dtype: of the last layer's product; parameters are float32, and logits are
+      float32 or wider.
   """
 
   num_classes: int = 8
@@ -59,10 +62,11 @@ class EmotionClassifier(nn.Module):
     self,
     features: Mapping[str, jax.Array],
     lengths: Mapping[str, jax.Array],
-    *,
     train: bool = False,
   ) -> jax.Array:
     """Computes logits of clips, or of their beginnings.
+
+    `flax.linen.remat` takes it with `static_argnums=(3,)`, for `train`.
 
     Args:
       features: for each modality float32[batch, time, features].
@@ -83,7 +87,6 @@ class EmotionClassifier(nn.Module):
     self,
     features: Mapping[str, jax.Array],
     lengths: Mapping[str, jax.Array],
-    *,
     train: bool = False,
   ) -> dict[str, jax.Array]:
     """Computes the logits of all branches together, and of each by itself.
@@ -141,7 +144,7 @@ class EmotionClassifier(nn.Module):
       for name, vector in vectors.items()
     ]
     logits: jax.Array = self.logits(jnp.concatenate(shown, axis=-1))
-    return logits.astype(jnp.float32)
+    return logits.astype(state_dtype(logits.dtype))
 
 
 def _keep(flags: jax.Array, vectors: jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import lecun_normal, orthogonal, zeros_init
 from flax.linen.recurrent import flip_sequences
 
-from avemotion.models import equations
+from avemotion.models import equations, linear
 from avemotion.models.equations import Kernels
 from avemotion.models.recurrence import recurrence
 
@@ -134,8 +134,7 @@ class GRU(nn.Module):
     features: number of units.
     implementation: 'scan' is `nn.scan` of the cell. 'fused' computes the input
       projection of all steps in one matrix product and has a backward pass of
-      its own, see `recurrence`: faster to train, but it cannot be
-      differentiated in forward mode (`jax.jvp`). 'pallas' is 'fused' with its
+      its own, see `recurrence`: faster to train. 'pallas' is 'fused' with its
       loops in a kernel for TPUs.
     time_major, return_carry, reverse, keep_order: as in `flax.linen.RNN`; a
       call can override them.
@@ -250,6 +249,8 @@ class GRU(nn.Module):
   ) -> tuple[jax.Array, jax.Array]:
     """The last carry and all states of float[time, ..., inputs]."""
     if self.implementation == 'scan':
+      kernels = self.cell.project(inputs[:0]), self.cell.recurrent_kernel
+      carry = carry + linear.zero(inputs, *kernels).astype(carry.dtype)
       scan = nn.scan(
         lambda cell, carry, row: cell(carry, row),
         variable_broadcast='params',
@@ -260,13 +261,12 @@ class GRU(nn.Module):
     time, *batch, width = inputs.shape
     sequences = math.prod(batch)
     projected = self.cell.project(inputs.reshape(time, sequences, width))
+    kernel = self.cell.recurrent_kernel.astype(projected.dtype)
     start = carry.reshape(sequences, self.features)
-    last, states = recurrence(
-      projected,
-      self.cell.recurrent_kernel.astype(projected.dtype),
-      start.astype(equations.state_dtype(projected.dtype)),
-      self.implementation == 'pallas',
-    )
+    start = start.astype(equations.state_dtype(projected.dtype))
+    zero = linear.zero(projected, kernel, start)
+    alike = (x + zero.astype(x.dtype) for x in (projected, kernel, start))
+    last, states = recurrence(*alike, self.implementation == 'pallas')
     return (
       last.astype(carry.dtype).reshape(carry.shape),
       states.reshape(time, *batch, self.features),

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from avemotion.models.equations import state_dtype
 from avemotion.models.gru import states_after
 
 POOLINGS = ('last', 'mean', 'std', 'attention')
@@ -70,8 +71,9 @@ class Pooling(nn.Module):
     """A weight for each step, zero for padding, float32[time, batch, 1]."""
     hidden = nn.tanh(nn.Dense(self.attention_features, name='hidden')(states))
     scores = nn.Dense(1, use_bias=False, name='score')(hidden)
-    scores = jnp.where(valid, scores.astype(jnp.float32), -jnp.inf)
-    highest = scores.max(axis=0)
+    scores = scores.astype(state_dtype(scores.dtype))
+    scores = jnp.where(valid, scores, -jnp.inf)
+    highest = scores.max(axis=0, keepdims=True)
     return jnp.exp(scores - jnp.where(jnp.isfinite(highest), highest, 0))
 
 
@@ -87,21 +89,22 @@ def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
 def _step_mask(num_steps: int, lengths: jax.Array) -> jax.Array:
   """1 where a step is valid, else 0: float32[time, batch, points]."""
   steps = jnp.arange(num_steps)[:, None, None]
-  return (steps < lengths).astype(jnp.float32)
+  return (steps < lengths[None]).astype(jnp.float32)
 
 
 def _weighted_mean(states: jax.Array, weights: jax.Array) -> jax.Array:
   """Means of states [time, batch, …] by weights [time, batch, points].
 
-  In float32, in which differences of large sums are exact enough.
+  In float32 (or wider), in which differences of large sums are exact enough.
   """
-  sums = jnp.einsum('tbp,tbd->bpd', weights, states.astype(jnp.float32))
+  states = states.astype(state_dtype(states.dtype))
+  sums = jnp.einsum('tbp,tbd->bpd', weights, states)
   totals = weights.sum(axis=0)[..., None]
   return sums / jnp.where(totals > 0, totals, 1)
 
 
 def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
-  squares = jnp.square(states.astype(jnp.float32))
+  squares = jnp.square(states.astype(state_dtype(states.dtype)))
   variance = _weighted_mean(squares, mask) - _weighted_mean(states, mask) ** 2
   valid = (mask.sum(axis=0) > 0)[..., None]
   # The root has no slope at zero.

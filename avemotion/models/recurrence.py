@@ -1,4 +1,4 @@
-"""Equations (1)–(4) over time, with a backward pass of their own.
+"""Equations (1)–(4) over time, with derivatives of their own.
 
 Differentiated as it stands, a loop over time adds to the gradient of the
 recurrent kernel in every step, and over a batch that is divided among devices
@@ -13,18 +13,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from avemotion.models import equations
+from avemotion.models import equations, linear
 from avemotion.models.equations import Kernels, Steps
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def recurrence(
   projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
 ) -> tuple[jax.Array, jax.Array]:
   """The last state and all states of a GRU, as `jax.lax.scan` returns them.
 
-  The same function as a scan of `avemotion.models.gru.GRUCell.step`, except
-  that it can be differentiated in reverse mode only.
+  The same function as a scan of `avemotion.models.gru.GRUCell.step`.
 
   Args:
     projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
@@ -36,38 +35,56 @@ def recurrence(
   Returns:
     float32[batch, features] and float[time, batch, features].
   """
-  return _forward(projected, kernel, start, pallas)[0]
-
-
-def _forward(
-  projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
-) -> tuple[tuple[jax.Array, jax.Array], Any]:
-  """What `recurrence` returns, and what the backward pass needs."""
   loops = _loops(start.shape, pallas)
   last, steps = loops.forward(projected, Kernels.of(kernel), start)
-  return (last, steps.state), (steps, kernel, start)
+  return last, steps.state
 
 
-def _backward(
-  pallas: bool, saved: Any, gradients: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Gradients of the arguments, from those of the last state and all states."""
-  steps, kernel, start = saved
-  d_last, d_states = gradients
-  first = start[None].astype(steps.state.dtype)
-  before = jnp.concatenate([first, steps.state[:-1]])
-  d_start, d_projected = _loops(start.shape, pallas).backward(
-    d_states, before, steps, Kernels.of(kernel).transposed(), d_last
-  )
-  d_gates, d_candidate = jnp.split(d_projected, [2 * kernel.shape[0]], axis=-1)
-  d_kernels = (
-    jnp.einsum('tbh,tbg->hg', before, d_gates),
-    jnp.einsum('tbh,tbg->hg', steps.r * before, d_candidate),
-  )
-  return d_projected, jnp.concatenate(d_kernels, axis=-1), d_start
+@recurrence.defjvp
+def _derivative(
+  pallas: bool,
+  arguments: tuple[jax.Array, ...],
+  tangents: tuple[jax.Array, ...],
+) -> tuple[Any, Any]:
+  """What `recurrence` returns, and its derivative along a direction."""
+  projected, kernel, start = arguments
+  loops = _loops(start.shape, pallas)
+  last, steps = loops.forward(projected, Kernels.of(kernel), start)
 
+  def before() -> jax.Array:
+    first = start[None].astype(steps.state.dtype)
+    return jnp.concatenate([first, steps.state[:-1]])
 
-recurrence.defvjp(_forward, _backward)
+  def forward(
+    d_projected: jax.Array, d_kernel: jax.Array, d_start: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    d_gates, d_candidate = Kernels.of(d_kernel)
+    d_products = (
+      jnp.einsum('tbh,hg->tbg', before(), d_gates),
+      jnp.einsum('tbh,hg->tbg', steps.r * before(), d_candidate),
+    )
+    d_projected = d_projected + jnp.concatenate(d_products, axis=-1)
+    kernels = Kernels.of(kernel)
+    return scan_tangent(d_start, d_projected, before(), steps, kernels)
+
+  def backward(
+    gradients: tuple[jax.Array, jax.Array],
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    d_last, d_states = gradients
+    d_start, d_projected = loops.backward(
+      d_states, before(), steps, Kernels.of(kernel).transposed(), d_last
+    )
+    d_gates, d_candidate = jnp.split(
+      d_projected, [2 * kernel.shape[0]], axis=-1
+    )
+    d_kernels = (
+      jnp.einsum('tbh,tbg->hg', before(), d_gates),
+      jnp.einsum('tbh,tbg->hg', steps.r * before(), d_candidate),
+    )
+    return d_projected, jnp.concatenate(d_kernels, axis=-1), d_start
+
+  d_results = linear.with_transpose(forward, backward, tangents)
+  return (last, steps.state), d_results
 
 
 def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
@@ -94,6 +111,38 @@ def scan_forward(
     return step.state, jax.tree.map(lambda leaf: leaf.astype(row.dtype), step)
 
   return jax.lax.scan(one, start, projected)
+
+
+def scan_tangent(
+  d_start: jax.Array,
+  d_projected: jax.Array,
+  before: jax.Array,
+  steps: Steps,
+  kernels: Kernels,
+) -> tuple[jax.Array, jax.Array]:
+  """Computes every step's derivative along a direction, forward in time.
+
+  Args:
+    d_start: float32[batch, features], of the state before the first step.
+    d_projected: float[time, batch, 3 * features], of `projected`, with those of
+      the kernels' products.
+    before: float[time, batch, features], the state before each step.
+    steps: from `scan_forward`.
+    kernels: U_z, U_r, U.
+
+  Returns:
+    Those of the last state, float32[batch, features], and of all states,
+    float[time, batch, features].
+  """
+
+  def one(
+    carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
+  ) -> tuple[jax.Array, jax.Array]:
+    row, state, step = saved
+    d_state = equations.tangent(carried, row, state, step, kernels)
+    return d_state, d_state.astype(row.dtype)
+
+  return jax.lax.scan(one, d_start, (d_projected, before, steps))
 
 
 def scan_backward(

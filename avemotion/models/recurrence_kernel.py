@@ -36,7 +36,7 @@ def forward(
 ) -> tuple[jax.Array, Steps]:
   """Every step, forward in time; as `recurrence.scan_forward`."""
   time, batch, width = projected.shape
-  rows = jax.ShapeDtypeStruct((time, batch, width // 3), projected.dtype)
+  rows = _like(projected, (time, batch, width // 3))
   last, *found = _over_time(
     _forward_block, [projected], kernels, start, [rows] * 4, reverse=False
   )
@@ -52,7 +52,7 @@ def backward(
 ) -> tuple[jax.Array, jax.Array]:
   """Every step's gradient, backward in time; as `recurrence.scan_backward`."""
   time, batch, size = before.shape
-  found = jax.ShapeDtypeStruct((time, batch, 3 * size), before.dtype)
+  found = _like(before, (time, batch, 3 * size))
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
   d_start, d_projected = _over_time(
     _backward_block, rows, transposed, last, [found], reverse=True
@@ -92,7 +92,7 @@ def _over_time(
   steps = block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
   inputs: list[Any] = [start, *rows, *kernels]
-  outputs = [jax.ShapeDtypeStruct(start.shape, start.dtype), *found]
+  outputs = [_like(start, start.shape), *found]
 
   def spec(array: Any, whole: pl.Buffered | None = None) -> pl.BlockSpec:
     if array.ndim == 2:
@@ -116,6 +116,14 @@ def _over_time(
       ),
     ),
   )(*inputs)
+
+
+def _like(array: jax.Array, shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+  """Describes an array of a shape, and of another's dtype and devices."""
+  described: jax.ShapeDtypeStruct = jax.eval_shape(
+    lambda array: jnp.broadcast_to(array.ravel()[0], shape), array
+  )
+  return described
 
 
 def _forward_block(

@@ -67,7 +67,7 @@ class SpeechEncoder(nn.Module):
     x = nn.gelu(self._conv(1, 'conv1')(x), approximate=False)
     x = _where_valid(x, lengths)
     x = nn.gelu(self._conv(STRIDE, 'conv2')(x), approximate=False)
-    x = x + sinusoids(x.shape[1], self.features).astype(x.dtype)
+    x = x + sinusoids(x.shape[1], self.features)[None].astype(x.dtype)
     valid = _is_valid(x, -(-lengths // STRIDE))
     mask = jnp.broadcast_to(
       valid[:, None, None], (len(x), 1, x.shape[1], x.shape[1])
@@ -130,7 +130,7 @@ def sinusoids(positions: int, features: int) -> np.ndarray:
 
 
 def _is_valid(x: jax.Array, lengths: jax.Array) -> jax.Array:
-  return jnp.arange(x.shape[1]) < lengths[:, None]
+  return jnp.arange(x.shape[1])[None] < lengths[:, None]
 
 
 def _where_valid(x: jax.Array, lengths: jax.Array) -> jax.Array:

@@ -105,7 +105,7 @@ class WindowClassifier:
       inputs[modality], _ = clips_lib.pad([track.rows], 1, _STEP_MULTIPLE)
       padding = (0, -len(steps) % _POINT_MULTIPLE)
       lengths[modality] = np.pad(steps.astype(np.int32), padding)[None]
-    answers = jax.device_get(apply(self.model, inputs, lengths))
+    answers = _answers(self.model, inputs, lengths)
     return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
   def whole(self, windows: Iterable[Tracks]) -> Answers:
@@ -124,7 +124,7 @@ class WindowClassifier:
           1 if len(batch) == 1 else _WINDOWS,
           self._window_steps(modality),
         )
-      found = jax.device_get(apply(self.model, inputs, lengths))
+      found = _answers(self.model, inputs, lengths)
       answers.append({name: rows[: len(batch)] for name, rows in found.items()})
     return joined(answers)
 
@@ -165,10 +165,31 @@ def joined(answers: Sequence[Answers]) -> Answers:
 def apply(
   model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> dict[str, jax.Array]:
-  """Computes `Answers` of a batch, or of points, by a compiled program.
+  """Computes `Answers` of a batch, or of points, as other programs may do.
 
   Features and lengths are as for `EmotionClassifier.__call__`.
   """
+  answers, there = _known(model, features, lengths)
+  return {
+    k: jnp.where(there[k][..., None], v, jnp.nan) for k, v in answers.items()
+  }
+
+
+def _answers(
+  model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
+) -> Answers:
+  """Computes what `apply` does, but the nan, at which JAX_DEBUG_NANS stops."""
+  answers, there = jax.device_get(_known(model, features, lengths))
+  return {
+    k: np.where(there[k][..., None], v, np.float32(np.nan))
+    for k, v in answers.items()
+  }
+
+
+def _known(
+  model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+  """Computes probabilities, and tells which of them are of anything."""
   temperatures = {
     name: model.temperature_of([name]) for name in model.classifier.modalities
   }
@@ -185,7 +206,7 @@ def _apply(
   features: Mapping[str, jax.Array],
   lengths: Mapping[str, jax.Array],
   temperatures: Mapping[str, float],
-) -> dict[str, jax.Array]:
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
   logits: Any = classifier.apply(
     variables, features, lengths, method=classifier.with_branches
   )
@@ -200,6 +221,4 @@ def _apply(
     k: jax.nn.softmax(v / (joint[..., None] if k == JOINT else temperatures[k]))
     for k, v in logits.items()
   }
-  return {
-    k: jnp.where(there[k][..., None], v, jnp.nan) for k, v in answers.items()
-  }
+  return answers, there

@@ -6,7 +6,10 @@ same directory, which all of them reach.
 
 import contextlib
 import dataclasses
+import errno
+import hashlib
 import os
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -21,7 +24,7 @@ from avemotion.data import files
 from avemotion.models import EmotionClassifier
 from avemotion.models.fusion import JOINT
 from avemotion.training import config as config_lib
-from avemotion.training import step
+from avemotion.training import processes, step
 from avemotion.training.selection import BestEpochs
 
 _FORMAT = 'avemotion/2'
@@ -157,12 +160,15 @@ def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
     CheckpointError: it could not be written, as on a full disk.
   """
   path = files.as_path(workdir) / _DIRECTORY
+  variables = jax.tree.map(np.asarray, dict(model.variables))
+  metadata = {'format': _FORMAT, 'digest': _digest(variables)}
   with _told(f'{path}: cannot be written'):
+    _check_room(path, variables)
     ocp.save(
       path,
-      jax.tree.map(np.asarray, dict(model.variables)),
+      variables,
       overwrite=True,
-      custom_metadata={'format': _FORMAT, **model.metadata()},
+      custom_metadata=metadata | model.metadata(),
     )
   return path
 
@@ -179,6 +185,11 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   with _told(f'{path}: does not hold the model that it describes'):
     metadata = _metadata(path)
     stored = jax.tree.map(np.asarray, ocp.load(path))
+    # Earlier versions stored none.
+    if metadata.get('digest', found := _digest(stored)) != found:
+      raise ValueError(
+        'its arrays are not those that were saved: it is damaged'
+      )
     return TrainedModel.restored(metadata, stored)
 
 
@@ -193,16 +204,21 @@ def save_snapshot(
     CheckpointError: it could not be written, as on a full disk.
   """
   path = files.as_path(directory) / _SNAPSHOTS
+  tree = {'state': snapshot.state, 'best': snapshot.best_variables}
+  # Each process has its own slots.
+  digests = processes.gather(_slot_digests(tree)).max(axis=0)
   # Not by orbax's `Checkpointer`: where it fails in one process, that process
   # waits 20 minutes for the others before it says so (orbax 0.12).
   with _told(f'{path}: cannot be written'):
+    _check_room(path, tree)
     ocp.save(
       path / str(snapshot.epoch),
-      {'state': snapshot.state, 'best': snapshot.best_variables},
+      tree,
       overwrite=True,
       custom_metadata={
         'folds': list(snapshot.folds),
         'slots': len(snapshot.state.step),
+        'digests': [row.tobytes().hex() for row in digests],
         'seconds': snapshot.seconds,
         'best_epochs': snapshot.best.epochs.tolist(),
         # JSON knows no infinity.
@@ -258,6 +274,7 @@ def load_snapshot(
     )
     tree = ocp.load(path / str(epoch), expected)
     _check_same_shapes(tree, expected)
+    _check_slots(tree, progress.get('digests', []))
     losses = [np.inf if x is None else x for x in progress['best_losses']]
     return Snapshot(
       epoch=epoch,
@@ -276,6 +293,61 @@ def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
     sharding = NamedSharding(sharding.mesh, PartitionSpec())
   shape = slots, *leaf.shape[1:]
   return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+
+
+def _digest(tree: Any) -> str:
+  """Computes SHA-256 of arrays, and of their names, dtypes and shapes."""
+  whole = hashlib.sha256()
+  for name, leaf in _named(tree):
+    whole.update(f'{name} {leaf.dtype} {leaf.shape}'.encode())
+    whole.update(leaf.tobytes())
+  return whole.hexdigest()
+
+
+def _slot_digests(tree: Any) -> np.ndarray:
+  """Computes that of each slot, uint8[slots, 32]; 0 of another process's."""
+  leaves = _named(tree)
+  digests = np.zeros((len(leaves[0][1]), 32), np.uint8)
+  rows: list[dict[str, np.ndarray]] = [{} for _ in digests]
+  for name, leaf in leaves:
+    for shard in leaf.addressable_shards:
+      slots = range(len(digests))[shard.index[0]]
+      for slot, row in zip(slots, np.asarray(shard.data), strict=True):
+        rows[slot].setdefault(name, row)
+  for slot, own in enumerate(rows):
+    if own:
+      digests[slot] = np.frombuffer(bytes.fromhex(_digest(own)), np.uint8)
+  return digests
+
+
+def _check_slots(tree: Any, digests: Sequence[str]) -> None:
+  """Compares this process's slots with the digests that were saved, if any."""
+  for found, saved in zip(_slot_digests(tree), digests, strict=False):
+    if found.any() and found.tobytes().hex() != saved:
+      raise ValueError(
+        'its arrays are not those that were saved: it is damaged'
+      )
+
+
+def _named(tree: Any) -> list[tuple[str, Any]]:
+  return [
+    (jax.tree_util.keystr(path, simple=True, separator='/'), leaf)
+    for path, leaf in jax.tree.leaves_with_path(tree)
+  ]
+
+
+def _check_room(path: epath.Path, tree: Any) -> None:
+  """Refuses a full disk; orbax would log a traceback from each thread."""
+  if '://' in os.fspath(path):
+    return
+  files.make_directory(path.parent)
+  free = shutil.disk_usage(path.parent).free
+  needed = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+  if free < needed:
+    raise OSError(
+      errno.ENOSPC,
+      f'No space left on device: {needed:,} bytes are needed, {free:,} free',
+    )
 
 
 def _renamed(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Typed configuration of a run."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -18,9 +19,12 @@ class ConfigError(ValueError):
 
 
 _RANGES: dict[str, Callable[[Any], bool]] = {
-  '1 or more': lambda value: value >= 1,
-  'none, or 1 or more': lambda value: value is None or value >= 1,
-  '0 or more': lambda value: value >= 0,
+  '1 or more': lambda value: 1 <= value < math.inf,
+  'none, or 1 or more': lambda value: value is None or 1 <= value < math.inf,
+  '0 or more': lambda value: 0 <= value < math.inf,
+  'above 0': lambda value: 0 < value < math.inf,
+  'none, or above 0': lambda value: value is None or 0 < value < math.inf,
+  '0 to 4294967295': lambda value: 0 <= value < 2**32,
   '0 to below 1': lambda value: 0 <= value < 1,
   '0 to 1': lambda value: 0 <= value <= 1,
   '0 to 0.5': lambda value: 0 <= value <= 0.5,
@@ -34,7 +38,7 @@ def _require(config: Any, expected: str, *names: str) -> None:
     value = getattr(config, name)
     value = ','.join(value) if isinstance(value, tuple) else value
     if not _RANGES.get(expected, words.__contains__)(value):
-      raise ConfigError(f'{name} must be {expected}')
+      raise ConfigError(f'{name} must be {expected}, got {value}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +97,7 @@ class BranchConfig:
     if not (self.skip or self.num_layers):
       raise ConfigError('num_layers of 0 needs skip')
     _require(self, 'none, or 1 or more', 'num_inputs')
+    _require(self, 'none, or above 0', 'doubt')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,6 +267,8 @@ class OptimizerConfig:
   branch_loss: float = 0.0
 
   def __post_init__(self) -> None:
+    _require(self, 'above 0', 'learning_rate', 'clip_norm')
+    _require(self, '0 or more', 'warmup_epochs', 'weight_decay')
     _require(self, '0 to below 1', 'label_smoothing')
     _require(self, '0 or more', 'joint_loss', 'branch_loss')
     if not self.joint_loss + self.branch_loss:
@@ -297,6 +304,7 @@ class Config:
   def __post_init__(self) -> None:
     _require(self, '1 or more', 'epochs', 'batch_size')
     _require(self, 'none, or 1 or more', 'patience')
+    _require(self, '0 to 4294967295', 'seed')
 
 
 def to_dict(config: Config) -> dict[str, Any]:

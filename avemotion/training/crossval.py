@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 
 from avemotion.data import enrolment, files, folds, silence
 from avemotion.data.clips import ClipSet
@@ -27,7 +26,14 @@ from avemotion.training.processes import TrainingError
 from avemotion.training.program import FoldProgram
 from avemotion.training.run import Options, Run
 
-__all__ = ['Options', 'TrainingError', 'is_finished', 'train']
+__all__ = [
+  'Options',
+  'TrainingError',
+  'is_finished',
+  'train',
+  'wanted_folds',
+  'with_modalities_of',
+]
 
 
 def train(
@@ -56,22 +62,19 @@ def train(
   Raises:
     ConfigError: the workdir is of another configuration or other data.
     ValueError: the data set lacks a modality or cannot be divided so.
-    TrainingError: the loss is no longer finite.
+    TrainingError: the loss is no longer finite, or another process trains in
+      the workdir.
     CheckpointError: a checkpoint cannot be written, or read to go on.
     Interrupted: SIGTERM or Ctrl-C; all is saved.
     OSError: another file cannot be written, or the workdir not be reached.
   """
   path = files.as_path(workdir)
   options = options or Options()
+  wanted = wanted_folds(config, fold)
   clips = _prepared(config, clips)
   protocol = _divided(config, clips)
-  if fold is not None and not 0 <= fold < len(protocol):
-    raise ValueError(
-      f'{config.data.protocol} has folds 0 to {len(protocol) - 1}, got {fold}'
-    )
-  wanted = list(range(len(protocol))) if fold is None else [fold]
   root = path if fold is None else outputs.fold_directory(path, fold)
-  with interruption.StopRequest() as stop:
+  with interruption.StopRequest() as stop, processes.alone(path, fold):
     plan = _plan(config, clips, path, root, wanted)
     if plan.missing:
       program = FoldProgram(config, clips, protocol, plan.numbers)
@@ -92,6 +95,38 @@ def train(
       raise interruption.Interrupted(f'{path} is finished; stopped after it')
   summaries = [outputs.finished(path, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
+
+
+def wanted_folds(config: config_lib.Config, fold: int | None) -> list[int]:
+  """Numbers the folds to train: all of the protocol, or the only one.
+
+  Raises:
+    ValueError: no such protocol, or none of its folds.
+  """
+  numbers = [*range(folds.named(config.data.protocol).num_folds)]
+  if fold is None:
+    return numbers
+  if fold not in numbers:
+    raise ValueError(
+      f'{config.data.protocol} has folds 0 to {numbers[-1]}, got {fold}'
+    )
+  return [fold]
+
+
+def with_modalities_of(
+  clips: ClipSet, config: config_lib.Config
+) -> config_lib.Config:
+  """Leaves branches out whose modality the data set lacks, and says so."""
+  wanted = config.model.modalities
+  there = tuple(name for name in wanted if name in clips.features)
+  if there in (wanted, ()):
+    return config
+  log.info(
+    'the data set has %s alone, of %s: the model has that branch alone',
+    ', '.join(there),
+    ', '.join(wanted),
+  )
+  return config_lib.update(config, {'model': {'modalities': there}})
 
 
 def is_finished(
@@ -166,7 +201,7 @@ def _plan(
   wanted: Sequence[int],
 ) -> _Plan:
   digest = int(outputs.digest(clips)[:7], base=16)
-  digests = multihost_utils.process_allgather(np.int32(digest))
+  digests = processes.gather(np.int32(digest))
   if np.unique(digests).size > 1:
     raise ValueError('the processes read different data sets')
 
@@ -176,7 +211,7 @@ def _plan(
     return [not outputs.finished(workdir, n, config) for n in wanted]
 
   lacks = np.array(processes.on_first(look) or [False] * len(wanted))
-  lacks = multihost_utils.broadcast_one_to_all(lacks)
+  lacks = processes.gather(lacks)[0]
   missing = np.array(wanted)[lacks].tolist()
   if not missing:
     return _Plan([], [], resumes=False)

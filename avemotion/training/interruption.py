@@ -6,8 +6,8 @@ import types
 from typing import Self
 
 import numpy as np
-from jax.experimental import multihost_utils
 
+from avemotion.training import processes
 from avemotion.training.logs import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -42,7 +42,7 @@ class StopRequest:
 
     Every process must call it, and gets the same answer.
     """
-    return bool(np.any(multihost_utils.process_allgather(self._asked)))
+    return bool(np.any(processes.gather(self._asked)))
 
   def _note(self, number: int, frame: types.FrameType | None) -> None:
     del frame

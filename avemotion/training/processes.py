@@ -1,14 +1,18 @@
 """Several processes that train as one: where one fails, none goes on."""
 
 import contextlib
+import fcntl
 import os
+import socket
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from etils import epath
 from jax.experimental import multihost_utils
 
+from avemotion.data import files
 from avemotion.training.logs import log
 
 _Result = TypeVar('_Result')
@@ -16,6 +20,56 @@ _Result = TypeVar('_Result')
 
 class TrainingError(RuntimeError):
   """Training cannot go on; the message says where it stopped."""
+
+
+def gather(value: Any) -> np.ndarray:
+  """Stacks each process's array of the same shape, [processes, …]."""
+  if jax.process_count() == 1:  # Which needs no device to know its own.
+    return np.asarray(value)[None]
+  return np.asarray(multihost_utils.process_allgather(np.asarray(value)))
+
+
+@contextlib.contextmanager
+def alone(workdir: epath.Path, fold: int | None) -> Iterator[None]:
+  """Keeps other runs from a workdir, or from the only fold that is trained.
+
+  Folds may be trained apart at the same time. On a disk that knows no locks,
+  and in a bucket, nothing is kept.
+
+  Raises:
+    TrainingError: another run is there; the message says which.
+    OSError: the workdir cannot be written.
+  """
+  with contextlib.ExitStack() as held:
+
+    def lock(directory: epath.Path, how: int) -> None:
+      files.make_directory(directory)
+      path = directory / '.lock'
+      file = held.enter_context(open(path, 'a+', encoding='utf-8'))
+      try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+      except BlockingIOError as error:
+        raise TrainingError(
+          f'{directory}: {path.read_text() or "another process"} trains there;'
+          ' wait for it, or choose another --workdir'
+        ) from error
+      except OSError:
+        return
+      file.truncate(0)
+      file.write(f'process {os.getpid()} on {socket.gethostname()}')
+      file.flush()
+
+    def lock_all() -> None:
+      if '://' in os.fspath(workdir):
+        return
+      if fold is None:
+        lock(workdir, fcntl.LOCK_EX)
+      else:
+        lock(workdir, fcntl.LOCK_SH)
+        lock(workdir / f'fold_{fold}', fcntl.LOCK_EX)
+
+    on_first(lock_all)
+    yield
 
 
 def together(function: Callable[[], _Result]) -> _Result:
@@ -31,7 +85,7 @@ def together(function: Callable[[], _Result]) -> _Result:
     result = function()
   except Exception as error:
     failure = error
-  failed = multihost_utils.process_allgather(np.bool_(failure is not None))
+  failed = gather(np.bool_(failure is not None))
   if failure:
     raise failure
   if np.any(failed):

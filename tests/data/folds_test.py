@@ -170,8 +170,8 @@ def test_folds_never_move():
     ('random10', 10, 'random10 has folds 0 to 9, got 10'),
     ('random80', 1, 'random80 has folds 0 to 0, got 1'),
     ('actor5', -1, 'actor5 has folds 0 to 4, got -1'),
-    ('group2', 0, "no protocol 'group2'; .* group3, group4, …"),
-    ('group25', 0, 'group25 needs 25 actors or more, the data set has 24'),
+    ('group1', 0, "no protocol 'group1'; .* group2, group3, …"),
+    ('group25', 0, 'the data set has 24; choose group5'),
   ],
 )
 def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
@@ -180,9 +180,23 @@ def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
 
 
 def test_an_actor_whom_nobody_would_test_is_told():
-  message = r'actors 1 to 24, but the data set also holds \[25\].*group5'
+  message = r'actors 1 to 24, but the data set also holds \[25\]; choose group2'
   with pytest.raises(ValueError, match=message):
     folds.make_fold('actor5', 0, LABELS[:2], np.array([1, 25]))
+
+
+def test_two_actors_are_two_groups_and_one_has_random_folds_alone():
+  actors = np.repeat([1, 2], 6)
+  labels = np.tile(np.arange(6), 2)
+  for number, fold in enumerate(folds.make_folds('group2', labels, actors)):
+    assert set(actors[fold.test]) == {number + 1}
+    assert set(actors[fold.train]) == {2 - number}
+    assert not fold.validation.size
+  for protocol in ('group5', 'actor5'):
+    with pytest.raises(ValueError, match='choose group2'):
+      folds.make_folds(protocol, labels, actors)
+  with pytest.raises(ValueError, match='choose random10'):
+    folds.make_folds('group2', labels, np.ones_like(actors))
 
 
 def test_groups_are_of_whatever_actors_there_are():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
+from avemotion.models.gru import IMPLEMENTATIONS
 from avemotion.training import step
 from avemotion.training.batch import Clips
 from avemotion.training.config import OptimizerConfig
@@ -470,3 +471,105 @@ def test_a_classifier_with_a_users_own_branch_trains():
     )
     losses.append(metrics['loss'])
   assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.fixture(name='traced', params=IMPLEMENTATIONS)
+def _traced(request):
+  """A classifier with every option, its variables, features and lengths."""
+  options = {
+    'cmn': True,
+    'deltas': True,
+    'skip': True,
+    'doubt': 1.0,
+    'pooling': ('mean', 'attention'),
+    'dense_features': 4,
+    'recurrence': request.param,
+  }
+  model = EmotionClassifier(
+    3, VideoBranch(8, **options), AudioBranch(6, 1, **options)
+  )
+  return model, init(model, make_features()), make_features(), LENGTHS
+
+
+def test_it_is_recomputed_under_remat(traced):
+  model, variables, features, lengths = traced
+  options = {'mutable': ['batch_stats'], 'rngs': {'dropout': jax.random.key(1)}}
+  remat = nn.remat(EmotionClassifier, static_argnums=(3,))
+  again = remat(3, model.video, model.audio)
+  found, _ = again.apply(variables, features, lengths, True, **options)
+  expected, _ = model.apply(variables, features, lengths, train=True, **options)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_its_parts_of_a_batch_run_under_shard_map_with_its_checks(traced):
+  model, variables, *inputs = traced
+  mesh = jax.sharding.Mesh(jax.devices()[:1], ('clips',))
+  clips = jax.sharding.PartitionSpec('clips')
+  none = jax.sharding.PartitionSpec()
+
+  def total(params, features, lengths):
+    logits = model.apply({**variables, 'params': params}, features, lengths)
+    return (logits**2).sum(), logits
+
+  of_parts = jax.grad(total, has_aux=True)
+  parts = jax.shard_map(
+    of_parts, mesh=mesh, in_specs=(none, clips, clips), out_specs=(none, clips)
+  )
+  arguments = variables['params'], *inputs
+  jax.tree.map(
+    lambda one, other: np.testing.assert_allclose(one, other, atol=2e-4),
+    jax.jit(parts)(*arguments),
+    jax.jit(of_parts)(*arguments),
+  )
+
+
+def test_it_has_a_forward_mode(traced):
+  model, variables, features, lengths = traced
+
+  def logits(scale):
+    scaled = jax.tree.map(lambda rows: scale * rows, features)
+    return model.apply(variables, scaled, lengths)
+
+  forward = jax.jit(jax.jacfwd(logits))(1.0)
+  backward = jax.jit(jax.jacrev(logits))(1.0)
+  np.testing.assert_allclose(forward, backward, atol=1e-4)
+
+
+def test_it_promotes_no_rank_and_makes_no_nan(traced):
+  model, variables, features, lengths = traced
+  silent = jax.tree.map(jnp.zeros_like, lengths)
+  points = jax.tree.map(lambda steps: jnp.stack([steps, steps], 1), lengths)
+  with jax.numpy_rank_promotion('raise'), jax.debug_nans(True):
+    for each in (lengths, silent, points):
+      gradient = jax.grad(
+        lambda each, n=each: model.apply(each, features, n).sum()
+      )
+      jax.jit(gradient)(variables)
+
+
+@pytest.mark.parametrize('dtype', [None, jnp.float64])
+def test_it_runs_in_64_bits(traced, dtype):
+  model, *_ = traced
+  with jax.enable_x64(True):
+    wide = model.clone(
+      video=model.video.clone(dtype=dtype),
+      audio=model.audio.clone(dtype=dtype),
+      dtype=dtype,
+    )
+    features = {k: np.float64(rows) for k, rows in make_features().items()}
+    lengths = {k: np.int64(steps) for k, steps in LENGTHS.items()}
+    variables = jax.jit(wide.init)(jax.random.key(0), features, lengths)
+    logits = jax.jit(wide.apply)(variables, features, lengths)
+    assert logits.dtype == jnp.float64
+    float32 = jax.tree.map(jnp.float32, (variables, features))
+    narrow = jax.jit(model.apply)(*float32, lengths)
+    assert narrow.dtype == jnp.float32
+    np.testing.assert_allclose(narrow, logits, atol=1e-4)
+
+
+def test_without_statistics_nothing_is_standardised(traced):
+  model, variables, *inputs = traced
+  others = {k: variables[k] for k in ('params', 'batch_stats')}
+  np.testing.assert_array_equal(
+    model.apply(others, *inputs), model.apply(variables, *inputs)
+  )

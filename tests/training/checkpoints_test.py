@@ -166,3 +166,56 @@ def test_a_full_disk_is_told_and_the_older_checkpoint_stays(
   with pytest.raises(checkpoints.CheckpointError, match='No space left'):
     checkpoints.save(tmp_path, make_model(6))
   assert checkpoints.load(tmp_path).config.model.audio.features == 4
+
+
+def flip(directory, number):
+  """Changes a bit of the arrays' bytes."""
+  files = [p for p in directory.rglob('*') if p.is_file() and '/d/' in str(p)]
+  file = max(files, key=lambda path: path.stat().st_size)
+  damaged = bytearray(file.read_bytes())
+  damaged[(number + 1) * len(damaged) // 8] ^= 4
+  file.write_bytes(damaged)
+
+
+@pytest.mark.parametrize('number', range(7))
+def test_a_flipped_bit_is_told_or_changes_nothing(number, tmp_path):
+  model = make_model()
+  path = checkpoints.save(tmp_path, model)
+  flip(pathlib.Path(path), number)
+  try:
+    loaded = checkpoints.load(tmp_path).variables
+  except checkpoints.CheckpointError:
+    return
+  jax.tree.map(np.testing.assert_array_equal, loaded, dict(model.variables))
+
+
+def test_other_values_than_were_saved_are_told(tmp_path, monkeypatch):
+  """As from a flipped bit in an array, for a checkpoint and a snapshot."""
+  load = checkpoints.ocp.load
+
+  def flipped(*arguments):
+    leaves, tree = jax.tree.flatten(load(*arguments))
+    leaves[-1] = leaves[-1] + 1
+    return jax.tree.unflatten(tree, leaves)
+
+  checkpoints.save(tmp_path, make_model())
+  checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
+  monkeypatch.setattr(checkpoints.ocp, 'load', flipped)
+  with pytest.raises(checkpoints.CheckpointError, match='it is damaged'):
+    checkpoints.load(tmp_path)
+  with pytest.raises(checkpoints.CheckpointError, match='it is damaged'):
+    checkpoints.load_snapshot(tmp_path, make_snapshot([0, 0]))
+
+
+def test_a_disk_without_room_is_told_before_a_write(tmp_path, monkeypatch):
+  monkeypatch.setattr(
+    shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(9, 9, 0)
+  )
+  with pytest.raises(
+    checkpoints.CheckpointError, match='No space left'
+  ) as told:
+    checkpoints.save(tmp_path, make_model())
+  assert '\n' not in str(told.value)
+  with pytest.raises(checkpoints.CheckpointError, match='No space left'):
+    checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
+  assert not [path for path in tmp_path.rglob('*') if path.is_file()]

@@ -60,6 +60,17 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('augment__video__exchange', '2', 'exchange must be 0 to 1'),
     ('augment__video__noise', '-1', 'noise must be 0 or more'),
     ('augment__mixup', '-0.1', 'mixup must be 0 or more'),
+    ('optimizer__learning_rate', '-1', 'learning_rate must be above 0, got -1'),
+    ('optimizer__learning_rate', 'inf', 'learning_rate must be above 0'),
+    ('optimizer__learning_rate', 'nan', 'learning_rate must be above 0'),
+    ('optimizer__clip_norm', '0', 'clip_norm must be above 0'),
+    ('optimizer__weight_decay', 'nan', 'weight_decay must be 0 or more'),
+    ('optimizer__warmup_epochs', 'inf', 'warmup_epochs must be 0 or more'),
+    ('optimizer__label_smoothing', '1', 'label_smoothing must be 0 to below'),
+    ('augment__mixup', 'inf', 'mixup must be 0 or more, got inf'),
+    ('model__audio__doubt', '0', 'doubt must be none, or above 0'),
+    ('batch_size', '-4', 'batch_size must be 1 or more, got -4'),
+    ('seed', '-1', 'seed must be 0 to 4294967295, got -1'),
     ('augment__text__noise', '1', "no configuration key 'augment.text.noise'"),
   ],
 )
@@ -126,7 +137,8 @@ def test_every_key_of_the_model_reaches_the_network():
   assert model.num_classes == 2
   values = dataclasses.asdict(config) | {'dtype': jnp.dtype('bfloat16')}
   assert model.modalities == values.pop('modalities')
-  assert model.modality_dropout == values.pop('modality_dropout')
+  for name in ('modality_dropout', 'video_weight'):
+    assert getattr(model, name) == values.pop(name)
   assert model.dtype == values['dtype']
   for name in model.modalities:
     branch, own = getattr(model, name), values.pop(name)

@@ -3,7 +3,9 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -11,7 +13,15 @@ import pytest
 
 from avemotion.data import folds
 from avemotion.data.clips import ClipSet
-from avemotion.training import checkpoints, crossval, logs, step, weights
+from avemotion.training import (
+  checkpoints,
+  crossval,
+  interruption,
+  logs,
+  processes,
+  step,
+  weights,
+)
 from avemotion.training.config import (
   AudioAugmentation,
   AudioConfig,
@@ -201,7 +211,7 @@ def test_the_same_run_gives_the_same_bits(run, tmp_path):
 def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
   wild = dataclasses.replace(
     CONFIG,
-    optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
+    optimizer=OptimizerConfig(learning_rate=1e38, warmup_epochs=0),
   )
   with pytest.raises(
     crossval.TrainingError, match=r'fold 2 is nan in epoch 1, step 2'
@@ -215,7 +225,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
   wild = dataclasses.replace(
     CONFIG,
     data=DataConfig(),  # No validation clips, which would tell before.
-    optimizer=OptimizerConfig(learning_rate=float('inf'), warmup_epochs=0),
+    optimizer=OptimizerConfig(learning_rate=1e38, warmup_epochs=0),
     epochs=1,
     batch_size=64,
   )
@@ -417,3 +427,46 @@ def test_a_workdir_of_before_a_key_came_is_read(run):
     assert again['accuracy'] == summary['accuracy']
   finally:
     path.write_text(before)
+
+
+def test_another_run_in_the_workdir_is_told_which_it_is(tmp_path):
+  told = f'process {os.getpid()} on .* trains there'
+  with (
+    processes.alone(tmp_path, None),
+    pytest.raises(crossval.TrainingError, match=told),
+  ):
+    crossval.train(CONFIG, toy_clips(), tmp_path)
+  with (
+    processes.alone(tmp_path, 1),
+    processes.alone(tmp_path, 2),
+    pytest.raises(crossval.TrainingError, match=f'fold_2: {told}'),
+  ):
+    crossval.train(CONFIG, toy_clips(), tmp_path, fold=2)
+
+
+def test_one_process_asks_no_device_whether_it_is_to_stop(monkeypatch):
+  monkeypatch.setattr(processes.multihost_utils, 'process_allgather', None)
+  with interruption.StopRequest() as stop:
+    assert not stop.pending()
+    signal.raise_signal(signal.SIGTERM)
+    assert stop.pending()
+
+
+def test_a_branch_without_data_is_left_out():
+  config = dataclasses.replace(CONFIG, model=ModelConfig())
+  fitting = crossval.with_modalities_of(toy_clips(), config)
+  assert fitting == update(config, {'model': {'modalities': ('audio',)}})
+  assert crossval.with_modalities_of(toy_clips(), CONFIG) is CONFIG
+  with pytest.raises(
+    ValueError, match=r'reads video, audio, but .* only audio'
+  ):
+    crossval.train(config, toy_clips(), '/nowhere')
+
+
+def test_a_fold_or_protocol_that_is_not_there_is_told():
+  assert crossval.wanted_folds(CONFIG, None) == list(range(10))
+  with pytest.raises(ValueError, match='random10 has folds 0 to 9, got -1'):
+    crossval.wanted_folds(CONFIG, -1)
+  unknown = update(CONFIG, {'data': {'protocol': 'actor7'}})
+  with pytest.raises(ValueError, match="no protocol 'actor7'"):
+    crossval.wanted_folds(unknown, None)

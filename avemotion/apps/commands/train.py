@@ -9,9 +9,12 @@ is --config.data.dataset: a TFDS name, or an .npz of features.
 
 Writes WORKDIR/fold_K/: checkpoint, result.json, predictions.csv, metrics.jsonl
 and confusion.png; `avemotion report` makes a report of them. A run that was
-stopped or killed goes on by the same command; a finished one is left as it is.
+stopped or killed goes on by the same command with its --workdir; a finished one
+is left as it is.
 """
 
+import pathlib
+import time
 from typing import Any
 
 import jax
@@ -20,14 +23,23 @@ from avemotion.apps.commands.command_line import Command
 from avemotion.data import clips as clips_lib
 from avemotion.features import compilation
 from avemotion.training import config_files, crossval, devices, processes
+from avemotion.training.config import update
+from avemotion.training.logs import log
 
+_SHIPPED = 'ravdess/bundled'
 _COMMAND = Command('train', __doc__)
-_CONFIG = _COMMAND.config_flag('fusion')
+_CONFIG = _COMMAND.config_flag(
+  None,
+  '; default: fusion, on the features that ship where no data set is named',
+)
 _FOLD = _COMMAND.integer(
   'fold', None, 'the only fold to train, from 0; default: all of them'
 )
 _WORKDIR = _COMMAND.string(
-  'workdir', 'runs/latest', 'directory for all that the run writes'
+  'workdir',
+  None,
+  'directory for all that the run writes; default: runs/CONFIG-DATE-TIME, and'
+  ' with --multihost runs/latest',
 )
 _CHECKPOINT_EVERY = _COMMAND.integer(
   'checkpoint_every',
@@ -53,31 +65,50 @@ _MULTIHOST = _COMMAND.boolean(
 @_COMMAND.runs
 def main(_: list[str]) -> None:
   """Loads the clips, trains, and prints each fold's scores."""
-  config = config_files.load_config(_CONFIG.value, _COMMAND.overrides)
+  name = _CONFIG.value or 'fusion'
+  config = config_files.load_config(name, _COMMAND.overrides)
+  crossval.wanted_folds(config, _FOLD.value)  # Before anything slow.
+  if not _CONFIG.value and 'data.dataset' not in _COMMAND.overrides:
+    config = update(config, {'data': {'dataset': _SHIPPED}})
+    log.info(
+      '%s, the features that ship; --config=fusion trains on ravdess/speech,'
+      ' which avemotion prepare makes, --config.data.dataset=FILE.npz on yours',
+      _SHIPPED,
+    )
+  workdir = _WORKDIR.value or _fresh_workdir(name)
+  log.info('writes to %s; --workdir=%s goes on with it', workdir, workdir)
   devices.start(multihost=_MULTIHOST.value)
   if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
     compilation.cache_on_disk()
   clips = processes.together(
     lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
   )
+  if 'model.modalities' not in _COMMAND.overrides:
+    config = crossval.with_modalities_of(clips, config)
   options = crossval.Options(
     checkpoint_every=_CHECKPOINT_EVERY.value,
     tensorboard=_TENSORBOARD.value,
     profile=_PROFILE.value,
   )
-  workdir = _WORKDIR.value
   summaries = crossval.train(config, clips, workdir, _FOLD.value, options)
   if jax.process_index():
     return  # Process 0 has the results.
   for summary in summaries:
     print(
       f'{summary["protocol"]} fold {summary["fold"]}: {_scores(summary)};'
-      f' written to {_WORKDIR.value}/fold_{summary["fold"]}'
+      f' written to {workdir}/fold_{summary["fold"]}'
     )
   measured = config.data.protocol != 'everyone'
   measured &= config.data.validation != 'scored'
   if _FOLD.value is None and measured:
-    print(f'for the report: avemotion report {_WORKDIR.value}')
+    print(f'for the report: avemotion report {workdir}')
+
+
+def _fresh_workdir(name: str) -> str:
+  """Names a directory by a configuration and the time."""
+  if _MULTIHOST.value:  # One name in all processes, as run_tpu.sh knows it.
+    return 'runs/latest'
+  return f'runs/{pathlib.Path(name).stem}-{time.strftime("%Y%m%d-%H%M%S")}'
 
 
 def _scores(summary: dict[str, Any]) -> str:

@@ -99,3 +99,28 @@ def test_bad_input_is_one_line(features, tmp_path, arguments, message, capsys):
   (line,) = printed.err.splitlines()
   assert line.startswith('avemotion train: ')
   assert message in line
+
+
+def test_a_wrong_fold_is_told_before_the_data_set_is_read(monkeypatch, capsys):
+  monkeypatch.setattr(train.clips_lib, 'load', None)
+  assert train.main(['--fold=99']) == 1
+  assert 'random10 has folds 0 to 9, got 99' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'dataset'),
+  [
+    ([], 'ravdess/bundled'),
+    (['--config=fusion'], 'ravdess/speech'),
+    (['--config.data.dataset=own.npz'], 'own.npz'),
+  ],
+)
+def test_what_ships_is_read_where_no_data_set_is_named(
+  arguments, dataset, monkeypatch, capsys
+):
+  def load(name, data_dir):
+    raise ValueError(f'asked for {name} in {data_dir}')
+
+  monkeypatch.setattr(train.clips_lib, 'load', load)
+  assert train.main(arguments) == 1
+  assert f'asked for {dataset} in None' in capsys.readouterr().err
