@@ -19,7 +19,8 @@ FRAME_LENGTH = 1200  # samples: 25 ms
 HOP_LENGTH = 480
 _RATE = 16_000  # Hz, of Whisper
 _BINS = 201
-POWER_FLOOR = 1e-10
+# Under all sound of 16 bits, 20 dB softer too: `scaled` sets the range.
+POWER_FLOOR = 1e-16
 
 # A window begins and ends with speech: rows less than so far under the loudest,
 # and, where there is noise, above so much of the range from the quietest to the
@@ -46,7 +47,7 @@ def log_mel(
   """Computes a log-mel spectrogram, float32[rows, 80], 100 rows a second.
 
   Row i covers samples [i * 480, i * 480 + 1200). The numbers are decimal
-  logarithms of power, at least -10.
+  logarithms of power, at least -16.
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples

@@ -98,17 +98,13 @@ def calibrated(
 
 
 def _speaker_quantiles(values: np.ndarray, speakers: np.ndarray) -> list[float]:
-  """Computes quantiles over speakers of the quantiles of each, rising.
+  """Computes quantiles of the speaker who has the least of each, rising.
 
-  At 0.1, nine of ten speakers have a larger value in nine of ten clips: new
-  speakers differ by more than the clips of one.
+  New speakers differ by more than the clips of one: what holds for whoever is
+  hardest to recognise holds for most others.
   """
   steps = np.linspace(0, 1, _QUANTILES)
-  own = np.stack(
-    [
-      np.quantile(values[speakers == each], steps)
-      for each in np.unique(speakers)
-    ]
-  )
-  found = [np.quantile(of, step) for of, step in zip(own.T, steps, strict=True)]
-  return np.round(found, 6).tolist()
+  own = [
+    np.quantile(values[speakers == each], steps) for each in np.unique(speakers)
+  ]
+  return np.min(own, axis=0).round(6).tolist()

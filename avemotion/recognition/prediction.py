@@ -49,9 +49,8 @@ class Prediction:
       itself; empty where the clip, or the model, has but one.
     explanation: what carried the label; None: it was not asked for.
     held_out: quantiles of the right label's probability at equal steps from 0
-      to 1, rising: over speakers who were held out while models like this one
-      were trained, of the same quantile over each speaker's clips; empty: they
-      are not known.
+      to 1, rising: of whoever has the least among the speakers who were held
+      out while models like this one were trained; empty: they are not known.
     person: number from 1, in the order that people appear; None: it is the only
       one who is looked at.
   """
@@ -84,10 +83,10 @@ class Prediction:
   def labels(self, coverage: float = 0.9) -> tuple[str, ...]:
     """The fewest labels that hold the right one in such a share of clips.
 
-    The likeliest first. The promise is about people: `coverage` of new speakers
-    have the right label in the set for at least `coverage` of their clips,
-    if they are like the speakers that it was measured on (split conformal
-    prediction, Sadinle et al. 2019, with whole speakers held out).
+    The likeliest first. The share was measured on speakers who were held out,
+    for whoever of them is hardest to recognise (split conformal prediction,
+    Sadinle et al. 2019, with whole speakers held out): it holds for new
+    speakers who are like them.
 
     Raises:
       ValueError: the share is not above 0 and below 1, or nothing was measured.
