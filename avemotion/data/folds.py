@@ -149,6 +149,12 @@ def named(protocol: str) -> Protocol:
   return PROTOCOLS[protocol]
 
 
+def fitting(num_actors: int) -> str:
+  """Names the protocol that suits a data set of so many actors."""
+  groups = min(5, num_actors)
+  return f'group{groups}' if groups > 1 else 'random10'
+
+
 def make_folds(
   protocol: str,
   labels: np.ndarray,
@@ -202,7 +208,7 @@ def make_fold(
       f'fold {fold} of {protocol} has {sides.train.size} clips to train on,'
       f' {sides.validation.size} to validate on and {sides.test.size} to test'
       f' on; the data set of {len(labels)} clips holds actors'
-      f' {np.unique(actors).tolist()}; {_fitting(actors)}'
+      f' {np.unique(actors).tolist()}; {_advice(actors)}'
     )
   return sides
 
@@ -213,15 +219,13 @@ def _in_groups(protocol: str, num_parts: int, actors: np.ndarray) -> Actors:
   if len(distinct) < num_parts:
     raise ValueError(
       f'{protocol} needs {num_parts} actors or more, the data set has'
-      f' {len(distinct)}; {_fitting(actors)}'
+      f' {len(distinct)}; {_advice(actors)}'
     )
   return [part.tolist() for part in np.array_split(distinct, num_parts)]
 
 
-def _fitting(actors: np.ndarray) -> str:
-  """Says which protocol divides a data set of these actors."""
-  groups = min(5, len(np.unique(actors)))
-  return f'choose {f"group{groups}" if groups > 1 else "random10"}'
+def _advice(actors: np.ndarray) -> str:
+  return f'choose {fitting(len(np.unique(actors)))}'
 
 
 def _check_all_tested(
@@ -233,7 +237,7 @@ def _check_all_tested(
   if others.size:
     raise ValueError(
       f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
-      f' data set also holds {others.tolist()}; {_fitting(actors)}'
+      f' data set also holds {others.tolist()}; {_advice(actors)}'
     )
 
 

@@ -62,7 +62,9 @@ class ClipsBuilder(  # type: ignore[call-arg]
       super().__init__(**kwargs)
     except ValueError:  # Of what was asked for.
       raise
-    except Exception as error:  # Of what lies there: JSON's, protobuf's, TFDS's.
+    except (
+      Exception
+    ) as error:  # Of what lies there: JSON's, protobuf's, TFDS's.
       place = getattr(self, '_data_dir', kwargs.get('data_dir'))
       raise DatasetError(
         f'{place}: its dataset_info.json or features.json is damaged'

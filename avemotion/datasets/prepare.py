@@ -13,6 +13,7 @@ from absl import logging
 from etils import epath
 from rich.table import Column, Table
 
+from avemotion.data import folds
 from avemotion.datasets import progress
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError
@@ -84,6 +85,14 @@ def print_report(builder: ClipsBuilder) -> None:
   where = builder.data_path
   if '://' not in str(where):  # A folder of this machine, not of a bucket.
     where = where.resolve()
+  # A split is an actor.
+  flags = {
+    'dataset': f'{builder.name}/{builder.builder_config.name}',
+    'protocol': folds.fitting(len(builder.info.splits)),
+    'data_dir': builder.data_path.parents[2],
+  }
+  given = [f'--config.data.{name}={value}' for name, value in flags.items()]
+  print('To train on it:\n  avemotion train ' + ' '.join(given))
   print(
     f'It lies in {where}. To load it:\n'
     '  import tensorflow_datasets as tfds\n'

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -140,6 +141,7 @@ class Extractor:
       ValueError: no such modality or front end, the weights cannot be used, or
         what finds landmarks is not installed.
     """
+    _check_process()
     if not modalities or set(modalities) - set(MODALITIES):
       raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
     if video not in (VGG16.name, LANDMARKS.name, CROPS):
@@ -192,6 +194,7 @@ class Extractor:
     return self._extract(path, everybody=True)
 
   def _extract(self, path: media.Path, everybody: bool) -> list[ClipFeatures]:
+    _check_process()
     notes: list[str] = []
     read: Any = contextlib.nullcontext()
     if self._looks:
@@ -268,3 +271,19 @@ def extract(
 
 
 _extractor = functools.cache(Extractor)
+
+
+def _check_process() -> None:
+  """Raises where a forked process would wait for ever."""
+  if os.getpid() != _first_process():
+    raise RuntimeError(
+      'expected the process that loaded the extractor, or a new one, got a fork'
+      ' of it, which lacks the threads of its libraries; start workers by'
+      " multiprocessing.get_context('spawn')"
+    )
+
+
+@functools.cache
+def _first_process() -> int:
+  """Returns the process that loaded an extractor first, or its forks'."""
+  return os.getpid()

@@ -223,7 +223,7 @@ def read_pieces(
   could be decoded.
   """
   known = 0
-  mix, mixed = Downmix(()), ()
+  mix, mixed = Downmix(()), tuple[str, ...]()
   notes = [] if notes is None else notes
   for seconds, samples, channels in _resampled(path, notes, track):
     hole = 0.0 if seconds is None else seconds - known / SAMPLE_RATE
@@ -265,7 +265,7 @@ def _resampled(
     for chunk in _of_one_rate(frames, at_most_stereo):
       channels = tuple(channel.name for channel in chunk.layout.channels)
       # Packed samples: PyAV reads beyond the end of planes from the ninth on.
-      samples = chunk.to_ndarray().reshape(-1, len(channels)).T
+      samples: np.ndarray = chunk.to_ndarray().reshape(-1, len(channels)).T
       if not np.isfinite(samples).all():
         finite = False
         samples = np.nan_to_num(samples, posinf=0, neginf=0)
@@ -280,15 +280,13 @@ def _of_one_rate(
   frames: Iterator['av.AudioFrame'], at_most_stereo: bool
 ) -> Iterator['av.AudioFrame']:
   """Resamples frames, whose rate, layout and format may change on the way."""
-  resampler, known = None, None
-  for frame in frames:
-    kind = frame.format.name, frame.layout.name, frame.sample_rate
-    if kind != known:
-      if resampler:
-        yield from resampler.resample(None)
-      stereo = at_most_stereo and frame.layout.nb_channels > 1
-      layout = 'stereo' if stereo else None
-      resampler, known = av.AudioResampler('flt', layout, SAMPLE_RATE), kind
-    yield from resampler.resample(frame)
-  if resampler:
-    yield from resampler.resample(None)
+
+  def kind(frame: 'av.AudioFrame') -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+  for (_, name, _), alike in itertools.groupby(frames, kind):
+    stereo = at_most_stereo and av.AudioLayout(name).nb_channels > 1
+    layout = 'stereo' if stereo else None
+    resampler = av.AudioResampler('flt', layout, SAMPLE_RATE)
+    for frame in itertools.chain(alike, [None]):
+      yield from resampler.resample(frame)

@@ -1,5 +1,6 @@
 """The whole chain, on synthetic clips and on real ones."""
 
+import os
 import subprocess
 import sys
 
@@ -44,6 +45,14 @@ def test_a_clip_gives_both_modalities(folder, extractor):
   assert features.warnings == ()
 
 
+def test_a_fork_of_a_process_that_extracts_is_told(extractor, monkeypatch):
+  pid = os.getpid()
+  monkeypatch.setattr(os, 'getpid', lambda: pid + 1)
+  for use in (lambda: extractor('clip.mp4'), clip_lib.Extractor):
+    with pytest.raises(RuntimeError, match=r"get_context\('spawn'\)"):
+      use()
+
+
 @pytest.mark.parametrize(
   ('name', 'changes', 'left', 'warning'),
   [
@@ -72,7 +81,7 @@ def test_a_track_that_cannot_be_decoded_leaves_the_other(
 ):
   path = make(folder / 'halves.mp4')
 
-  def broken(path):
+  def broken(path, notes, track):
     yield np.zeros(9000, np.float32)
     raise media.MediaError(f'{path}: audio cannot be decoded after 9 frames')
 

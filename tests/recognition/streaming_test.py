@@ -176,7 +176,8 @@ def test_one_that_stops_is_waited_for_no_longer(recognizer):
   session = recognizer.stream()
   rng = np.random.default_rng(0)
   for _ in range(20):
-    session.push_audio(rng.normal(0, 0.1, 48_000).astype(np.float32))
+    loud = np.linspace(0.01, 0.1, 48_000)
+    session.push_audio((loud * rng.normal(size=48_000)).astype(np.float32))
   assert len(session._tracks['audio']) <= (windows.WINDOW_SECONDS + 6) * 24
   assert session.finish().probabilities is not None
 

@@ -16,6 +16,8 @@ _EXTRAS = {
   'apache_beam': ('Apache Beam', 'beam'),
   'gradio': ('Gradio', 'demo'),
 }
+# Which a machine may lack where avemotion was installed without dependencies.
+_OTHERS = 'matplotlib', 'rich', 'scipy', 'av', 'librosa', 'mediapipe'
 # Flags of several commands, and their help.
 _SHARED = {
   'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
@@ -136,10 +138,13 @@ def report_errors(name: str, function: Callable[[], int | None]) -> int:
     return 130  # 128 + SIGINT, as shells have it.
   except ModuleNotFoundError as error:
     library = (error.name or '').partition('.')[0]
-    if library not in _EXTRAS:
+    if library in _EXTRAS:
+      needed, extra = _EXTRAS[library]
+      reason = f"needs {needed}: pip install 'avemotion[{extra}]'"
+    elif library in _OTHERS:
+      reason = f'needs {library}: pip install {library}'
+    else:
       raise
-    needed, extra = _EXTRAS[library]
-    reason = f"needs {needed}: pip install 'avemotion[{extra}]'"
   except (ValueError, OSError, processes.TrainingError) as error:
     reason = str(error)
   print(f'avemotion {name}: {reason}', file=sys.stderr)

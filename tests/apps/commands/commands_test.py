@@ -38,7 +38,7 @@ def test_help_of_a_command_has_its_purpose_and_its_flags_alone(
   assert text.startswith('Trains the folds of a protocol together')
   assert '--config.KEY=VALUE' in text
   assert '  --fold: the only fold to train' in text
-  assert 'default: runs/CONFIG-DATE-TIME' in text
+  assert 'default: runs/CONFIG-DATE-' in text
   assert '--logtostderr' not in text
   assert 'avemotion.apps' not in text
 
