@@ -125,33 +125,32 @@ def _watched(name: str, first: int, count: int) -> Iterator[dict[str, Any]]:
   with tempfile.TemporaryDirectory(prefix='avemotion_fuzz_') as folder:
     command = [sys.executable, '-m', 'tests.fuzz.fuzz', f'--target={name}']
     command += [f'--first={first}', f'--cases={count}', f'--within={folder}']
-    process = subprocess.Popen(
-      command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(
-      target=_pass_on, args=(process, lines), daemon=True
-    ).start()
-    errors: list[str] = []
-    threading.Thread(
-      target=lambda: errors.extend(process.stderr or ()), daemon=True
-    ).start()
-    number = first
-    try:
-      if lines.get(timeout=_START) is None:
-        raise RuntimeError(f'{name}: cannot start: {"".join(errors)}')
-      while number < first + count:
-        line = lines.get(timeout=_LONGEST)
-        if line is None:
-          yield _fault(number, f'ended by {process.wait()}: {errors[-1:]}')
-          return
-        yield json.loads(line)
-        number += 1
-    except queue.Empty:
-      yield _fault(number, f'silent for {_LONGEST:.0f} s')
-    finally:
-      process.kill()
-      process.wait()
+    said = pathlib.Path(folder) / 'stderr.txt'
+    with (
+      said.open('w') as errors,
+      subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, text=True
+      ) as process,
+    ):
+      lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+      reading = threading.Thread(target=_pass_on, args=(process, lines))
+      reading.start()
+      number = first
+      try:
+        if lines.get(timeout=_START) is None:
+          raise RuntimeError(f'{name}: cannot start: {said.read_text()}')
+        while number < first + count:
+          line = lines.get(timeout=_LONGEST)
+          if line is None:
+            yield _fault(number, f'ended by {process.wait()}')
+            return
+          yield json.loads(line)
+          number += 1
+      except queue.Empty:
+        yield _fault(number, f'silent for {_LONGEST:.0f} s')
+      finally:
+        process.kill()
+        reading.join()
 
 
 def _fault(number: int, error: str) -> dict[str, Any]:

@@ -222,7 +222,11 @@ def in_process(directory, workdir, **changes):
 
 
 def times(directory):
-  return {path: path.stat().st_mtime_ns for path in directory.rglob('*')}
+  return {
+    path: path.stat().st_mtime_ns
+    for path in directory.rglob('*')
+    if path.name != '.lock'
+  }
 
 
 def test_a_finished_run_says_so_and_does_nothing(directory, finished, caplog):
