@@ -45,6 +45,8 @@ _BENCHMARKS = {
     'speed',
     'the model that ships, its seconds',
   ),
+  'field_level': ('field', 'level', 'the model that ships, at other levels'),
+  'field_faces': ('field', 'found_faces', 'small faces in large frames'),
   'house': ('house', 'main', 'lines of source, tests, the install'),
 }
 
