@@ -9,7 +9,7 @@ from typing import Any
 from avemotion.apps import uploads
 from avemotion.apps.worker import Worker, WorkerEnded
 from avemotion.features import containers
-from avemotion.recognition import timeline, windows
+from avemotion.recognition import timeline
 from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 
@@ -113,8 +113,4 @@ def _heard(prediction: Prediction) -> str:
   loudness = prediction.features.loudness
   if loudness is None:
     return ''
-  voiced = (loudness >= windows.QUIETEST_VOICE_DB).mean()
-  return (
-    f'Loudest at {loudness.max():.0f} dBFS; for {voiced:.0%} of the time'
-    f' louder than {windows.QUIETEST_VOICE_DB:.0f}, which is taken for a voice.'
-  )
+  return f'Loudest at {loudness.max():.0f} dBFS in the band of voices.'

@@ -71,7 +71,7 @@ class Gate:
     self._app = app
     self._folder = folder
     self._max_bytes = max_bytes
-    self._named = {name.lower() for name in allowed_hosts}
+    self._named = {name.lower() for name in allowed_hosts if name}
     self._hosts = {*_LOCAL, *self._named, host.lower()}
     self._takes_addresses = not hosts.is_local(host)
     if self._takes_addresses:
@@ -97,7 +97,7 @@ class Gate:
   async def _serve(self, request: Request, send: Send) -> None:
     self._check(request)
     app, receive = self._app, request.receive
-    path, is_sent = request.url.path, request.method == 'POST'
+    path, is_sent = request.scope['path'], request.method == 'POST'
     if is_sent and path == _UPLOAD:
       app = await self._take(request)
     elif is_sent:
@@ -121,7 +121,7 @@ class Gate:
         raise HTTPException(403, 'expected a request of this page itself')
     method = 'GET' if request.method == 'HEAD' else request.method
     if method not in _ALLOWED or not _ALLOWED[method].fullmatch(
-      request.url.path
+      request.scope['path']
     ):
       raise HTTPException(404, 'not a part of this page')
 
@@ -132,7 +132,7 @@ class Gate:
       body += piece
       if len(body) > _LARGEST_QUESTION:
         raise HTTPException(413, f'expected {_LARGEST_QUESTION} bytes at most')
-    if request.url.path != _QUESTION:
+    if request.scope['path'] != _QUESTION:
       return body
     try:
       asked = json.loads(body)

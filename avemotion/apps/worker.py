@@ -131,7 +131,9 @@ class Worker(Generic[_T]):
       value, error = self._pipe.recv()
     except (EOFError, OSError):
       self._process.join()
-      raise WorkerEnded(_reason(self._process.exitcode or 0)) from None
+      does = 'decodes the clip' if self._is_loaded else 'loads the model'
+      reason = _reason(self._process.exitcode or 0)
+      raise WorkerEnded(f'the process that {does} {reason}') from None
     if isinstance(error, MemoryError):
       raise WorkerEnded('it takes more memory than it may') from error
     if error is not None:
@@ -157,11 +159,12 @@ class Worker(Generic[_T]):
 
 def _reason(code: int) -> str:
   """Says how a process ended, by its exit code."""
-  how = f'by {signal.Signals(-code).name}' if code < 0 else f'with code {code}'
-  hint = ''
-  if code == -signal.SIGKILL:
-    hint = ', as for want of memory'
-  return f'the process that decodes it ended {how}{hint}'
+  names = {each.value: each.name for each in signal.Signals}
+  how = f'with code {code}'
+  if code < 0:
+    how = f'by {names.get(-code, f"signal {-code}")}'
+  hint = ', as for want of memory' * (how == 'by SIGKILL')
+  return f'ended {how}{hint}'
 
 
 def _work(
@@ -186,9 +189,13 @@ def _work(
       return
     try:
       outcome = _Outcome(function(loaded, *arguments, **options))
-    except Exception as error:
+    except (ValueError, OSError, MemoryError) as error:
       error.add_note(traceback.format_exc())
       outcome = _Outcome(error=error)
+    except Exception as error:  # A fault of ours; still that clip's alone.
+      told = WorkerEnded(f'{type(error).__name__}: {error}')
+      told.add_note(traceback.format_exc())
+      outcome = _Outcome(error=told)
     pipe.send(outcome)
 
 

@@ -241,7 +241,7 @@ class Extractor:
   ) -> ClipFeatures:
     # A header knows the last frame's length, but may be wrong by days.
     decoded = max(picture.end, sound.end)
-    agrees = abs(decoded - told) <= _LONGEST_SHORTFALL
+    agrees = told > 0 and abs(decoded - told) <= _LONGEST_SHORTFALL
     seconds = told if agrees or not decoded else decoded
     warnings: list[str] = []
     tracks = {'video': ('picture', picture), 'audio': ('sound', sound)}
@@ -285,5 +285,5 @@ def _check_process() -> None:
 
 @functools.cache
 def _first_process() -> int:
-  """Returns the process that loaded an extractor first, or its forks'."""
+  """Returns this process's number; a fork returns that of its parent."""
   return os.getpid()

@@ -153,7 +153,8 @@ class _Picture:
     found = frames[:, 0] > 0
     if not self.found:
       warning = (
-        f'no face of {SMALLEST} pixels or more in any of {len(found)} frames'
+        f'no face in any of {len(found)} frames; those of {SMALLEST} pixels and'
+        ' more are looked for'
       )
       return ClipTrack([warning], end, {'face_found': found})
     share = found.mean()

@@ -1,9 +1,10 @@
 """Time within a clip, where a file's time stamps cannot be relied on."""
 
+# Seconds from one stamp to the next without a hole: slides, codecs' frames.
+LONGEST_STEPS = {'picture': 60.0, 'sound': 2.0}
 _LONGEST_STEP_BACK = 1.0  # seconds; codecs reorder what is closer
-# Holes in all: more is no slow camera and no pause, but a fault of the file.
-_LONGEST_HOLES = 600.0
-_LONGEST_STEP = 1.0  # seconds; longer ones are holes
+_LONGEST_HOLE = 600.0  # seconds; more is no pause, but a fault of the file
+_MOST_HOLES = 10.0  # times the rest of a clip, beside one longest hole
 _STEP = 1 / 30  # seconds, in the place of one that cannot be right
 
 
@@ -17,26 +18,31 @@ class Clock:
     restarts: how often time stamps were put right.
   """
 
-  def __init__(self) -> None:
+  def __init__(self, longest_step: float) -> None:
+    """Starts at 0; more seconds than `longest_step` at once are a hole."""
     self.restarts = 0
+    self._longest_step = longest_step
     self._shift = 0.0
     self._last = 0.0
-    self._holes = 0.0
+    self._holes = 0.0  # seconds in all
 
   def __call__(self, seconds: float) -> float:
     """Returns the time of a stamp, both in seconds since the clip's start."""
     step = seconds + self._shift - self._last
-    is_hole = step > _LONGEST_STEP
-    if step < -_LONGEST_STEP_BACK or (
-      is_hole and self._holes + step > _LONGEST_HOLES
-    ):
+    if step < -_LONGEST_STEP_BACK or self._leaps(step):
       self.restarts += 1
       self._shift += _STEP - step
       step = _STEP
-    elif is_hole:
+    elif step > self._longest_step:
       self._holes += step
     self._last += step
     return seconds + self._shift
+
+  def _leaps(self, step: float) -> bool:
+    known = max(self._last - self._holes, 0.0)
+    most = _LONGEST_HOLE + _MOST_HOLES * known
+    is_hole = step > self._longest_step
+    return step > _LONGEST_HOLE or (is_hole and self._holes + step > most)
 
   def note(self, kind: str) -> list[str]:
     """Says, of a picture or sound, whether its time stamps were put right."""

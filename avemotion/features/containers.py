@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import av
 
+from avemotion.features.clock import LONGEST_STEPS, Clock
+
 # Containers that say when a packet is shown.
 _TIMED = (
   'mov,mp4,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,'
@@ -22,7 +24,7 @@ _TIMED = (
 _WHOLE = (
   f'{_TIMED},3gp,3g2,m4a,mj2,mpegvideo,m4v,h261,h263,h264,hevc,av1,obu,ivf,vc1,'
   'rm,dv,mxf,nut,nuv,gif,apng,mjpeg,smjpeg,amrnb,amrwb,ac3,eac3,dts,dtshd,'
-  'truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,loas,sox,gsm'
+  'truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,loas,sox,gsm,yuv4mpegpipe'
 )
 _MOST_PIXELS = 8192 * 4320
 # Packets in a row that cannot be read, after which nothing more will come.
@@ -72,12 +74,18 @@ def length(path: Path) -> float:
   last = None
   with opened(path, _TIMED) as container:
     start = start_of(container)
-    tracks = (*_streams(container, 'picture'), *_streams(container, 'sound'))
+    clocks = {
+      stream: Clock(LONGEST_STEPS[kind])
+      for kind in ('picture', 'sound')
+      for stream in _streams(container, kind)
+    }
+    tracks = [*clocks]
     try:
       for packet in container.demux(*tracks) if tracks else ():
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.time_base is not None:
-          last = max(last or 0.0, float(stamp * packet.time_base) - start)
+          time = clocks[packet.stream](float(stamp * packet.time_base) - start)
+          last = max(last or 0.0, time)
     except (av.error.FFmpegError, OSError) as error:
       raise MediaError(
         f'{path}: cannot be read after {last or 0.0:.1f} s'
@@ -111,7 +119,7 @@ def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
       if isinstance(error, av.error.ArgumentError):
         reason = (
           'expected a container such as mp4, mkv, webm, avi or wav, got another'
-          ' kind, such as a playlist; save the clip as .mp4'
+          ' kind, as a playlist, or a damaged one; save the clip as .mp4'
         )
       raise MediaError(f'{path}: {reason}') from error
     try:
@@ -232,6 +240,8 @@ def _check_file(path: Path) -> None:
       reason = 'expected a file, got an address; download the clip first'
     elif name == '-':
       reason = 'expected a file, got -; save the clip to a file first'
+    elif isinstance(error, PermissionError):
+      reason = 'may not be read; change its permissions'
     else:
       reason = 'no such file'
     raise MediaError(f'{path}: {reason}') from error

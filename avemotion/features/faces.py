@@ -159,9 +159,16 @@ class FaceStream:
     self._find = SmallFaces(cropper.detect)
     self._followed = tracking.LargestFace()
     self._last = _NONE_YET
+    self._seconds: float | None = None  # of the last frame
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
-    """Returns the face in a frame, uint8[height, width, 3], or the last."""
+    """Returns the face in a frame, uint8[height, width, 3], or the last.
+
+    A frame that is held, of the same seconds, is not looked at again.
+    """
+    if seconds == self._seconds:
+      return self._last
+    self._seconds = seconds
     face = self._followed.push(self._find(image))
     if face is None:
       self._last = self._last._replace(found=False, seconds=seconds)

@@ -12,7 +12,7 @@ import numpy as np
 
 from avemotion.features import containers, pixels
 from avemotion.features.acoustic import SAMPLE_RATE
-from avemotion.features.clock import Clock
+from avemotion.features.clock import LONGEST_STEPS, Clock
 from avemotion.features.containers import MediaError, Path, seconds_of
 from avemotion.features.downmix import Downmix
 
@@ -92,9 +92,15 @@ class _Frame(NamedTuple):
   seconds: float
   frame: 'av.VideoFrame'
   pixel_aspect: float
+  path: Path
 
   def shown(self) -> np.ndarray:
-    return pixels.shown(self.frame, self.pixel_aspect)
+    try:
+      return pixels.shown(self.frame, self.pixel_aspect)
+    except Exception as error:  # Of a format that FFmpeg does not convert.
+      raise MediaError(
+        f'{self.path}: its picture cannot be converted to RGB ({error})'
+      ) from error
 
 
 def _kept_frames(
@@ -120,7 +126,7 @@ def _kept_frames(
 
 def _expected_seconds(path: Path, track: int = 0) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
-  stamps, clock = [], Clock()
+  stamps, clock = [], Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
     stream = containers.chosen_stream(path, container, 'picture', track)
     start = containers.start_of(container)
@@ -165,7 +171,7 @@ def _frames(
   wanted: Container[float] | None = None,
 ) -> Iterator[_Frame]:
   """Decodes frames; may leave out those whose time stamps none wants."""
-  clock = Clock()
+  clock = Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
     stream = containers.chosen_stream(path, container, 'picture', track)
     # Not by frames: what is made of a damaged file would depend on the cores.
@@ -188,7 +194,7 @@ def _frames(
       seconds = seconds_of(frame, start)
       if seconds is None:
         seconds = index / float(stream.average_rate or 30)
-      yield _Frame(clock(seconds), frame, aspect)
+      yield _Frame(clock(seconds), frame, aspect, path)
   notes += clock.note('picture')
 
 
@@ -256,7 +262,7 @@ def _resampled(
   Yields seconds, where the file says when; float32[channels, samples], all
   finite; and FFmpeg's names of the channels.
   """
-  clock, finite = Clock(), True
+  clock, finite = Clock(LONGEST_STEPS['sound']), True
   with containers.opened(path) as container:
     stream = containers.chosen_stream(path, container, 'sound', track)
     start = containers.start_of(container)

@@ -44,7 +44,11 @@ class SmallFaces:
   def __call__(self, image: np.ndarray) -> list[Face]:
     """Returns the faces of the next frame, in its pixels."""
     found = self._detect(image)
-    if max(image.shape[:2]) <= _TILES[0][0] or (found and not self._everybody):
+    if found and not self._everybody:
+      # Whoever turns away for a moment is not taken for somebody behind.
+      self._known, self._wait = [], _LONGEST_WAIT
+      return found
+    if max(image.shape[:2]) <= _TILES[0][0]:
       return found
     small = _distinct(self._around(image, self._known), found)
     self._wait -= 1

@@ -338,7 +338,7 @@ def _named(tree: Any) -> list[tuple[str, Any]]:
 
 def _check_room(path: epath.Path, tree: Any) -> None:
   """Refuses a full disk; orbax would log a traceback from each thread."""
-  if '://' in os.fspath(path):
+  if '://' in os.fspath(path) or jax.process_count() > 1:
     return
   files.make_directory(path.parent)
   free = shutil.disk_usage(path.parent).free

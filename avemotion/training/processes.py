@@ -1,7 +1,6 @@
 """Several processes that train as one: where one fails, none goes on."""
 
 import contextlib
-import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -33,20 +32,24 @@ def gather(value: Any) -> np.ndarray:
 def alone(workdir: epath.Path, fold: int | None) -> Iterator[None]:
   """Keeps other runs from a workdir, or from the only fold that is trained.
 
-  Folds may be trained apart at the same time. On a disk that knows no locks,
-  and in a bucket, nothing is kept.
+  Folds may be trained apart at the same time. Nothing is kept in a bucket, and
+  where there are no locks, or no right to write.
 
   Raises:
     TrainingError: another run is there; the message says which.
-    OSError: the workdir cannot be written.
   """
+  try:
+    import fcntl
+  except ImportError:  # Windows has none.
+    yield
+    return
   with contextlib.ExitStack() as held:
 
     def lock(directory: epath.Path, how: int) -> None:
-      files.make_directory(directory)
       path = directory / '.lock'
-      file = held.enter_context(open(path, 'a+', encoding='utf-8'))
       try:
+        files.make_directory(directory)
+        file = held.enter_context(open(path, 'a+', encoding='utf-8'))
         fcntl.flock(file, how | fcntl.LOCK_NB)
       except BlockingIOError as error:
         raise TrainingError(

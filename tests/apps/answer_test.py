@@ -58,7 +58,7 @@ def test_what_was_used_is_told_and_why(prediction, modalities, reads, line):
   changed = dataclasses.replace(prediction, modalities=modalities)
   shown = answer.describe(changed, reads)
   assert line in shown
-  assert 'Loudest at -20 dBFS; for 50% of the time' in shown
+  assert 'Loudest at -20 dBFS in the band of voices.' in shown
   assert 'A face in 0% of the frames.' in shown
   assert 'Note: no face in any of 8 frames.' in shown
 
@@ -171,7 +171,9 @@ def test_a_clip_that_crashes_its_decoder_is_told_and_deleted(upload):
         worker, 9.0, str(folder), {'path': str(path)}
       )
       assert nothing == [None] * 3
-      assert words.startswith('clip.mp4: the process that decodes it ended by')
+      assert words.startswith(
+        'clip.mp4: the process that decodes the clip ended by'
+      )
       assert 'SIGSEGV' in words
       assert not [*folder.iterdir()]
 

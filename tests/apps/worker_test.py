@@ -33,7 +33,11 @@ def pid(loaded):
 
 
 def complain(loaded):
-  raise KeyError('a reason')
+  raise ValueError('a reason')
+
+
+def fail(loaded):
+  raise IndexError('a fault of ours')
 
 
 def die(loaded):
@@ -62,7 +66,7 @@ def test_it_runs_in_another_process_and_keeps_what_is_loaded(worker):
 
 def test_an_error_is_that_of_the_function_and_ends_nothing(worker):
   before = worker.run(pid)
-  with pytest.raises(KeyError, match='a reason') as raised:
+  with pytest.raises(ValueError, match='a reason') as raised:
     worker.run(complain)
   assert 'in complain' in raised.value.__notes__[0]
   assert worker.run(pid) == before
@@ -71,7 +75,8 @@ def test_an_error_is_that_of_the_function_and_ends_nothing(worker):
 @pytest.mark.parametrize(
   ('function', 'arguments', 'reason'),
   [
-    (die, (), 'the process that decodes it ended by SIGSEGV'),
+    (fail, (), 'IndexError: a fault of ours'),
+    (die, (), 'the process that decodes the clip ended by SIGSEGV'),
     (hang, (), 'no answer within 2 s'),
     pytest.param(
       *(take, (2**29,), 'more memory than it may'),

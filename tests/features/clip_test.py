@@ -58,7 +58,7 @@ def test_a_fork_of_a_process_that_extracts_is_told(extractor, monkeypatch):
   [
     ('mute.mp4', {'audio': False}, ('video',), 'no sound in the clip'),
     ('dark.mp4', {'video': False}, ('audio',), 'no picture in the clip'),
-    ('empty.mp4', {'face': False}, ('audio',), 'no face of 40 pixels'),
+    ('empty.mp4', {'face': False}, ('audio',), 'no face in any'),
   ],
 )
 def test_a_missing_modality_is_told_and_the_other_given(

@@ -47,7 +47,7 @@ def test_every_frame_of_a_face_is_found(cropper, frames):
 
 def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
   blank = np.full_like(frames[0][1], 90)
-  sequence = [(0.0, blank), frames[0], (0.2, blank), frames[2]]
+  sequence = [(-0.1, blank), frames[0], (0.2, blank), frames[2]]
   seen = list(cropper(sequence))
   assert [each.found for each in seen] == [False, True, False, True]
   assert [each.seconds for each in seen] == [seconds for seconds, _ in sequence]

@@ -387,7 +387,7 @@ def test_real_clip_keeps_every_fourth_frame(shared):
 
 def _all(frames):
   return [
-    (seconds, frame.to_ndarray(format='rgb24')) for seconds, frame, _ in frames
+    (seconds, frame.to_ndarray(format='rgb24')) for seconds, frame, *_ in frames
   ]
 
 
@@ -441,7 +441,7 @@ def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):
     whole = [each.frame for each in everything if each.seconds in wanted]
     given = list(media._kept_frames(path, []))
     assert [each.seconds for each in given] == wanted
-    for (_, one, _), other in zip(given, whole, strict=True):
+    for (_, one, *_), other in zip(given, whole, strict=True):
       np.testing.assert_array_equal(
         one.to_ndarray(format='rgb24'), other.to_ndarray(format='rgb24')
       )

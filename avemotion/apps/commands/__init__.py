@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   `argv` is what follows the program's name. Returns the exit code.
   """
-  if isinstance(sys.stdout, io.TextIOWrapper):  # It may be of a smaller script.
+  if isinstance(
+    sys.stdout, io.TextIOWrapper
+  ):  # A terminal may lack a character.
     sys.stdout.reconfigure(errors='replace')
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']

@@ -69,7 +69,9 @@ def test_a_clip_that_crashes_its_decoder_is_named_and_the_others_go_on(
     'good.mp4',
     'good.mp4',
   ]
-  assert 'crash.mp4: the process that decodes it ended by SIGS' in printed.err
+  assert (
+    'crash.mp4: the process that decodes the clip ended by SIGS' in printed.err
+  )
 
 
 def test_clips_of_one_name_get_pictures_of_their_own(folder):
