@@ -13,9 +13,10 @@ import numpy as np
 from avemotion.features.tracking import Face, overlap
 
 SMALLEST = 40  # pixels of width
+_LEAST_SHARE = 0.09  # of a frame's longer side, that the detector finds
 # Sides of tiles in pixels, and how far they reach into each other: faces of so
 # many pixels are whole in one of them.
-_TILES = ((400, 100), (1000, 240))
+_TILES = ((300, 80), (800, 220))
 # Around a face that is known, in shares of its size: it fills a quarter.
 _REGION = 4.0
 # Walls and clothes look like faces at times, but not in two cuts.
@@ -48,7 +49,7 @@ class SmallFaces:
       # Whoever turns away for a moment is not taken for somebody behind.
       self._known, self._wait = [], _LONGEST_WAIT
       return found
-    if max(image.shape[:2]) <= _TILES[0][0]:
+    if _LEAST_SHARE * max(image.shape[:2]) <= SMALLEST:
       return found
     small = _distinct(self._around(image, self._known), found)
     self._wait -= 1

@@ -47,6 +47,7 @@ _BENCHMARKS = {
   ),
   'field_level': ('field', 'level', 'the model that ships, at other levels'),
   'field_faces': ('field', 'found_faces', 'small faces in large frames'),
+  'field_fuzz': ('field', 'fuzz', 'damaged files of every kind'),
   'house': ('house', 'main', 'lines of source, tests, the install'),
 }
 

@@ -2,19 +2,23 @@ r"""Measures how the model that ships takes what people feed it.
 
   python launch/benchmark field_level
   python launch/benchmark field_faces
+  python launch/benchmark field_fuzz --cases=100000
 
 `field_level` counts the labels that change, and the voices that are no longer
 heard, when real recordings are softer or louder. `field_faces` scales real
 faces to so many pixels, puts them into frames of 1080p and 4K, and counts those
-that are found; and times the search on clips whose face is large.
+that are found; and times the search on clips whose face is large. `field_fuzz`
+damages files and reads them, see `tests/fuzz/fuzz.py`.
 """
 
 import collections
+import importlib
 import itertools
 import pathlib
 import time
 
 import numpy as np
+from absl import flags
 
 from avemotion.features import faces, front_ends, media
 from avemotion.features.acoustic import AcousticStream
@@ -26,6 +30,7 @@ from avemotion.training import weights
 from launch.benchmark import real_clips
 from launch.benchmark.figures import record
 
+_CASES = flags.DEFINE_integer('cases', 2000, 'damaged files to read')
 _DECIBELS = -20, -10, 10
 _RAVDESS, _JAVANESE = 40, 24  # recordings
 _SIZES = {'1080p': (1920, 1080), '4K': (3840, 2160)}
@@ -100,6 +105,18 @@ def found_faces(_: list[str]) -> None:
     ratios.append(_seconds(SmallFaces(cropper.detect), images) / before)
   ratio = float(np.median(ratios))
   record('field.faces.time_over_before', ratio, 'ratio of wall time')
+
+
+def fuzz(_: list[str]) -> int:
+  """Records what came of damaged files; returns 1 if there was a fault."""
+  # Tests are in a checkout alone.
+  found = importlib.import_module('tests.fuzz.fuzz').run(_CASES.value)
+  untyped = sum(each['outcome'] == 'untyped' for each in found)
+  record('field.fuzz.cases', len(found), 'cases')
+  record('field.fuzz.untyped', untyped, 'cases')
+  most = max(each['gigabytes'] for each in found)
+  record('field.fuzz.most_gigabytes', most, 'GB')
+  return int(untyped > 0)
 
 
 def _spread(clips: list[pathlib.Path], count: int) -> list[pathlib.Path]:

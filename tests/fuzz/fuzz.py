@@ -1,7 +1,6 @@
 r"""Damages files, and reads them: nothing but declared errors may come of it.
 
   python -m tests.fuzz.fuzz --cases=2000
-  python -m tests.fuzz.fuzz --cases=100000 --record
 
 Each case is drawn by its number, so that `--target=media --first=1234
 --cases=1` makes the same file again (`--keep=FOLDER` leaves it there). Cases
@@ -213,9 +212,6 @@ def main() -> None:
   parser.add_argument('--first', type=int, default=0)
   parser.add_argument('--target', choices=targets.TARGETS)
   parser.add_argument('--keep', help='folder to leave the first case in')
-  parser.add_argument(
-    '--record', action='store_true', help='in docs/results.json'
-  )
   parser.add_argument('--within', help=argparse.SUPPRESS)
   flags = parser.parse_args()
   if flags.within:
@@ -231,13 +227,6 @@ def main() -> None:
     return
   found = run(flags.cases, flags.first, flags.target)
   untyped = sum(each['outcome'] == 'untyped' for each in found)
-  if flags.record:
-    from launch.benchmark.figures import record
-
-    record('field.fuzz.cases', len(found), 'cases')
-    record('field.fuzz.untyped', untyped, 'cases')
-    most = max(each['gigabytes'] for each in found)
-    record('field.fuzz.most_gigabytes', most, 'GB')
   sys.exit(bool(untyped))
 
 

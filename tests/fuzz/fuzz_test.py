@@ -1,6 +1,6 @@
 """Damaged files of every kind end in a declared error, soon, in little memory.
 
-The command in docs/development.md does the same with many more.
+`python launch/benchmark field_fuzz` does the same with more of them.
 """
 
 import pytest
