@@ -26,6 +26,9 @@ _WHOLE = (
   'rm,dv,mxf,nut,nuv,gif,apng,mjpeg,smjpeg,amrnb,amrwb,ac3,eac3,dts,dtshd,'
   'truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,loas,sox,gsm,yuv4mpegpipe'
 )
+# PyAV from 19 on reads tags only when they are asked for.
+_IS_STRICT = int(av.__version__.partition('.')[0]) < 19
+_TEXT: dict[str, Any] = {'metadata_errors': 'replace'} if _IS_STRICT else {}
 _MOST_PIXELS = 8192 * 4320
 # Packets in a row that cannot be read, after which nothing more will come.
 _MOST_FAILURES = 8
@@ -111,9 +114,7 @@ def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
   with contextlib.ExitStack() as stack:
     try:
       file = stack.enter_context(_addressed(path))
-      container = stack.enter_context(
-        av.open(file, options=options, metadata_errors='replace')
-      )
+      container = stack.enter_context(av.open(file, options=options, **_TEXT))
     except (av.error.FFmpegError, OSError, ValueError) as error:
       reason = f'not a clip that FFmpeg can open ({_reason(error)})'
       if isinstance(error, av.error.ArgumentError):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import gc
 import pathlib
 import shutil
 
@@ -177,6 +178,11 @@ def flip(directory, number):
   file.write_bytes(damaged)
 
 
+# Orbax forgets tasks of its own where one of several fails.
+@pytest.mark.filterwarnings(
+  'ignore::pytest.PytestUnraisableExceptionWarning',
+  'ignore::RuntimeWarning',
+)
 @pytest.mark.parametrize('number', range(7))
 def test_a_flipped_bit_is_told_or_changes_nothing(number, tmp_path):
   model = make_model()
@@ -185,6 +191,7 @@ def test_a_flipped_bit_is_told_or_changes_nothing(number, tmp_path):
   try:
     loaded = checkpoints.load(tmp_path).variables
   except checkpoints.CheckpointError:
+    gc.collect()  # Here, and not within another test.
     return
   jax.tree.map(np.testing.assert_array_equal, loaded, dict(model.variables))
 
