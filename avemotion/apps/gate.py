@@ -1,4 +1,4 @@
-"""What the page's server lets through to Gradio: its own page's requests alone.
+"""Middleware that passes only the page's own requests on to Gradio.
 
 Gradio's server does more than the page needs: it fetches addresses that a
 request names, hands out files, converts recordings, and keeps as many uploads

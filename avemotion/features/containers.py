@@ -49,9 +49,12 @@ class MediaError(ValueError):
 
 
 class Contents(NamedTuple):
-  """What a container says that it holds: `seconds` of it, 0.0 if unknown.
+  """Contents of a container by its header, which may be wrong.
 
-  `pictures` and `sounds` count its tracks, cover images not among them.
+  Attributes:
+    pictures: number of video tracks, without cover images.
+    sounds: number of sound tracks.
+    seconds: length; 0.0 if the header does not give it.
   """
 
   pictures: int

@@ -35,7 +35,7 @@ _END: object = object()
 
 @contextlib.contextmanager
 def read_frames(
-  path: Path, notes: list[str] | None = None, track: int = 0
+  path: Path, notes: list[str] | None = None
 ) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.
 
@@ -47,7 +47,6 @@ def read_frames(
     path: of a clip.
     notes: gets a phrase of whatever was damaged, left out or put right, by the
       time that the last frame was taken.
-    track: of the file's pictures, see `containers.chosen_stream`.
 
   Yields:
     An iterator of seconds since the clip's start, and uint8[height, width, 3]
@@ -55,7 +54,7 @@ def read_frames(
     picture, or nothing of it can be decoded.
   """
   notes = [] if notes is None else notes
-  with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as frames:
+  with ahead(_kept_frames(path, notes), _FRAMES_AHEAD) as frames:
     yield ((each.seconds, each.shown()) for each in frames)
 
 
@@ -103,15 +102,13 @@ class _Frame(NamedTuple):
       ) from error
 
 
-def _kept_frames(
-  path: Path, notes: list[str], track: int = 0
-) -> Generator[_Frame]:
+def _kept_frames(path: Path, notes: list[str]) -> Generator[_Frame]:
   """The sampled frames; the others are decoded only where these need them."""
-  expected = _expected_seconds(path, track)
+  expected = _expected_seconds(path)
   given = 0
   if expected:
     told: list[str] = []
-    for each in _sampled(_frames(path, told, track, frozenset(expected))):
+    for each in _sampled(_frames(path, told, frozenset(expected))):
       if each.seconds not in expected[given : given + 1]:
         break  # The decoder's time stamps are not the container's.
       yield each
@@ -120,15 +117,15 @@ def _kept_frames(
       if given == len(expected):
         notes += told
         return
-  frames = _sampled(_frames(path, notes, track))
+  frames = _sampled(_frames(path, notes))
   yield from itertools.islice(frames, given, None)
 
 
-def _expected_seconds(path: Path, track: int = 0) -> list[float]:
+def _expected_seconds(path: Path) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
   stamps, clock = [], Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture', track)
+    stream = containers.chosen_stream(path, container, 'picture')
     start = containers.start_of(container)
     for packet in containers.packets(container, stream):
       if packet.size and not packet.is_discard:
@@ -167,13 +164,12 @@ def _sampled(frames: Iterable[_T]) -> Iterator[_T]:
 def _frames(
   path: Path,
   notes: list[str],
-  track: int = 0,
   wanted: Container[float] | None = None,
 ) -> Iterator[_Frame]:
   """Decodes frames; may leave out those whose time stamps none wants."""
   clock = Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture', track)
+    stream = containers.chosen_stream(path, container, 'picture')
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
     start = containers.start_of(container)
@@ -224,9 +220,9 @@ def read_pieces(
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
   Yields float32[samples], finite. Sound that starts late, or has a hole, has
-  zeros there, so that it stays beside the picture. Arguments are as of
-  `read_frames`. Raises a `MediaError` where the file has no sound, or none
-  could be decoded.
+  zeros there, so that it stays beside the picture. `notes` are as of
+  `read_frames`, `track` is the number of `containers.chosen_stream`. Raises a
+  `MediaError` where the file has no sound, or none could be decoded.
   """
   known = 0
   mix, mixed = Downmix(()), tuple[str, ...]()

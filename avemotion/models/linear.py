@@ -1,4 +1,4 @@
-"""What JAX's transforms need to be told of arrays, and of linear functions."""
+"""Linear functions with their own transpose, under JAX's transforms."""
 
 from collections.abc import Callable
 from typing import Any

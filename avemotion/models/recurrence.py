@@ -46,7 +46,7 @@ def _derivative(
   arguments: tuple[jax.Array, ...],
   tangents: tuple[jax.Array, ...],
 ) -> tuple[Any, Any]:
-  """What `recurrence` returns, and its derivative along a direction."""
+  """Computes `recurrence` and its derivative along a direction."""
   projected, kernel, start = arguments
   loops = _loops(start.shape, pallas)
   last, steps = loops.forward(projected, Kernels.of(kernel), start)

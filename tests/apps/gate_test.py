@@ -1,4 +1,4 @@
-"""What the page's server lets through, and what it makes of it."""
+"""Requests that the gate passes on, changes or refuses."""
 
 import json
 

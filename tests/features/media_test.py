@@ -405,7 +405,7 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   sampled = list(media._sampled(everything))
   assert _same(_all(media._kept_frames(path, [])), _all(sampled))
   wanted = frozenset(media._expected_seconds(path))
-  fewer = len(list(media._frames(path, [], 0, wanted))) < len(everything)
+  fewer = len(list(media._frames(path, [], wanted))) < len(everything)
   # The others are coded without frames that can be left out.
   assert fewer == (suffix in ('.mp4', '.mkv'))
 
@@ -424,7 +424,7 @@ def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
   expected = media._expected_seconds(clip)
   right = read(clip)
   monkeypatch.setattr(
-    media, '_expected_seconds', lambda path, track: mistake(expected)
+    media, '_expected_seconds', lambda path: mistake(expected)
   )
   assert _same(read(clip), right)
 
@@ -434,7 +434,7 @@ def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):
   paths += sorted((shared / 'javanese').glob('*.mp4'))[:1]
   for path in paths:
     wanted = media._expected_seconds(path)
-    fewer = media._frames(path, [], 0, frozenset(wanted))
+    fewer = media._frames(path, [], frozenset(wanted))
     decoded = [each.seconds for each in fewer]
     everything = list(media._frames(path, []))
     assert len(decoded) < 0.7 * len(everything)

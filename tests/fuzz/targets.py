@@ -1,4 +1,4 @@
-"""What is fuzzed: readers of files, each with seeds and its declared errors."""
+"""Readers of files to fuzz, each with good files to damage."""
 
 import json
 import pathlib
