@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+import math
 import queue
 import threading
 import time
@@ -58,21 +59,28 @@ def push(session: Session, event: Event) -> Moment | None:
 
 @contextlib.contextmanager
 def of_file(
-  path: media.Path, modalities: Container[str]
+  path: media.Path,
+  modalities: Container[str],
+  *,
+  audio_track: int | None = None,
+  video_track: int | None = None,
 ) -> Iterator[Iterator[Event]]:
   """Opens a file's sound and its sampled frames, in the order of time.
 
-  Of 'video' and 'audio', only the `modalities` are decoded. Raises a
-  `MediaError` where it cannot be opened; the iterator, where it breaks off.
+  Of 'video' and 'audio', only the `modalities` are decoded, of the tracks that
+  `Recognizer.predict` would choose. Raises a `MediaError` where it cannot be
+  opened; the iterator, where it breaks off.
   """
   pictures, sounds, _ = containers.contents(path)
+  sounds = containers.chosen(path, sounds, 'sound', audio_track)
+  pictures = containers.chosen(path, pictures, 'picture', video_track)
   with contextlib.ExitStack() as stack:
     sources = []
     if sounds and 'audio' in modalities:
-      sources.append(_sound_of(path))
+      sources.append(_sound_of(path, media.audible_track(path, sounds)))
     if pictures and 'video' in modalities:
-      frames = stack.enter_context(media.read_frames(path))
-      sources.append(Event(at, image=image) for at, image in frames)
+      frames = stack.enter_context(media.read_frames(path, track=pictures[0]))
+      sources.append(_changes(frames))
     yield heapq.merge(*sources, key=lambda event: event.seconds)
 
 
@@ -119,9 +127,18 @@ def of_devices(
     yield taken()
 
 
-def _sound_of(path: media.Path) -> Iterator[Event]:
+def _changes(frames: Iterable[tuple[float, np.ndarray]]) -> Iterator[Event]:
+  """Leaves out a frame that is held, of a picture under 7.5 per second."""
+  last = -math.inf
+  for seconds, image in frames:
+    if seconds > last:
+      last = seconds
+      yield Event(seconds, image=image)
+
+
+def _sound_of(path: media.Path, track: int) -> Iterator[Event]:
   heard = 0
-  for samples in media.read_pieces(path):
+  for samples in media.read_pieces(path, track=track):
     heard += len(samples)
     yield Event(heard / SAMPLE_RATE, samples=samples)
 

@@ -67,6 +67,9 @@ class ClipFeatures:
       480 samples.
     loudness: float32[rows], of each audio row, see `acoustic.loudness`.
     row_seconds: float64[rows], when each audio row is known.
+    audio_track: number of the sound track that was decoded, from 0 among those
+      of the file; None: none was.
+    video_track: number of the video track, likewise; None: the default one.
   """
 
   seconds: float
@@ -84,6 +87,8 @@ class ClipFeatures:
   audio: np.ndarray | None = None
   loudness: np.ndarray | None = None
   row_seconds: np.ndarray | None = None
+  audio_track: int | None = None
+  video_track: int | None = None
 
   @property
   def modalities(self) -> tuple[str, ...]:
@@ -172,16 +177,35 @@ class Extractor:
       self.encode = CropEncoder(visual.VisualEncoder(vgg16_weights))
     self._every_crop = sees and video == CROPS
 
-  def __call__(self, path: media.Path) -> ClipFeatures:
+  def __call__(
+    self,
+    path: media.Path,
+    *,
+    audio_track: int | None = None,
+    video_track: int | None = None,
+  ) -> ClipFeatures:
     """Extracts the features of one clip, of any kind that FFmpeg opens.
 
+    Args:
+      path: of the clip.
+      audio_track: number of the sound track, from 0 among those of the file;
+        None: the default one, or if that is silent the next.
+      video_track: number of the video track, likewise; None: the default one.
+
     Raises:
-      ClipError: the clip cannot be read, or has none of the modalities.
+      ClipError: the clip cannot be read, has no such track, or has none of the
+        modalities.
     """
-    (features,) = self._extract(path, everybody=False)
+    (features,) = self._extract(path, False, audio_track, video_track)
     return features
 
-  def people(self, path: media.Path) -> list[ClipFeatures]:
+  def people(
+    self,
+    path: media.Path,
+    *,
+    audio_track: int | None = None,
+    video_track: int | None = None,
+  ) -> list[ClipFeatures]:
     """Extracts the features of everybody who is seen in a clip.
 
     Returns features of each person in the order that they appear: rows of video
@@ -191,29 +215,50 @@ class Extractor:
     """
     if 'video' not in self.modalities:
       raise ValueError('a model that does not see cannot tell people apart')
-    return self._extract(path, everybody=True)
+    return self._extract(path, True, audio_track, video_track)
 
-  def _extract(self, path: media.Path, everybody: bool) -> list[ClipFeatures]:
+  def _extract(
+    self,
+    path: media.Path,
+    everybody: bool,
+    audio_track: int | None,
+    video_track: int | None,
+  ) -> list[ClipFeatures]:
     _check_process()
     notes: list[str] = []
     read: Any = contextlib.nullcontext()
     if self._looks:
-      read = media.read_frames(path, notes)
+      read = media.read_frames(path, notes, video_track)
     with read as frames:
       # A thread decodes them from here on, meanwhile:
       try:
         contents = containers.contents(path)
+        sounds = containers.chosen(path, contents.sounds, 'sound', audio_track)
+        seen = containers.chosen(
+          path, contents.pictures, 'picture', video_track
+        )
       except media.MediaError as error:
         raise ClipError(str(error)) from error
-      heard = self._sound_thread.submit(self._sound, path, contents.sounds)
-      there = contents.pictures > 0
-      pictures = [ClipTrack([] if there else ['no picture in the clip'])]
-      if there and self._looks:
+      heard = self._sound_thread.submit(self._sound, path, sounds)
+      pictures = [ClipTrack([] if seen else ['no picture in the clip'])]
+      if seen and self._looks:
+        pictures = self._look(frames, everybody, notes)
+    others = [*seen[1:]] if self._looks else []
+    while others and not pictures[0].end:
+      video_track = others.pop(0)
+      notes = [
+        f'video track {video_track + 1} is used: track {seen[0] + 1} is damaged'
+      ]
+      with media.read_frames(path, notes, video_track) as frames:
         pictures = self._look(frames, everybody, notes)
     sound = heard.result()
-    return [
+    joined = (
       self._joined(path, picture, sound, contents.seconds)
       for picture in pictures
+    )
+    return [
+      dataclasses.replace(features, video_track=video_track)
+      for features in joined
     ]
 
   def _look(
@@ -230,10 +275,10 @@ class Extractor:
       track.warnings.extend(notes)
     return tracks
 
-  def _sound(self, path: media.Path, tracks: int) -> ClipTrack:
+  def _sound(self, path: media.Path, tracks: tuple[int, ...]) -> ClipTrack:
     if tracks and self._listens:
       read = 'audio' in self.modalities
-      return sound_of(path, self._make_rows, read=read, tracks=tracks)
+      return sound_of(path, self._make_rows, tracks, read=read)
     return ClipTrack([] if tracks else ['no sound in the clip'])
 
   def _joined(

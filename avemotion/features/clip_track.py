@@ -14,8 +14,6 @@ from avemotion.features.front_ends import LANDMARKS
 from avemotion.features.landmark_detector import MIN_CONFIDENCE
 from avemotion.features.small_faces import SMALLEST
 
-# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
-_SILENCE = 2**-15
 _BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
 _MOST_CROPS = 1000  # of a clip; 7 MB
 
@@ -57,49 +55,39 @@ def pictures_of(
   except media.MediaError as error:
     return [ClipTrack([str(error)])]
   tracks = [each.track(end) for each in people if each.found >= least_frames]
-  return tracks or [ClipTrack(['nobody is seen for half a second'])]
+  return tracks or [ClipTrack(['nobody is seen for half a second'], end)]
 
 
 def sound_of(
-  path: media.Path, make: RowMaker, *, read: bool, tracks: int = 1
+  path: media.Path, make: RowMaker, tracks: Sequence[int], *, read: bool
 ) -> ClipTrack:
   """Computes the loudness of a clip's rows, and the rows where they are `read`.
 
-  Of several sound tracks the first is taken that is not silent and can be
-  decoded. Where there is none, the result has no arrays.
+  Of several sound `tracks` the first is taken that is not silent and can be
+  decoded. Where there is none, the result has no loudness.
   """
-  first = _sound_track(path, make, read, 0)
-  if first.arrays or tracks == 1:
-    return first
-  for number in range(1, tracks):
-    track = _sound_track(path, make, read, number)
-    if track.arrays:
-      told = (
-        f'sound track {number + 1} of {tracks} is heard, as the first is not'
-      )
-      return dataclasses.replace(track, warnings=[told, *track.warnings])
-  return first
-
-
-def _sound_track(
-  path: media.Path, make: RowMaker, read: bool, number: int
-) -> ClipTrack:
+  track, notes = media.audible_track(path, tracks), list[str]()
+  if track != tracks[0]:
+    notes.append(
+      f'sound track {track + 1} of {len(tracks)} is used: track {tracks[0] + 1}'
+      ' is silent or damaged (--audio_track chooses one)'
+    )
   stream = AcousticStream(make)
   pieces = []
-  notes: list[str] = []
-  samples, loudest = 0, 0.0
+  samples, silent = 0, True
   try:
-    for block in _blocks(media.read_pieces(path, notes, number)):
+    for block in _blocks(media.read_pieces(path, notes, track)):
       pieces.append(stream.push(block))
       samples += block.size
-      loudest = max(loudest, float(np.abs(block).max(initial=0)))
+      silent = silent and media.is_silent(block)
   except media.MediaError as error:
     return ClipTrack([str(error)])
   pieces.append(stream.finish())
-  if loudest < _SILENCE:
-    return ClipTrack(['the sound track is silent', *notes])
+  arrays: dict[str, Any] = {'audio_track': track}
+  if silent:
+    return ClipTrack(['the sound track is silent', *notes], 0.0, arrays)
   rows, loudness, seconds = map(np.concatenate, zip(*pieces, strict=True))
-  arrays = {
+  arrays |= {
     'audio': rows if read else None,
     'loudness': loudness,
     'row_seconds': seconds,

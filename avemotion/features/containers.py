@@ -51,23 +51,29 @@ class MediaError(ValueError):
 class Contents(NamedTuple):
   """Contents of a container by its header, which may be wrong.
 
+  Tracks are numbers from 0 among those of their kind, in the file's order. The
+  first is the one that a player would choose: those that can be decoded come
+  before others, and those that are marked as default before the rest.
+
   Attributes:
-    pictures: number of video tracks, without cover images.
-    sounds: number of sound tracks.
+    pictures: the video tracks, without cover images.
+    sounds: the sound tracks.
     seconds: length; 0.0 if the header does not give it.
   """
 
-  pictures: int
-  sounds: int
+  pictures: tuple[int, ...]
+  sounds: tuple[int, ...]
   seconds: float
 
 
 def contents(path: Path) -> Contents:
   """Reads what a clip holds, without decoding it. Raises as `opened`."""
   with opened(path) as container:
-    pictures, sounds = (_streams(container, of) for of in ('picture', 'sound'))
+    pictures, sounds = (
+      _preferred(container, of) for of in ('picture', 'sound')
+    )
     seconds = max(container.duration or 0, 0) / av.time_base
-    return Contents(len(pictures), len(sounds), seconds)
+    return Contents(pictures, sounds, seconds)
 
 
 def length(path: Path) -> float:
@@ -100,6 +106,23 @@ def length(path: Path) -> float:
   if last is None:
     raise MediaError(f'{path}: does not say how long it is')
   return last
+
+
+def chosen(
+  path: Path, tracks: tuple[int, ...], kind: str, track: int | None
+) -> tuple[int, ...]:
+  """Returns the tracks to try, of a kind in `Contents`; one if it is given.
+
+  Raises a `MediaError` if the clip has no such track.
+  """
+  if track is None:
+    return tracks
+  if track not in tracks:
+    raise MediaError(
+      f'{path}: expected one of its {len(tracks)} {kind} tracks, counted from'
+      f' 1, got {track + 1}'
+    )
+  return (track,)
 
 
 @contextlib.contextmanager
@@ -137,20 +160,20 @@ def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
 
 
 def chosen_stream(
-  path: Path, container: _Container, kind: str, number: int = 0
+  path: Path, container: _Container, kind: str, track: int | None = None
 ) -> Any:
   """Returns a 'picture' or 'sound' that can be decoded.
 
-  They are numbered from 0 as a player would choose them: those that are marked
-  as default first, then by their order.
+  Its number is as in `Contents`; None: the one that a player would choose.
 
   Raises:
-    MediaError: there are not so many, no decoder, or too many pixels.
+    MediaError: there is no such track, no decoder, or too many pixels.
   """
   streams = _streams(container, kind)
-  if number >= len(streams):
+  if not streams:
     raise MediaError(f'{path}: has no {kind}')
-  stream = streams[number]
+  preferred = _preferred(container, kind)
+  stream = streams[chosen(path, preferred, kind, track)[0]]
   if stream.codec_context is None:
     raise MediaError(f'{path}: there is no decoder for its {kind}')
   if kind == 'picture':
@@ -270,19 +293,23 @@ def _addressed(path: Path) -> Iterator[Any]:
 
 
 def _streams(container: _Container, kind: str) -> list[Any]:
-  """Lists pictures or sounds, those that a player would take first."""
-  default = av.stream.Disposition.default
+  """Lists pictures or sounds, in the file's order."""
   if kind == 'sound':
-    streams: list[Any] = [*container.streams.audio]
-  else:
-    attached = av.stream.Disposition.attached_pic  # Cover images of music.
-    streams = [
-      s for s in container.streams.video if not s.disposition & attached
-    ]
-  return sorted(
-    streams,
-    key=lambda s: (s.codec_context is None, not s.disposition & default),
-  )
+    return [*container.streams.audio]
+  attached = av.stream.Disposition.attached_pic  # Cover images of music.
+  return [s for s in container.streams.video if not s.disposition & attached]
+
+
+def _preferred(container: _Container, kind: str) -> tuple[int, ...]:
+  """Returns the tracks of a kind, those that a player would take first."""
+  streams = _streams(container, kind)
+  default = av.stream.Disposition.default
+
+  def order(track: int) -> tuple[bool, bool]:
+    stream = streams[track]
+    return stream.codec_context is None, not stream.disposition & default
+
+  return tuple(sorted(range(len(streams)), key=order))
 
 
 def _flushing(stream: 'av.VideoStream | av.AudioStream') -> Iterator[_Packet]:

@@ -4,7 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import itertools
-from collections.abc import Container, Generator, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import av
@@ -29,13 +29,16 @@ _LONGEST_HOLD = 1.0  # seconds
 # Of sound: less is rounding, and what codecs put in front.
 _SHORTEST_HOLE = 0.05  # seconds
 
+# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
+_SILENCE = 2**-15
+
 _T = TypeVar('_T', bound=Any)
 _END: object = object()
 
 
 @contextlib.contextmanager
 def read_frames(
-  path: Path, notes: list[str] | None = None
+  path: Path, notes: list[str] | None = None, track: int | None = None
 ) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
   """Decodes the picture, sampled by time stamp at 7.5 frames per second.
 
@@ -47,6 +50,8 @@ def read_frames(
     path: of a clip.
     notes: gets a phrase of whatever was damaged, left out or put right, by the
       time that the last frame was taken.
+    track: number as of `containers.Contents`; None: the one that a player would
+      choose.
 
   Yields:
     An iterator of seconds since the clip's start, and uint8[height, width, 3]
@@ -54,7 +59,7 @@ def read_frames(
     picture, or nothing of it can be decoded.
   """
   notes = [] if notes is None else notes
-  with ahead(_kept_frames(path, notes), _FRAMES_AHEAD) as frames:
+  with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as frames:
     yield ((each.seconds, each.shown()) for each in frames)
 
 
@@ -102,13 +107,15 @@ class _Frame(NamedTuple):
       ) from error
 
 
-def _kept_frames(path: Path, notes: list[str]) -> Generator[_Frame]:
+def _kept_frames(
+  path: Path, notes: list[str], track: int | None
+) -> Generator[_Frame]:
   """The sampled frames; the others are decoded only where these need them."""
-  expected = _expected_seconds(path)
+  expected = _expected_seconds(path, track)
   given = 0
   if expected:
     told: list[str] = []
-    for each in _sampled(_frames(path, told, frozenset(expected))):
+    for each in _sampled(_frames(path, told, track, frozenset(expected))):
       if each.seconds not in expected[given : given + 1]:
         break  # The decoder's time stamps are not the container's.
       yield each
@@ -117,15 +124,15 @@ def _kept_frames(path: Path, notes: list[str]) -> Generator[_Frame]:
       if given == len(expected):
         notes += told
         return
-  frames = _sampled(_frames(path, notes))
+  frames = _sampled(_frames(path, notes, track))
   yield from itertools.islice(frames, given, None)
 
 
-def _expected_seconds(path: Path) -> list[float]:
+def _expected_seconds(path: Path, track: int | None) -> list[float]:
   """When the sampled frames are shown; empty if the container cannot tell."""
   stamps, clock = [], Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture')
+    stream = containers.chosen_stream(path, container, 'picture', track)
     start = containers.start_of(container)
     for packet in containers.packets(container, stream):
       if packet.size and not packet.is_discard:
@@ -164,12 +171,13 @@ def _sampled(frames: Iterable[_T]) -> Iterator[_T]:
 def _frames(
   path: Path,
   notes: list[str],
+  track: int | None = None,
   wanted: Container[float] | None = None,
 ) -> Iterator[_Frame]:
   """Decodes frames; may leave out those whose time stamps none wants."""
   clock = Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture')
+    stream = containers.chosen_stream(path, container, 'picture', track)
     # Not by frames: what is made of a damaged file would depend on the cores.
     stream.thread_type = 'SLICE'
     start = containers.start_of(container)
@@ -194,13 +202,17 @@ def _frames(
   notes += clock.note('picture')
 
 
-def every_frame(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def every_frame(
+  path: Path, track: int | None = None
+) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes the picture at its own rate; items are as of `read_frames`."""
-  for each in _frames(path, []):
+  for each in _frames(path, [], track):
     yield each.seconds, each.shown()
 
 
-def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_sound(
+  path: Path, track: int | None = None
+) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes the sound as it is, but for its rate, which becomes 48 kHz.
 
   Yields seconds since the clip's start, and float32[channels, samples]; of more
@@ -208,21 +220,21 @@ def read_sound(path: Path) -> Iterator[tuple[float, np.ndarray]]:
   the other. Raises a `MediaError` where it has no sound that can be decoded.
   """
   known = 0
-  for seconds, samples, _ in _resampled(path, [], at_most_stereo=True):
+  for seconds, samples, _ in _resampled(path, [], track, at_most_stereo=True):
     at = known / SAMPLE_RATE if seconds is None else seconds
     yield at, samples
     known = round(at * SAMPLE_RATE) + samples.shape[1]
 
 
 def read_pieces(
-  path: Path, notes: list[str] | None = None, track: int = 0
+  path: Path, notes: list[str] | None = None, track: int | None = None
 ) -> Iterator[np.ndarray]:
   """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
 
   Yields float32[samples], finite. Sound that starts late, or has a hole, has
-  zeros there, so that it stays beside the picture. `notes` are as of
-  `read_frames`, `track` is the number of `containers.chosen_stream`. Raises a
-  `MediaError` where the file has no sound, or none could be decoded.
+  zeros there, so that it stays beside the picture. `notes` and `track` are as
+  of `read_frames`. Raises a `MediaError` where the file has no such sound, or
+  none could be decoded.
   """
   known = 0
   mix, mixed = Downmix(()), tuple[str, ...]()
@@ -246,10 +258,28 @@ def read_waveform(path: Path) -> np.ndarray:
   return np.concatenate([*read_pieces(path)])
 
 
+def audible_track(path: Path, tracks: Sequence[int]) -> int:
+  """Returns the first of a clip's sound tracks that is not silent.
+
+  Each is decoded up to its first sound. The first of the `tracks` where all of
+  them are silent, or cannot be decoded.
+  """
+  for track in tracks if len(tracks) > 1 else ():
+    with contextlib.suppress(MediaError):
+      if any(not is_silent(piece) for piece in read_pieces(path, [], track)):
+        return track
+  return tracks[0]
+
+
+def is_silent(samples: np.ndarray) -> bool:
+  """Returns whether no sample, ±1 full scale, reaches 16 bits' last one."""
+  return float(np.abs(samples).max(initial=0)) < _SILENCE
+
+
 def _resampled(
   path: Path,
   notes: list[str],
-  track: int = 0,
+  track: int | None,
   *,
   at_most_stereo: bool = False,
 ) -> Iterator[tuple[float | None, np.ndarray, tuple[str, ...]]]:

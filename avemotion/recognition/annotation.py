@@ -44,9 +44,11 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
   if os.path.exists(path) and os.path.samefile(path, clip):
     raise ValueError(f'{path}: is the clip itself; give another name')
   containers.contents(clip)  # Raises where it cannot be opened.
-  images = _decodable(media.every_frame(clip)) or _empty(prediction)
-  sound = _decodable(media.read_sound(clip)) or ()
-  media_writer.write_clip(path, _annotated(prediction, images), sound)
+  features = prediction.features
+  images = _decodable(media.every_frame(clip, features.video_track))
+  sound = _decodable(media.read_sound(clip, features.audio_track))
+  pictures = _annotated(prediction, images or _empty(prediction))
+  media_writer.write_clip(path, pictures, sound or ())
 
 
 def _decodable(items: Iterator[_Item]) -> Iterator[_Item] | None:

@@ -141,26 +141,43 @@ class Recognizer:
       if not used:
         log.warning('%s is not used to enrol: nobody is seen or heard', path)
 
-  def predict(self, path: Path) -> Prediction:
+  def predict(
+    self,
+    path: Path,
+    *,
+    audio_track: int | None = None,
+    video_track: int | None = None,
+  ) -> Prediction:
     """Recognises the emotion of one clip, of any length.
 
     A clip of more than six seconds is recognised in windows of so many, one
     every half second, and the answer is the mean of theirs. A missing modality
-    is in the prediction's warnings.
+    is in the prediction's warnings. Tracks are numbered from 0 among those of
+    their kind in the file; None: the default one, or if that sound is silent
+    the next.
 
     Raises:
-      ClipError: the clip cannot be read, has none of the model's modalities, or
-        nobody is heard or seen in it.
+      ClipError: the clip cannot be read, has no such track or none of the
+        model's modalities, or nobody is heard or seen in it.
     """
     try:
-      return self._predict(path, self._extract(path))
+      features = self._extract(
+        path, audio_track=audio_track, video_track=video_track
+      )
+      return self._predict(path, features)
     except ClipError as error:
       if self._without:
         hints = '; '.join(self._without.values())
         raise ClipError(f'{error}; {hints}') from error
       raise
 
-  def predict_people(self, path: Path) -> list[Prediction]:
+  def predict_people(
+    self,
+    path: Path,
+    *,
+    audio_track: int | None = None,
+    video_track: int | None = None,
+  ) -> list[Prediction]:
     """Recognises everybody who is seen in a clip, in the order they appear.
 
     Each is with the sound of all: it is not known who speaks. Raises as
@@ -169,7 +186,9 @@ class Recognizer:
     if self._without:
       hint = self._without['video']
       raise ValueError(f'people are told apart by their faces; {hint}')
-    people = [*self._extract.people(path)]
+    people = self._extract.people(
+      path, audio_track=audio_track, video_track=video_track
+    )
     return [
       self._predict(path, features, number if len(people) > 1 else None)
       for number, features in enumerate(people, 1)

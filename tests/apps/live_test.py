@@ -4,6 +4,7 @@ import itertools
 import sys
 import types
 
+import av
 import numpy as np
 import pytest
 from small_model import LABELS, make_clip
@@ -24,6 +25,35 @@ def test_a_files_events_come_in_the_order_of_time(tmp_path):
     np.concatenate(heard), media.read_waveform(path)
   )
   assert sum(event.image is not None for event in events) == 12
+
+
+def test_a_silent_sound_track_gives_way_and_a_held_frame_comes_once(tmp_path):
+  path = tmp_path / 'slow.mkv'
+  with av.open(str(path), 'w') as container:
+    picture = container.add_stream('mpeg4', rate=2)
+    picture.width = picture.height = 64
+    picture.pix_fmt = 'yuv420p'
+    sounds = [
+      container.add_stream('pcm_s16le', rate=48_000, layout='mono')
+      for _ in range(2)
+    ]
+    for stream, level in zip(sounds, (0, 5000), strict=True):
+      samples = np.full((1, 48_000), level, np.int16)
+      frame = av.AudioFrame.from_ndarray(samples, 's16', 'mono')
+      frame.sample_rate = 48_000
+      container.mux(stream.encode(frame))
+    for _ in range(3):
+      image = np.zeros((64, 64, 3), np.uint8)
+      container.mux(picture.encode(av.VideoFrame.from_ndarray(image, 'rgb24')))
+    container.mux(picture.encode(None))
+  with live.of_file(path, MODALITIES) as found:
+    events = list(found)
+  heard = [event.samples for event in events if event.samples is not None]
+  assert np.concatenate(heard).min() > 0.1
+  shown = [event.seconds for event in events if event.image is not None]
+  assert shown == pytest.approx([0, 0.5, 1.0])
+  with live.of_file(path, MODALITIES, audio_track=0) as found:
+    assert not any(e.samples.any() for e in found if e.samples is not None)
 
 
 @pytest.mark.parametrize('modality', MODALITIES)

@@ -179,24 +179,70 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
   assert extractor(path).seconds == pytest.approx(1.0, abs=0.15)
 
 
-def test_of_several_sound_tracks_one_that_is_not_silent_is_heard(
-  folder, extractor
-):
-  path = folder / 'two_tracks.mkv'
+def two_tracks(path):
+  """A grey picture and silence; then one of a face, and a tone."""
   seconds = np.arange(48_000) / 48_000
   tone = np.int16(9_000 * np.sin(2 * np.pi * 440 * seconds))[None]
+  face = drawn_face.TalkingHead(3, (240, 240)).draw(drawn_face.Pose())
   with av.open(str(path), 'w') as container:
-    streams = [
+    pictures = [container.add_stream('mpeg4', rate=8) for _ in range(2)]
+    sounds = [
       container.add_stream('pcm_s16le', rate=48_000, layout='mono')
       for _ in range(2)
     ]
-    for stream, samples in zip(streams, (0 * tone, tone), strict=True):
+    for stream in pictures:
+      stream.width = stream.height = 240
+      stream.pix_fmt = 'yuv420p'
+    for stream, samples in zip(sounds, (0 * tone, tone), strict=True):
       frame = av.AudioFrame.from_ndarray(samples, 's16', 'mono')
       frame.sample_rate = 48_000
       container.mux(stream.encode(frame))
-  features = extractor(path)
+    for stream, image in zip(pictures, (0 * face + 90, face), strict=True):
+      for _ in range(8):
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'rgb24')))
+      container.mux(stream.encode(None))
+  return path
+
+
+def test_of_several_sound_tracks_one_that_is_not_silent_is_used(
+  folder, extractor
+):
+  features = extractor(two_tracks(folder / 'two_tracks.mkv'))
   assert features.loudness.max() > -20
-  assert 'sound track 2 of 2 is heard, as the first is not' in features.warnings
+  assert features.audio_track == 1
+  assert (
+    'sound track 2 of 2 is used: track 1 is silent or damaged (--audio_track'
+    ' chooses one)'
+  ) in features.warnings
+
+
+def test_tracks_are_chosen_by_number(folder, extractor):
+  path = two_tracks(folder / 'chosen.mkv')
+  features = extractor(path, audio_track=1, video_track=1)
+  assert features.modalities == ('video', 'audio')
+  assert features.warnings == ()
+  assert (features.audio_track, features.video_track) == (1, 1)
+  with pytest.raises(clip_lib.ClipError, match=r'no face.*silent'):
+    extractor(path, audio_track=0, video_track=0)
+  told = 'expected one of its 2 sound tracks, counted from 1, got 3'
+  with pytest.raises(clip_lib.ClipError, match=told):
+    extractor(path, audio_track=2)
+
+
+def test_the_next_video_track_is_used_where_the_first_is_damaged(
+  folder, extractor, monkeypatch
+):
+  path = two_tracks(folder / 'damaged.mkv')
+  read = media.read_frames
+
+  def broken(path, notes=None, track=None):
+    return read(folder / 'nowhere.mkv' if track is None else path, notes, track)
+
+  monkeypatch.setattr(media, 'read_frames', broken)
+  features = extractor(path)
+  assert features.modalities == ('video', 'audio')
+  assert features.video_track == 1
+  assert 'video track 2 is used: track 1 is damaged' in features.warnings
 
 
 # Heads of women and men, of half a picture's height.

@@ -51,7 +51,7 @@ def test_frames_come_7_5_times_a_second_whatever_the_rate(folder, fps):
 def test_containers_give_rgb_frames_and_mono_48_khz(folder, suffix):
   path = make(folder / f'container{suffix}')
   pictures, sounds, seconds = containers.contents(path)
-  assert (pictures, sounds) == (1, 1)
+  assert (pictures, sounds) == ((0,), (0,))
   assert seconds == pytest.approx(1.2, abs=0.15)
   _, image = read(path)[0]
   assert image.shape == (240, 320, 3)
@@ -322,11 +322,11 @@ def test_time_counts_from_the_clips_start(folder, suffix):
 
 def test_missing_tracks_are_told(folder):
   silent = make(folder / 'silent.mp4', audio=False)
-  assert containers.contents(silent)[:2] == (1, 0)
+  assert containers.contents(silent)[:2] == ((0,), ())
   with pytest.raises(media.MediaError, match=r'silent\.mp4: has no sound'):
     media.read_waveform(silent)
   dark = make(folder / 'dark.wav', video=False)
-  assert containers.contents(dark)[:2] == (0, 1)
+  assert containers.contents(dark)[:2] == ((), (0,))
   with pytest.raises(media.MediaError, match=r'dark\.wav: has no picture'):
     read(dark)
 
@@ -403,9 +403,9 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   path = make(folder / f'kept{suffix}', fps=30)
   everything = list(media._frames(path, []))
   sampled = list(media._sampled(everything))
-  assert _same(_all(media._kept_frames(path, [])), _all(sampled))
-  wanted = frozenset(media._expected_seconds(path))
-  fewer = len(list(media._frames(path, [], wanted))) < len(everything)
+  assert _same(_all(media._kept_frames(path, [], None)), _all(sampled))
+  wanted = frozenset(media._expected_seconds(path, None))
+  fewer = len(list(media._frames(path, [], None, wanted))) < len(everything)
   # The others are coded without frames that can be left out.
   assert fewer == (suffix in ('.mp4', '.mkv'))
 
@@ -421,10 +421,10 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   ],
 )
 def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
-  expected = media._expected_seconds(clip)
+  expected = media._expected_seconds(clip, None)
   right = read(clip)
   monkeypatch.setattr(
-    media, '_expected_seconds', lambda path: mistake(expected)
+    media, '_expected_seconds', lambda path, track: mistake(expected)
   )
   assert _same(read(clip), right)
 
@@ -433,13 +433,13 @@ def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):
   paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))[:1]
   paths += sorted((shared / 'javanese').glob('*.mp4'))[:1]
   for path in paths:
-    wanted = media._expected_seconds(path)
-    fewer = media._frames(path, [], frozenset(wanted))
+    wanted = media._expected_seconds(path, None)
+    fewer = media._frames(path, [], None, frozenset(wanted))
     decoded = [each.seconds for each in fewer]
     everything = list(media._frames(path, []))
     assert len(decoded) < 0.7 * len(everything)
     whole = [each.frame for each in everything if each.seconds in wanted]
-    given = list(media._kept_frames(path, []))
+    given = list(media._kept_frames(path, [], None))
     assert [each.seconds for each in given] == wanted
     for (_, one, *_), other in zip(given, whole, strict=True):
       np.testing.assert_array_equal(

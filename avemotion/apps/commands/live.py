@@ -21,7 +21,7 @@ import rich
 import rich.live
 
 from avemotion.apps import live
-from avemotion.apps.commands.command_line import Command
+from avemotion.apps.commands.command_line import Command, track_index
 from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.recognition.streaming import Session
@@ -34,6 +34,8 @@ _CAMERA = _COMMAND.integer('camera', 0, 'number of the camera; -1: none')
 _MICROPHONE = _COMMAND.string(
   'microphone', '', "number or name of the microphone; 'none': none"
 )
+_AUDIO_TRACK = _COMMAND.track_flag('audio_track')
+_VIDEO_TRACK = _COMMAND.track_flag('video_track')
 _FAST = _COMMAND.boolean('fast', False, 'do not wait for the file')
 
 
@@ -62,7 +64,12 @@ def _events(
   clips: list[str], modalities: tuple[str, ...]
 ) -> contextlib.AbstractContextManager[Iterator[live.Event]]:
   if clips:
-    return live.of_file(clips[0], modalities)
+    return live.of_file(
+      clips[0],
+      modalities,
+      audio_track=track_index(_AUDIO_TRACK),
+      video_track=track_index(_VIDEO_TRACK),
+    )
   sees = 'video' in modalities and _CAMERA.value >= 0
   listens = 'audio' in modalities and _MICROPHONE.value != 'none'
   return live.of_devices(

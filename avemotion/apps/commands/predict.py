@@ -19,7 +19,7 @@ import json
 import pathlib
 import sys
 
-from avemotion.apps.commands.command_line import Command
+from avemotion.apps.commands.command_line import Command, track_index
 from avemotion.apps.worker import Here, Worker, WorkerEnded
 from avemotion.features import compilation
 from avemotion.recognition import annotation, media_writer
@@ -61,6 +61,10 @@ _FACE = _COMMAND.choice(
 )
 
 
+_AUDIO_TRACK = _COMMAND.track_flag('audio_track')
+_VIDEO_TRACK = _COMMAND.track_flag('video_track')
+
+
 @_COMMAND.runs
 def main(clips: list[str]) -> int:
   """Predicts each clip named on the command line."""
@@ -78,7 +82,11 @@ def main(clips: list[str]) -> int:
     illustrate=_PLOT.value or bool(_ANNOTATE.value),
   )
   predict = functools.partial(
-    _predict, everyone=_FACE.value == 'all', explained=_EXPLAIN.value
+    _predict,
+    everyone=_FACE.value == 'all',
+    explained=_EXPLAIN.value,
+    audio_track=track_index(_AUDIO_TRACK),
+    video_track=track_index(_VIDEO_TRACK),
   )
   failed = False
   pictures: collections.Counter[str] = collections.Counter()
@@ -115,9 +123,17 @@ def _load(
 
 
 def _predict(
-  model: Recognizer, clip: str, *, everyone: bool, explained: bool
+  model: Recognizer,
+  clip: str,
+  *,
+  everyone: bool,
+  explained: bool,
+  **tracks: int | None,
 ) -> list[Prediction]:
-  found = model.predict_people(clip) if everyone else [model.predict(clip)]
+  if everyone:
+    found = model.predict_people(clip, **tracks)
+  else:
+    found = [model.predict(clip, **tracks)]
   return [model.explain(each) for each in found] if explained else found
 
 

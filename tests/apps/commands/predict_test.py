@@ -128,7 +128,7 @@ def test_annotated_on_demand(folder, capsys):
   wanted = ['good.mp4', '--checkpoint=.', '--annotate=annotated.mp4']
   assert predict.main(wanted) == 0
   assert 'annotated: annotated.mp4' in capsys.readouterr().err
-  assert containers.contents(folder / 'annotated.mp4')[:2] == (1, 1)
+  assert containers.contents(folder / 'annotated.mp4')[:2] == ((0,), (0,))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,8 @@ def test_annotated_on_demand(folder, capsys):
     (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate is of one clip'),
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'name at least one clip'),
+    (['good.mp4', '--audio_track=2'], 'one of its 1 sound tracks'),
+    (['good.mp4', '--video_track=0'], 'video_track'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
     (['good.mp4', '--enrol=bad.mp4'], 'bad.mp4: the file is empty'),
     (['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'], 'good'),
