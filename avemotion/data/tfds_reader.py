@@ -32,24 +32,35 @@ def read(
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   try:
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
+    import tensorflow_datasets  # noqa: F401
   except ImportError as error:
     raise ValueError(
       f'{name}: reading a TFDS data set needs TensorFlow and'
       f" tensorflow-datasets ({error}): pip install 'avemotion[data]', or train"
       ' from an .npz'
     ) from error
-  tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
   builder = _builder(name, data_dir)
   try:
-    dataset = builder.as_dataset(split='all', shuffle_files=False)
-    examples = list(tfds.as_numpy(dataset))
+    examples = list(all_examples(builder))
   except Exception as error:  # TensorFlow's, TFDS's and those of its formats.
     raise _damaged(name, builder.data_path, error) from error
   if not examples:
     raise _damaged(name, builder.data_path, 'it has no clips')
   return examples, tuple(builder.info.features['label'].names)
+
+
+def all_examples(builder: Any) -> Iterator[Any]:
+  """Yields all examples of a data set, of whichever format, as NumPy values."""
+  import tensorflow_datasets as tfds
+
+  if builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+    for split in builder.info.splits:
+      yield from builder.as_data_source(split)
+    return
+  import tensorflow as tf
+
+  tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
+  yield from tfds.as_numpy(builder.as_dataset(split='all', shuffle_files=False))
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:

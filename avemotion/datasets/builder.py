@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from avemotion.datasets import workers
+from avemotion.datasets import random_access, workers
 from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.extraction import Distribute, Extracted, Extraction
 from avemotion.features.front_ends import LANDMARKS, VGG16
@@ -27,9 +27,12 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
   Attributes:
     fetches: whether, without a manual_dir, recordings are downloaded.
+    grows: whether clips may be added later, so that what was extracted is kept
+      beside the data set.
   """
 
   fetches = False
+  grows = False
 
   VERSION = tfds.core.Version('1.0.0')
   RELEASE_NOTES: ClassVar[dict[str, str]] = {
@@ -42,6 +45,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     vgg16_weights: str | None = None,
     num_workers: int = 0,
     strict: bool = False,
+    file_format: str | tfds.core.FileFormat | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     **kwargs: Any,
   ) -> None:
@@ -50,16 +54,22 @@ class ClipsBuilder(  # type: ignore[call-arg]
     `vgg16_weights` is a file, None: the usual weights. `num_workers` processes
     extract, each on a core of its own; 0: none but this one, whose features may
     differ from theirs in the last bits. In a `strict` builder a clip that is
-    missing, skipped or doubtful is an error. `on_progress` is called with the
-    clips done and their total after each clip. TFDS takes `kwargs`: config,
-    data_dir and others.
+    missing, skipped or doubtful is an error. `file_format` is 'tfrecord', the
+    default, or 'array_record'; a data set that is prepared keeps its own.
+    `on_progress` is called with the clips done and their total after each clip.
+    TFDS takes `kwargs`: config, data_dir and others.
     """
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
     self.strict = strict
     self.on_progress = on_progress
+    self.file_format: Any = file_format and tfds.core.FileFormat.from_value(
+      file_format
+    )
     try:
       super().__init__(**kwargs)
+      if not self.is_prepared():
+        self.info.set_file_format(self.file_format, override=True)
     except ValueError:  # Of what was asked for.
       raise
     except (
@@ -72,7 +82,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
         ' prepare it again'
       ) from error
     # What a copy of this builder in another process is made from.
-    for name in ('vgg16_weights', 'num_workers', 'strict'):
+    for name in ('vgg16_weights', 'num_workers', 'strict', 'file_format'):
       self._original_state[name] = getattr(self, name)
     # Here: while it prepares, TFDS has the data set lie elsewhere.
     place = epath.Path(self.data_dir)
@@ -126,7 +136,30 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._distribute = self._chosen(download_config)
     with _fields_in_order():
       super().download_and_prepare(download_config=download_config, **kwargs)
-    self._extraction.folder.rmtree(missing_ok=True)
+    if not self.grows:
+      self._extraction.folder.rmtree(missing_ok=True)
+
+  def as_data_source(
+    self,
+    split: Any = None,
+    *,
+    decoders: Any = None,
+    deserialize_method: Any = (
+      tfds.decode.DeserializeMethod.DESERIALIZE_AND_DECODE
+    ),
+    file_format: Any = None,
+  ) -> Any:
+    """Gives clips by number, as TFDS's does, of TFRecords too."""
+    options = {'decoders': decoders, 'deserialize_method': deserialize_method}
+    if self.info.file_format is not tfds.core.FileFormat.TFRECORD:
+      return super().as_data_source(split, file_format=file_format, **options)
+    if split is None:
+      split = {name: name for name in self.info.splits}
+    if isinstance(split, dict):
+      return {k: self.as_data_source(v, **options) for k, v in split.items()}
+    if isinstance(split, list | tuple):
+      return [self.as_data_source(each, **options) for each in split]
+    return random_access.TfrecordSource(self.info, split, **options)
 
   @property
   def _sees(self) -> bool:
@@ -146,6 +179,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     Stored with the data set in `info.metadata`.
     """
     return {'vgg16_weights': self.weights_name}
+
+  def difference(self, name: str, there: Any) -> str:
+    """Says how a prepared data set differs in one of what is `asked`."""
+    return (
+      f'{self.data_dir} is prepared with {name} {there!r}, asked for'
+      f' {self.asked[name]!r}: give --overwrite, or another --data_dir'
+    )
 
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     """Finds the clips; raises `DatasetError` where there are none."""

@@ -139,6 +139,10 @@ class Extraction:
       OSError: the folder cannot be written, as on a full disk.
     """
     self.folder.mkdir(parents=True, exist_ok=True)
+    known = {self._path(clip).name for clip in clips}
+    for path in self.folder.glob('*.npz'):
+      if path.name not in known:  # Of a clip that is gone.
+        path.unlink()
     waiting = [clip for clip in clips if self.load(clip) is None]
     for clip in waiting:
       self._path(clip).unlink(missing_ok=True)  # Of other files or recipes.

@@ -17,6 +17,7 @@ from avemotion.datasets.schema import ClipsConfig
 class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-arg]
   """Extracts the clips of a folder; reading what it stored needs no code."""
 
+  grows = True
   BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(schema.CONFIGS.values())
 
   def __init__(
@@ -50,6 +51,23 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
   def asked(self) -> dict[str, Any]:
     """As `ClipsBuilder.asked`; and which clips, labels and groups."""
     return super().asked | {'clips': self._clips.digest}
+
+  def difference(self, name: str, there: Any) -> str:
+    """As `ClipsBuilder.difference`; of clips, by their number."""
+    if name != 'clips':
+      return super().difference(name, there)
+    before = sum(split.num_examples for split in self.info.splits.values())
+    before += len(
+      set(self.info.metadata['skipped']) - {*self._clips.findings.skipped}
+    )
+    now = len(self._clips.findings.clips)
+    what = f'of {before} clips; there are {now} now'
+    if before == now:
+      what = f'of {before} clips with other names, labels or groups'
+    return (
+      f'{self.data_dir} is prepared {what}: give --overwrite, which extracts'
+      ' only the clips that are new or changed, or another --name'
+    )
 
   def _info(self) -> tfds.core.DatasetInfo:
     facts = dict.fromkeys(

@@ -13,7 +13,7 @@ from absl import logging
 from etils import epath
 from rich.table import Column, Table
 
-from avemotion.data import folds
+from avemotion.data import folds, tfds_reader
 from avemotion.datasets import progress
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError
@@ -93,22 +93,28 @@ def print_report(builder: ClipsBuilder) -> None:
   }
   given = [f'--config.data.{name}={value}' for name, value in flags.items()]
   print('To train on it:\n  avemotion train ' + ' '.join(given))
+  loads = 'dataset'
+  if builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
+    loads = 'data_source'
   print(
     f'It lies in {where}. To load it:\n'
     '  import tensorflow_datasets as tfds\n'
     f'  builder = tfds.builder_from_directory({str(where)!r})\n'
-    f'  clips = builder.as_dataset(split={next(iter(builder.info.splits))!r})'
+    f'  clips = builder.as_{loads}(split={next(iter(builder.info.splits))!r})'
   )
 
 
 def _check_same(builder: ClipsBuilder) -> None:
+  stored, asked = builder.info.file_format, builder.file_format
+  if asked and asked is not stored:
+    raise DatasetError(
+      f'{builder.data_dir} is prepared as {stored.value}, asked for'
+      f' {asked.value}: give --overwrite, or another --data_dir'
+    )
   for name, wanted in builder.asked.items():
     there = builder.info.metadata.get(name)
     if wanted != there:
-      raise DatasetError(
-        f'{builder.data_dir} is prepared with {name} {there!r}, asked for '
-        f'{wanted!r}: give --overwrite, or another --data_dir'
-      )
+      raise DatasetError(builder.difference(name, there))
 
 
 @contextlib.contextmanager
@@ -143,18 +149,13 @@ def _build(builder: ClipsBuilder, manual_dir: Any, beam_options: Any) -> None:
 
 
 def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
-  import tensorflow as tf
-
-  labels = builder.as_dataset(
-    split='all', decoders=tfds.decode.PartialDecoding({'label': True})
-  )
   try:
     counts = collections.Counter(
-      example['label'] for example in labels.as_numpy_iterator()
+      example['label'] for example in tfds_reader.all_examples(builder)
     )
-  except tf.errors.OpError as error:
+  except Exception as error:  # TensorFlow's, or those of the format.
     raise DatasetError(
-      f'{builder.data_path} is damaged ({error.message.splitlines()[0]}): give '
+      f'{builder.data_path} is damaged ({str(error).splitlines()[0]}): give '
       '--overwrite to prepare it again'
     ) from error
   names = builder.info.features['label'].names

@@ -1,5 +1,6 @@
 """Any folder of clips, from files to what is trained on."""
 
+import os
 import shutil
 
 import numpy as np
@@ -49,8 +50,17 @@ def test_a_folder_becomes_a_data_set_to_train_on(tmp_path):
   ).as_numpy_iterator()
   assert (example['group'], example['take']) == (b'KL', b'03')
   corpus.make_clip(folder / 'DC' / 'a09.wav', 'angry', 1, seconds=0.5)
-  with pytest.raises(DatasetError, match=r'is prepared with clips.*overwrite'):
+  told = r'is prepared of 4 clips; there are 5 now: give --overwrite'
+  with pytest.raises(DatasetError, match=told):
     _prepare(folder, data_dir, name_patterns.KNOWN['savee'])
+  (extracted,) = data_dir.rglob('*.extracted')
+  before = {path: path.stat().st_mtime_ns for path in extracted.iterdir()}
+  os.remove(folder / 'DC' / 'a02.wav')
+  _prepare(folder, data_dir, name_patterns.KNOWN['savee'], overwrite=True)
+  after = {path: path.stat().st_mtime_ns for path in extracted.iterdir()}
+  # Three as they were, of which one cannot be read; one gone, one new.
+  assert len(before.items() & after.items()) == 3
+  assert len(after) == 4
 
 
 def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
@@ -62,7 +72,7 @@ def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
     for label_map in ('1=sad', '1=blue,2=sad')
   )
   _prepare(folder, data_dir, before)
-  with pytest.raises(DatasetError, match='is prepared with clips'):
+  with pytest.raises(DatasetError, match='with other names, labels or groups'):
     _prepare(folder, data_dir, after)
   _prepare(folder, data_dir, after, overwrite=True)
   clips = clips_lib.load('voices/speech_audio', data_dir)

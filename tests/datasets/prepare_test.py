@@ -4,9 +4,11 @@ import contextlib
 import io
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from avemotion.data.clips import ClipSet
 from avemotion.datasets import prepare
 from avemotion.datasets.clips import DatasetError
 from avemotion.synthetic import corpus
@@ -145,3 +147,26 @@ def test_a_mistaken_folder_is_not_taken_for_none(tmp_path):
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / 'gone')
     )
+
+
+@pytest.mark.slow
+def test_array_records_hold_the_same_clips(prepared, manual, tmp_path, capsys):
+  _prepare(manual, tmp_path, file_format='array_record')
+  assert 'builder.as_data_source(' in capsys.readouterr().out
+  assert {path.name for path in tmp_path.rglob('*record-*')} == {
+    f'ravdess-actor_0{actor}.array_record-00000-of-00001' for actor in (1, 2)
+  }
+  before, after = (
+    ClipSet.from_tfds('ravdess/speech_audio', data_dir=where)
+    for where in (prepared[1], tmp_path)
+  )
+  assert before.clip_ids.tolist() == after.clip_ids.tolist()
+  for one, other in zip(
+    before.features['audio'], after.features['audio'], strict=True
+  ):
+    np.testing.assert_array_equal(one, other)
+  _prepare(manual, tmp_path)  # Whatever the format: it is there.
+  with pytest.raises(DatasetError, match='as array_record, asked for tfrecord'):
+    _prepare(manual, tmp_path, file_format='tfrecord')
+  _prepare(manual, tmp_path, file_format='tfrecord', overwrite=True)
+  assert not list(tmp_path.rglob('*.array_record*'))

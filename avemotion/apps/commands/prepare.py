@@ -120,6 +120,13 @@ _BEAM_PIPELINE_OPTIONS = _COMMAND.list(
 _OVERWRITE = _COMMAND.boolean(
   'overwrite', False, 'prepare it again where it is already prepared'
 )
+_FILE_FORMAT = _COMMAND.choice(
+  'file_format',
+  None,
+  ['tfrecord', 'array_record'],
+  'how TFDS stores the clips: tfrecord, the default, or array_record, which'
+  ' Grain reads in any order without TensorFlow',
+)
 _NUM_WORKERS = _COMMAND.integer(
   'num_workers',
   None,
@@ -218,6 +225,7 @@ def _builder() -> ClipsBuilder:
     'data_dir': _DATA_DIR.value,
     'vgg16_weights': _VGG16_WEIGHTS.value,
     'strict': _STRICT.value,
+    'file_format': _FILE_FORMAT.value,
     'num_workers': _NUM_WORKERS.value or compilation.num_cores(),
   }
   if not _FOLDER.value:
