@@ -3,8 +3,9 @@
 An implementation of "Video-Audio Emotion Recognition Based on Feature Fusion
 Deep Learning Method" (Song, Cai, Tan), and what goes beyond it.
 
-`avemotion.Recognizer` and `avemotion.extract` are imported when they are first
-used: `import avemotion` alone loads no other library.
+`avemotion.Recognizer`, `avemotion.extract` and `avemotion.load_model` are
+imported when they are first used: `import avemotion` alone loads no other
+library.
 """
 
 import importlib
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
   from avemotion.features.clip import extract
   from avemotion.recognition.recognizer import Recognizer
+  from avemotion.training.weights import load_model
 
 __version__ = '0.1.2'
 
-__all__ = ['Recognizer', 'extract']
+__all__ = ['Recognizer', 'extract', 'load_model']
 
 _MODULES = {
   'Recognizer': 'avemotion.recognition.recognizer',
   'extract': 'avemotion.features.clip',
+  'load_model': 'avemotion.training.weights',
 }
 
 

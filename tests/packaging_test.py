@@ -12,13 +12,16 @@ import avemotion
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def test_recognizer_and_extract_are_those_of_their_modules():
+def test_what_the_package_offers_is_those_of_their_modules():
   from avemotion.features import clip
   from avemotion.recognition import recognizer
+  from avemotion.training import weights
 
   assert avemotion.Recognizer is recognizer.Recognizer
   assert avemotion.extract is clip.extract
-  assert {'Recognizer', 'extract', '__version__'} <= set(dir(avemotion))
+  assert avemotion.load_model is weights.load_model
+  names = {'Recognizer', 'extract', 'load_model', '__version__'}
+  assert names <= set(dir(avemotion))
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -37,12 +37,12 @@ class Origin:
 
 
 def read(path: str | os.PathLike[str] | None = None) -> Origin:
-  """Reads a checkpoint, as `weights.load_any`, and the results beside it.
+  """Reads a checkpoint, as `weights.load_model`, and the results beside it.
 
   Raises:
     CheckpointError: there is none, or it is damaged.
   """
-  model = weights.load_any(path)
+  model = weights.load_model(path)
   sources: Mapping[str, str] = {
     modality: _source(modality, model.sources.get(modality), dim)
     for modality, dim in model.feature_dims.items()

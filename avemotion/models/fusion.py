@@ -18,7 +18,7 @@ class EmotionClassifier(nn.Module):
 
   The paper's network is `EmotionClassifier(8, VideoBranch(), AudioBranch())`;
   every row of its Tables I–III is a choice of the branches and their
-  attributes. Any Flax module will do as a branch that is called as
+  attributes. Any Flax module will do as a branch that is called as::
 
       branch(inputs, lengths, train=train)
 

@@ -36,12 +36,12 @@ def orthogonal_per_gate(rng: jax.Array, shape: Any, dtype: Any) -> jax.Array:
 class GRUCell(nn.RNNCellBase):
   """One step of equations (1)–(4) (Cho et al. 2014, first version).
 
-  ```
-  z  = σ(W_z x + U_z h₋)          (1) update gate
-  r  = σ(W_r x + U_r h₋)          (2) reset gate
-  h̃  = tanh(W x + U (r ⊙ h₋))     (3) candidate
-  h  = (1 − z) ⊙ h₋ + z ⊙ h̃       (4) new state
-  ```
+  ::
+
+    z  = σ(W_z x + U_z h₋)          (1) update gate
+    r  = σ(W_r x + U_r h₋)          (2) reset gate
+    h̃  = tanh(W x + U (r ⊙ h₋))     (3) candidate
+    h  = (1 − z) ⊙ h₋ + z ⊙ h̃       (4) new state
 
   The three matrices of a kind lie side by side in one kernel, in the order
   z, r, h̃: `input/kernel` [inputs, 3 * features] holds W_z, W_r, W, and

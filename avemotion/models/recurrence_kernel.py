@@ -3,7 +3,7 @@
 XLA's loop fetches a step's rows, computes, and writes its rows, one after
 another. These kernels fetch and write the next and the last rows while they
 compute, and keep the recurrent kernel in VMEM from the first step to the last.
-docs/performance.md compares the two compiled programs.
+docs/log.md compares the two compiled programs.
 """
 
 import functools

@@ -83,10 +83,10 @@ class Recognizer:
     That one reads landmarks of faces and sound; without the extra `face`, which
     finds landmarks, it reads sound alone.
 
-    Raises a `CheckpointError` where `weights.load_any` finds none, or a damaged
-    one; all else is as for the constructor.
+    Raises a `CheckpointError` where `avemotion.load_model` finds none, or a
+    damaged one; all else is as for the constructor.
     """
-    model = weights.load_any(path)
+    model = weights.load_model(path)
     reads: tuple[str, ...] = model.config.model.modalities
     without = {}
     if path is None and not landmark_detector.is_installed():

@@ -24,6 +24,7 @@ HOP_SECONDS = 0.5
 # rooms are about -80.
 QUIETEST_VOICE_DB = -75.0
 _LEAST_RISE_DB = 4.0  # steady noise stays within 2 of its quietest
+_SHORTEST_VOICE = 0.1  # seconds
 _NOTHING_DB = -95.0  # a hole in the sound is not its quietest
 _TOLERANCE = 1e-6  # seconds, of time stamps in float32
 
@@ -149,7 +150,20 @@ def window(tracks: Tracks, end: float) -> dict[str, Track]:
 
 
 def evident(tracks: Tracks) -> dict[str, Track]:
-  """Returns the tracks; without steps where nobody is heard or seen."""
+  """Returns the tracks; without steps where nobody is heard or seen.
+
+  A voice goes on for a tenth of a second; clicks and buzz rise for less.
+  """
+  least = {'audio': _SHORTEST_VOICE}
   return {
-    k: each if each.evidence.any() else each[:0] for k, each in tracks.items()
+    k: each if _longest_evidence(each) >= least.get(k, 0.0) else each[:0]
+    for k, each in tracks.items()
   }
+
+
+def _longest_evidence(track: Track) -> float:
+  """Returns the seconds from first to last of steps in a row; -1: none."""
+  edges = np.flatnonzero(np.diff(track.evidence, prepend=False, append=False))
+  first, last = edges[::2], edges[1::2] - 1
+  spans = track.seconds[last] - track.seconds[first]
+  return float(spans.max(initial=-1.0))

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from avemotion.features.compilation import num_cores
 
 # Rows of a fold's batch on each core, at least: with fewer, cores are faster
-# apart than together (docs/performance.md).
+# apart than together (docs/log.md).
 _ROWS = 16
 # Devices that share a pool of threads may wait for each other's for ever.
 _ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'

@@ -71,8 +71,17 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
     return TrainedModel.restored(metadata, nested)
 
 
-def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
-  """Reads a trained model, whichever way it was kept.
+def load_model(path: str | os.PathLike[str] | None = None) -> TrainedModel:
+  """Reads a trained model, whichever way it was kept: `avemotion.load_model`.
+
+  Its `classifier` is a Flax module, `variables` what it takes::
+
+      model = avemotion.load_model()
+      logits = model.classifier.apply(model.variables, features, lengths)
+      probabilities = jax.nn.softmax(logits / model.temperature)
+
+  with features and lengths by modality, `model.feature_dims` wide; what they
+  are of is in `model.sources`, and `model.label_names` are the classes.
 
   `path` is a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
   an `.npz` that `avemotion release` wrote; None: the model that ships.
@@ -86,9 +95,9 @@ def load_any(path: str | os.PathLike[str] | None = None) -> TrainedModel:
 
 
 def trained_on(path: str | os.PathLike[str] | None = None) -> list[str]:
-  """Reads the ids of a model's training clips; errors are those of `load_any`.
+  """Reads the ids of the clips that a model was trained on.
 
-  There are none in a directory of `avemotion train`.
+  There are none in a directory of `avemotion train`. Raises as `load_model`.
   """
   path = BUNDLED if path is None else path
   if not os.fspath(path).endswith('.npz'):

@@ -188,7 +188,7 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
   )
   ran = train('gs://mine/run')
   assert 'finished before' in ran.stderr
-  load = 'from avemotion.training import weights; print(weights.load_any('
+  load = 'from avemotion.training import weights; print(weights.load_model('
   ran = run('-c', f"{load}'gs://mine/run/fold_1').temperature)")
   assert float(ran.stdout) == one.temperature, ran.stderr
 

@@ -1,10 +1,13 @@
 """Where sound may be a voice: speech, and neither noise nor hum."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from avemotion.features.acoustic import MFCC_ROWS, AcousticStream
 from avemotion.features.speech import LOG_MEL_ROWS
+from avemotion.recognition import windows
 from avemotion.recognition.windows import VoiceDetector
 from avemotion.synthetic import voice
 
@@ -47,6 +50,26 @@ def test_speech_of_any_level_is_heard(decibels, make):
 def test_what_goes_on_without_change_is_no_voice(kind, make):
   sound = sound_of(steady(kind), make)
   assert not VoiceDetector().push(sound).evidence.any()
+
+
+@pytest.mark.parametrize('make', [MFCC_ROWS, LOG_MEL_ROWS])
+def test_buzz_and_clicks_rise_for_too_short_to_be_a_voice(make):
+  samples = np.arange(4 * RATE)
+  rng = np.random.default_rng(0)
+  turns = 2 * np.pi * 50 / RATE * samples
+  sounds = {
+    'buzz': 0.1 * sum(np.sin(k * turns) / k for k in range(1, 20)),
+    'clicks': np.where(samples % 24_000 < 50, 0.5, 0.0),
+    'brown noise': 1e-3 * np.cumsum(rng.normal(size=samples.size)),
+  }
+  for kind, waveform in sounds.items():
+    track = VoiceDetector().push(sound_of(waveform, make))
+    assert len(windows.evident({'audio': track})['audio']) == 0, kind
+  heard = VoiceDetector().push(sound_of(speech(), make))
+  assert len(windows.evident({'audio': heard})['audio']) == len(heard)
+  # A face may be seen for a moment.
+  seen = dataclasses.replace(heard, evidence=np.arange(len(heard)) == 3)
+  assert len(windows.evident({'video': seen})['video']) == len(heard)
 
 
 def test_pieces_have_the_evidence_of_the_whole():

@@ -17,7 +17,7 @@ MADE_BEFORE = pathlib.Path(__file__).with_name('made_before')
 
 @pytest.mark.parametrize('name', ['fold_0', 'model.npz'])
 def test_checkpoints_made_before_give_the_same_logits(name):
-  model = weights.load_any(MADE_BEFORE / name)
+  model = weights.load_model(MADE_BEFORE / name)
   assert model.label_names == ('calm', 'happy', 'angry')
   assert model.feature_dims == {'video': 6, 'audio': 5}
   assert model.temperature == 1.5

@@ -8,6 +8,8 @@ import jax
 import numpy as np
 import pytest
 
+from avemotion.models import EmotionClassifier
+from avemotion.recognition import window_classifier
 from avemotion.training import checkpoints, step, weights
 from avemotion.training.checkpoints import CheckpointError
 from avemotion.training.config import AudioConfig, Config, ModelConfig
@@ -189,3 +191,24 @@ def test_the_model_that_ships_is_small_and_of_everyone():
   }
   assert len(model.label_names) == 8
   assert 'CC BY-NC-SA' in weights.BUNDLED.with_name('README.md').read_text()
+
+
+def test_what_ships_is_a_flax_module_and_its_variables():
+  model = weights.load_model()
+  features, lengths = step.sample_inputs(model.feature_dims)
+  logits = model.classifier.apply(model.variables, features, lengths)
+  assert logits.shape == (len(lengths['audio']), len(model.label_names))
+  answers = window_classifier.apply(model, features, lengths)
+  np.testing.assert_allclose(
+    jax.nn.softmax(logits / model.temperature), answers['joint'], rtol=1e-5
+  )
+  # A branch of its own, with the variables of that branch.
+  voice = EmotionClassifier(8, audio=model.classifier.audio)
+  alone = {
+    name: {'audio': tree['audio']} for name, tree in model.variables.items()
+  }
+  assert set(alone) == {'params', 'batch_stats', 'statistics'}
+  made = voice.init(jax.random.key(0), features, lengths)
+  assert jax.tree.structure(made['statistics']) == jax.tree.structure(
+    alone['statistics']
+  )
