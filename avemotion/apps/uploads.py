@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 LONGEST_KEPT = 600.0  # seconds, if its page was closed before the answer
 _BETWEEN_SWEEPS = 60.0  # seconds
-_LONGEST_STEM = 60  # characters of a name, before its ending
+_LONGEST_STEM = 60  # bytes of a name, before its ending
 _LONGEST_ENDING = 10
 
 
@@ -95,10 +95,15 @@ def new(folder: str | os.PathLike[str], name: str) -> pathlib.Path:
   """
   last = re.sub(r'[^\w.,() -]', '_', re.split(r'[/\\]', name)[-1])
   stem, ending = os.path.splitext(last.lstrip('. -'))
-  kept = stem[:_LONGEST_STEM] + ending[:_LONGEST_ENDING]
+  kept = _cut(stem, _LONGEST_STEM) + _cut(ending, _LONGEST_ENDING)
   parent = pathlib.Path(folder, secrets.token_urlsafe(16))
   parent.mkdir(mode=0o700)
   return parent / (kept.strip() or 'clip')
+
+
+def _cut(text: str, length: int) -> str:
+  """Keeps so many bytes of UTF-8, and no half character."""
+  return text.encode()[:length].decode(errors='ignore')
 
 
 def find(folder: str | os.PathLike[str], path: object) -> pathlib.Path | None:

@@ -21,7 +21,6 @@ _PANEL_SHARE, _SMALLEST_PANEL = 0.45, 160  # of the height; pixels
 _BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
 _EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
 _FRAMES_PER_SECOND = 25
-_CAPTION = 'probability so far'
 
 _Image = tuple[float, np.ndarray]  # Seconds, and pixels.
 _Item = TypeVar('_Item')
@@ -155,8 +154,9 @@ def _panel(
     if row is not None:
       bar[2] = left + (right - left) * float(row[index])
       draw.rectangle(bar, COLOURS.get(name, _OTHER))
-  font = _font(line / 3, (_CAPTION,), right - margin)
-  draw.text((margin, height - line / 3), _CAPTION, _OTHER, font, anchor='lm')
+  caption = prediction.timeline_name
+  font = _font(line / 3, (caption,), right - margin)
+  draw.text((margin, height - line / 3), caption, _OTHER, font, anchor='lm')
   return panel
 
 

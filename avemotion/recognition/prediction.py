@@ -9,6 +9,7 @@ import numpy as np
 
 from avemotion.features.clip import ClipFeatures
 from avemotion.recognition.explanation import Explanation
+from avemotion.recognition.windows import WINDOW_SECONDS
 
 # Where probabilities are calibrated, a label of less is more likely wrong than
 # right; docs/recognise.md has the accuracy of those above.
@@ -79,6 +80,13 @@ class Prediction:
   def uncertain(self) -> bool:
     """True if the label is more likely wrong than right."""
     return self.confidence < UNCERTAIN_BELOW
+
+  @property
+  def timeline_name(self) -> str:
+    """Says, for pictures, what the probabilities of a moment are of."""
+    if self.seconds <= WINDOW_SECONDS:
+      return 'probability so far'
+    return f'probability, last {WINDOW_SECONDS:.0f} s'
 
   def labels(self, coverage: float = 0.9) -> tuple[str, ...]:
     """The fewest labels that hold the right one in such a share of clips.

@@ -68,7 +68,7 @@ def _probabilities(prediction: Prediction, colours: Mapping[str, str]) -> Panel:
         marker='o' if len(seconds) == 1 else None,
         label=f'{name}  {prediction.probabilities[name]:.0%}',
       )
-    ax.set(ylabel='probability so far', ylim=(0, 1))
+    ax.set(ylabel=prediction.timeline_name, ylim=(0, 1))
     ax.grid(axis='y', color='#e5e5e5')
     ax.legend(
       loc='center left',

@@ -48,7 +48,13 @@ _BENCHMARKS = {
   'field_level': ('field', 'level', 'the model that ships, at other levels'),
   'field_faces': ('field', 'found_faces', 'small faces in large frames'),
   'field_fuzz': ('field', 'fuzz', 'damaged files of every kind'),
+  'field_cases': (
+    'field_cases',
+    'main',
+    'what was reported of tools of this kind, case by case',
+  ),
   'house': ('house', 'main', 'lines of source, tests, the install'),
+  'words': ('words', 'main', 'the documents, and their code that runs'),
 }
 
 

@@ -60,8 +60,8 @@ _CASE = 'a clip, models loaded'
 def abroad(_: list[str]) -> None:
   """Records accuracy on clips of other languages, as they are and enrolled."""
   if _NEMO_CHECKPOINT.value:
-    _abroad_of_nemo(weights.load_any(_NEMO_CHECKPOINT.value))
-  model = weights.load_any(_CHECKPOINT.value)
+    _abroad_of_nemo(weights.load_model(_NEMO_CHECKPOINT.value))
+  model = weights.load_model(_CHECKPOINT.value)
   made_by = front_ends.reading(model.sources, model.feature_dims)
   video, audio = (made_by[name].name for name in ('video', 'audio'))
   extract = Extractor(video=video, audio=audio)

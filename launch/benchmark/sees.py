@@ -33,7 +33,7 @@ _Points = np.ndarray  # float32[rows, 68, 2], pixels
 
 def pixels(_: list[str]) -> None:
   """Records how far landmarks, and answers to them, are from those given."""
-  model = weights.load_any(_CHECKPOINT.value)
+  model = weights.load_model(_CHECKPOINT.value)
   made_by = front_ends.reading(model.sources, model.feature_dims)
   errors = []
   read: tuple[list[dict[str, Track]], ...] = ([], [])

@@ -117,6 +117,7 @@ def test_a_damaged_question_is_refused(client, body):
     ('-i.mp4', 'i.mp4'),
     ('émotion.mp4', 'émotion.mp4'),
     ('x' * 300 + '.mp4', 'x' * 60 + '.mp4'),
+    ('漢' * 100 + '.mp4', '漢' * 20 + '.mp4'),
     ('..', 'clip'),
   ],
 )

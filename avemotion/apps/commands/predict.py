@@ -38,7 +38,8 @@ _EXPLAIN = _COMMAND.boolean(
   False,
   'say which moments, of sound and of picture, and which parts of the face'
   ' speak for the label of the whole clip; with --plot it is drawn, below the'
-  ' probabilities, each of which is the answer to the clip so far',
+  ' probabilities, each of which is the answer to the clip so far (of a clip of'
+  ' more than six seconds, to the last six)',
 )
 _ANNOTATE = _COMMAND.string(
   'annotate',
