@@ -1,11 +1,10 @@
 """Audio-visual emotion recognition in JAX.
 
-An implementation of "Video-Audio Emotion Recognition Based on Feature Fusion
-Deep Learning Method" (Song, Cai, Tan), and what goes beyond it.
+Implements and extends "Video-Audio Emotion Recognition Based on Feature Fusion
+Deep Learning Method" (Song, Cai, Tan).
 
 `avemotion.Recognizer`, `avemotion.extract` and `avemotion.load_model` are
-imported when they are first used: `import avemotion` alone loads no other
-library.
+imported on first use, so `import avemotion` alone loads no other library.
 """
 
 import importlib

@@ -1,6 +1,7 @@
-"""The eight emotions of RAVDESS, in its order, and their colours in plots."""
+"""The eight emotions of RAVDESS, in its order, and their plot colours."""
 
-# RAVDESS numbers them 01 to 08 in this order (Livingstone & Russo 2018).
+# RAVDESS numbers its emotions 01 to 08 in this order (Livingstone & Russo
+# 2018).
 EMOTIONS = (
   'neutral',
   'calm',
@@ -23,7 +24,7 @@ COLOURS = {
   'surprised': '#f28e2b',
 }
 
-# For labels of other data sets.
+# Colours for the labels of other data sets.
 _OTHER_COLOURS = (
   '#1f77b4',
   '#ff7f0e',
@@ -39,5 +40,5 @@ _OTHER_COLOURS = (
 
 
 def colour_of(label: str, index: int) -> str:
-  """Returns an emotion's colour, or one by place for any other label."""
+  """Returns the colour of an emotion, or of any other label by its index."""
   return COLOURS.get(label, _OTHER_COLOURS[index % len(_OTHER_COLOURS)])

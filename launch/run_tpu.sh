@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains on every worker of a TPU VM slice; --help says how.
+# Trains on every worker of a TPU VM slice; see --help.
 set -euo pipefail
 
 usage() {
@@ -9,20 +9,20 @@ Trains on every worker of a TPU VM slice, as one run over all its devices.
   launch/run_tpu.sh --tpu=NAME --zone=ZONE [--project=PROJECT] [--dry_run] \
     -- ARGUMENTS
 
-ARGUMENTS are those of launch/train.py. The source tree goes to ~/avemotion on
-each worker, an environment (Python 3.11, '.[data,tpu]') is made beside it, and
-launch/train.py --multihost runs there.
+ARGUMENTS are those of launch/train.py. The script copies the source tree to
+~/avemotion on each worker, makes an environment there (Python 3.11,
+'.[data,tpu]'), and runs launch/train.py --multihost.
 
   --tpu=NAME         the slice, made by: gcloud compute tpus tpu-vm create
-  --zone=ZONE        where it is
-  --project=PROJECT  whose it is; without it gcloud's own default
-  --dry_run          print the commands, one a line, and run none
+  --zone=ZONE        zone of the slice
+  --project=PROJECT  project of the slice; default: that of gcloud
+  --dry_run          print the commands, one per line, and run none
 
-Every worker reads the data set under the same name: TFDS's prepared files at
---config.data.data_dir=gs://BUCKET/DIRECTORY, an .npz in a bucket, or one that
-was copied to all of them. Of a slice of several workers, all must reach the
-workdir: --workdir=gs://BUCKET/DIRECTORY. A run that was cut off goes on by the
-same command, with such a workdir even on another slice.
+Every worker reads the data set from the same path: TFDS's prepared files at
+--config.data.data_dir=gs://BUCKET/DIRECTORY, an .npz in a bucket, or an .npz on
+the disk of each worker. With several workers, all must reach the workdir:
+--workdir=gs://BUCKET/DIRECTORY. To resume a run, repeat the command; with a
+workdir in a bucket, this works on another slice too.
 HELP
 }
 
@@ -31,11 +31,11 @@ fail() {
   exit 1
 }
 
-quote() { # Each argument behind a space, as a shell reads it back.
+quote() { # Prints each argument after a space, quoted for a shell.
   if (($#)); then printf ' %q' "$@"; fi
 }
 
-run() { # Says a command, and runs it unless this is a dry run.
+run() { # Prints a command, and runs it unless this is a dry run.
   local words
   words=$(quote "$@")
   printf '%s\n' "${words:1}"
@@ -56,17 +56,17 @@ while (($#)); do
     --dry_run) dry_run=yes ;;
     --help) usage && exit ;;
     --) shift && break ;;
-    *) fail "unknown argument '$1'; those of train.py follow --, see --help" ;;
+    *) fail "unknown argument '$1'; put those of train.py after --" ;;
   esac
   shift
 done
 [[ $tpu ]] || fail 'expected --tpu=NAME, the slice to train on; see --help'
-[[ $zone ]] || fail 'expected --zone=ZONE, where the slice is; see --help'
+[[ $zone ]] || fail 'expected --zone=ZONE, the zone of the slice; see --help'
 
 workdir=runs/latest # train.py's own default
 for argument; do
   case $argument in
-    --workdir) fail 'write --workdir=DIRECTORY, with an equals sign' ;;
+    --workdir) fail 'expected --workdir=DIRECTORY, with an equals sign' ;;
     --workdir=*) workdir=${argument#*=} ;;
   esac
 done
@@ -76,7 +76,7 @@ case $workdir in
 esac
 
 [[ $dry_run ]] || command -v gcloud >/dev/null ||
-  fail "gcloud is missing; see https://cloud.google.com/sdk/docs/install"
+  fail "gcloud is missing; install it: https://cloud.google.com/sdk/docs/install"
 
 location=(--zone="$zone")
 [[ -z $project ]] || location+=(--project="$project")

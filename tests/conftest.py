@@ -1,4 +1,4 @@
-"""Fixtures of all tests."""
+"""Fixtures for all tests."""
 
 import pathlib
 
@@ -12,7 +12,7 @@ _SHARED = pathlib.Path(__file__).resolve().parents[2] / 'shared'
 
 
 def pytest_configure(config):
-  """Compile each program once for all tests, processes and later runs."""
+  """Caches compiled programs for all tests, processes and later runs."""
   jax.config.update(
     'jax_compilation_cache_dir', str(config.cache.mkdir('programs'))
   )
@@ -21,7 +21,7 @@ def pytest_configure(config):
 
 @pytest.fixture(scope='session', autouse=True)
 def _cache_home(tmp_path_factory):
-  """Programs that tests start keep nothing in the user's home."""
+  """Makes programs started by tests use another home folder."""
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
     yield
@@ -29,7 +29,7 @@ def _cache_home(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def shared() -> pathlib.Path:
-  """Real RAVDESS recordings and real faces, beside the repository."""
+  """Returns the folder of real RAVDESS recordings and faces."""
   if not (_SHARED / 'ravdess').is_dir():
     pytest.skip('no ../shared with real clips beside the repository')
   return _SHARED

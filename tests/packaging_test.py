@@ -1,4 +1,4 @@
-"""Tests of what is installed, and of what an import costs."""
+"""Tests of the installed package, and of the cost of its import."""
 
 import configparser
 import pathlib

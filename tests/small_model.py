@@ -1,4 +1,4 @@
-"""An untrained model of both modalities, and drawn clips for it."""
+"""Untrained model of both modalities, and drawn clips for it."""
 
 import jax
 

@@ -1,10 +1,10 @@
-"""RAVDESS as a TensorFlow dataset, with the features already computed.
+"""RAVDESS as a TensorFlow data set, with the features already computed.
 
 Importing this package imports nothing heavy. `import
-tfds_ravdess.ravdess_dataset_builder` registers the dataset with TFDS.
+tfds_ravdess.ravdess_dataset_builder` registers the data set with TFDS.
 """
 
 import pathlib
 
-# TFDS's data_dir of the configuration `bundled`, which ships prepared.
+# The data_dir of the configuration `bundled`, which ships prepared.
 BUNDLED_DIR = pathlib.Path(__file__).with_name('bundled')

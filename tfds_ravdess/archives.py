@@ -1,4 +1,4 @@
-"""Downloads RAVDESS's archives from Zenodo."""
+"""Download of RAVDESS's archives from Zenodo."""
 
 from collections.abc import Collection
 
@@ -16,10 +16,10 @@ _MAX_RETRIES = 3
 def names(
   channel: str, modalities: tuple[str, ...], actors: Collection[int] | None
 ) -> list[str]:
-  """Names the archives that hold some recordings.
+  """Lists the archives that contain some recordings.
 
-  All voices are in one zip file; pictures have one an actor. Arguments are as
-  for `performances.find_performances`.
+  One zip file has the audio of all actors; each actor's video has its own.
+  Arguments are as for `performances.find_performances`.
   """
   kind = channel.capitalize()
   wanted = []
@@ -37,29 +37,29 @@ def names(
 def fetch(
   dl_manager: tfds.download.DownloadManager, wanted: Collection[str]
 ) -> list[epath.Path]:
-  """Downloads and unpacks archives, each into a folder; fetched ones are kept.
+  """Downloads and unpacks archives, each into a folder; keeps downloads.
 
-  TFDS leaves out members of an archive that would lie outside its folder.
+  TFDS skips members of an archive that would lie outside its folder.
 
   Raises:
-    DatasetError: one cannot be downloaded, or is no archive.
+    DatasetError: a file cannot be downloaded, or is no archive.
   """
   patience = downloader.MAX_RETRIES
-  # TFDS's ten tries take minutes to find that there is no network.
+  # Without a network, TFDS's ten tries take minutes.
   downloader.MAX_RETRIES = _MAX_RETRIES
   try:
     addresses = [f'{RECORD}/files/{name}?download=1' for name in wanted]
     folders: list[epath.Path] = dl_manager.download_and_extract(addresses)
     return folders
   except (
-    OSError,  # All that requests raises is.
+    OSError,  # The base of all errors of requests.
     tfds.core.download.DownloadError,
     extractor.ExtractError,
   ) as error:
     raise DatasetError(
-      f'RAVDESS could not be fetched from {RECORD} ({error}). Give your own'
-      ' copy by --manual_dir (manual_dir of DownloadConfig), or see how it'
-      ' works with avemotion quickstart, which downloads nothing'
+      f'RAVDESS could not be downloaded from {RECORD} ({error}); set'
+      ' --manual_dir (manual_dir of DownloadConfig) to your own copy, or try'
+      ' avemotion quickstart, which downloads nothing'
     ) from error
   finally:
     downloader.MAX_RETRIES = patience

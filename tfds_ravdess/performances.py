@@ -1,4 +1,4 @@
-"""One clip for each performance, and the copy to read each modality from."""
+"""Clips of RAVDESS's performances, with the copy to read each modality from."""
 
 import collections
 import itertools
@@ -10,15 +10,15 @@ from avemotion.datasets.clips import Clip, DatasetError, Findings
 from tfds_ravdess import recordings as recordings_lib
 from tfds_ravdess.recordings import Recording
 
-# Copies that a modality may come from, the best first. The sound of 02 is
-# silence; 03 is the lossless copy of what 01 holds compressed.
+# Copies with a modality, the best first. Copy 02 is silent; 03 has the sound of
+# 01 without compression.
 _SOURCES = {
   'video': ((1, 2), ('.mp4',)),
   'audio': ((3, 1), recordings_lib.SUFFIXES),
 }
 _LACK = {
-  'video': 'no picture: neither copy 01 nor 02 is there',
-  'audio': 'no sound: neither copy 03 nor 01 is there',
+  'video': 'no video: copies 01 and 02 are missing',
+  'audio': 'no sound: copies 03 and 01 are missing',
 }
 
 
@@ -31,8 +31,8 @@ def find_performances(
   """Finds the performances below folders that have every modality.
 
   Roots and channel are as for `recordings.find_recordings`; modalities are
-  'video', 'audio' or both; actors are 1 to 24, None: all. Missing are actors
-  and performances of which the folders have no copy.
+  'video', 'audio' or both; actors are 1 to 24, None: all. `Findings.missing`
+  has the actors and performances without any copy in the folders.
 
   Raises:
     DatasetError: there is no such performance.
@@ -42,15 +42,15 @@ def find_performances(
   if not recordings:
     present = {recording.actor for recording in found.recordings}
     raise DatasetError(
-      f'{roots} holds no {channel} of actors {_list(actors or ())}, only of'
+      f'expected {channel} of actors {_list(actors or ())} in {roots}, got only'
       f' {_list(present)}'
     )
   clips, lacking = pair_copies(recordings, modalities)
   if not clips:
     clip_id, reason = next(iter(lacking.items()))
     raise DatasetError(
-      f'{roots}: none of {len(recordings)} recordings makes a clip with '
-      f'{" and ".join(modalities)}, for example {clip_id}: {reason}'
+      f'{roots}: expected clips with {" and ".join(modalities)}, got none of'
+      f' {len(recordings)} recordings, for example {clip_id}: {reason}'
     )
   return Findings(
     clips, found.unused | lacking, _missing(recordings, channel, actors)
@@ -60,11 +60,11 @@ def find_performances(
 def pair_copies(
   recordings: Iterable[Recording], modalities: tuple[str, ...]
 ) -> tuple[list[Clip], dict[str, str]]:
-  """Chooses among the copies of each performance those to read.
+  """Chooses the copies of each performance to read.
 
-  Returns the performances that have every modality, ordered by actor, each
-  known by the copy of its picture, if that is wanted; and why the others are
-  not among them, by the clip id of their first copy.
+  Returns the performances that have every modality, ordered by actor, with the
+  clip id of the copy of the first modality; and the reasons why the others are
+  left out, by the clip id of their first copy.
   """
   copies: dict[str, list[Recording]] = collections.defaultdict(list)
   for recording in recordings:
@@ -121,7 +121,7 @@ def _missing(
     if actors and actor not in actors:
       continue
     if absent == names:
-      reason = f'none of its {len(names)} clips is in the folder'
+      reason = f'all of its {len(names)} clips are missing in the folder'
       missing[f'actor_{actor:02d}'] = reason
     else:
       missing |= dict.fromkeys(absent, 'no copy is in the folder')

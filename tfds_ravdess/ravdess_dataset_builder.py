@@ -1,7 +1,7 @@
-"""The `ravdess` dataset: one example for each clip, one split for each actor.
+"""The `ravdess` data set: one example per clip, one split per actor.
 
-Importing this module registers the dataset with TFDS. It needs TensorFlow
-Datasets; what computes the features is imported when a build starts.
+Importing this module registers the data set with TFDS. It needs TensorFlow
+Datasets; a build also imports the front ends.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,29 +19,29 @@ from tfds_ravdess import BUNDLED_DIR, archives, performances, recordings
 
 
 class Builder(ClipsBuilder):
-  """Computes the features of RAVDESS's speech or song and stores them.
+  """Builder of features of RAVDESS's speech or song.
 
-  Only `actors`, 1 to 24, are prepared; None: all. The other arguments are
-  `ClipsBuilder`'s.
+  `actors`, 1 to 24, are those to prepare; None: all. The other arguments are
+  those of `ClipsBuilder`.
   """
 
   fetches = True
-  # Not required: without a manual_dir the archives are fetched.
+  # Optional: without a manual_dir the archives are downloaded.
   MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
   Unzip the archives of {archives.RECORD} that the configuration
-  needs, and give the folder as manual_dir. The recordings, named like
-  {recordings.EXAMPLE_NAME}, are found at any depth.
+  needs, and set manual_dir to the folder. Recordings, with names like
+  {recordings.EXAMPLE_NAME}, may be at any depth.
   """
   BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = [
     *schema.CONFIGS.values(),
     ClipsConfig(
       name='song',
-      description='As `speech`, of the 1012 sung recordings: 23 actors.',
+      description='Like `speech`, of the 1012 sung recordings: 23 actors.',
       channel='song',
     ),
     ClipsConfig(
       name='song_audio',
-      description='As `speech_audio`, of the 1012 sung recordings.',
+      description='Like `speech_audio`, of the 1012 sung recordings.',
       channel='song',
       modalities=('audio',),
     ),
@@ -70,7 +70,7 @@ class Builder(ClipsBuilder):
 
   @property
   def asked(self) -> dict[str, Any]:
-    """As `ClipsBuilder.asked`; and the actors."""
+    """Settings of `ClipsBuilder.asked`, and the actors."""
     return super().asked | {'actors': self.actors or list(recordings.ACTORS)}
 
   def _info(self) -> tfds.core.DatasetInfo:
@@ -96,7 +96,7 @@ class Builder(ClipsBuilder):
     )
 
   def check(self, manual_dir: epath.PathLike | None) -> None:
-    """Checks the recordings too; as `ClipsBuilder.check`."""
+    """Checks the recordings too; otherwise as `ClipsBuilder.check`."""
     if manual_dir is not None:
       self._find_below(manual_dir)
     super().check(manual_dir)
@@ -104,7 +104,7 @@ class Builder(ClipsBuilder):
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
     try:
       manual_dir = dl_manager.manual_dir
-    except AssertionError:  # TFDS's error where none is given.
+    except AssertionError:  # TFDS's error without a manual_dir.
       manual_dir = None
     if manual_dir is not None:
       return self._find_below(manual_dir)
@@ -114,8 +114,8 @@ class Builder(ClipsBuilder):
     if found.missing:
       names = ', '.join(list(found.missing)[:3])
       raise DatasetError(
-        f'the archives of {archives.RECORD} are not whole: {names} and more'
-        ' are not in them'
+        f'expected all recordings in the archives of {archives.RECORD}, got'
+        f' none of {names} and maybe others; download them again'
       )
     return found
 

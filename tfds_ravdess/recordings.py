@@ -1,10 +1,9 @@
-"""RAVDESS's file names, read and found.
+"""RAVDESS's recordings and their file names.
 
 A name is seven numbers of two digits, `MM-CC-EE-II-SS-RR-AA`: modality,
 channel, emotion, intensity, statement, repetition, actor (Livingstone & Russo
-2018, table 2). Each performance was published in up to three copies that
-differ in the modality only: 01 with picture and sound, 02 picture only, 03
-sound only.
+2018, table 2). Each performance has up to three copies, which differ in the
+modality only: 01 video and sound, 02 video only, 03 sound only.
 """
 
 import dataclasses
@@ -26,17 +25,17 @@ GENDERS = ('male', 'female')
 INTENSITIES = ('normal', 'strong')
 STATEMENTS = ('Kids are talking by the door', 'Dogs are sitting by the door')
 
-# In song nobody is disgusted or surprised, and actor 18 does not sing.
+# Song has no disgusted or surprised clips, and none of actor 18.
 _SUNG_EMOTIONS = 6
 _SILENT_ACTOR = 18
 
-# Where two files have one name, the first of these is the one that is used.
+# Suffixes, in order of preference for files with the same name.
 SUFFIXES = ('.mp4', '.wav', '.flac')
 
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-  """One RAVDESS file. The numbers count from 1, as in its name."""
+  """RAVDESS file; the numbers count from 1, as in its name."""
 
   path: epath.Path
   modality: int
@@ -52,40 +51,40 @@ class Recording:
     """Reads a file name.
 
     Raises:
-      ValueError: it is not one of RAVDESS's, with the reason.
+      ValueError: the name is not one of RAVDESS's, with the reason.
     """
     path = epath.Path(path)
     if not re.fullmatch(r'\d\d(-\d\d){6}', path.stem, re.ASCII):
-      raise ValueError(f'not seven numbers like {EXAMPLE_NAME}')
+      raise ValueError(f'expected seven numbers like {EXAMPLE_NAME}')
     recording = cls(path, *map(int, path.stem.split('-')))
     known = any(recording.performance in published(k) for k in CHANNELS)
     if not known or recording.modality not in (1, 2, 3):
-      raise ValueError('RAVDESS published no such recording: a misnamed file')
+      raise ValueError('RAVDESS has no such recording; rename the file')
     return recording
 
   @property
   def clip_id(self) -> str:
-    """The name without its suffix, such as '03-01-05-01-01-01-01'."""
+    """Name without its suffix, such as '03-01-05-01-01-01-01'."""
     return self.path.stem
 
   @property
   def performance(self) -> str:
-    """The last six numbers, which the copies of one performance share."""
+    """Last six numbers, which the copies of one performance share."""
     return self.clip_id[3:]
 
   @property
   def label(self) -> str:
-    """The emotion's name, one of `avemotion.emotions.EMOTIONS`."""
+    """Name of the emotion, one of `avemotion.emotions.EMOTIONS`."""
     return emotions.EMOTIONS[self.emotion - 1]
 
   @property
   def gender(self) -> str:
-    """Actors with odd numbers are male, those with even numbers female."""
+    """Gender: male for odd actors, female for even ones."""
     return GENDERS[(self.actor + 1) % 2]
 
 
 def labels(channel: str) -> tuple[str, ...]:
-  """Returns the eight emotions of 'speech', or the first six, of 'song'."""
+  """Returns the eight emotions of 'speech', or the six of 'song'."""
   if channel == 'song':
     return emotions.EMOTIONS[:_SUNG_EMOTIONS]
   return emotions.EMOTIONS
@@ -110,10 +109,10 @@ def published(channel: str) -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-  """The recordings of a folder, one for each clip id, sorted by it.
+  """Recordings of a folder, one for each clip id, sorted by it.
 
-  `unused` says by path below the folder why a file is not among them: its name
-  is not RAVDESS's, or repeats that of another.
+  `unused` has the reason why a file is left out, by path below the folder: its
+  name is not RAVDESS's, or is that of another file.
   """
 
   recordings: tuple[Recording, ...]
@@ -125,10 +124,10 @@ def find_recordings(
 ) -> Found:
   """Finds the recordings of 'speech' or 'song' at any depth below folders.
 
-  Links to other folders are followed.
+  Follows links to other folders.
 
   Raises:
-    DatasetError: a folder does not exist, or they hold no recording of it.
+    DatasetError: a folder does not exist, or no folder has such a recording.
   """
   recordings: dict[str, Recording] = {}
   unused: dict[str, str] = {}
@@ -138,8 +137,8 @@ def find_recordings(
     folder = epath.Path(root).expanduser()
     if not folder.is_dir():
       raise DatasetError(
-        f'{folder} is not a folder: expected the one with RAVDESS recordings, '
-        f'such as {EXAMPLE_NAME}, at any depth'
+        f'expected a folder with RAVDESS recordings, such as {EXAMPLE_NAME}, at'
+        f' any depth, got {folder}'
       )
     paths = files_below(folder, SUFFIXES)
     num_files += len(paths)
@@ -155,13 +154,13 @@ def find_recordings(
       if recording.channel != CHANNELS[channel]:
         continue
       if recordings.setdefault(recording.clip_id, recording) is not recording:
-        unused[below] = 'a further copy of a file with the same name'
+        unused[below] = 'duplicate of another file'
   if not recordings:
     example = [f', for example {k}: {v}' for k, v in unused.items()][:1]
     raise DatasetError(
-      f'{roots} holds no RAVDESS {channel}: expected names like {EXAMPLE_NAME}'
+      f'expected RAVDESS {channel} in {roots}, with names like {EXAMPLE_NAME}'
       f' ({", ".join(SUFFIXES)}; second number {CHANNELS[channel]:02d}) at any'
-      f' depth, saw {num_files} files{"".join(example)}; unzip the'
-      ' archives first, if there are any'
+      f' depth, got {num_files} other files{"".join(example)}; unzip archives'
+      ' first'
     )
   return Found(tuple(each for _, each in sorted(recordings.items())), unused)

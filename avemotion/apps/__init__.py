@@ -1,1 +1,1 @@
-"""The page, live recognition, and the `avemotion` command."""
+"""The web page, live recognition, and the `avemotion` command."""

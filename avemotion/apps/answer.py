@@ -1,4 +1,4 @@
-"""The page's answer to a clip: recognised, put into words, and deleted."""
+"""Answers of the web page: a clip is recognised, described and deleted."""
 
 import base64
 import io
@@ -13,30 +13,30 @@ from avemotion.recognition import timeline
 from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 
-# Probabilities by label, the timeline's picture as a data URL of a PNG, and
-# plain text, for Gradio's Label, Plot and Textbox. Text alone says why there is
-# none.
+# Probabilities by label, the timeline plot as a data URL of a PNG, and plain
+# text, for Gradio's Label, Plot and Textbox. After an error only the text is
+# set, to the reason.
 Answer = tuple[dict[str, float] | None, str | None, str]
 
 
 def recognise(
   recognizer: Recognizer, max_seconds: float, path: str | os.PathLike[str]
 ) -> Answer:
-  """Answers a clip, which stays, or says in a sentence why there is no answer.
+  """Returns the answer for a clip, or the reason that there is none.
 
-  The recogniser was made with `illustrate`, so that faces are shown. A clip of
-  more than `max_seconds` is not decoded.
+  `recognizer` must be made with `illustrate=True`, to show faces. A clip longer
+  than `max_seconds` is not decoded.
   """
   try:
     seconds = containers.length(path)
     if seconds > max_seconds:
       raise ValueError(
-        f'{path}: {seconds:.1f} s long; this page takes {max_seconds:g} s at'
-        ' most (--max_seconds)'
+        f'{path}: expected a clip of at most {max_seconds:g} s (--max_seconds),'
+        f' got {seconds:.1f} s; cut the clip'
       )
     prediction = recognizer.predict(path)
   except (ValueError, OSError) as error:
-    # Who dropped a clip knows its name, not where it lay.
+    # Users know the clip's name, but not its temporary folder.
     reason = str(error).replace(os.fspath(path), os.path.basename(path))
     return None, None, reason
   words = describe(prediction, recognizer.expected)
@@ -52,13 +52,13 @@ def ask(
 ) -> Answer:
   """Answers a clip as `recognise`, in the worker's process.
 
-  Whatever a clip does to that process, there is an answer.
+  A crash of that process becomes an answer, too.
   """
   try:
     return worker.run(recognise, max_seconds, path)
   except WorkerEnded as error:
     name = os.path.basename(path)
-    advice = 'the clip may be damaged: write it anew, and upload that'
+    advice = 'the clip may be damaged; convert it, and upload it again'
     return None, None, f'{name}: {error}; {advice}'
 
 
@@ -68,14 +68,15 @@ def ask_and_delete(
   folder: str,
   upload: Mapping[str, Any] | None,
 ) -> tuple[Any, ...]:
-  """Answers a clip of the folder of uploads, as `ask`, and deletes it.
+  """Answers an uploaded clip, as `ask`, and deletes it.
 
-  Gradio's `FileData` has its 'path'; None: none came, or none of the folder.
-  The first value, None, empties where it was dropped.
+  `upload` is Gradio's `FileData` with a 'path' in `folder`, or None. The first
+  returned value is None, which clears the upload component.
   """
   path = uploads.find(folder, upload['path']) if upload else None
   if path is None:
-    return None, None, None, 'No such clip; upload it again.'
+    reason = 'The clip was already processed or has expired; upload it again.'
+    return None, None, None, reason
   try:
     return None, *ask(worker, max_seconds, path)
   finally:
@@ -83,13 +84,13 @@ def ask_and_delete(
 
 
 def describe(prediction: Prediction, reads: Collection[str]) -> str:
-  """Says what a clip was taken for, and from what, in plain lines.
+  """Describes a prediction and its inputs in plain text.
 
   `reads` are the modalities of the model, 'video', 'audio' or both.
   """
   doubt = ', uncertain: more likely wrong than right' * prediction.uncertain
   lines = [
-    f'Taken for {prediction.label}, at {prediction.confidence:.0%}{doubt}.'
+    f'Recognised as {prediction.label}, {prediction.confidence:.0%}{doubt}.'
   ]
   faces = ''
   if prediction.face_share is not None:
@@ -103,7 +104,7 @@ def describe(prediction: Prediction, reads: Collection[str]) -> str:
     elif modality in reads:
       use = 'not used, see the notes'
     else:
-      use = 'not used: this model does not read it'
+      use = 'not used by this model'
     lines.append(f'{name} {use}. {found}'.strip())
   lines += [f'Note: {note}.' for note in prediction.warnings]
   return '\n'.join(lines)
@@ -113,4 +114,4 @@ def _heard(prediction: Prediction) -> str:
   loudness = prediction.features.loudness
   if loudness is None:
     return ''
-  return f'Loudest at {loudness.max():.0f} dBFS in the band of voices.'
+  return f'Peak loudness {loudness.max():.0f} dBFS (150 Hz to 5 kHz).'

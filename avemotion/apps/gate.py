@@ -1,8 +1,8 @@
 """Middleware that passes only the page's own requests on to Gradio.
 
-Gradio's server does more than the page needs: it fetches addresses that a
-request names, hands out files, converts recordings, and keeps as many uploads
-as come. All of it is refused here, and uploads are taken in here.
+Gradio's server does more than the page needs: it fetches URLs from requests,
+serves files, converts recordings, and keeps any number of uploads. The gate
+refuses all of these, and receives uploads itself.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from avemotion.apps import hosts, uploads
 
-_MOST_KEPT = 16  # clips that arrive, wait or are answered
-_MOST_AT_ONCE = 256  # requests; a page that is open has a few
+_MOST_KEPT = 16  # clips in transfer, waiting or in progress
+_MOST_AT_ONCE = 256  # simultaneous requests; an open page has a few
 _LARGEST_QUESTION = 2**16  # bytes of a request without a clip
-_OF_MULTIPART = 2**14  # bytes of an upload that are not its clip's
+_OF_MULTIPART = 2**14  # bytes of an upload besides its clip
 _UPLOAD = '/gradio_api/upload'
 _QUESTION = '/gradio_api/queue/join'
 _LOCAL = frozenset({'localhost', '127.0.0.1', '::1'})
@@ -42,11 +42,11 @@ _ALLOWED = {
 
 
 class Gate:
-  """Middleware (ASGI) that refuses what the page does not ask for.
+  """ASGI middleware that refuses requests which the page does not make.
 
-  A browser can be made to ask here for another site: by a name of its own that
-  leads here (DNS rebinding), or blindly, as by a form. Hence the names by which
-  this server may be called, and pages of no other origin.
+  Other sites can make a browser send requests here, by a host name of their own
+  (DNS rebinding) or by a form. Requests must therefore have a known host and
+  the page's own origin.
   """
 
   def __init__(
@@ -58,15 +58,15 @@ class Gate:
     allowed_hosts: Iterable[str],
     max_bytes: int,
   ) -> None:
-    """Guards `app`, which listens at `host`.
+    """Wraps `app`, which listens on `host`.
 
     Args:
-      app: Gradio's.
-      folder: of uploads.
-      host: this and localhost may be asked for; beyond this machine, also its
-        name and addresses in digits, which no other site can make its own.
-      allowed_hosts: other names that lead here, as those of a proxy.
-      max_bytes: size of the largest clip.
+      app: Gradio's application.
+      folder: folder of uploads.
+      host: allowed like localhost; if other machines reach it, the machine's
+        name and all IP addresses are allowed, too.
+      allowed_hosts: other allowed host names, for example a proxy's.
+      max_bytes: size of the largest clip in bytes.
     """
     self._app = app
     self._folder = folder
@@ -80,7 +80,7 @@ class Gate:
     self._arriving = 0  # uploads
 
   async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers a request, or passes it on."""
+    """Handles a request, or passes it on."""
     if scope['type'] == 'lifespan':
       await self._app(scope, receive, send)
     if scope['type'] != 'http':
@@ -113,25 +113,25 @@ class Gate:
     if not known and not (self._takes_addresses and hosts.is_address(name)):
       expected = ', '.join(sorted(self._hosts))
       reason = f'expected a Host of {expected}, got {name!r}'
-      raise HTTPException(403, f'{reason}; --allowed_hosts adds one')
+      raise HTTPException(403, f'{reason}; add it with --allowed_hosts')
     origin = request.headers.get('origin')
     if origin is not None:
       theirs = urllib.parse.urlsplit(origin).netloc
       if theirs != host and hosts.name_of(theirs) not in self._named:
-        raise HTTPException(403, 'expected a request of this page itself')
+        raise HTTPException(403, 'expected a request from this page itself')
     method = 'GET' if request.method == 'HEAD' else request.method
     if method not in _ALLOWED or not _ALLOWED[method].fullmatch(
       request.scope['path']
     ):
-      raise HTTPException(404, 'not a part of this page')
+      raise HTTPException(404, 'not part of this page')
 
   async def _question(self, request: Request) -> bytes:
-    """Reads a request, in which clips are those of the folder, or none."""
+    """Reads a request, and replaces clips outside the folder by None."""
     body = b''
     async for piece in request.stream():
       body += piece
       if len(body) > _LARGEST_QUESTION:
-        raise HTTPException(413, f'expected {_LARGEST_QUESTION} bytes at most')
+        raise HTTPException(413, f'expected at most {_LARGEST_QUESTION} bytes')
     if request.scope['path'] != _QUESTION:
       return body
     try:
@@ -142,7 +142,7 @@ class Gate:
     return json.dumps(asked).encode()
 
   def _clip(self, value: Any) -> dict[str, Any] | None:
-    """Makes Gradio's `FileData` of a clip; None: it is none of the folder."""
+    """Returns Gradio's `FileData` of a clip; None: it is not in the folder."""
     given = value.get('path') if isinstance(value, dict) else None
     path = uploads.find(self._folder, given)
     if path is None:
@@ -151,7 +151,7 @@ class Gate:
     return {'path': str(path), 'orig_name': path.name, 'meta': meta}
 
   async def _take(self, request: Request) -> Response:
-    """Keeps the clip of a request; answers its path from the folder."""
+    """Saves the clip of a request; responds with its path in the folder."""
     kept = sum(1 for _ in pathlib.Path(self._folder).glob('*/*'))
     if kept + self._arriving >= _MOST_KEPT:
       raise HTTPException(503, 'too many clips are waiting; try again later')
@@ -173,20 +173,20 @@ class Gate:
     async with limited.form(max_files=1, max_fields=0) as form:
       upload = form.get('files')
       if not isinstance(upload, UploadFile):
-        raise HTTPException(400, 'expected a clip, named files; got none')
+        raise HTTPException(400, 'expected a clip in the field files, got none')
       if (upload.size or 0) > self._max_bytes:
         raise self._too_large()
       path = uploads.new(self._folder, upload.filename or '')
       try:
         with path.open('xb') as file:
           await asyncio.to_thread(shutil.copyfileobj, upload.file, file)
-      except BaseException:  # A full disk, or the sender left.
+      except BaseException:  # Disk full or sender disconnected.
         uploads.delete(path)
         raise
     return path
 
   def _limited(self, receive: Receive) -> Receive:
-    """Breaks off an upload that is larger than a clip may be."""
+    """Wraps `receive` so that it stops an upload that is too large."""
     taken = 0
 
     async def limited() -> Message:
@@ -200,11 +200,13 @@ class Gate:
     return limited
 
   def _too_large(self) -> HTTPException:
-    return HTTPException(413, f'a clip has {self._max_bytes} bytes at most')
+    return HTTPException(
+      413, f'expected a clip of at most {self._max_bytes} bytes'
+    )
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-  """Gives a body that was read, then what else comes, as a disconnection."""
+  """Returns a `receive` that starts with a body that was read before."""
   waiting = [{'type': 'http.request', 'body': body, 'more_body': False}]
 
   async def replayed() -> Message:

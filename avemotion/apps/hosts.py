@@ -1,11 +1,11 @@
-"""Names and addresses that a server is reached by."""
+"""Host names and addresses of a server."""
 
 import ipaddress
 import urllib.parse
 
 
 def name_of(netloc: str) -> str:
-  """The host of `host:port`, in small letters; '' where it is damaged."""
+  """Returns the host of `host:port` in lower case; '' if it is malformed."""
   try:
     return urllib.parse.urlsplit(f'//{netloc}').hostname or ''
   except ValueError:
@@ -13,7 +13,7 @@ def name_of(netloc: str) -> str:
 
 
 def is_address(host: str) -> bool:
-  """True for digits, which lead to one machine whoever asks."""
+  """Returns True for an IP address, which no DNS server can redirect."""
   try:
     ipaddress.ip_address(host)
   except ValueError:
@@ -22,7 +22,7 @@ def is_address(host: str) -> bool:
 
 
 def is_local(host: str) -> bool:
-  """True for an address or name that only this machine reaches."""
+  """Returns True for a host that only this machine reaches."""
   if not is_address(host):
     return host == 'localhost'
   return ipaddress.ip_address(host).is_loopback

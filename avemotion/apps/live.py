@@ -1,4 +1,4 @@
-"""Events of a stream: of a file at its speed, or of camera and microphone."""
+"""Events of a stream, from a file or from camera and microphone."""
 
 import contextlib
 import heapq
@@ -17,16 +17,16 @@ from avemotion.features import containers, media
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.recognition.streaming import Moment, Session
 
-_PIECE_SECONDS = 0.1  # of the microphone's sound, that come at once
-_MOST_WAITING = 40  # events: a second of sound, and of 30 frames
-_LONGEST_FRAME = 5.0  # seconds that a camera may take to give one
-_BAR_WIDTH = 40  # characters of a probability of one
+_PIECE_SECONDS = 0.1  # length of a block from the microphone
+_MOST_WAITING = 40  # events: one second of sound and of 30 frames
+_LONGEST_FRAME = 5.0  # seconds to wait for a frame of the camera
+_BAR_WIDTH = 40  # characters of a bar at probability 1
 
 
 class Event(NamedTuple):
-  """A piece of a stream, and when it is known: its last sample, or its frame.
+  """A piece of a stream, with the time of its last sample or of its frame.
 
-  It has either samples, float32[samples], mono, at 48 kHz, or an image,
+  It has either `samples`, float32[samples], mono, at 48 kHz, or an `image`,
   uint8[height, width, 3], RGB.
   """
 
@@ -39,9 +39,9 @@ _Events = queue.SimpleQueue[Event | OSError]
 
 
 def bars(moment: Moment) -> rich.text.Text:
-  """Draws a moment as bars in the emotions' colours, for the terminal."""
+  """Formats a moment as coloured bars for the terminal."""
   text = rich.text.Text(
-    f'{moment.seconds:7.1f} s  {moment.label or "nobody"}\n'
+    f'{moment.seconds:7.1f} s  {moment.label or "no voice and no face"}\n'
   )
   for index, (name, share) in enumerate((moment.probabilities or {}).items()):
     text.append(f'  {name:<10} {share:6.1%}  ')
@@ -50,7 +50,7 @@ def bars(moment: Moment) -> rich.text.Text:
 
 
 def push(session: Session, event: Event) -> Moment | None:
-  """Pushes an event into a session; returns what it recognises then."""
+  """Pushes an event into a session; returns the session's moment, if any."""
   if event.samples is not None:
     return session.push_audio(event.samples)
   assert event.image is not None
@@ -65,11 +65,11 @@ def of_file(
   audio_track: int | None = None,
   video_track: int | None = None,
 ) -> Iterator[Iterator[Event]]:
-  """Opens a file's sound and its sampled frames, in the order of time.
+  """Opens a file; yields an iterator of its events, in the order of time.
 
-  Of 'video' and 'audio', only the `modalities` are decoded, of the tracks that
-  `Recognizer.predict` would choose. Raises a `MediaError` where it cannot be
-  opened; the iterator, where it breaks off.
+  Only the `modalities` are decoded, from the tracks that `Recognizer.predict`
+  would choose. A `MediaError` is raised if the file cannot be opened and, by
+  the iterator, if it is damaged.
   """
   pictures, sounds, _ = containers.contents(path)
   sounds = containers.chosen(path, sounds, 'sound', audio_track)
@@ -87,7 +87,7 @@ def of_file(
 def at_its_speed(
   events: Iterable[Event], sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Event]:
-  """Yields events in the order of time, each when its time has come."""
+  """Yields events in real time."""
   start = time.monotonic()
   for event in events:
     early = start + event.seconds - time.monotonic()
@@ -100,15 +100,19 @@ def at_its_speed(
 def of_devices(
   camera: int | None, microphone: int | str | None
 ) -> Iterator[Iterator[Event]]:
-  """Opens a camera by OpenCV's number, and a microphone by sounddevice's.
+  """Opens camera and microphone; yields an endless iterator of their events.
 
-  None: none; a microphone may also be named, '' is the default one. Yields
-  events without end. Frames that come while a second's events wait are lost;
-  sound is not, whose samples are its clock.
+  Frames are dropped while a second of events is waiting; samples, which are the
+  clock of the sound, are never dropped.
+
+  Args:
+    camera: OpenCV's number of the camera; None: no camera.
+    microphone: number or name of the microphone in sounddevice; '': the default
+      one; None: no microphone.
 
   Raises:
-    OSError: a device cannot be opened, or has stopped; or a library that reads
-      it is not installed.
+    OSError: a device cannot be opened or has stopped, or its library is not
+      installed.
   """
   events: _Events = queue.SimpleQueue()
 
@@ -128,7 +132,7 @@ def of_devices(
 
 
 def _changes(frames: Iterable[tuple[float, np.ndarray]]) -> Iterator[Event]:
-  """Leaves out a frame that is held, of a picture under 7.5 per second."""
+  """Skips repeated frames of videos below 7.5 frames per second."""
   last = -math.inf
   for seconds, image in frames:
     if seconds > last:
@@ -149,7 +153,7 @@ def _listening(microphone: int | str, events: _Events) -> Iterator[None]:
     import sounddevice  # Comes with MediaPipe.
   except (ImportError, OSError) as error:
     raise OSError(
-      'the microphone needs PortAudio, as of apt-get install libportaudio2'
+      'the microphone needs PortAudio; run: apt-get install libportaudio2'
       f' ({error})'
     ) from error
   heard = 0
@@ -169,7 +173,10 @@ def _listening(microphone: int | str, events: _Events) -> Iterator[None]:
       callback=callback,
     )
   except (sounddevice.PortAudioError, ValueError) as error:
-    raise OSError(f'the microphone cannot be opened: {error}') from error
+    raise OSError(
+      f'the microphone cannot be opened ({error}); choose another one with'
+      ' --microphone, or go without: --microphone=none'
+    ) from error
   with stream:
     yield
 
@@ -180,14 +187,17 @@ def _watching(camera: int, start: float, events: _Events) -> Iterator[None]:
 
   capture = cv2.VideoCapture(camera)
   if not capture.isOpened():
-    raise OSError(f'camera {camera} cannot be opened; --camera=-1 goes without')
+    raise OSError(
+      f'camera {camera} cannot be opened; choose another one with --camera, or'
+      ' go without: --camera=-1'
+    )
   stopped = threading.Event()
 
   def watch() -> None:
     while not stopped.is_set():
       there, image = capture.read()
       if not there:
-        events.put(OSError(f'camera {camera} gives no more frames'))
+        events.put(OSError(f'camera {camera} stopped; connect it again'))
         return
       if events.qsize() < _MOST_WAITING:
         events.put(Event(time.monotonic() - start, image=image[..., ::-1]))

@@ -1,9 +1,9 @@
-"""A page that recognises the clips dropped on it, by Gradio.
+"""Web page that recognises uploaded or recorded clips, made with Gradio.
 
-Whoever is in a clip may not want it kept: a clip is deleted as soon as it is
-answered, and what else arrived minutes later. Nothing is sent elsewhere: fonts
-and programs come from this machine; Gradio's telemetry and links are off, and
-`gate` refuses what Gradio would fetch. A clip is decoded in another process.
+Clips are private: each is deleted as soon as it is answered, and abandoned
+uploads after some minutes. Nothing is sent elsewhere: fonts and scripts are
+served locally, Gradio's telemetry and links are off, and `gate` blocks requests
+that would make Gradio fetch anything. Clips are decoded in another process.
 """
 
 import functools
@@ -17,27 +17,27 @@ from avemotion.recognition.recognizer import Recognizer
 from avemotion.training.logs import log
 
 _MOST_WAITING = 8  # requests; later ones are refused
-_MEGABYTE = 2**20  # bytes, as Gradio counts them where it tells of a limit
+_MEGABYTE = 2**20  # bytes, as Gradio counts in its messages
 
 _HEAD = """\
 # Which emotion is acted here?
-**Guesses about acted speech; do not judge people by them.** The model learned
-how actors show an emotion when asked to. What somebody feels, it cannot know.
+**Predictions for acted speech; do not judge people by them.** The model learned
+how actors show emotions on request. It does not measure what a person feels.
 """
 PRIVACY = """\
-A clip stays on the machine that serves this page, and is deleted when it is
-answered.
+Your clip stays on the machine that serves this page, and is deleted as soon as
+it is recognised.
 
-Or click on a drawn face with a made-up voice, no test of the model:
+Or try a synthetic clip, which is not a test of the model:
 """
-# EU AI Act, Article 50(3): people who are exposed to it are told.
+# EU AI Act, Article 50(3): inform the people who are exposed to the system.
 _NOTICE = """\
-**To everyone who is recorded here: this page recognises emotions from faces and
-voices, by a program.**
+**If you are recorded here: this page uses software to recognise emotions from
+your face and voice.**
 """
 _LICENCE = """\
-Weights that were trained on RAVDESS or nEMO, as those that ship are, have their
-licence: CC BY-NC-SA 4.0, not for commercial use.
+Weights trained on RAVDESS or nEMO, such as the bundled ones, are licensed under
+CC BY-NC-SA 4.0: no commercial use.
 """
 
 
@@ -51,20 +51,20 @@ def serve(
   megabytes: int,
   seconds: float,
 ) -> None:
-  """Serves the page until it is interrupted (Ctrl-C).
+  """Serves the page until Ctrl-C.
 
   Args:
-    worker: of a recogniser made with `illustrate`, so that faces are shown.
-    examples: clips to click on, by what their buttons say.
-    host: address to listen at; 127.0.0.1: for this machine alone.
-    port: to listen at.
-    allowed_hosts: other names that browsers may reach it by, as a proxy's.
-    megabytes: size of the largest file, of 2²⁰ bytes.
-    seconds: the longest clip, by the time stamps of all of it.
+    worker: worker with a recogniser made with `illustrate=True`.
+    examples: example clips, by the text of their buttons.
+    host: address to listen on; 127.0.0.1: this machine only.
+    port: port to listen on.
+    allowed_hosts: other host names for the page, for example a proxy's.
+    megabytes: largest file size, in units of 2²⁰ bytes.
+    seconds: longest clip, by its time stamps.
 
   Raises:
     ImportError: Gradio is not installed.
-    OSError: the port is taken.
+    OSError: the port is in use.
   """
   with uploads.swept_folder() as folder:
     os.environ['GRADIO_TEMP_DIR'] = folder
@@ -115,15 +115,14 @@ def serve(
       ssr_mode=False,
       mcp_server=False,
     )
-    log.info('the page is at %s; Ctrl-C ends it', address)
+    log.info('page served at %s; stop it with Ctrl-C', address)
     blocks.block_thread()
 
 
 def told(host: str, megabytes: int, seconds: float) -> str:
-  """Words beside where a clip is dropped, as Markdown.
+  """Returns the text beside the upload area, as Markdown.
 
-  A notice to whoever is recorded comes first where `host` is reached from other
-  machines.
+  It starts with a notice to the people recorded if other machines reach `host`.
   """
   limits = f'At most {megabytes} MB and {seconds:g} s. {PRIVACY}'
   return limits if hosts.is_local(host) else f'{_NOTICE}\n{limits}'
@@ -148,15 +147,15 @@ def _build(
             name: gradio.Button(name, size='sm', min_width=150)
             for name in examples
           }
-        gradio.Markdown(f'The model that answers reads {reads}. {_LICENCE}')
+        gradio.Markdown(f'Model inputs: {reads}. {_LICENCE}')
       with gradio.Column(scale=3, min_width=320):
-        # A text box, not Markdown: the name of a clip is text and no markup.
+        # A text box, not Markdown, because clip names may contain markup.
         shown = [
           gradio.Label(label='Emotion', elem_id='label'),
           gradio.Plot(show_label=False, format='png', elem_id='timeline'),
           gradio.Textbox(
-            label='What it was taken from',
-            placeholder='The answer appears here.',
+            label='Inputs and notes',
+            placeholder='The result appears here.',
             lines=3,
             max_lines=12,
             interactive=False,
@@ -174,12 +173,12 @@ def _build(
 
 
 def _inputs(gradio: Any) -> list[tuple[Any, Callable[..., Any]]]:
-  """Returns where clips are dropped or recorded, and the event of each."""
+  """Returns the components for upload and recording, each with its event."""
   with gradio.Tab('Drop a clip'):
-    dropped = gradio.File(label='somebody speaks: a video, or sound alone')
+    dropped = gradio.File(label='a person speaking: video, or sound alone')
   with gradio.Tab('Webcam'):
     filmed = gradio.Video(
-      sources=['webcam'], include_audio=True, label='with your voice'
+      sources=['webcam'], include_audio=True, label='your face and voice'
     )
   with gradio.Tab('Microphone'):
     spoken = gradio.Audio(sources=['microphone'], label='your voice')
@@ -193,7 +192,7 @@ def _inputs(gradio: Any) -> list[tuple[Any, Callable[..., Any]]]:
 def _plotted(
   plot: Any, function: Callable[..., tuple[Any, ...]]
 ) -> Callable[..., tuple[Any, ...]]:
-  """Makes the picture of an answer Gradio's, for whom it is drawn already."""
+  """Wraps a function so that its picture becomes Gradio's plot data."""
 
   def plotted(*inputs: Any) -> tuple[Any, ...]:
     *values, picture, words = function(*inputs)
@@ -210,7 +209,7 @@ def _answer_one_at_a_time(
     function,
     inputs,
     to,
-    # The file as it came: Gradio would turn pictures, and leave files behind.
+    # Gradio's preprocessing would convert files, and leave copies behind.
     preprocess=False,
     api_visibility='private',
     concurrency_id='recognise',

@@ -1,7 +1,7 @@
-"""The folder of clips that were uploaded, from which old ones are deleted.
+"""Folder of uploaded clips, with periodic deletion of old ones.
 
-Gradio's own `delete_cache` is not used: it ends for good at the first thing
-that it cannot remove, such as a folder that a request passes off as a clip.
+Gradio's `delete_cache` is not used: it stops for good at the first file that it
+cannot remove, such as a folder that a request names as a clip.
 """
 
 import contextlib
@@ -16,19 +16,15 @@ import threading
 import time
 from collections.abc import Iterator
 
-LONGEST_KEPT = 600.0  # seconds, if its page was closed before the answer
+LONGEST_KEPT = 600.0  # seconds, if the page was closed before the answer
 _BETWEEN_SWEEPS = 60.0  # seconds
-_LONGEST_STEM = 60  # bytes of a name, before its ending
+_LONGEST_STEM = 60  # bytes of a name before its suffix
 _LONGEST_ENDING = 10
 
 
 @contextlib.contextmanager
 def swept_folder() -> Iterator[str]:
-  """Makes a folder as `own_folder` does, and deletes old files in it.
-
-  Yields:
-    Path of the folder.
-  """
+  """Yields a folder's path as `own_folder`, and deletes old files in it."""
   ended = threading.Event()
 
   def sweep_until_ended() -> None:
@@ -47,17 +43,14 @@ def swept_folder() -> Iterator[str]:
 
 @contextlib.contextmanager
 def own_folder(prefix: str) -> Iterator[str]:
-  """Makes a temporary folder that is deleted at the end, and what was left.
+  """Yields the path of a temporary folder, which is deleted at the end.
 
-  Those of the same prefix are deleted first whose processes were killed: a
-  folder is locked as long as its process lives.
-
-  Yields:
-    Path of the folder.
+  First, folders with the same prefix are deleted if their process was killed; a
+  running process keeps its folder locked.
   """
   _delete_left(prefix)
   lock = None
-  while lock is None:  # Another's sweep may be faster than the lock.
+  while lock is None:  # Another process may delete the folder before the lock.
     folder = tempfile.mkdtemp(prefix=prefix)
     lock = _lock(folder)
   try:
@@ -68,11 +61,11 @@ def own_folder(prefix: str) -> Iterator[str]:
 
 
 def sweep(folder: str | os.PathLike[str], longest: float) -> None:
-  """Deletes files below a folder that are older than so many seconds."""
+  """Deletes files below a folder that are older than `longest` seconds."""
   for parent, _, names in os.walk(folder):
     for name in names:
       path = pathlib.Path(parent, name)
-      # It may be answered and deleted meanwhile.
+      # Another thread may delete the file first.
       with contextlib.suppress(OSError):
         if time.time() - path.stat().st_mtime > longest:
           path.unlink()
@@ -81,17 +74,17 @@ def sweep(folder: str | os.PathLike[str], longest: float) -> None:
 
 
 def delete(path: pathlib.Path) -> None:
-  """Deletes a clip, which may be gone, and the folder that was made for it."""
+  """Deletes a clip, if it still exists, and its own folder."""
   path.unlink(missing_ok=True)
   with contextlib.suppress(OSError):
     path.parent.rmdir()
 
 
 def new(folder: str | os.PathLike[str], name: str) -> pathlib.Path:
-  """Names a new clip in a folder of its own, which nobody else can guess.
+  """Returns the path of a new clip, in a new folder with an unguessable name.
 
-  Of the name that its sender gave are kept the letters, digits, spaces and
-  `.,()-` of the last part, not those that begin it where they mean something.
+  The last part of `name` is kept, with other characters than letters, digits,
+  spaces and `.,()-` replaced, and without leading dots, dashes and spaces.
   """
   last = re.sub(r'[^\w.,() -]', '_', re.split(r'[/\\]', name)[-1])
   stem, ending = os.path.splitext(last.lstrip('. -'))
@@ -102,15 +95,15 @@ def new(folder: str | os.PathLike[str], name: str) -> pathlib.Path:
 
 
 def _cut(text: str, length: int) -> str:
-  """Keeps so many bytes of UTF-8, and no half character."""
+  """Cuts text to `length` bytes of UTF-8, at a character boundary."""
   return text.encode()[:length].decode(errors='ignore')
 
 
 def find(folder: str | os.PathLike[str], path: object) -> pathlib.Path | None:
-  """Returns the clip of a path that a request gave; None: there is none.
+  """Returns the clip at a path from a request; None: there is no such clip.
 
-  It is a file below the folder, whichever links lead there. A path may be
-  absolute, or from the folder.
+  `path` may be absolute or relative to the folder. With links resolved, it must
+  be a file below the folder.
   """
   if not isinstance(path, str):
     return None
@@ -118,14 +111,14 @@ def find(folder: str | os.PathLike[str], path: object) -> pathlib.Path | None:
     root = pathlib.Path(folder).resolve(strict=True)
     found = (root / path).resolve(strict=True)
     is_clip = found.is_relative_to(root) and found.is_file()
-  except (OSError, RuntimeError, ValueError):  # Missing, a loop, a NUL in it.
+  except (OSError, RuntimeError, ValueError):  # Missing, link loop, NUL.
     return None
   return found if is_clip else None
 
 
 def _delete_left(prefix: str) -> None:
   for left in pathlib.Path(tempfile.gettempdir()).glob(f'{prefix}*'):
-    # Another user's cannot be opened, or is not ours to delete.
+    # Folders of other users cannot be opened or deleted.
     with contextlib.suppress(OSError):
       lock = _lock(left)
       if lock is not None:
@@ -135,9 +128,9 @@ def _delete_left(prefix: str) -> None:
 
 
 def _lock(folder: str | os.PathLike[str]) -> int | None:
-  """Locks a folder for this process; None: another has it, or deleted it.
+  """Locks a folder; None: another process has locked or deleted it.
 
-  The kernel ends a lock with its process, however that ends.
+  The kernel releases the lock when this process ends, even if it is killed.
   """
   try:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -1,8 +1,8 @@
-"""A loaded object in a process of its own, whose death is an ordinary error.
+"""Worker process that holds a loaded object, and whose crash is an exception.
 
-A broken or hostile clip can end the process that decodes it: FFmpeg is C. Here
-that process is another than the one that goes on. It is no sandbox: what it
-runs has all the rights of the user.
+A damaged or malicious clip can crash the process that decodes it, because
+FFmpeg is written in C. The worker protects the main process from crashes. It is
+not a sandbox: it has all rights of the user.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _STATUS = pathlib.Path('/proc/self/status')
 
 
 class WorkerEnded(ValueError):
-  """The process ended, or was ended, before it had an answer."""
+  """Error: the process ended, or was killed, before it answered."""
 
 
 class _Outcome(NamedTuple):
@@ -36,10 +36,10 @@ class _Outcome(NamedTuple):
 
 
 class Here(Generic[_T]):
-  """Loads an object in this process, and runs functions of it as a `Worker`."""
+  """Stand-in for `Worker` that runs in this process."""
 
   def __init__(self, load: Callable[[], _T]) -> None:
-    """Loads, and raises what that raises."""
+    """Calls `load`, and passes on its exceptions."""
     self._loaded = load()
 
   def __enter__(self) -> 'Here[_T]':
@@ -54,15 +54,15 @@ class Here(Generic[_T]):
     *arguments: _P.args,
     **options: _P.kwargs,
   ) -> _R:
-    """Returns function(object, …), and raises what it raises."""
+    """Returns function(object, …), and passes on its exceptions."""
     return function(self._loaded, *arguments, **options)
 
 
 class Worker(Generic[_T]):
-  """Loads an object in a process of its own, and runs functions of it there.
+  """Process that loads an object, and runs functions on it.
 
-  Functions, arguments and what is returned are pickled. After a death the next
-  process starts to load at once.
+  Functions, arguments and results are pickled. After a crash a new process
+  starts at once.
   """
 
   def __init__(
@@ -72,13 +72,13 @@ class Worker(Generic[_T]):
     seconds: float | None = None,
     memory: int | None = None,
   ) -> None:
-    """Starts to load; errors of it come where the first function is run.
+    """Starts to load; the first `run` raises errors of loading.
 
     Args:
-      load: makes the object; can be pickled.
-      seconds: the longest that a function may run; None: no limit.
-      memory: bytes that functions may take beside what is loaded, where Linux
-        counts them (RLIMIT_DATA); None: no limit.
+      load: picklable function that returns the object.
+      seconds: time limit of a function; None: no limit.
+      memory: memory limit of functions in bytes, besides the object, on Linux
+        (RLIMIT_DATA); None: no limit.
     """
     self._given = load, memory
     self._seconds = seconds
@@ -98,16 +98,16 @@ class Worker(Generic[_T]):
     *arguments: _P.args,
     **options: _P.kwargs,
   ) -> _R:
-    """Returns function(object, …) of the process; raises what it raises there.
+    """Returns function(object, …) from the process; one runs at a time.
 
-    One runs at a time; others wait.
+    Exceptions of the function are passed on.
 
     Raises:
-      WorkerEnded: the process died, took too long, or was out of memory.
+      WorkerEnded: the process crashed, or exceeded its time or memory.
     """
     with self._lock:
       if not self._process.is_alive() and self._is_loaded:
-        self._start()  # Killed since the last answer, through no fault of this.
+        self._start()  # The process was killed while it was idle.
       try:
         return self._ask((function, arguments, options))
       except Exception as error:
@@ -120,7 +120,7 @@ class Worker(Generic[_T]):
     if not self._is_loaded:
       self._answer(None)
       self._is_loaded = True
-    with contextlib.suppress(OSError):  # It died; `_answer` says how.
+    with contextlib.suppress(OSError):  # `_answer` raises after a crash.
       self._pipe.send(request)
     return self._answer(self._seconds)
 
@@ -135,20 +135,20 @@ class Worker(Generic[_T]):
       reason = _reason(self._process.exitcode or 0)
       raise WorkerEnded(f'the process that {does} {reason}') from None
     if isinstance(error, MemoryError):
-      raise WorkerEnded('it takes more memory than it may') from error
+      raise WorkerEnded('the memory limit was exceeded') from error
     if error is not None:
       raise error
     return value
 
   def _start(self) -> None:
-    # Spawned: a fork of a process with threads, as JAX's, may wait for ever.
+    # Spawned, because a fork of a process with threads, like JAX, may deadlock.
     spawn = multiprocessing.get_context('spawn')
     self._pipe, theirs = spawn.Pipe()
     self._process = spawn.Process(
       target=_work, args=(theirs, *self._given), daemon=True
     )
     self._process.start()
-    theirs.close()  # The process's own end is the only one: its death is seen.
+    theirs.close()  # Closed here, so that a crash closes the pipe.
     self._is_loaded = False
 
   def _end(self) -> None:
@@ -158,19 +158,19 @@ class Worker(Generic[_T]):
 
 
 def _reason(code: int) -> str:
-  """Says how a process ended, by its exit code."""
+  """Describes the end of a process by its exit code."""
   names = {each.value: each.name for each in signal.Signals}
   how = f'with code {code}'
   if code < 0:
     how = f'by {names.get(-code, f"signal {-code}")}'
-  hint = ', as for want of memory' * (how == 'by SIGKILL')
+  hint = ', perhaps for lack of memory' * (how == 'by SIGKILL')
   return f'ended {how}{hint}'
 
 
 def _work(
   pipe: Connection, load: Callable[[], Any], memory: int | None
 ) -> None:
-  """Loads, and answers requests until the other end of the pipe closes."""
+  """Loads the object, then serves requests until the pipe closes."""
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent.
   threading.Thread(target=_end_with_parent, daemon=True).start()
   logs.log_to_terminal()
@@ -192,7 +192,7 @@ def _work(
     except (ValueError, OSError, MemoryError) as error:
       error.add_note(traceback.format_exc())
       outcome = _Outcome(error=error)
-    except Exception as error:  # A fault of ours; still that clip's alone.
+    except Exception as error:  # A bug; the worker continues with other clips.
       told = WorkerEnded(f'{type(error).__name__}: {error}')
       told.add_note(traceback.format_exc())
       outcome = _Outcome(error=told)
@@ -200,9 +200,9 @@ def _work(
 
 
 def _limit(memory: int) -> None:
-  """Lets this process take so many bytes beside those that it has.
+  """Limits further private, writable memory of this process to `memory` bytes.
 
-  Of private, writable memory; not of addresses, of which JAX reserves more.
+  Address space is not limited, because JAX reserves much of it.
   """
   import resource
 
@@ -216,7 +216,7 @@ def _limit(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-  """Ends this process when the one that started it was killed."""
+  """Ends this process when its parent was killed."""
   parent = multiprocessing.parent_process()
   if parent is not None:
     parent.join()

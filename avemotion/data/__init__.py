@@ -1,1 +1,1 @@
-"""Clips as padded arrays, and who is trained on, validated on, tested on."""
+"""Clips as padded arrays, and their division into training and test clips."""

@@ -1,13 +1,13 @@
-"""Augmentation on the device: the clips of a batch, each changed at random.
+"""Augmentation on the device: random changes of each clip of a batch.
 
-Every change here is a pure function of
+Every change is a pure function of
 
-  features: float32[batch, time, features], padded with anything,
+  features: float32[batch, time, features], with arbitrary padding,
   lengths: int32[batch],
   rng: a key,
 
-and of how much to change. It returns `Sequences`, the new features and lengths,
-of the same shapes where its docstring does not say otherwise.
+and of an amount. It returns `Sequences`, the new features and lengths, of the
+same shapes unless its docstring says otherwise.
 """
 
 import functools
@@ -22,9 +22,8 @@ from avemotion.features import acoustic
 Sequences = tuple[jax.Array, jax.Array]
 Scale = jax.Array | float
 
-# Warps are rounded to so many, whose matrices are made once.
-_WARPS = 33
-_SHORTEST = 4  # steps that a stretched clip keeps
+_WARPS = 33  # Number of scales; their matrices are computed once.
+_SHORTEST = 4  # least number of steps of a stretched clip
 _MASKS = 2
 
 
@@ -33,8 +32,8 @@ def stretch(
 ) -> Sequences:
   """Slows clips down or speeds them up, by linear interpolation.
 
-  Each becomes longer or shorter by up to `amount`, a share of its length; what
-  would not fit into `time` is slowed down less.
+  Each length changes by up to `amount`, a share of it, but does not exceed
+  `time`.
   """
   num_clips, time, _ = features.shape
   rate = jax.random.uniform(
@@ -55,10 +54,10 @@ def stretch(
 def crop(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, steps: int
 ) -> Sequences:
-  """Keeps a random stretch of clips that are longer than `steps`.
+  """Keeps a random part of clips that are longer than `steps`.
 
-  Returns float32[batch, min(time, steps), features], and lengths: the loops
-  over time become as short.
+  Returns float32[batch, min(time, steps), features], which shortens the loops
+  over time, and lengths.
   """
   steps = min(steps, features.shape[1])
   spare = jnp.maximum(lengths - steps, 0)
@@ -70,9 +69,9 @@ def crop(
 def mask_time(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, steps: int
 ) -> Sequences:
-  """Overwrites stretches of time by the clip's mean (SpecAugment, Park 2019).
+  """Overwrites two parts of each clip by its mean (SpecAugment, Park 2019).
 
-  There are two, each up to `steps` long; of shorter clips they may hide all.
+  Each part is up to `steps` long, and may cover the whole of a short clip.
   """
   hidden = jnp.zeros(features.shape[:2], bool)
   for key in jax.random.split(rng, _MASKS):
@@ -89,7 +88,7 @@ def mask_time(
 def drop_channels(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, share: float
 ) -> Sequences:
-  """Holds features at their clip's mean, each with probability `share`."""
+  """Sets features to their clip's mean, each with probability `share`."""
   shape = features.shape[0], 1, features.shape[2]
   held = jax.random.bernoulli(rng, share, shape)
   mean = clip_mean(features, lengths)[:, None]
@@ -99,7 +98,7 @@ def drop_channels(
 def noise(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: Scale
 ) -> Sequences:
-  """Adds Gaussian noise to every step, of `std`, a number or [features]."""
+  """Adds Gaussian noise of `std`, a number or [features], to every step."""
   return features + std * jax.random.normal(rng, features.shape), lengths
 
 
@@ -108,8 +107,8 @@ def offset(
 ) -> Sequences:
   """Adds a Gaussian constant of `std` to each feature of a clip.
 
-  `std` is float32[features] or of all. On the first two MFCC this is a gain and
-  a spectral tilt.
+  `std` is a number or float32[features]. On the first two MFCC this is a gain
+  and a spectral tilt.
   """
   shape = features.shape[0], 1, features.shape[2]
   return features + std * jax.random.normal(rng, shape), lengths
@@ -122,17 +121,17 @@ def exchange_means(
   means: jax.Array,
   probability: float,
 ) -> Sequences:
-  """Moves clips from their actor's mean towards that of another in the batch.
+  """Moves clips from their actor's mean towards another actor's in the batch.
 
-  Who somebody is says nothing of what they feel; of a face, it is most of the
-  numbers. `means` is float32[batch, features], the mean of each clip's actor;
-  a clip is moved with a `probability`, and how much of the way is uniform.
+  An actor's mean carries identity, not emotion. `means` is float32[batch,
+  features], the mean of each clip's actor. A clip moves with a `probability`,
+  by a uniform share of the distance.
   """
   order_key, which_key, way_key = jax.random.split(rng, 3)
   order = jax.random.permutation(order_key, len(means))
   others = means[order]
   moved = jax.random.bernoulli(which_key, probability, lengths.shape)
-  moved &= (lengths > 0) & (lengths[order] > 0)  # The others have no mean.
+  moved &= (lengths > 0) & (lengths[order] > 0)  # Empty clips have no mean.
   way = moved * jax.random.uniform(way_key, lengths.shape)
   offsets = way[:, None] * (others - means)
   return features + offsets[:, None], lengths
@@ -141,10 +140,10 @@ def exchange_means(
 def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
   """Mixes each clip's rows with another's (mixup, Zhang et al. 2018).
 
-  Rows are float32[batch, …]; features and targets that are given the same key
-  are mixed alike, by shares of a Beta distribution of that `alpha`. A clip is
-  the larger part of its mixture, so that its length stands; padding is mixed
-  in, see `hold_last`.
+  Rows are float32[batch, …]; the shares follow Beta(alpha, alpha), and are the
+  same for features and targets with the same key. A clip is the larger part of
+  its mixture, whose length is the clip's. Padding is mixed too, see
+  `hold_last`.
   """
   order_key, share_key = jax.random.split(rng)
   share = jax.random.beta(share_key, alpha, alpha, (len(rows),))
@@ -156,7 +155,7 @@ def mix(rows: jax.Array, rng: jax.Array, alpha: float) -> jax.Array:
 def hold_last(
   features: jax.Array, lengths: jax.Array, empty: jax.Array
 ) -> jax.Array:
-  """Repeats each clip's last step over its padding, as mixtures read it.
+  """Overwrites each clip's padding with its last step, for `mix`.
 
   Returns float32[batch, time, features]; clips without steps become `empty`,
   float32[features].
@@ -168,7 +167,7 @@ def hold_last(
 
 
 def _steps_at(features: jax.Array, places: jax.Array) -> jax.Array:
-  """Reads each clip's features at the steps of int32[batch, time]."""
+  """Gathers each clip's features at the steps int32[batch, time]."""
   return jnp.take_along_axis(features, places[..., None], axis=1)
 
 
@@ -177,10 +176,10 @@ def warp_vocal_tract(
 ) -> Sequences:
   """Scales the frequencies of MFCC by up to `amount`, a share.
 
-  VTLP (Jaitly & Hinton 2013): back from cepstrum to mel bands, every band read
-  where the scaled frequency lies, and forth: all linear, so that it is one
-  matrix for each scale. What the missing coefficients would have said is taken
-  for zero. `features` are as `avemotion.features.acoustic.mfcc` makes them.
+  VTLP (Jaitly & Hinton 2013): MFCC are converted to mel bands, interpolated at
+  the scaled frequencies, and converted back, by one matrix for each scale.
+  Higher coefficients are taken as zero. `features` are those of
+  `avemotion.features.acoustic.mfcc`.
   """
   matrices = jnp.asarray(_warps(features.shape[-1], amount))
   chosen = jax.random.randint(rng, lengths.shape, 0, len(matrices))
@@ -188,7 +187,7 @@ def warp_vocal_tract(
 
 
 def clip_mean(features: jax.Array, lengths: jax.Array) -> jax.Array:
-  """The mean of each clip's valid steps, float32[batch, features]."""
+  """Computes the mean of each clip's valid steps, float32[batch, features]."""
   valid = jnp.arange(features.shape[1]) < lengths[:, None]
   sums = jnp.where(valid[..., None], features, 0).sum(axis=1)
   return sums / jnp.maximum(lengths, 1)[:, None]
@@ -196,7 +195,7 @@ def clip_mean(features: jax.Array, lengths: jax.Array) -> jax.Array:
 
 @functools.cache
 def _warps(num_coefficients: int, amount: float) -> np.ndarray:
-  """Matrices float32[scales, coefficients, coefficients] of warped MFCC."""
+  """Makes the matrices float32[scales, coefficients, coefficients] of warps."""
   bands = acoustic.NUM_MEL_BANDS
   top = _mel(acoustic.SAMPLE_RATE / 2)
   centres = np.linspace(0, top, bands + 2)[1:-1]
@@ -205,7 +204,7 @@ def _warps(num_coefficients: int, amount: float) -> np.ndarray:
   warps = []
   for scale in np.linspace(1 - amount, 1 + amount, _WARPS):
     read = _mel(_hertz(centres) / scale)
-    # Each band between its two neighbours: `interp` of the bands' unit vectors.
+    # Linear interpolation of bands, as a matrix.
     interpolate = np.stack(
       [np.interp(read, centres, unit) for unit in np.eye(bands)], axis=1
     )
@@ -213,9 +212,9 @@ def _warps(num_coefficients: int, amount: float) -> np.ndarray:
   return np.stack(warps).astype(np.float32)
 
 
-# As librosa's `hz_to_mel` and `mel_to_hz`, whose import takes 2 s.
+# Same as librosa's `hz_to_mel` and `mel_to_hz`, whose import takes 2 s.
 def _mel(hertz: np.ndarray | float) -> np.ndarray:
-  """Slaney's mel: linear to 1 kHz, 15 mel; above, 27 to a factor of 6.4."""
+  """Converts to Slaney's mel, linear to 1 kHz (15 mel), logarithmic above."""
   above = 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4)
   return np.where(np.less(hertz, 1000), np.multiply(hertz, 3 / 200), above)
 

@@ -1,11 +1,11 @@
-"""Augmentation of face landmarks: mirror, turn, scale.
+"""Augmentation of face landmarks: mirror, rotate, scale.
 
 Arguments and results are as in `augment`. Features are those of
-`features.landmarks`, float32[batch, time, 140 * groups], and others raise
-`ValueError`: of a group's 140 numbers 136 are x and y of 68 points about the
-middle of the eyes, and four the head's place (x, y), logarithm of its size, and
-roll. The second group, deltas, moves in the same linear way; where time is
-stretched (`augment.stretch`) it is not rescaled.
+`features.landmarks`, float32[batch, time, 140 * groups]; others raise
+`ValueError`. A group has x and y of 68 points around the middle of the eyes,
+and the head's position (x, y), logarithm of its size, and roll. The second
+group, deltas, changes in the same linear way; `augment.stretch` does not
+rescale it.
 """
 
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 from avemotion.data.augment import Sequences
 from avemotion.features.landmarks import GROUP, NUM_POINTS
 
-# Of each of iBUG's 68 points the one on the other side of the face.
+# Number of the point on the other side of the face, for iBUG's 68 points.
 MIRRORED = np.concatenate(
   [
     np.arange(17)[::-1],  # jaw
@@ -32,7 +32,7 @@ MIRRORED = np.concatenate(
 def mirror(
   features: jax.Array, lengths: jax.Array, rng: jax.Array
 ) -> Sequences:
-  """Mirrors every other clip, at random."""
+  """Mirrors each clip with probability one half."""
   points, head = _split(features)
   across = jnp.array([-1.0, 1.0])
   mirrored = _join(
@@ -45,32 +45,31 @@ def mirror(
 def rotate(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
-  """Turns the points of each clip by an angle of `std` radians."""
+  """Rotates the points of each clip by a Gaussian angle of `std` radians."""
   points, head = _split(features)
   angle = std * jax.random.normal(rng, (len(lengths), 1))
   x, y = points[..., 0], points[..., 1]
   cosine, sine = (f(angle)[..., None, None] for f in (jnp.cos, jnp.sin))
   turned = jnp.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
-  head = head.at[:, :, 0, 3].add(angle)  # Roll is of the same eyes.
+  head = head.at[:, :, 0, 3].add(angle)  # Roll changes alike.
   return _join(turned, head), lengths
 
 
 def scale(
   features: jax.Array, lengths: jax.Array, rng: jax.Array, std: float
 ) -> Sequences:
-  """Scales x and y of each clip's points by factors about 1, of `std`."""
+  """Scales x and y of each clip's points by Gaussian factors, 1 ± `std`."""
   points, head = _split(features)
   factor = 1 + std * jax.random.normal(rng, (len(lengths), 1, 1, 1, 2))
   return _join(points * factor, head), lengths
 
 
 def _split(features: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Points [batch, time, groups, 68, 2] and heads [batch, time, groups, 4]."""
+  """Splits into points [batch, time, groups, 68, 2] and heads [..., 4]."""
   batch, time, width = features.shape
   if width % GROUP:
     raise ValueError(
-      f'expected landmarks, {GROUP} numbers or twice as many a step, got'
-      f' {width}'
+      f'expected landmarks, {GROUP} or {2 * GROUP} features, got {width}'
     )
   groups = features.reshape(batch, time, -1, GROUP)
   points = groups[..., : 2 * NUM_POINTS]

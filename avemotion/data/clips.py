@@ -1,7 +1,6 @@
-"""A whole data set of clips as padded arrays with lengths.
+"""Data set of clips as padded arrays with lengths.
 
-It comes from TFDS, or from one `.npz` file of anybody's features, for which
-TensorFlow need not be installed.
+Read from TFDS, or without TensorFlow from an `.npz` file of features.
 """
 
 import dataclasses
@@ -17,7 +16,7 @@ from avemotion.features import front_ends
 from avemotion.features.front_ends import UNNAMED
 from avemotion.models.fusion import MODALITIES
 
-COPY = '~'  # Follows the clip's id in that of its changed copy.
+COPY = '~'  # Separates a clip's id from a suffix in the id of a changed copy.
 _REQUIRED_KEYS = ('labels', 'actors', 'clip_ids', 'label_names')
 
 
@@ -31,10 +30,9 @@ class ClipSet:
     labels, actors: int32[clips].
     clip_ids: str[clips].
     label_names: names of the labels 0, 1, ….
-    sources: for each modality what its features are, in words; what is not
-      said is 'unnamed features'.
-    added: bool[clips], those of data sets that are only trained on beside the
-      first; None: none.
+    sources: description of each modality's features, by default 'unnamed
+      features'.
+    added: bool[clips], clips of other data sets, for training only; None: none.
   """
 
   features: Mapping[str, np.ndarray]
@@ -50,14 +48,18 @@ class ClipSet:
     clips = self.labels.size
     if not clips or not self.features or not self.label_names:
       raise ValueError(
-        'a data set needs clips, names of labels, and at least one modality'
+        'expected a data set with clips, label names and at least one modality;'
+        f' got {clips} clips, {len(self.label_names)} label names and'
+        f' {len(self.features)} modalities'
       )
     for name in ('labels', 'actors', 'clip_ids'):
       _expect(name, getattr(self, name), (clips,))
     for name in ('clip_ids', 'label_names'):
       names, counts = np.unique(getattr(self, name), return_counts=True)
       if counts.max() > 1:
-        raise ValueError(f'{name}: {names[counts.argmax()]} is there twice')
+        raise ValueError(
+          f'{name}: expected distinct names, got {names[counts.argmax()]} twice'
+        )
     for modality, rows in self.features.items():
       if rows.ndim != 3 or not rows.shape[2]:
         raise ValueError(
@@ -70,7 +72,8 @@ class ClipSet:
       if not np.isfinite(rows).all():
         clip = self.clip_ids[np.argwhere(~np.isfinite(rows))[0, 0]]
         raise ValueError(
-          f'{modality}: clip {clip} has values not finite, or beyond float32'
+          f'{modality}: expected finite float32 values, got others in clip'
+          f' {clip}'
         )
     _expect_between('labels', self.labels, len(self.label_names) - 1)
     said = self.sources
@@ -82,21 +85,21 @@ class ClipSet:
 
   @property
   def feature_dims(self) -> dict[str, int]:
-    """Features of a row, for each modality."""
+    """Number of features of each modality."""
     return {name: rows.shape[-1] for name, rows in self.features.items()}
 
   @property
   def divided(self) -> np.ndarray:
-    """Which clips a protocol divides, bool[clips].
+    """Mask of the clips that a protocol divides, bool[clips].
 
-    The others are trained on beside them: clips that were `added`, and changed
-    copies of clips, whose ids are those of the clips with '~' and a name.
+    The others are for training only: `added` clips, and changed copies of
+    clips, whose ids are those of the clips plus '~' and a suffix.
     """
     copies = np.char.find(self.clip_ids, COPY) >= 0
     return ~copies if self.added is None else ~(copies | self.added)
 
   def describe(self) -> str:
-    """Says how many clips there are, and of what: a line for each modality."""
+    """Describes the data set in a line, and each modality in another."""
     lines = [f'{len(self)} clips']
     for name, size in self.feature_dims.items():
       fewest, most = self.lengths[name].min(), self.lengths[name].max()
@@ -107,16 +110,16 @@ class ClipSet:
     return '\n'.join(lines)
 
   def select(self, modalities: tuple[str, ...]) -> Self:
-    """Returns the same clips with some modalities only.
+    """Returns the same clips with these modalities only.
 
     Raises:
-      ValueError: the data set lacks one of them.
+      ValueError: the data set lacks one of the modalities.
     """
     missing = [name for name in modalities if name not in self.features]
     if missing:
       raise ValueError(
-        f'the model reads {", ".join(modalities)}, but the data set has only'
-        f' {", ".join(self.features)}'
+        f'expected a data set with {", ".join(modalities)}, got only'
+        f' {", ".join(self.features)}; set --config.model.modalities'
       )
     return dataclasses.replace(
       self,
@@ -125,7 +128,7 @@ class ClipSet:
     )
 
   def take(self, indices: np.ndarray) -> Self:
-    """Returns the clips at int[n] indices, in their order."""
+    """Returns the clips at int[n] indices, in that order."""
     return dataclasses.replace(
       self,
       features={name: rows[indices] for name, rows in self.features.items()},
@@ -138,13 +141,13 @@ class ClipSet:
 
   @classmethod
   def from_npz(cls, path: str | os.PathLike[str]) -> Self:
-    """Reads a data set from one file of features; needs only NumPy.
+    """Reads a data set from an `.npz` of features; needs only NumPy.
 
-    It is an `.npz` with `labels` int[clips], `actors` int[clips], `clip_ids`
-    str[clips], `label_names` str[labels], and at least one of `video` and
-    `audio`, float[clips, time, features], each with `video_lengths` or
-    `audio_lengths`, int[clips]; `video_source` and `audio_source`, str, say
-    what the features are, and may be left out.
+    The keys are `labels` int[clips], `actors` int[clips], `clip_ids`
+    str[clips], `label_names` str[labels], and `video` or `audio` or both,
+    float[clips, time, features], with `video_lengths` or `audio_lengths`,
+    int[clips]. Optional: `video_source` and `audio_source`, str, descriptions
+    of the features.
 
     Raises:
       ValueError: the file is missing, damaged, or lacks a key; or an array has
@@ -161,13 +164,13 @@ class ClipSet:
   def from_tfds(
     cls, name: str, data_dir: str | os.PathLike[str] | None = None
   ) -> Self:
-    """Reads all splits of a prepared TFDS data set: 'ravdess/speech_audio'.
+    """Reads all splits of a prepared TFDS data set, 'ravdess/speech_audio'.
 
-    `data_dir` is where it was prepared; None: TFDS's own default, and of
-    'ravdess/bundled' the package.
+    `data_dir` is the directory of the prepared data; None: TFDS's default, and
+    for 'ravdess/bundled' the package.
 
     Raises:
-      ValueError: it is not prepared there, or a shard is damaged.
+      ValueError: the data set is not prepared there, or a shard is damaged.
     """
     from avemotion.data import tfds_reader
 
@@ -194,7 +197,7 @@ class ClipSet:
     )
 
   def to_npz(self, path: str | os.PathLike[str]) -> None:
-    """Writes the file that `from_npz` reads; as `npz.write`."""
+    """Writes the file that `from_npz` reads; raises as `npz.write`."""
     arrays = {key: np.array(getattr(self, key)) for key in _REQUIRED_KEYS}
     for modality, rows in self.features.items():
       arrays[modality] = rows
@@ -208,9 +211,9 @@ def load(
 ) -> ClipSet:
   """Reads a data set by name: a path that ends in `.npz`, or a TFDS name.
 
-  Several, as 'ravdess/speech_encoder+nemo/speech_encoder', are joined, see
-  `join`. Other arguments and errors are those of `ClipSet.from_npz` and
-  `ClipSet.from_tfds`.
+  Joins several, as in 'ravdess/speech_encoder+nemo/speech_encoder', by `join`.
+  `data_dir` is as for `ClipSet.from_tfds`. Raises as `ClipSet.from_npz`,
+  `ClipSet.from_tfds` and `join`.
   """
   first, *others = dataset.split('+')
   found = _load(first, data_dir)
@@ -220,13 +223,13 @@ def load(
 
 
 def join(clips: ClipSet, added: ClipSet) -> ClipSet:
-  """Adds the clips of another data set, which are only trained on.
+  """Adds the clips of another data set, for training only.
 
-  Its actors are counted on from those of the first; a modality that the first
-  lacks is left out, and one that it lacks itself is missing.
+  Its actors are renumbered after those of the first. A modality that the first
+  lacks is dropped; one that only the first has gets length 0.
 
   Raises:
-    ValueError: a modality is of other features, or a clip's id is in both.
+    ValueError: a modality has other features, or both data sets have a clip id.
   """
   for modality in set(clips.features) & set(added.features):
     kinds = [
@@ -256,7 +259,7 @@ def join(clips: ClipSet, added: ClipSet) -> ClipSet:
     lengths[modality] = np.concatenate(
       [clips.lengths[modality], added.lengths.get(modality, missing)]
     )
-  # As int64: two of int32 could come to another one.
+  # In int64, since the sum may overflow int32.
   counted_on = int(clips.actors.max()) + added.actors.astype(np.int64)
   before = clips.added
   if before is None:
@@ -282,11 +285,11 @@ def _load(dataset: str, data_dir: str | os.PathLike[str] | None) -> ClipSet:
 def pad(
   rows: Sequence[np.ndarray], clips: int = 0, step_multiple: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Stacks float[time, features] of clips of different lengths.
+  """Stacks clips float[time, features] of different lengths.
 
-  There are at least so many `clips`, the others of no steps; the time is a
-  multiple of `step_multiple`, where that is not 1, never 0. Returns
-  float32[clips, time, features], zero-padded, and int32[clips] lengths.
+  Adds empty clips up to `clips`, and pads time to a multiple of
+  `step_multiple` (at least one, if it is above 1). Returns float32[clips, time,
+  features], zero-padded, and int32[clips] lengths.
   """
   lengths = np.zeros(max(clips, len(rows)), np.int32)
   lengths[: len(rows)] = [len(row) for row in rows]
@@ -305,7 +308,7 @@ def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
   missing = [key for key in wanted if key not in arrays]
   if missing or not present:
     raise ValueError(
-      f'lacks {", ".join(missing) or "video or audio"}; it has'
+      f'expected {", ".join(missing) or "video or audio"}, got only'
       f' {", ".join(arrays) or "nothing"}'
     )
   names, ids = (npz.texts(k, arrays[k]) for k in ('label_names', 'clip_ids'))
@@ -315,7 +318,9 @@ def _fields(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     if f'{k}_source' in arrays
   }
   if names.ndim != 1 or any(source.ndim for source in sources.values()):
-    raise ValueError('expected label_names str[labels], and each source a str')
+    raise ValueError(
+      'expected label_names str[labels] and sources str, got another shape'
+    )
   labels, actors, *lengths = (
     npz.whole_numbers(key, arrays[key])
     for key in ('labels', 'actors', *(f'{name}_lengths' for name in present))
@@ -346,6 +351,5 @@ def _expect(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 def _expect_between(name: str, array: np.ndarray, most: int) -> None:
   if array.min() < 0 or array.max() > most:
     raise ValueError(
-      f'{name} must lie between 0 and {most}, got {array.min()} to'
-      f' {array.max()}'
+      f'{name}: expected 0 to {most}, got {array.min()} to {array.max()}'
     )

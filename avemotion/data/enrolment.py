@@ -1,8 +1,8 @@
-"""Takes the mean of an enrolled speaker's own clips off their features.
+"""Subtraction of an enrolled speaker's mean from the features of their clips.
 
-Clips of one speaker, of whatever they feel, have that speaker's voice and face
-in common. No label is read, but several clips of a speaker must be at hand:
-these numbers are not comparable with those of unseen speakers.
+The mean over a speaker's clips, with any emotions, captures voice and face.
+Enrolment needs no labels, but several clips of each speaker: its scores are not
+comparable with those on unseen speakers.
 """
 
 import dataclasses
@@ -12,41 +12,49 @@ import numpy as np
 
 from avemotion.data.clips import ClipSet
 
-# So many clips take half of the difference off; chosen on validation actors.
+# Number of clips that removes half of the offset; chosen on validation actors.
 _CLIPS_HALF = 2
 
 
 def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
-  """Averages a speaker's clips, each of which weighs the same.
+  """Averages a speaker's clips, each with the same weight.
 
-  Reads float32[steps, features] of each, some of which may have no steps, and
-  returns float32[features].
+  Args:
+    rows: float32[steps, features] of each clip; some may be empty.
+
+  Returns:
+    float32[features].
 
   Raises:
-    ValueError: no clip has any steps.
+    ValueError: all clips are empty.
   """
   means = [row.mean(axis=0, dtype=np.float64) for row in rows if len(row)]
   if not means:
-    raise ValueError('none of the clips to enrol by has any of what is read')
+    raise ValueError(
+      'no enrolment clip contains a modality that this model uses'
+    )
   return np.mean(means, axis=0).astype(np.float32)
 
 
 def offset(rows: Sequence[np.ndarray], training_mean: np.ndarray) -> np.ndarray:
-  """Returns what to take off a speaker's rows to move their mean.
+  """Computes the offset to subtract from a speaker's features.
 
-  It moves towards the mean of a model's training clips, float32[features], for
-  models that were not trained for enrolled speakers. `rows` are float32[steps,
-  features] of each of the speaker's clips. The mean of few clips is uncertain:
-  of n clips n / (n + 2) of the difference is taken off.
+  For models that were not trained for enrolled speakers. The offset is n /
+  (n + 2) times the difference between the speaker's mean over n clips, which is
+  uncertain for few clips, and the training mean.
+
+  Args:
+    rows: float32[steps, features] of each of the speaker's clips.
+    training_mean: float32[features], mean of the model's training clips.
   """
   share = len(rows) / (len(rows) + _CLIPS_HALF)
   return np.float32(share) * (speaker_mean(rows) - training_mean)
 
 
 def enrol(clips: ClipSet, modalities: Collection[str]) -> ClipSet:
-  """Takes each actor's own mean off their clips, in the modalities there are.
+  """Subtracts each actor's own mean from the actor's clips.
 
-  An actor without a modality stays without it.
+  Leaves out modalities that the data set or an actor lacks.
   """
   features = dict(clips.features)
   for modality in set(modalities) & set(features):

@@ -1,7 +1,7 @@
-"""Paths on a disk or in a bucket; files that are written whole or not at all.
+"""Paths on a disk or in a bucket, and atomic writes.
 
-`etils.epath` speaks to both. A bucket (`gs://BUCKET/…`) is Google Cloud
-Storage's: it needs `pip install 'avemotion[gcs]'`.
+A bucket (`gs://BUCKET/…`, Google Cloud Storage) needs `pip install
+'avemotion[gcs]'`.
 """
 
 import contextlib
@@ -12,10 +12,10 @@ from etils import epath
 
 
 def as_path(path: str | os.PathLike[str]) -> epath.Path:
-  """Makes a user's path whole: relative, absolute, `~/…` or `gs://BUCKET/…`.
+  """Expands a path: relative, absolute, `~/…` or `gs://BUCKET/…`.
 
   Raises:
-    ValueError: it is of another scheme.
+    ValueError: the path has another scheme.
   """
   if isinstance(path, epath.Path):
     return path
@@ -24,34 +24,34 @@ def as_path(path: str | os.PathLike[str]) -> epath.Path:
     return epath.Path(os.path.abspath(os.path.expanduser(text)))
   if not text.startswith('gs://'):
     raise ValueError(
-      f'{text}: expected a path on a disk, or gs://BUCKET/DIRECTORY'
+      f'expected a path on a disk, or gs://BUCKET/DIRECTORY, got {text}'
     )
   return epath.Path(text)
 
 
 def make_directory(path: epath.Path) -> None:
-  """Makes a directory, and shows that it can be reached.
+  """Makes a directory, with its parents.
 
   Raises:
-    OSError: it cannot be made, or the bucket cannot be reached.
+    OSError: the directory cannot be made, or the bucket cannot be reached.
   """
   try:
     path.mkdir(parents=True, exist_ok=True)
   except OSError:
     raise
-  except Exception as error:  # Each client of a bucket has errors of its own.
+  except Exception as error:  # Each bucket client has errors of its own.
     reason = (str(error) or repr(error)).splitlines()[0]
     raise OSError(f'{path}: cannot be reached ({reason})') from error
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
-  """Yields the path of a new file that takes a path's place once complete.
+  """Yields a temporary path, whose file replaces that at `path` on exit.
 
-  Until then it is `.NAME.part` beside it; it is removed if writing fails.
+  The temporary file is `.NAME.part`, and is removed if writing fails.
 
   Raises:
-    OSError: it cannot be written, as on a full disk.
+    OSError: the file cannot be written, as on a full disk.
   """
   whole = as_path(path)
   unfinished = whole.with_name(f'.{whole.name}.part')
@@ -67,10 +67,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[epath.Path]:
 
 
 def write(path: str | os.PathLike[str], content: bytes | str) -> None:
-  """Writes a file, whole or not at all; text as UTF-8; its directory is made.
+  """Writes a file atomically, text as UTF-8, and makes its directory.
 
   Raises:
-    OSError: it cannot be written, as on a full disk.
+    OSError: the file cannot be written, as on a full disk.
   """
   make_directory(as_path(path).parent)
   whole = content.encode() if isinstance(content, str) else content

@@ -1,8 +1,8 @@
-"""The protocols: who is trained on, validated on, tested on.
+"""Protocols, which divide a data set into training, validation and test clips.
 
-Folds come from labels and actor ids alone, and are the same wherever they are
-made. A random fold shares speakers between training and test, and scores about
-25 points higher than a speaker-independent one with the same model.
+Folds depend on labels and actor ids only, and are the same on any machine. A
+random fold shares speakers between training and test, and scores about 25
+points higher than a speaker-independent one with the same model.
 """
 
 import dataclasses
@@ -25,25 +25,25 @@ ACTOR5_TEST: Actors = (
 )
 ACTOR5_VALIDATION: Actors = ((3, 6), (10, 11), (8, 17), (1, 14), (2, 5))
 
-# Of the random folds. Runs of other seeds are tested on the same clips.
+# Seed of the random folds: runs of any seed have the same test clips.
 _SEED = 0
 _SHARED = 'speakers are shared between training and test'
-_UNSEEN = 'no test speaker was ever heard in training'
+_UNSEEN = 'test speakers are not in the training set'
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-  """A named list of folds, at random or by actor.
+  """Named list of folds, at random or by actor.
 
   Attributes:
-    num_folds: how many there are.
-    meaning: says whether speakers are shared.
-    shares_speakers: whether one may be both trained and tested on.
-    num_parts: the clips, or of `group…` the actors, are dealt into so many
-      parts, and fold k is tested on part k.
-    test_actors: of a protocol that names them, for each fold.
-    validation_actors: likewise; else those that the next fold tests, or of two
-      parts nobody.
+    num_folds: number of folds.
+    meaning: description, which says whether speakers are shared.
+    shares_speakers: whether a speaker may be in both training and test.
+    num_parts: number of parts that the clips, or for `group…` the actors, are
+      divided into; fold k tests part k.
+    test_actors: test actors of each fold, if the protocol names them.
+    validation_actors: validation actors of each fold; by default the test
+      actors of the next fold, or none with two parts.
   """
 
   num_folds: int
@@ -61,28 +61,28 @@ def _by_actor(test: Actors, validation: Actors = ()) -> Protocol:
 
 PROTOCOLS = {
   'random10': Protocol(10, f'random folds: {_SHARED}', True, 10),
-  # The paper's, of its Tables I and II.
+  # The paper's division in its Tables I and II.
   'random80': Protocol(1, f'one random division, 80 to 20: {_SHARED}', True, 5),
   'actor5': _by_actor(ACTOR5_TEST, ACTOR5_VALIDATION),
   # The test actors of MSAF (Su et al. 2020) and HiCMAE (Sun et al. 2024).
   'actor6': _by_actor(np.arange(1, 25).reshape(6, 4).tolist()),
   'actor24': _by_actor(np.arange(1, 25).reshape(24, 1).tolist()),
-  # A model for use: what it was trained on cannot tell how good it is.
-  'everyone': Protocol(1, 'all clips are trained on, none is tested', True),
+  # For a model to release: all clips train, so none can test.
+  'everyone': Protocol(1, 'all clips are for training, none for test', True),
 }
-# Of whatever actors a data set has: 'group10' and the like. Two parts leave
-# nobody to validate on.
+# Groups of a data set's own actors, such as 'group10'. Two groups leave no
+# validation actors.
 _BY_GROUP = re.compile('group([2-9]|[1-9][0-9]+)')
 
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-  """One division of a set of clips; the three sides are disjoint.
+  """One division of a set of clips into three disjoint parts.
 
   Attributes:
-    train: int32[clips], indices to fit on.
-    validation: int32[clips], indices to choose on; may be empty.
-    test: int32[clips], indices to score once, at the end.
+    train: int32[clips], indices of training clips.
+    validation: int32[clips], indices of validation clips; may be empty.
+    test: int32[clips], indices of test clips, scored once, at the end.
   """
 
   train: np.ndarray
@@ -90,13 +90,13 @@ class Fold:
   test: np.ndarray
 
   def with_validation(self, use: str) -> 'Fold':
-    """Puts the validation clips to a use.
+    """Returns the fold with another use of its validation clips.
 
-    They are 'kept' for choosing; 'trained' on, with the training clips; or
-    'scored', in the place of the test clips.
+    'kept': unchanged. 'trained': they join the training clips. 'scored': they
+    replace the test clips.
 
     Raises:
-      ValueError: they are to be scored, and there are none.
+      ValueError: `use` is 'scored', and there are no validation clips.
     """
     none = self.validation[:0]
     if use == 'trained':
@@ -105,19 +105,22 @@ class Fold:
     if use == 'scored':
       if not self.validation.size:
         raise ValueError(
-          'there are no validation clips to score; set data.validation_share'
+          'expected validation clips to score, got none; set'
+          ' data.validation_share'
         )
       return Fold(self.train, none, self.validation)
     return self
 
   def among(self, clip_ids: np.ndarray, divided: np.ndarray) -> 'Fold':
-    """Puts a fold of some clips back among all of a data set.
+    """Returns the fold with indices into a whole data set.
 
-    The others are trained on, but for changed copies of clips that are not.
+    The other clips join the training clips, except changed copies of validation
+    and test clips.
 
     Args:
-      clip_ids: str[clips], of all; of a copy its clip's, '~' and a name.
-      divided: int[some], indices of the clips that the fold is of.
+      clip_ids: str[clips], all ids; a copy's id is its clip's, '~' and a
+        suffix.
+      divided: int[divided clips], indices of the clips that this fold divides.
     """
     originals = np.char.partition(clip_ids, COPY)[:, 0]
     held_out = np.delete(divided, self.train)
@@ -131,11 +134,11 @@ class Fold:
 def named(protocol: str) -> Protocol:
   """Finds a protocol by its name.
 
-  That is a key of `PROTOCOLS`, or 'group' and a number: the data set's actors,
-  whoever they are, in so many groups.
+  The name is a key of `PROTOCOLS`, or 'group' and a number, which divides the
+  data set's own actors into that many groups.
 
   Raises:
-    ValueError: no such protocol.
+    ValueError: there is no such protocol.
   """
   if by_group := _BY_GROUP.fullmatch(protocol):
     parts = int(by_group[1])
@@ -143,14 +146,14 @@ def named(protocol: str) -> Protocol:
     return Protocol(parts, meaning, False, parts)
   if protocol not in PROTOCOLS:
     raise ValueError(
-      f'no protocol {protocol!r}; there are {", ".join(PROTOCOLS)}, and group2,'
+      f'no protocol {protocol!r}; choose {", ".join(PROTOCOLS)}, or group2,'
       ' group3, … for the actors of any data set'
     )
   return PROTOCOLS[protocol]
 
 
 def fitting(num_actors: int) -> str:
-  """Names the protocol that suits a data set of so many actors."""
+  """Names a protocol that suits a data set of `num_actors` actors."""
   groups = min(5, num_actors)
   return f'group{groups}' if groups > 1 else 'random10'
 
@@ -178,14 +181,13 @@ def make_fold(
 ) -> Fold:
   """Divides clips, of int[clips] labels and actors, as a fold of a protocol.
 
-  Folds are counted from 0, actors from 1. `random…` is stratified by label,
-  shares speakers, and validates on `validation_share` of its training side;
-  `actor…` and `group…` are speaker-independent, and validate on actors, see
-  `Protocol`.
+  Folds count from 0, actors from 1. `random…` is stratified by label, shares
+  speakers, and validates on `validation_share` of its training clips; `actor…`
+  and `group…` are speaker-independent, and validate on actors, see `Protocol`.
 
   Raises:
-    ValueError: no such protocol or fold; an actor whom the protocol never
-      tests; fewer actors than groups; or a side would be empty.
+    ValueError: there is no such protocol or fold; the protocol never tests one
+      of the actors; there are fewer actors than groups; or a part is empty.
   """
   rule = named(protocol)
   if not 0 <= fold < rule.num_folds:
@@ -205,21 +207,21 @@ def make_fold(
     sides = _divide_by_actor(actors, validated[fold], tested[fold])
   if not all(getattr(sides, side).size for side in wanted):
     raise ValueError(
-      f'fold {fold} of {protocol} has {sides.train.size} clips to train on,'
-      f' {sides.validation.size} to validate on and {sides.test.size} to test'
-      f' on; the data set of {len(labels)} clips holds actors'
+      f'fold {fold} of {protocol} has {sides.train.size} training,'
+      f' {sides.validation.size} validation and {sides.test.size} test clips;'
+      f' the data set of {len(labels)} clips has actors'
       f' {np.unique(actors).tolist()}; {_advice(actors)}'
     )
   return sides
 
 
 def _in_groups(protocol: str, num_parts: int, actors: np.ndarray) -> Actors:
-  """The data set's actors in their order, so many groups of like size."""
+  """Divides the data set's actors, in order, into groups of similar size."""
   distinct = np.unique(actors)
   if len(distinct) < num_parts:
     raise ValueError(
-      f'{protocol} needs {num_parts} actors or more, the data set has'
-      f' {len(distinct)}; {_advice(actors)}'
+      f'{protocol} needs {num_parts} actors or more, got {len(distinct)};'
+      f' {_advice(actors)}'
     )
   return [part.tolist() for part in np.array_split(distinct, num_parts)]
 
@@ -231,13 +233,13 @@ def _advice(actors: np.ndarray) -> str:
 def _check_all_tested(
   protocol: str, test_actors: Actors, actors: np.ndarray
 ) -> None:
-  """Refuses an actor whom no fold tests: all would train on it, unnoticed."""
+  """Refuses an actor that no fold tests, and all would train on."""
   tested = np.concatenate(test_actors)
   others = np.setdiff1d(actors, tested)
   if others.size:
     raise ValueError(
       f'{protocol} divides actors {tested.min()} to {tested.max()}, but the'
-      f' data set also holds {others.tolist()}; {_advice(actors)}'
+      f' data set also has {others.tolist()}; {_advice(actors)}'
     )
 
 
@@ -266,9 +268,9 @@ def _divide_at_random(
 def _deal(
   labels: np.ndarray, parts: int, rng: np.random.Generator
 ) -> np.ndarray:
-  """Deals each label's shuffled clips like cards, on where the last stopped.
+  """Assigns shuffled clips to parts in turn, label by label.
 
-  So parts differ by at most one clip in size and in each label.
+  Parts differ by at most one clip in size and in each label.
   """
   order = rng.permutation(len(labels))
   order = order[np.argsort(labels[order], kind='stable')]
@@ -278,6 +280,6 @@ def _deal(
 
 
 def _fold(validation: np.ndarray, test: np.ndarray) -> Fold:
-  """Makes a fold of bool[clips]; the other clips are trained on."""
+  """Makes a fold of masks bool[clips]; the other clips are for training."""
   sides = ~validation & ~test, validation, test
   return Fold(*(np.flatnonzero(side).astype(np.int32) for side in sides))

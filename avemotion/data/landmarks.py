@@ -1,7 +1,7 @@
-"""RAVDESS's landmarks that others detected, joined with its MFCC.
+"""RAVDESS landmarks from a file, joined with MFCC.
 
-They are of every second frame, 14.985 a second; every second of these is taken,
-as the frames of a clip are.
+The file has landmarks of every second frame, 14.985 per second; every second of
+these is used, which gives the frame rate of the other front ends.
 """
 
 import dataclasses
@@ -20,17 +20,18 @@ _KEEP_EVERY = 2
 def read(path: str) -> dict[str, np.ndarray]:
   """Reads an `.npz` of landmarks into int[frames, 68, 2], pixels, by clip id.
 
-  It holds clip_id str[clips], frames int[clips] and landmarks
+  The keys are clip_id str[clips], frames int[clips] and landmarks
   int[sum(frames), 68, 2], x and y.
 
   Raises:
-    ValueError: the file is not one of those, or a clip in it is empty.
+    ValueError: the file is of another kind, or a clip in it is empty.
   """
   arrays = npz.read(path)
   missing = {'clip_id', 'frames', 'landmarks'} - arrays.keys()
   if missing:
     raise ValueError(
-      f'{path}: lacks {", ".join(sorted(missing))}; it has {", ".join(arrays)}'
+      f'{path}: expected {", ".join(sorted(missing))}, got only'
+      f' {", ".join(arrays)}'
     )
   ids = npz.texts(f'{path}: clip_id', arrays['clip_id'])
   frames = npz.whole_numbers(f'{path}: frames', arrays['frames'])
@@ -42,29 +43,31 @@ def read(path: str) -> dict[str, np.ndarray]:
       f' {expected}, got {frames.shape} and {rows.shape}'
     )
   if (frames < 1).any():
-    raise ValueError(f'{path}: clip {ids[frames < 1][0]} has no frames')
+    raise ValueError(
+      f'{path}: expected frames of 1 or more, got none in {ids[frames < 1][0]}'
+    )
   starts = np.cumsum(frames, dtype=np.int64)[:-1]
   return dict(zip(ids.tolist(), np.split(rows, starts), strict=True))
 
 
 def join(landmarks: dict[str, np.ndarray], audio: ClipSet) -> ClipSet:
-  """Adds to each recording the features of its landmarks, as `read` gives them.
+  """Adds features of landmarks, as from `read`, to each recording.
 
-  Of ids such as '02-01-05-01-01-01-01' (landmarks) and '03-01-05-01-01-01-01'
-  (audio) the last five fields name the performance. The recordings keep their
-  order and ids.
+  The last five fields of ids such as '02-01-05-01-01-01-01' (landmarks) and
+  '03-01-05-01-01-01-01' (audio) identify the performance. The recordings keep
+  their order and ids.
 
   Raises:
-    ValueError: one has a performance that the other lacks; or two points that
-      should lie apart do not.
+    ValueError: landmarks and audio are of different performances, or two points
+      coincide that should not.
   """
   by_performance = {_performance(k): k for k in landmarks}
   performances = [_performance(clip) for clip in audio.clip_ids.tolist()]
   alone = sorted(by_performance.keys() ^ set(performances))
   if alone:
     raise ValueError(
-      'expected landmarks and audio of the same performances; only one has'
-      f' {", ".join(alone[:5])}, {len(alone)} in all'
+      'expected landmarks and audio of the same performances, got'
+      f' {", ".join(alone[:5])} ({len(alone)} in all) in only one of them'
     )
   rows = []
   for performance in performances:
@@ -88,5 +91,5 @@ def _described(points: np.ndarray) -> np.ndarray:
 
 
 def _performance(clip_id: str) -> str:
-  """Emotion, intensity, statement, repetition and actor."""
+  """Returns emotion, intensity, statement, repetition and actor."""
   return '-'.join(clip_id.split('-')[-5:])

@@ -1,4 +1,4 @@
-"""Lists of clips: CSV files whose first line names the columns."""
+"""Lists of clips: CSV files with a header."""
 
 import contextlib
 import csv
@@ -13,9 +13,9 @@ def read(
 ) -> list[tuple[int, dict[str, str]]]:
   """Reads a list's lines, each as its number and its values by column.
 
-  Values are text of any length, without the spaces around it, and '' where
-  there is none. Left out are a first column without a name, as pandas writes
-  its index, and columns that have neither name nor values.
+  Values are stripped text of any length, '' where missing. A first column
+  without a name, like pandas's index, and columns with neither name nor values
+  are dropped.
 
   Raises:
     ValueError: the list is not UTF-8 text, lacks one of the `required` columns,
@@ -25,7 +25,7 @@ def read(
     text = epath.Path(path).read_bytes().decode('utf-8-sig')
   except (OSError, UnicodeDecodeError) as error:
     raise ValueError(
-      f'{path}: cannot be read as UTF-8 text ({error}); save it as that'
+      f'{path}: expected UTF-8 text ({error}); save the file as UTF-8'
     ) from error
   reader = csv.reader(io.StringIO(text, newline=''), strict=True)
   try:
@@ -34,30 +34,30 @@ def read(
   except csv.Error as error:
     raise ValueError(
       f'{path}, line {reader.line_num}: {error}; put a value with commas,'
-      ' quotes or line breaks in "quotes", and a quote within it twice'
+      ' quotes or line breaks in "quotes", and double each quote inside'
     ) from error
   _, header = lines[0] if lines else (0, [])
   columns = [name.strip() for name in header]
   named = [name for name in columns if name]
   if set(required) - set(named) or len(set(named)) < len(named):
     raise ValueError(
-      f'{path}: expected a first line with {", ".join(required)}, and no name'
-      f' twice; it has {", ".join(named) or "nothing"}'
+      f'{path}: expected a first line with {", ".join(required)}, each name'
+      f' once, got {", ".join(named) or "nothing"}'
     )
   rows = []
   for number, line in lines[1:]:
     values = [value.strip() for value in line]
     if any(values[len(columns) :]):
       raise ValueError(
-        f'{path}, line {number}: more values than the first line has names; put'
-        ' a value with commas in "quotes"'
+        f'{path}, line {number}: expected {len(columns)} values, got'
+        f' {len(values)}; put a value with commas in "quotes"'
       )
     values += [''] * (len(columns) - len(values))
     for place, (name, value) in enumerate(zip(columns, values, strict=False)):
       if value and place and not name:
         raise ValueError(
-          f'{path}, line {number}: {value!r:.40} is in column {place + 1}, to'
-          ' which the first line gives no name'
+          f'{path}, line {number}: {value!r:.40} is in column {place + 1},'
+          ' which has no name; name it in the first line'
         )
     pairs = zip(columns, values, strict=False)
     rows.append((number, {name: value for name, value in pairs if name}))
@@ -66,7 +66,7 @@ def read(
 
 @contextlib.contextmanager
 def _fields_of(length: int) -> Iterator[None]:
-  """Has csv read fields of so many characters; its limit is of the process."""
+  """Raises csv's process-wide limit to fields of `length` characters."""
   before = csv.field_size_limit()
   csv.field_size_limit(max(before, length))
   try:

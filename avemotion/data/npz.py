@@ -1,6 +1,6 @@
-"""Files of NumPy arrays by name, `.npz`: read with care, written whole.
+"""NumPy's `.npz` files, with safe reads and atomic writes.
 
-Nothing is allocated by what a file claims: what lies in it decides.
+Reads check a file's headers against its size before they allocate memory.
 """
 
 import math
@@ -14,9 +14,9 @@ import numpy as np
 from avemotion.data import files
 
 _KINDS = 'biufSU'  # Numbers and text, not Python objects or records.
-# What a file unfolds to, at the most; a small one may have nothing but zeros.
+# Largest ratio of uncompressed to compressed size, for files above `_SMALL`.
 _MOST_TIMES = 100
-_SMALL = 2**28  # bytes
+_SMALL = 2**28  # uncompressed bytes that are always accepted
 _WHOLE = np.iinfo(np.int32)
 
 
@@ -24,25 +24,24 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   """Reads all arrays of an `.npz`, of numbers or text, by their keys.
 
   Raises:
-    ValueError: it is missing or damaged, holds Python objects, or claims to
-      hold more than it does.
+    ValueError: the file is missing or damaged, holds Python objects, or is
+      smaller than its headers say.
   """
   try:
     # Opened here: NumPy leaves a damaged file open.
     with files.as_path(path).open('rb') as file:
       return _read(file)
-  # Not only zipfile has errors of its own at a damaged file, but each of its
-  # decompressors, and Python's parser, which reads the headers.
+  # zipfile, its decompressors and the parser of headers have their own errors.
   except Exception as error:
     reason = str(error) or repr(error)
-    raise ValueError(f'{path}: not a readable .npz ({reason})') from error
+    raise ValueError(f'{path}: expected a readable .npz ({reason})') from error
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-  """Returns whole numbers as int32, in which none may become another.
+  """Returns whole numbers as int32.
 
   Raises:
-    ValueError: they are no numbers, or one is not whole or beyond int32.
+    ValueError: a value is no number, not whole, or out of the range of int32.
   """
   if values.dtype.kind in 'iuf':
     fit = (values >= _WHOLE.min) & (values <= _WHOLE.max)
@@ -53,23 +52,23 @@ def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
   else:
     got = str(values.dtype)
   raise ValueError(
-    f'{name}: expected whole numbers, int[clips], between {_WHOLE.min} and'
+    f'{name}: expected whole numbers, int[clips], from {_WHOLE.min} to'
     f' {_WHOLE.max}, got {got}'
   )
 
 
 def texts(name: str, values: np.ndarray) -> np.ndarray:
-  """Returns text as str, of bytes by UTF-8; whole numbers become text, too.
+  """Converts text, UTF-8 bytes or whole numbers to str.
 
   Raises:
-    ValueError: they are neither, or text that Unicode does not have.
+    ValueError: `values` are of another dtype, or not valid Unicode.
   """
   if values.dtype.kind == 'S':
     return np.char.decode(values, 'utf-8')
   if values.dtype.kind not in 'Uiu':
     raise ValueError(f'{name}: expected text, str[…], got {values.dtype}')
   found = values.astype(str)
-  np.char.encode(found, 'utf-8')  # Half a surrogate pair is no text.
+  np.char.encode(found, 'utf-8')  # Refuses half a surrogate pair.
   return found
 
 
@@ -79,18 +78,18 @@ def write(
   *,
   compressed: bool = False,
 ) -> None:
-  """Writes arrays by their keys to an `.npz`, whole or not at all.
+  """Writes arrays by their keys to an `.npz`, atomically.
 
-  Its directory is made, an existing file is replaced. Compressed, a file is
-  small rather than quickly read.
+  Makes the directory, and replaces an existing file. A `compressed` file is
+  smaller, but slower to read.
 
   Raises:
-    ValueError: the name has another ending, by which such files are known.
-    OSError: it cannot be written, as on a full disk.
+    ValueError: the name does not end in `.npz`.
+    OSError: the file cannot be written, as on a full disk.
   """
   target = files.as_path(path)
   if target.suffix != '.npz':
-    raise ValueError(f'{target}: expected a name that ends in .npz')
+    raise ValueError(f'expected a name that ends in .npz, got {target}')
   save = np.savez_compressed if compressed else np.savez
   files.make_directory(target.parent)
   with files.replacing(target) as unfinished, unfinished.open('wb') as file:
@@ -103,7 +102,7 @@ def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
     members = archive.infolist()
     claimed = sum(member.file_size for member in members)
     if claimed > max(_SMALL, _MOST_TIMES * size):
-      raise ValueError(f'{size} bytes that would unfold to {claimed}')
+      raise ValueError(f'{size} bytes would decompress to {claimed}')
     for member in members:
       with archive.open(member) as header:
         _check_header(header, member)
@@ -114,7 +113,7 @@ def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
 
 
 def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
-  """Compares the shape and dtype that an array claims with its bytes."""
+  """Compares the shape and dtype in an array's header with its bytes."""
   name = member.filename
   version = np.lib.format.read_magic(file)
   read_header = {
@@ -122,7 +121,9 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
     (2, 0): np.lib.format.read_array_header_2_0,
   }.get(version)
   if read_header is None:
-    raise ValueError(f'{name}: of version {version}, expected (1, 0) or (2, 0)')
+    raise ValueError(
+      f'{name}: expected version (1, 0) or (2, 0), got {version}'
+    )
   shape, _, dtype = read_header(file)
   if dtype.kind not in _KINDS:
     raise ValueError(
@@ -132,7 +133,7 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
   items, there = math.prod(shape), member.file_size - file.tell()
   if items * dtype.itemsize != there or items > member.file_size:
     raise ValueError(
-      f'{name}: claims {dtype}{list(shape)}, but there are {there} bytes'
+      f'{name}: expected {dtype}{list(shape)}, got {there} bytes'
     )
 
 

@@ -1,4 +1,4 @@
-"""Finds where in a clip somebody speaks, and trims the silence around."""
+"""Detection of speech in a clip, and removal of the silence around it."""
 
 import dataclasses
 
@@ -7,18 +7,18 @@ import numpy as np
 from avemotion.data import clips as clips_lib
 from avemotion.data.clips import ClipSet
 
-# Of the range between a clip's quietest step and its loudest, in dB: speech is
-# above it, also where there is noise under it. RAVDESS: 5 of 30 dB.
+# Threshold of speech, as a share of the range in dB between a clip's quietest
+# and loudest step, which adapts to noise. RAVDESS: 5 of 30 dB.
 QUIET_SHARE = 0.15
-MARGIN = 1  # step kept on either side: 43 ms
+MARGIN = 1  # steps kept on either side; one is 43 ms
 
 
 def spoken(mfcc: np.ndarray) -> slice:
-  """Finds the steps of a clip less its leading and trailing silence.
+  """Finds the steps of a clip without its leading and trailing silence.
 
-  From float[steps, coefficients], of which the first is the level, it returns a
-  slice: from the first loud step to the last, and one more on either side. Of a
-  clip as loud throughout, all.
+  `mfcc` is float[steps, coefficients], of which the first is the level. The
+  slice has one more step on either side; of a clip with a constant level it
+  has all steps.
   """
   if not len(mfcc):
     return slice(0, 0)
@@ -30,10 +30,10 @@ def spoken(mfcc: np.ndarray) -> slice:
 
 
 def trim(clips: ClipSet) -> ClipSet:
-  """Takes the silence before and after speech off every clip's MFCC.
+  """Removes the silence before and after speech from every clip's MFCC.
 
-  A data set without sound is returned as it is. The picture is left whole:
-  faces speak when voices do not.
+  Leaves video unchanged, since faces are expressive in silence too, and returns
+  a data set without sound as it is.
   """
   if 'audio' not in clips.features:
     return clips

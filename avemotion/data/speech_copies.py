@@ -1,8 +1,8 @@
-"""Clips as Whisper's encoder hears them, and changed copies to train on.
+"""Features of clips by Whisper's encoder, and changed copies for training.
 
-The encoder's features cannot be changed as MFCC can, so that what is to be
-recognised all the same is changed before: pitch, microphone and noise, in the
-spectrogram. Each copy is another clip of the data set, see `ClipSet.divided`.
+Unlike MFCC, the encoder's features cannot be augmented directly. Instead,
+pitch, microphone and noise are changed in the spectrogram. Each copy is another
+clip of the data set, see `ClipSet.divided`.
 """
 
 import dataclasses
@@ -23,14 +23,13 @@ def encode(
   copies: int = 0,
   on_progress: Callable[[int, int], None] | None = None,
 ) -> ClipSet:
-  """Puts features of speech in the place of a data set's sound.
+  """Replaces a data set's audio by features of Whisper's encoder.
 
   Args:
-    clips: whose labels, actors and picture stay.
-    files: of each clip's id what FFmpeg opens.
-    copies: changed copies of each clip, which are added; their picture is the
-      clip's.
-    on_progress: called with the clips done and their number.
+    clips: data set, whose labels, actors and video are kept.
+    files: media file of each clip, by its id.
+    copies: number of changed copies of each clip to add, with the same video.
+    on_progress: called with the number of clips done and that of all.
 
   Raises:
     ValueError: a clip has no file, or one that cannot be read.
@@ -38,7 +37,8 @@ def encode(
   missing = [clip for clip in clips.clip_ids.tolist() if clip not in files]
   if missing:
     raise ValueError(
-      f'no recording of {missing[0]}, nor of {len(missing) - 1} other clips'
+      f'expected a recording of each clip, got none of {missing[0]} and'
+      f' {len(missing) - 1} others'
     )
   heard: list[list[np.ndarray]] = [[] for _ in range(copies + 1)]
   for number, clip in enumerate(clips.clip_ids.tolist()):
@@ -72,9 +72,10 @@ def encode(
 def change(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """Changes a spectrogram at random, float32[rows, 80] of `speech.log_mel`.
 
-  Another vocal tract: frequencies times 0.88 to 1.14. Half of the time another
-  microphone: what lies under 0 to 400 Hz or over 3 to 8 kHz is weaker by up to
-  80 dB. Mostly noise, 0 to 25 dB under the voice and 0 to 6 dB an octave less.
+  Vocal tract: frequencies are scaled by 0.88 to 1.14. Microphone, with
+  probability 0.5: attenuation by up to 80 dB below 0 to 400 Hz and above 3 to
+  8 kHz. Noise, with probability 0.7: 0 to 25 dB below the voice, falling by 0
+  to 6 dB per octave.
   """
   hertz = speech.band_hertz()
   changed = _warped(rows.astype(np.float64), hertz, rng.uniform(0.88, 1.14))
@@ -108,5 +109,5 @@ def _noisy(
   voice = total[total >= total.max() / 1000].mean()
   noise = np.maximum(hertz, 60) ** -slope
   noise *= voice * 10 ** (-ratio / 10) / noise.sum()
-  # Each band's power is of some samples of noise, and moves as theirs.
+  # A band's noise power fluctuates as a sum of a few squared samples.
   return np.log10(power + noise * rng.gamma(3, 1 / 3, power.shape))

@@ -1,4 +1,4 @@
-"""Read a prepared TFDS data set; the only file of the package that loads it."""
+"""Reader of prepared TFDS data sets."""
 
 import importlib.resources
 import json
@@ -11,7 +11,7 @@ from etils import epath
 from avemotion.models.fusion import MODALITIES
 
 _FIELDS = {'clip_id', 'label', 'actor'}
-# Keys under which a description names a class, or holds a second one as text.
+# Keys of a description whose values are a class's name, or another description.
 _NAMING = ('pythonClassName', 'python_class_name', 'type', 'content', 'json')
 _MOST_LABELS = 10_000
 
@@ -19,30 +19,30 @@ _MOST_LABELS = 10_000
 def read(
   name: str, data_dir: str | os.PathLike[str] | None
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-  """Reads all examples of all splits; arguments as of `ClipSet.from_tfds`.
+  """Reads all examples of all splits; arguments as in `ClipSet.from_tfds`.
 
   Returns:
     Examples as NumPy values by feature name, and the label names.
 
   Raises:
-    ValueError: it is not prepared there, is damaged, or has features that are
-      neither TFDS's own nor those of a data set of clips.
+    ValueError: the data set is not prepared there, is damaged, is not of clips,
+      or has other features than TFDS's own.
   """
-  # Read by TensorFlow when it is imported; the second silences a notice.
+  # TensorFlow reads both when it is imported; the second silences a notice.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
   try:
     import tensorflow_datasets  # noqa: F401
   except ImportError as error:
     raise ValueError(
-      f'{name}: reading a TFDS data set needs TensorFlow and'
-      f" tensorflow-datasets ({error}): pip install 'avemotion[data]', or train"
-      ' from an .npz'
+      f'{name}: a TFDS data set needs TensorFlow and tensorflow-datasets, which'
+      f" are missing ({error}); run pip install 'avemotion[data]', or use an"
+      ' .npz'
     ) from error
   builder = _builder(name, data_dir)
   try:
     examples = list(all_examples(builder))
-  except Exception as error:  # TensorFlow's, TFDS's and those of its formats.
+  except Exception as error:  # TensorFlow, TFDS and its formats have their own.
     raise _damaged(name, builder.data_path, error) from error
   if not examples:
     raise _damaged(name, builder.data_path, 'it has no clips')
@@ -50,7 +50,7 @@ def read(
 
 
 def all_examples(builder: Any) -> Iterator[Any]:
-  """Yields all examples of a data set, of whichever format, as NumPy values."""
+  """Yields all examples of a data set of any format, as NumPy values."""
   import tensorflow_datasets as tfds
 
   if builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
@@ -59,12 +59,12 @@ def all_examples(builder: Any) -> Iterator[Any]:
     return
   import tensorflow as tf
 
-  tf.config.set_visible_devices([], 'GPU')  # JAX wants it whole.
+  tf.config.set_visible_devices([], 'GPU')  # Leaves its memory to JAX.
   yield from tfds.as_numpy(builder.as_dataset(split='all', shuffle_files=False))
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
-  """The prepared data set; its own files describe it, no code is needed."""
+  """Opens a prepared data set by its own description, without its code."""
   import tensorflow_datasets as tfds
 
   if name == 'ravdess/bundled' and data_dir is None:
@@ -73,19 +73,22 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
   if directory is None:
     where = data_dir or tfds.core.constants.DATA_DIR
     raise ValueError(
-      f'{name}: not prepared under {where}; prepare it with avemotion prepare,'
-      ' or name another data_dir'
+      f'{name}: not prepared under {where}; run avemotion prepare, or set'
+      ' another data_dir'
     )
   _check_classes(name, directory)
   try:
     builder = tfds.builder_from_directory(directory)
     features = dict(builder.info.features)
-  except Exception as error:  # Each part of a description has its own.
+  except Exception as error:  # A damaged description may raise anything.
     where = 'dataset_info.json or features.json'
     raise _damaged(name, directory, f'{where}: {error}') from error
   missing = _FIELDS - set(features)
   if missing:
-    raise ValueError(f'{name}: has no {", ".join(sorted(missing))}')
+    raise ValueError(
+      f'{name}: expected the features {", ".join(sorted(missing))}, got only'
+      f' {", ".join(features)}'
+    )
   labels = getattr(features['label'], 'num_classes', None) or 0
   if not 0 < labels <= _MOST_LABELS:
     raise ValueError(
@@ -104,9 +107,9 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
 def _directory(
   name: str, data_dir: str | os.PathLike[str] | None
 ) -> epath.Path | None:
-  """Finds the newest version of a data set, or the one that its name asks for.
+  """Finds the newest version of a data set, or the version in its name.
 
-  Not by `tfds.builder`, which imports what lies there before it returns.
+  `tfds.builder` would import code from the directory.
   """
   import tensorflow_datasets as tfds
   from tensorflow_datasets.core.utils import file_utils, version
@@ -126,9 +129,9 @@ def _directory(
 
 
 def _check_classes(name: str, directory: epath.Path) -> None:
-  """Refuses a description that names another class than TFDS's own features.
+  """Refuses a description with classes other than TFDS's own features.
 
-  TFDS imports the module of each class that a description names.
+  TFDS would import the module of each class in the description.
   """
   import tensorflow_datasets as tfds
 
@@ -144,17 +147,17 @@ def _check_classes(name: str, directory: epath.Path) -> None:
     try:
       content = json.loads(path.read_text())
       named = set(_named(content.get(key, {}) if key else content))
-    except Exception as error:  # As of a bucket's client.
+    except Exception as error:  # Each bucket client has errors of its own.
       raise _damaged(name, directory, f'{path.name}: {error}') from error
     if named - known:
       raise ValueError(
         f"{path}: expected features of TFDS's own classes, got"
-        f' {min(named - known)!r:.80}; nothing of it was imported'
+        f' {min(named - known)!r:.80}, which was not imported'
       )
 
 
 def _named(content: Any) -> Iterator[str]:
-  """Yields, at any depth, the classes that a description names."""
+  """Yields the names of classes in a description, at any depth."""
   if isinstance(content, dict):
     yield from (
       content[key] for key in _NAMING if isinstance(content.get(key), str)

@@ -1,1 +1,1 @@
-"""Any folder of clips becomes a TFDS data set of features."""
+"""TFDS data sets of features, from any folder of clips."""

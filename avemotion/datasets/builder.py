@@ -1,4 +1,4 @@
-"""The base of TFDS builders of clips: extracts features, a split an actor."""
+"""Base of the TFDS builders of clips: features, with one split per actor."""
 
 import contextlib
 import functools
@@ -19,16 +19,15 @@ from avemotion.features.front_ends import LANDMARKS, VGG16
 class ClipsBuilder(  # type: ignore[call-arg]
   tfds.core.GeneratorBasedBuilder, skip_registration=True
 ):
-  """Extracts clips and stores their features; a subclass finds the clips.
+  """Extracts and stores the features of clips; a subclass finds the clips.
 
-  `info.metadata`, which is stored with the data set, has the faults: 'skipped'
-  and 'missing' as of `Findings`, and 'doubtful', clip id -> what is odd about a
-  clip that is used.
+  `info.metadata`, stored with the data set, has the faults: 'skipped' and
+  'missing' of `Findings`, and 'doubtful', warnings about used clips by clip id.
 
   Attributes:
-    fetches: whether, without a manual_dir, recordings are downloaded.
-    grows: whether clips may be added later, so that what was extracted is kept
-      beside the data set.
+    fetches: download the recordings if there is no manual_dir.
+    grows: keep extracted features beside the data set, since clips may be added
+      later.
   """
 
   fetches = False
@@ -49,15 +48,18 @@ class ClipsBuilder(  # type: ignore[call-arg]
     on_progress: Callable[[int, int], None] | None = None,
     **kwargs: Any,
   ) -> None:
-    """Makes a builder, as TFDS's; nothing is read or written yet.
+    """Makes a builder; reads and writes nothing yet.
 
-    `vgg16_weights` is a file, None: the usual weights. `num_workers` processes
-    extract, each on a core of its own; 0: none but this one, whose features may
-    differ from theirs in the last bits. In a `strict` builder a clip that is
-    missing, skipped or doubtful is an error. `file_format` is 'tfrecord', the
-    default, or 'array_record'; a data set that is prepared keeps its own.
-    `on_progress` is called with the clips done and their total after each clip.
-    TFDS takes `kwargs`: config, data_dir and others.
+    Args:
+      vgg16_weights: file of weights; None: the default ones.
+      num_workers: number of processes that extract, each on a core of its own;
+        0: this process, whose features may differ in the last bits.
+      strict: raise an error for a missing, skipped or doubtful clip.
+      file_format: 'tfrecord' (default) or 'array_record'; a prepared data set
+        keeps its own.
+      on_progress: called after each clip with the number of clips done and that
+        of all.
+      **kwargs: arguments of TFDS's builder: config, data_dir and others.
     """
     self.vgg16_weights = vgg16_weights
     self.num_workers = num_workers
@@ -70,21 +72,19 @@ class ClipsBuilder(  # type: ignore[call-arg]
       super().__init__(**kwargs)
       if not self.is_prepared():
         self.info.set_file_format(self.file_format, override=True)
-    except ValueError:  # Of what was asked for.
+    except ValueError:  # Of the arguments.
       raise
-    except (
-      Exception
-    ) as error:  # Of what lies there: JSON's, protobuf's, TFDS's.
+    except Exception as error:  # Of files: JSON's, protobuf's, TFDS's.
       place = getattr(self, '_data_dir', kwargs.get('data_dir'))
       raise DatasetError(
         f'{place}: its dataset_info.json or features.json is damaged'
         f' ({str(error).partition(chr(10))[0]}); delete that directory and'
         ' prepare it again'
       ) from error
-    # What a copy of this builder in another process is made from.
+    # The arguments of a copy of this builder in another process.
     for name in ('vgg16_weights', 'num_workers', 'strict', 'file_format'):
       self._original_state[name] = getattr(self, name)
-    # Here: while it prepares, TFDS has the data set lie elsewhere.
+    # Set here, because TFDS changes `data_dir` while it prepares.
     place = epath.Path(self.data_dir)
     self._extraction = Extraction(
       place.with_name(f'{place.name}.extracted'),
@@ -97,9 +97,10 @@ class ClipsBuilder(  # type: ignore[call-arg]
     self._distribute: Distribute | None = None
 
   def check(self, manual_dir: epath.PathLike | None) -> None:
-    """Raises, before anything is written, what would stop a build.
+    """Checks recordings and weights before anything is written.
 
-    Without a folder of recordings the builder has them, or fetches them.
+    `manual_dir` is the folder of recordings; None: the builder has or downloads
+    them.
 
     Raises:
       DatasetError: the recordings or the weights cannot be used.
@@ -122,13 +123,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     download_config: tfds.download.DownloadConfig | None = None,
     **kwargs: Any,
   ) -> None:
-    """Prepares as TFDS does; a build that was killed goes on where it stopped.
+    """Prepares the data set; resumes a build that was killed.
 
-    With `beam_options` or `beam_runner` in the `download_config`, features are
-    extracted by Apache Beam; else by `num_workers` processes.
+    Apache Beam extracts features if the `download_config` has `beam_options` or
+    `beam_runner`, else `num_workers` processes.
 
     Raises:
-      DatasetError: the manual_dir that is given does not exist, or as `check`.
+      DatasetError: the manual_dir does not exist, or `check` fails.
     """
     manual_dir = download_config and download_config.manual_dir
     if manual_dir and not self.is_prepared():
@@ -149,7 +150,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     ),
     file_format: Any = None,
   ) -> Any:
-    """Gives clips by number, as TFDS's does, of TFRecords too."""
+    """Returns a source of clips by number; extends TFDS's to TFRecords."""
     options = {'decoders': decoders, 'deserialize_method': deserialize_method}
     if self.info.file_format is not tfds.core.FileFormat.TFRECORD:
       return super().as_data_source(split, file_format=file_format, **options)
@@ -167,28 +168,28 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
   @property
   def weights_name(self) -> str | None:
-    """The file name of the VGG16 weights, 'default', or None: none are used."""
+    """File name of the VGG16 weights, 'default', or None if not used."""
     if not self._sees or self.builder_config.video != VGG16.name:
       return None
     return epath.Path(self.vgg16_weights or 'default').name
 
   @property
   def asked(self) -> dict[str, Any]:
-    """What distinguishes this data set from others of its name.
+    """Settings that distinguish this data set from others of its name.
 
     Stored with the data set in `info.metadata`.
     """
     return {'vgg16_weights': self.weights_name}
 
   def difference(self, name: str, there: Any) -> str:
-    """Says how a prepared data set differs in one of what is `asked`."""
+    """Describes how a prepared data set differs in a setting of `asked`."""
     return (
-      f'{self.data_dir} is prepared with {name} {there!r}, asked for'
-      f' {self.asked[name]!r}: give --overwrite, or another --data_dir'
+      f'{self.data_dir}: expected {name} {self.asked[name]!r}, but it is'
+      f' prepared with {there!r}; add --overwrite, or set another --data_dir'
     )
 
   def _find(self, dl_manager: tfds.download.DownloadManager) -> Findings:
-    """Finds the clips; raises `DatasetError` where there are none."""
+    """Finds the clips; raises `DatasetError` if there are none."""
     raise NotImplementedError
 
   def _split_generators(
@@ -215,8 +216,8 @@ class ClipsBuilder(  # type: ignore[call-arg]
     if not usable:
       name = found.clips[0].clip_id
       raise DatasetError(
-        f'none of {len(found.clips)} clips can be used, for example {name}:'
-        f' {faults["skipped"][name]}'
+        f'expected usable clips, got none of {len(found.clips)}, for example'
+        f' {name}: {faults["skipped"][name]}'
       )
     return {
       f'actor_{actor:02d}': self._generate_examples(list(clips))
@@ -238,13 +239,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     extracted = self._extraction.load(clip)
     if extracted is None:
       raise DatasetError(
-        f'{clip.clip_id} changed while the dataset was prepared: prepare it'
+        f'{clip.clip_id} changed while the data set was prepared; prepare it'
         ' again'
       )
     return extracted
 
   def _report(self, faults: dict[str, dict[str, str]]) -> None:
-    """Logs all faults; raises them where the builder is strict."""
+    """Logs all faults; raises them if the builder is strict."""
     lines = [
       f'{name} is {kind}: {reason}'
       for kind, reasons in faults.items()
@@ -253,13 +254,13 @@ class ClipsBuilder(  # type: ignore[call-arg]
     for line in lines:
       logging.warning(line)
     if self.strict and lines:
-      listed = '\n  '.join([f'{len(lines)} faults:', *lines])
-      raise DatasetError(f'not as it should be, {listed}')
+      listed = '\n  '.join([f'{len(lines)}:', *lines])
+      raise DatasetError(f'expected no faults, got {listed}')
 
   def _chosen(
     self, download_config: tfds.download.DownloadConfig | None
   ) -> Distribute | None:
-    """Chooses how the clips are spread over processes."""
+    """Chooses Apache Beam, several processes, or None for this process."""
     options, runner = (
       getattr(download_config, f'beam_{name}', None)
       for name in ('options', 'runner')
@@ -275,9 +276,9 @@ class ClipsBuilder(  # type: ignore[call-arg]
 
 @contextlib.contextmanager
 def _fields_in_order() -> Iterator[None]:
-  """Makes TFDS write the same example in the same bytes.
+  """Makes TFDS write an example's fields in a fixed order.
 
-  TFDS 4.9.10 leaves the order of an example's fields to chance.
+  TFDS 4.9.10 writes them in a random order.
   """
   serializer = tfds.core.ExampleSerializer
   before = serializer.serialize_example

@@ -1,4 +1,4 @@
-"""One clip of a data set: its files, and the facts stored beside them."""
+"""A clip of a data set: its files and facts."""
 
 import dataclasses
 import os
@@ -9,25 +9,25 @@ from etils import epath
 
 
 class DatasetError(ValueError):
-  """Recordings that cannot become the data set."""
+  """Raised for recordings or settings that cannot become a data set."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """A clip to extract."""
+  """Clip to extract."""
 
   clip_id: str  # Unique in the data set.
-  actor: int  # The number of its speaker, from 1.
-  files: dict[str, epath.Path]  # To read each modality from.
-  facts: dict[str, Any]  # Stored beside the features, by field.
+  actor: int  # Number of the speaker, from 1.
+  files: dict[str, epath.Path]  # File of each modality.
+  facts: dict[str, Any]  # Fields that are stored beside the features.
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-  """The clips of a folder that have every modality, and the folder's faults.
+  """Clips of a folder that have every modality, and the folder's faults.
 
-  `skipped` says by clip id, or path below the folder, why a file is left out;
-  `missing` how a clip or an actor is missing that should be in the folder.
+  `skipped` has the reason why a file is left out, by clip id or by path below
+  the folder; `missing` has that of a clip or actor that the folder lacks.
   """
 
   clips: list[Clip]  # Ordered by actor.
@@ -38,14 +38,14 @@ class Findings:
 def files_below(
   folder: epath.Path, suffixes: Sequence[str]
 ) -> list[epath.Path]:
-  """Lists all files but hidden ones, at any depth, in `preferred`'s order.
+  """Lists all files except hidden ones, at any depth, sorted by `preferred`.
 
-  Links to folders are followed; files of any suffix are listed.
+  Follows links to folders, and lists files with any suffix.
   """
   paths: list[epath.Path] = []
   for root, folders, names in os.walk(folder, followlinks=True):
     folders[:] = [name for name in folders if not name.startswith('.')]
-    # macOS leaves '._03-01-….wav' beside what it unpacks.
+    # macOS leaves '._03-01-….wav' beside unpacked files.
     paths += [epath.Path(root, n) for n in names if not n.startswith('.')]
   return preferred(paths, suffixes)
 
@@ -53,10 +53,10 @@ def files_below(
 def preferred(
   paths: Iterable[epath.Path], suffixes: Sequence[str]
 ) -> list[epath.Path]:
-  """Sorts files so that, of those of one clip, the one to use comes first.
+  """Sorts the files of each clip so that the best one comes first.
 
-  Suffixes are lower-case, such as '.mp4', the best first; of one suffix the
-  least deep file comes first.
+  Suffixes are lower-case, such as '.mp4', in order of preference; among equal
+  suffixes the least deep file comes first.
   """
   places = {suffix: place for place, suffix in enumerate(suffixes)}
 

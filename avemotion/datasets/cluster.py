@@ -1,7 +1,7 @@
-"""Extraction over a cluster, by any runner of Apache Beam.
+"""Extraction on a cluster, by any runner of Apache Beam.
 
-The machines need this package, and must reach the folders of the recordings and
-of the data set by the same names: decoding reads files, not buckets.
+Each machine needs this package, and the folders of the recordings and of the
+data set under the same paths; they cannot be in a bucket.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,34 +24,34 @@ def extract(
 ) -> Iterator[int]:
   """Extracts clips by a pipeline, whose options may name the runner.
 
-  All machines write to the extraction's folder. It yields the number of clips,
-  at the end: the runner shows what is done until then.
+  All machines write to the extraction's folder. Yields the number of clips once
+  at the end; the runner shows the progress until then.
 
   Raises:
-    DatasetError: the pipeline failed, with its runner's message.
+    DatasetError: the pipeline failed; the message is the runner's.
   """
   try:
     with beam.Pipeline(runner, options=options) as pipeline:
       _ = (
         pipeline
         | beam.Create(clips)
-        | beam.Reshuffle()  # One by one, over all machines.
+        | beam.Reshuffle()  # Spreads clips over all machines.
         | beam.ParDo(_Extract(extraction))
       )
-  except Exception as error:  # Each runner has errors of its own.
+  except Exception as error:  # Each runner has its own errors.
     raise DatasetError(f'the pipeline failed: {error}') from error
   yield len(clips)
 
 
 class _Extract(beam.DoFn):
-  """Gives clips to one worker a Python process, whose threads share it."""
+  """Extraction by one worker per Python process, shared by its threads."""
 
   def __init__(self, extraction: Extraction) -> None:
     self._extraction = extraction
     self._shared = Shared()
 
   def setup(self) -> None:
-    """Called by Beam in each of a process's threads."""
+    """Makes the worker; Beam calls this in each thread of a process."""
     self._worker = self._shared.acquire(lambda: Workers(self._extraction, 1))
 
   def process(self, clip: Clip) -> None:

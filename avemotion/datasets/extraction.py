@@ -1,6 +1,6 @@
-"""Features of many clips, kept so that a killed build goes on where it stopped.
+"""Extraction of many clips, which can resume.
 
-Each clip's features go into a file of their own as soon as they are computed.
+Each clip's features are written to a file of their own once computed.
 """
 
 import dataclasses
@@ -24,26 +24,26 @@ from avemotion.features.front_ends import (
   VGG16,
 )
 
-# Fields of each frame, beside its features or its crop.
+# Fields of each frame besides its features or crop.
 _FACE_FIELDS = ('face_found', 'face_box', 'face_score', 'frame_seconds')
 _LANDMARK_FIELDS = ('landmarks', 'landmark_confidence')
 
 
 @dataclasses.dataclass(frozen=True)
 class Extracted:
-  """The features of a clip, by field of the data set, or why it has none."""
+  """Features of a clip, by field of the data set, or its problem."""
 
   features: dict[str, Any]
-  problem: str = ''  # Why the clip is unusable.
-  doubt: str = ''  # What is odd about a usable clip.
+  problem: str = ''  # Reason why the clip is unusable.
+  doubt: str = ''  # Warnings about a usable clip.
 
 
 class ClipExtractor:
-  """Turns clips into features, with the face detector and VGG16 loaded once."""
+  """Extractor of clips, which loads the face detector and VGG16 once."""
 
   def __init__(self, extraction: 'Extraction') -> None:
-    """Loads what the modalities need; unusable weights raise `DatasetError`."""
-    import jax  # Only a build needs it, MediaPipe and VGG16.
+    """Loads the extractors; raises `DatasetError` for unusable weights."""
+    import jax  # Imported here, like MediaPipe: only a build needs it.
 
     from avemotion.features import clip
 
@@ -65,7 +65,7 @@ class ClipExtractor:
       raise DatasetError(str(error)) from error
 
   def __call__(self, clip: Clip) -> Extracted:
-    """Extracts one clip; returns its problem where it has one."""
+    """Extracts one clip, or returns its problem."""
     features: dict[str, Any] = {}
     warnings: list[str] = []
     for modality, path in clip.files.items():
@@ -93,7 +93,7 @@ class ClipExtractor:
 
 
 def _without_folders(reason: str, clip: Clip) -> str:
-  """Leaves out folders, which have no place in a data set that ships."""
+  """Removes folders, which a published data set should not contain."""
   known_by = next(iter(clip.files.values()))
   reason = reason.removeprefix(f'{known_by}: ')
   for path in clip.files.values():
@@ -103,16 +103,16 @@ def _without_folders(reason: str, clip: Clip) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-  """The extracted clips of a build: what is extracted of them, and where to.
+  """Settings and folder of the extracted clips of a build.
 
   Attributes:
-    folder: where each extracted clip has a file.
+    folder: folder with a file of each extracted clip.
     modalities: 'video', 'audio' or both.
-    video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
-      faces themselves.
-    audio: the front end of the sound, 'mfcc' or 'speech'.
-    vgg16_weights: a file of VGG16's weights; None for the usual ones.
-    version: of the data set.
+    video: front end of video, 'vgg16' or 'landmarks'; 'crops': pixels of the
+      faces.
+    audio: front end of audio, 'mfcc' or 'speech'.
+    vgg16_weights: file of VGG16's weights; None: the default ones.
+    version: version of the data set.
   """
 
   folder: epath.Path
@@ -130,9 +130,11 @@ class Extraction:
   ) -> None:
     """Extracts the clips that the folder does not have yet.
 
-    `distribute` extracts and saves clips, by `workers` or `cluster`; without it
-    this process does, whose features may differ from theirs in the last bits.
-    `on_progress` is called with the clips done and their total.
+    Args:
+      clips: all clips of the data set; files of other clips are removed.
+      distribute: extracts and saves clips, by `workers` or `cluster`; None:
+        this process does, whose features may differ in the last bits.
+      on_progress: called with the number of clips done and that of all.
 
     Raises:
       DatasetError: the weights cannot be used, or a process was killed.
@@ -141,11 +143,11 @@ class Extraction:
     self.folder.mkdir(parents=True, exist_ok=True)
     known = {self._path(clip).name for clip in clips}
     for path in self.folder.glob('*.npz'):
-      if path.name not in known:  # Of a clip that is gone.
+      if path.name not in known:  # The clip was removed.
         path.unlink()
     waiting = [clip for clip in clips if self.load(clip) is None]
     for clip in waiting:
-      self._path(clip).unlink(missing_ok=True)  # Of other files or recipes.
+      self._path(clip).unlink(missing_ok=True)  # May be outdated.
     report = on_progress or (lambda done, total: None)
     if done := len(clips) - len(waiting):
       report(done, len(clips))
@@ -155,7 +157,7 @@ class Extraction:
       report(done, len(clips))
 
   def load(self, clip: Clip) -> Extracted | None:
-    """Reads a clip's features; None: it has none, or its files changed."""
+    """Reads a clip's features; None if there are none, or its files changed."""
     try:
       arrays = npz.read(self._path(clip))
       stamp, problem, doubt = (
@@ -167,7 +169,7 @@ class Extraction:
     return Extracted(arrays, problem, doubt) if same else None
 
   def save(self, clip: Clip, extracted: Extracted) -> None:
-    """Writes a clip's features, whole or not at all."""
+    """Writes a clip's features atomically."""
     arrays = extracted.features | {
       '_stamp': self._stamp(clip),
       '_problem': extracted.problem,
@@ -176,12 +178,12 @@ class Extraction:
     npz.write(self._path(clip), arrays)
 
   def _path(self, clip: Clip) -> epath.Path:
-    # An id may be a path of any length below the folder of the recordings.
+    # A clip id may be a long path.
     name = hashlib.sha256(clip.clip_id.encode()).hexdigest()[:32]
     return self.folder / f'{name}.npz'
 
   def _stamp(self, clip: Clip) -> str:
-    """Changes with the files that are read, the recipe and the package."""
+    """Makes a stamp that changes with the files, settings and package."""
     files = list(clip.files.values())
     if self.vgg16_weights:
       files.append(epath.Path(self.vgg16_weights))
@@ -192,7 +194,7 @@ class Extraction:
     return json.dumps([avemotion.__version__, recipe, states])
 
 
-# Yields the number of clips done since it last yielded.
+# Yields the number of clips done since the previous yield.
 Distribute = Callable[[Extraction, Sequence[Clip]], Iterator[int]]
 
 

@@ -1,4 +1,4 @@
-"""The TFDS builder of any folder of clips, with the features of RAVDESS's."""
+"""TFDS builder of any folder of clips, with the same features as RAVDESS."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ from avemotion.datasets.schema import ClipsConfig
 
 
 class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Extracts the clips of a folder; reading what it stored needs no code."""
+  """Builder of a folder of clips; reading the data set needs no code."""
 
   grows = True
   BUILDER_CONFIGS: ClassVar[list[ClipsConfig]] = list(schema.CONFIGS.values())
@@ -31,29 +31,29 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     """Makes a builder, as `ClipsBuilder`; `config` is a key of `CONFIGS`.
 
     Raises:
-      DatasetError: TFDS cannot have such a name, or it is RAVDESS's.
+      DatasetError: TFDS does not allow the name, or it is 'ravdess'.
     """
     if not re.fullmatch('[a-z][a-z0-9_]*', name) or name == 'ravdess':
       raise DatasetError(
-        f'a dataset cannot be called {name!r}: expected small letters, digits'
-        " and '_', and not ravdess; give another --name"
+        "expected a name of small letters, digits and '_', other than ravdess,"
+        f' got {name!r}; set another --name'
       )
     self.name = name
     self._clips = clips
     super().__init__(config=config, **kwargs)
     self._original_state |= {'name': name, 'clips': clips}
-    # Not in `_info`: TFDS would fail there on a prepared data set of other
-    # labels, before `prepare` could report it or overwrite it.
+    # Not in `_info`: TFDS would fail on a prepared data set with other labels,
+    # before `prepare` could report or overwrite it.
     with contextlib.suppress(ValueError):  # `asked` differs.
       self.info.features['label'].names = list(clips.label_names)
 
   @property
   def asked(self) -> dict[str, Any]:
-    """As `ClipsBuilder.asked`; and which clips, labels and groups."""
+    """Settings of `ClipsBuilder.asked`, and a digest of clips and labels."""
     return super().asked | {'clips': self._clips.digest}
 
   def difference(self, name: str, there: Any) -> str:
-    """As `ClipsBuilder.difference`; of clips, by their number."""
+    """Describes a difference; for 'clips', by their number."""
     if name != 'clips':
       return super().difference(name, there)
     before = sum(split.num_examples for split in self.info.splits.values())
@@ -61,12 +61,15 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
       set(self.info.metadata['skipped']) - {*self._clips.findings.skipped}
     )
     now = len(self._clips.findings.clips)
-    what = f'of {before} clips; there are {now} now'
+    what = f'{now} clips, but it is prepared with {before}'
     if before == now:
-      what = f'of {before} clips with other names, labels or groups'
+      what = (
+        f'{now} clips, but it is prepared with others, or other labels or'
+        ' groups'
+      )
     return (
-      f'{self.data_dir} is prepared {what}: give --overwrite, which extracts'
-      ' only the clips that are new or changed, or another --name'
+      f'{self.data_dir}: expected {what}; add --overwrite, which extracts only'
+      ' new and changed clips, or set another --name'
     )
 
   def _info(self) -> tfds.core.DatasetInfo:

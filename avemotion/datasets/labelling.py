@@ -17,7 +17,7 @@ from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.name_patterns import REQUIRED, SUFFIXES, NamePattern
 from avemotion.emotions import EMOTIONS
 
-# Fields that the data set has of its own.
+# The data set's own fields.
 _TAKEN = (
   *('actor', 'audio', 'audio_seconds', 'clip_id', 'crops', 'face_box'),
   *('face_found', 'face_score', 'frame_seconds', 'landmark_confidence'),
@@ -27,11 +27,11 @@ _TAKEN = (
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-  """The clips of a folder with their labels and speakers.
+  """Clips of a folder with their labels and speakers.
 
   The clips' facts are label, group and metadata, as text. `label_names` are in
-  the order of the label map; without one RAVDESS's emotions are first, in its
-  order. `groups` numbers the speakers from 1, as the clips' `actor` does.
+  the order of the label map, or by default RAVDESS's emotions first, in its
+  order. `groups` maps speakers to their numbers, from 1, as in `Clip.actor`.
   """
 
   findings: Findings
@@ -41,7 +41,7 @@ class Labelled:
 
   @property
   def digest(self) -> str:
-    """A hash of the clips' ids, facts and label names."""
+    """Hash of the clips' ids, facts and label names."""
     facts = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
     content = json.dumps([facts, self.label_names], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:16]
@@ -50,16 +50,15 @@ class Labelled:
 def by_list(
   folder: epath.PathLike, labels: epath.PathLike, modalities: Sequence[str]
 ) -> Labelled:
-  """Finds the clips of a folder that a CSV file names.
+  """Finds the clips of a folder that a CSV file lists.
 
-  Its first line names the columns: `file`, below the folder; `label`; `group`,
-  who speaks; all others are kept as text. A file may be written with the
-  folder's own name or path before it, and with backslashes. The modalities,
-  'video', 'audio' or both, are read from each clip.
+  Its columns are `file`, a path below the folder, `label`, and `group`, the
+  speaker; others are kept as text. Paths may start with the folder's own name
+  or path, and may have backslashes. Modalities are 'video', 'audio' or both.
 
   Raises:
     DatasetError: the folder or the list does not exist, the list lacks a
-      column, has a line that cannot be read, or names no clip of the folder.
+      column, has a line that cannot be read, or lists no clip of the folder.
   """
   folder = _existing(folder)
   found, skipped, missing = {}, {}, {}
@@ -73,11 +72,11 @@ def by_list(
     absent = [name for name in REQUIRED if not row[name]]
     if not places:
       shown = listed or f'line {line} of the list'
-      skipped[shown] = 'names no file below the folder; write it from there on'
+      skipped[shown] = 'is not below the folder; write its path from there on'
     elif absent:
-      skipped[below] = f'the list does not say its {" and ".join(absent)}'
+      skipped[below] = f'the list lacks its {" and ".join(absent)}'
     elif path in found:
-      skipped[below] = 'listed twice: the first line counts'
+      skipped[below] = 'listed twice; the first line is used'
     elif not here:
       missing[listed] = 'in the list, but not in the folder'
     else:
@@ -91,13 +90,13 @@ def by_list(
 def by_name(
   folder: epath.PathLike, pattern: NamePattern, modalities: Sequence[str]
 ) -> Labelled:
-  """Finds the clips, at any depth of a folder, whose names fit a pattern.
+  """Finds the clips, at any depth of a folder, whose names match a pattern.
 
-  The modalities, 'video', 'audio' or both, are read from each clip.
+  Modalities are 'video', 'audio' or both.
 
   Raises:
     DatasetError: the folder does not exist, the pattern cannot be used, or no
-      file in the folder fits it.
+      file in the folder matches it.
   """
   folder = _existing(folder)
   found: dict[epath.Path, tuple[str, dict[str, str]]] = {}
@@ -105,7 +104,7 @@ def by_name(
   for path, below in _media(folder, skipped):
     fields = pattern.read(below)
     if fields is None:
-      skipped[below] = f'not named like {" or ".join(pattern.patterns)}'
+      skipped[below] = f'does not match {" or ".join(pattern.patterns)}'
     else:
       found[path] = fields
   names = tuple(dict.fromkeys(pattern.label_map.values()))
@@ -115,7 +114,7 @@ def by_name(
 def _existing(folder: epath.PathLike) -> epath.Path:
   folder = epath.Path(folder).expanduser()
   if not folder.is_dir():
-    raise DatasetError(f'{folder} is not a folder: expected one with clips')
+    raise DatasetError(f'expected a folder with clips, got {folder}')
   return folder
 
 
@@ -124,7 +123,7 @@ def _media(
 ) -> list[tuple[epath.Path, str]]:
   """Lists media files with their paths below the folder.
 
-  Names that are no text are `skipped`: no data set could hold them.
+  Adds names that are not UTF-8 to `skipped`: a data set cannot hold them.
   """
   media = []
   for path in clips_lib.files_below(folder, SUFFIXES):
@@ -141,7 +140,7 @@ def _media(
 
 def _read_list(path: epath.Path) -> list[tuple[int, dict[str, str]]]:
   if not path.is_file():
-    raise DatasetError(f'{path}: no such list of labels')
+    raise DatasetError(f'expected a list of labels, got no file at {path}')
   try:
     return lists.read(path, ('file', *REQUIRED))
   except ValueError as error:
@@ -149,9 +148,9 @@ def _read_list(path: epath.Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _places(folder: epath.Path, listed: str) -> list[pathlib.PurePosixPath]:
-  """Returns where below the folder a listed file may lie, the likeliest first.
+  """Returns possible places of a listed file below the folder, best first.
 
-  What its name repeats of the folder's own path is cut off.
+  Cuts off parts of the folder's own path at the beginning.
   """
   places = []
   for name in dict.fromkeys((listed, listed.replace('\\', '/'))):
@@ -177,24 +176,24 @@ def _labelled(
   modalities: Sequence[str],
   label_names: tuple[str, ...] = (),
 ) -> Labelled:
-  """Takes each clip once, and numbers its speakers."""
+  """Removes duplicate clips, and numbers the speakers."""
   unique: dict[str, epath.Path] = {}
   for path in clips_lib.preferred(found, SUFFIXES):
     if unique.setdefault(found[path][0], path) is not path:
-      skipped[str(path.relative_to(folder))] = 'a further copy of a clip'
+      skipped[str(path.relative_to(folder))] = 'duplicate of another file'
   if not unique:
     faults = [*missing.items(), *skipped.items()]
     example = ', for example {}: {}'.format(*faults[0]) if faults else ''
     raise DatasetError(
-      f'{folder} has no clip that can be used, of {len(faults)}{example}'
+      f'expected usable clips in {folder}, got none of {len(faults)}{example}'
     )
   rows = [found[path][1] for path in unique.values()]
   metadata = tuple(name for name in rows[0] if name not in REQUIRED)
   for name in metadata:
     if name in _TAKEN or not name or '/' in name:
       raise DatasetError(
-        f'a column or field cannot be called {name!r}: expected a name without'
-        f" '/', and none of {', '.join(_TAKEN)}, which the dataset has"
+        f"expected a name of a column or field without '/', and none of"
+        f' {", ".join(_TAKEN)}, got {name!r}; rename it'
       )
   groups = sorted({facts['group'] for facts in rows}, key=_as_numbers)
   numbers = {group: number for number, group in enumerate(groups, 1)}
@@ -214,6 +213,6 @@ def _labelled(
 def _as_numbers(name: str) -> list[Any]:
   """Sorts 'actor 2' before 'actor 10', and 'actor 02' beside 'actor 2'."""
   parts: list[Any] = re.split('([0-9]+)', name)
-  # Text and digits take turns; of numbers the longer is the larger.
+  # Text and digits alternate; a longer number is larger.
   parts[1::2] = [(len(p), p) for p in (d.lstrip('0') for d in parts[1::2])]
   return [parts, name]

@@ -1,4 +1,4 @@
-"""Patterns of file names that say a clip's label and speaker."""
+"""Patterns of file names that contain a clip's label and speaker."""
 
 import dataclasses
 import functools
@@ -8,38 +8,38 @@ from collections.abc import Mapping
 
 from avemotion.datasets.clips import DatasetError
 
-# Facts that every clip needs: its label, and who speaks.
+# Facts that every clip needs: its label and its speaker.
 REQUIRED = ('label', 'group')
-# Of two files that are one clip, the first of these is used.
+# Suffixes of media files, in order of preference for one clip.
 SUFFIXES = (
   *('.mp4', '.mov', '.mkv', '.webm', '.avi', '.flv', '.mpg', '.mpeg', '.wmv'),
   *('.wav', '.flac', '.ogg', '.opus', '.m4a', '.mp3'),
 )
 _FIELD = re.compile(r'\{(\w+)(?::([^{}]+))?\}')
-_PLAIN = '[^/]+?'  # A field without a rule: as little text as will do.
+_PLAIN = '[^/]+?'  # A field without a rule: the shortest text that matches.
 
 
 @dataclasses.dataclass(frozen=True)
 class NamePattern:
-  """A way to name clips.
+  """Rule for the names of clips.
 
   Attributes:
-    patterns: such as '{group}-{statement}-{label}_{take}.mp4'; the first that
-      fits a file counts. A field is any text without '/'; '{take:[0-9]+}'
-      limits it by a regular expression. Folders can be part of a pattern:
-      '{group}/{label}{take}'. Without a suffix any of `SUFFIXES` is meant.
-    label_map: text in a name -> the label, for all labels there are; empty
-      where names hold the label itself.
+    patterns: such as '{group}-{statement}-{label}_{take}.mp4'; the first one
+      that matches is used. A field matches any text without '/', and
+      '{take:[0-9]+}' a regular expression. A pattern may contain folders,
+      '{group}/{label}{take}'. Without a suffix it matches any of `SUFFIXES`.
+    label_map: all labels, by their text in names; empty if names contain the
+      labels themselves.
   """
 
   patterns: tuple[str, ...]
   label_map: Mapping[str, str]
 
   def read(self, below: str) -> tuple[str, dict[str, str]] | None:
-    """Reads a file's name, by its path below the folder of the clips.
+    """Reads a file's name, given by its path below the folder of the clips.
 
-    Returns the clip's id, which is the part that the pattern fits, less the
-    suffix; and the fields, the label by its own name. None: it fits no pattern.
+    Returns the clip's id, which is the part that matches without the suffix,
+    and the fields with the label mapped; None if no pattern matches.
 
     Raises:
       DatasetError: a pattern lacks the label or the group, or cannot be used.
@@ -61,9 +61,9 @@ class NamePattern:
 
 
 def named(pattern: str, label_map: str = '') -> NamePattern:
-  """Makes a pattern from a key of `KNOWN`, or from one as of `NamePattern`.
+  """Makes a rule from a key of `KNOWN`, or from a pattern of `NamePattern`.
 
-  The label map is written as '01=neutral,02=sad', or empty.
+  `label_map` is text such as '01=neutral,02=sad', or empty.
 
   Raises:
     DatasetError: the pattern or the map cannot be used.
@@ -71,7 +71,7 @@ def named(pattern: str, label_map: str = '') -> NamePattern:
   made = KNOWN.get(pattern, NamePattern((pattern,), {}))
   if label_map:
     made = NamePattern(made.patterns, _read_map(label_map))
-  made.read('')  # Raises where the pattern cannot be used.
+  made.read('')  # Raises if the pattern cannot be used.
   return made
 
 
@@ -83,7 +83,9 @@ def _read_map(text: str) -> dict[str, str]:
     )
   labels = {code.strip(): label.strip() for code, label in pairs}
   if len(labels) < len(pairs):
-    raise DatasetError(f'the label map {text!r} says something twice')
+    raise DatasetError(
+      f'expected a label map with each text once, got {text!r}'
+    )
   return labels
 
 
@@ -97,14 +99,14 @@ def _compile(
   # The longer first: 'sa' is not 'a'.
   codes = '|'.join(sorted(map(re.escape, label_map), key=len, reverse=True))
   usual = {'label': codes or _PLAIN}
-  # Text, then of each field its name, its rule or None, and the text behind it.
+  # Text, then each field's name, its rule or None, and the text behind it.
   start, *parts = _FIELD.split(stem)
   names = parts[::3]
   absent = [name for name in REQUIRED if name not in names]
   if absent:
     raise DatasetError(
-      f'the pattern {pattern!r} does not say {{{"} and {".join(absent)}}}:'
-      ' expected one such as {group}-{statement}-{label}_{take}.mp4'
+      'expected a pattern such as {group}-{statement}-{label}_{take}.mp4, got'
+      f' {pattern!r} without {{{"} and {".join(absent)}}}'
     )
   expression = f'(?:^|(?<=/)){re.escape(start)}'
   rules = [
@@ -114,19 +116,20 @@ def _compile(
   fields = zip(names, rules, [*rules[1:], ''], parts[2::3], strict=True)
   for name, rule, following, text in fields:
     field = f'(?P<{name}>{rule}){re.escape(text)}'
-    # Where two such fields follow each other, a longer first one only makes the
-    # second shorter: without a second try a long name takes no longer time.
+    # If two such fields follow each other, a longer first one only shortens the
+    # second: no backtracking keeps the time linear.
     unlimited = rule == following == _PLAIN
     expression += f'(?>{field})' if unlimited else field
   try:
     return re.compile(f'{expression}$'), suffix
   except re.error as error:
     raise DatasetError(
-      f'the pattern {pattern!r} cannot be used: {error}'
+      f'expected a pattern with valid regular expressions, got {pattern!r}:'
+      f' {error}'
     ) from error
 
 
-# Data sets by name.
+# Rules of public data sets.
 KNOWN = {
   # Cao et al. 2014: actor, sentence, emotion, level, as 1001_DFA_ANG_XX.
   'crema_d': NamePattern(
@@ -143,7 +146,7 @@ KNOWN = {
       'surprised=surprised'
     ),
   ),
-  # Haq & Jackson 2009: as DC/sa01; mirrors have it in one folder, as DC_sa01.
+  # Haq & Jackson 2009: as DC/sa01; in mirrors, one folder, as DC_sa01.
   'savee': NamePattern(
     (
       '{group:DC|JE|JK|KL}/{label}{take:[0-9]+}',

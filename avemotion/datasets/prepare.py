@@ -1,4 +1,4 @@
-"""Prepares a data set with a progress bar, and reports what it holds."""
+"""Preparation of a data set with a progress bar and a report."""
 
 import collections
 import contextlib
@@ -18,7 +18,7 @@ from avemotion.datasets import progress
 from avemotion.datasets.builder import ClipsBuilder
 from avemotion.datasets.clips import DatasetError
 
-# Of a builder's `info.metadata`, with what the report calls them.
+# Keys of a builder's `info.metadata`, and their names in the report.
 _FAULTS = {
   'missing': 'missing',
   'skipped': 'skipped',
@@ -34,26 +34,32 @@ def prepare(
   overwrite: bool = False,
   beam_options: Any = None,
 ) -> ClipsBuilder:
-  """Prepares the data set, unless it is prepared, and prints what it holds.
+  """Prepares the data set, unless it is prepared, and prints a report.
 
-  RAVDESS's recordings lie below `manual_dir`, at any depth; None fetches them
-  from Zenodo. `overwrite` prepares again what is prepared. With Apache Beam's
-  `PipelineOptions` a pipeline extracts, else the processes that the builder
-  has. Returns the builder to read the data set from.
+  Args:
+    builder: builder of the data set.
+    manual_dir: folder with RAVDESS's recordings at any depth; None: download
+      them from Zenodo.
+    overwrite: prepare again even if the data set is prepared.
+    beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
+      None: by the builder's processes.
+
+  Returns:
+    The builder to read the data set from.
 
   Raises:
-    DatasetError: there is nothing to prepare it from; it is prepared with other
-      weights, or of other clips; or it has faults and the builder is strict.
+    DatasetError: there are no recordings; the data set is prepared with other
+      settings or clips; or it has faults and the builder is strict.
   """
   if manual_dir is not None or not builder.fetches:
-    tfds.disable_progress_bar()  # It shows what is fetched.
-  logging.set_verbosity(logging.ERROR)  # The report lists what is skipped.
+    tfds.disable_progress_bar()  # Useful for downloads only.
+  logging.set_verbosity(logging.ERROR)  # The report lists skipped clips.
   prepared = builder.is_prepared() and not overwrite
   if prepared:
     _check_same(builder)
-  else:  # Before TFDS deletes what is to be overwritten.
+  else:  # Before TFDS deletes the old data set.
     builder.check(manual_dir)
-  # Imported here: errors in flags and folders need not wait for it.
+  # Imported here, so that errors in flags and folders come at once.
   import tensorflow as tf
 
   tf.config.set_visible_devices([], 'GPU')
@@ -62,16 +68,18 @@ def prepare(
     rich.print(f'{name} is already prepared; --overwrite prepares it again.')
   else:
     with _kept_until_replaced(epath.Path(builder.data_dir)):
-      builder = copy.copy(builder)  # Made anew: it had read what lay there.
+      builder = copy.copy(builder)  # It had read the old data set.
       _build(builder, manual_dir, beam_options)
   print_report(builder)
   if builder.strict and any(builder.info.metadata[key] for key in _FAULTS):
-    raise DatasetError(f'{builder.data_dir} is not as it should be, see above')
+    raise DatasetError(
+      f'expected no faults in {builder.data_dir}, got those listed above'
+    )
   return builder
 
 
 def print_report(builder: ClipsBuilder) -> None:
-  """Prints clips by split and by label, the faults, and how to load it."""
+  """Prints clips by split and label, the faults, and how to load them."""
   splits = {k: split.num_examples for k, split in builder.info.splits.items()}
   splits['all'] = sum(splits.values())
   for kind, counts in (('split', splits), ('label', _label_counts(builder))):
@@ -83,9 +91,9 @@ def print_report(builder: ClipsBuilder) -> None:
   if faults.row_count:
     rich.print(faults)
   where = builder.data_path
-  if '://' not in str(where):  # A folder of this machine, not of a bucket.
+  if '://' not in str(where):  # Not in a bucket.
     where = where.resolve()
-  # A split is an actor.
+  # There is one split per actor.
   flags = {
     'dataset': f'{builder.name}/{builder.builder_config.name}',
     'protocol': folds.fitting(len(builder.info.splits)),
@@ -108,8 +116,8 @@ def _check_same(builder: ClipsBuilder) -> None:
   stored, asked = builder.info.file_format, builder.file_format
   if asked and asked is not stored:
     raise DatasetError(
-      f'{builder.data_dir} is prepared as {stored.value}, asked for'
-      f' {asked.value}: give --overwrite, or another --data_dir'
+      f'{builder.data_dir}: expected {asked.value}, but it is prepared as'
+      f' {stored.value}; add --overwrite, or set another --data_dir'
     )
   for name, wanted in builder.asked.items():
     there = builder.info.metadata.get(name)
@@ -119,7 +127,7 @@ def _check_same(builder: ClipsBuilder) -> None:
 
 @contextlib.contextmanager
 def _kept_until_replaced(prepared: epath.Path) -> Iterator[None]:
-  """Puts a data set aside, which TFDS would delete; back if the build fails."""
+  """Keeps the old data set until the new one is built; TFDS deletes it."""
   aside = prepared.with_name(f'{prepared.name}.before')
   if prepared.exists():
     aside.rmtree(missing_ok=True)
@@ -155,16 +163,16 @@ def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
     )
   except Exception as error:  # TensorFlow's, or those of the format.
     raise DatasetError(
-      f'{builder.data_path} is damaged ({str(error).splitlines()[0]}): give '
-      '--overwrite to prepare it again'
+      f'{builder.data_path} is damaged ({str(error).splitlines()[0]}); add'
+      ' --overwrite to prepare it again'
     ) from error
   names = builder.info.features['label'].names
   return {name: counts[number] for number, name in enumerate(names)}
 
 
 def _fault_table(metadata: dict[str, dict[str, str]]) -> Table:
-  """Makes a row for each reason, with the clips that share it."""
-  table = Table('what', _right('how many'), 'which', 'why')
+  """Makes a table with a row for each reason."""
+  table = Table('fault', _right('clips'), 'examples', 'reason')
   for key, kind in _FAULTS.items():
     names = collections.defaultdict(list)
     for name, reason in metadata[key].items():

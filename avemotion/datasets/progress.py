@@ -1,4 +1,4 @@
-"""The progress bar of whatever handles one clip after another."""
+"""Progress bar over clips."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,10 +9,10 @@ from rich.console import Console
 
 @contextlib.contextmanager
 def clip_progress() -> Iterator[Callable[[int, int], None]]:
-  """Shows clips done, their total, and the time left, on standard error.
+  """Shows clips done, their total and the time left, on standard error.
 
-  It yields a function to call with the clips done and their total. Where
-  standard error is no terminal, as in a log file, it shows one line at the end.
+  Yields a function to call with the clips done and their total. If standard
+  error is not a terminal, shows one line at the end.
   """
   columns = (
     progress.BarColumn(),

@@ -1,4 +1,4 @@
-"""Clips of a TFDS data set by number, as Grain and PyTorch load them."""
+"""Random access to the clips of a TFDS data set, for Grain and PyTorch."""
 
 import bisect
 import dataclasses
@@ -10,20 +10,20 @@ from typing import Any
 from etils import epath
 from tensorflow_datasets.core.data_sources import base
 
-_LENGTH = struct.Struct('<Q')  # of a record, before a checksum of 4 bytes
+_LENGTH = struct.Struct('<Q')  # length of a record, then a 4-byte checksum
 _BEFORE, _AFTER = _LENGTH.size + 4, 4  # bytes around a record
 
 
 @dataclasses.dataclass(repr=False)
 class TfrecordSource(base.BaseDataSource):
-  """The examples of a split in TFRecords, as `tfds.data_source` has them.
+  """Examples of a split in TFRecords, like a `tfds.data_source`.
 
-  TFDS itself gives those of ArrayRecords only. The constructor's arguments are
-  those of TFDS's sources.
+  TFDS itself supports ArrayRecords only. The constructor's arguments are those
+  of TFDS's sources.
   """
 
   def __post_init__(self) -> None:
-    """Finds where each record begins; reads none."""
+    """Finds the beginning of each record; reads none."""
     files = base.file_instructions(self.dataset_info, self.split)
     self.data_source = Records(
       [(each.filename, each.skip, each.take) for each in files]
@@ -33,11 +33,11 @@ class TfrecordSource(base.BaseDataSource):
 class Records(Sequence[bytes]):
   """Records of TFRecord files, by number.
 
-  No file stays open, so that loaders can send it to their workers.
+  Keeps no file open, so that loaders can send it to their workers.
   """
 
   def __init__(self, files: Iterable[tuple[str, int, int]]) -> None:
-    """Takes paths, each with records to leave out at its start, and to take."""
+    """Indexes files: a path, the number of records to skip, and to take."""
     self._files: list[tuple[str, list[tuple[int, int]]]] = [
       (path, _places(path)[skip : skip + take]) for path, skip, take in files
     ]
@@ -48,18 +48,16 @@ class Records(Sequence[bytes]):
     return self._ends[-1] if self._ends else 0
 
   def __getitem__(self, index: Any) -> Any:
-    number = range(len(self))[index]  # Raises, and counts from the end.
+    number = range(len(self))[index]  # Checks, and resolves negative numbers.
     file = bisect.bisect_right(self._ends, number)
     path, places = self._files[file]
-    start, length = places[
-      number - self._ends[file]
-    ]  # Of its own, from the end.
+    start, length = places[number - self._ends[file]]  # Counts from the end.
     with epath.Path(path).open('rb') as content:
       content.seek(start)
       return content.read(length)
 
   def __getitems__(self, indices: Iterable[int]) -> list[bytes]:
-    """Returns several records, as PyTorch asks for a batch."""
+    """Returns several records, for PyTorch's batches."""
     return [self[index] for index in indices]
 
 
@@ -73,7 +71,10 @@ def _places(path: str) -> list[tuple[int, int]]:
       (length,) = _LENGTH.unpack(content.read(_LENGTH.size))
       end = at + _BEFORE + length + _AFTER
       if end > size:
-        raise ValueError(f'{path}: ends within a record; prepare it again')
+        raise ValueError(
+          f'{path}: expected whole records, but it ends within one; prepare it'
+          ' again'
+        )
       places.append((at + _BEFORE, length))
       at = end
   return places

@@ -1,4 +1,4 @@
-"""The fields of a data set of clips, with their dtypes and shapes."""
+"""Fields of a data set of clips, with their dtypes and shapes."""
 
 import dataclasses
 from typing import Any
@@ -16,15 +16,15 @@ from avemotion.features.front_ends import (
 )
 from avemotion.features.landmarks import NUM_POINTS
 
-_CROP_SHAPE = (48, 48, 3)  # III-B
+_CROP_SHAPE = (48, 48, 3)  # section III-B of the paper
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ClipsConfig(tfds.core.BuilderConfig):
-  """Which features of each clip are stored, in the modalities' order.
+  """Configuration of the stored features, in the order of the modalities.
 
-  `video` is a front end, 'vgg16' or 'landmarks'; 'crops': the faces as pixels.
-  `audio` is 'mfcc' or 'speech'.
+  `video` is a front end, 'vgg16' or 'landmarks', or 'crops', pixels of the
+  faces. `audio` is 'mfcc' or 'speech'.
   """
 
   modalities: tuple[str, ...] = ('video', 'audio')
@@ -34,7 +34,7 @@ class ClipsConfig(tfds.core.BuilderConfig):
   channel: str = 'speech'  # Or RAVDESS's 'song'.
 
 
-# Of any data set of clips.
+# Configurations of any data set of clips.
 CONFIGS = {
   'speech': ClipsConfig(
     name='speech', description='VGG16 features of the face, and MFCC.'
@@ -44,7 +44,7 @@ CONFIGS = {
   ),
   'speech_landmarks': ClipsConfig(
     name='speech_landmarks',
-    description='68 landmarks of the face, features of them, and MFCC.',
+    description='68 landmarks of the face, their features, and MFCC.',
     video=LANDMARKS.name,
   ),
   'speech_encoder': ClipsConfig(
@@ -65,9 +65,9 @@ CONFIGS = {
 def features(
   config: ClipsConfig, facts: dict[str, Any]
 ) -> tuple[tfds.features.FeaturesDict, tuple[Any, str]]:
-  """Describes a data set to TFDS: its features, and its supervised keys.
+  """Returns TFDS's features and supervised keys of a data set.
 
-  `facts` are the features of the clips' facts, `label` among them.
+  `facts` are the TFDS features of the clips' facts, among them `label`.
   """
   held: dict[str, Any] = {}
   if 'video' in config.modalities:

@@ -1,8 +1,8 @@
 """Processes that extract clips, each on a core of its own.
 
-A worker is one process of one thread on the CPU, with a face detector and a
-VGG16 of its own: one worker or many, of this machine or of a cluster, give the
-same bits; other numbers of threads and other devices do not.
+A worker is one single-threaded process on the CPU, with its own face detector
+and VGG16. Results are bit-identical for any number of workers, here or on a
+cluster, but not for other numbers of threads or other devices.
 """
 
 import concurrent.futures
@@ -20,11 +20,11 @@ from typing import IO
 from avemotion.datasets.clips import Clip, DatasetError
 from avemotion.datasets.extraction import ClipExtractor, Extraction
 
-# The message where a process was killed.
+# Message of the error when a process was killed.
 ENDED = (
-  'a process that extracts features ended before its time. If it was killed for'
-  ' want of memory, give fewer --num_workers; in a script of your own, stand'
-  " under if __name__ == '__main__'. The same command goes on from here"
+  'a process that extracts features was killed; if memory ran out, reduce'
+  ' --num_workers; in your own script, call this under if __name__ =='
+  " '__main__'; run the same command to resume"
 )
 _ENVIRONMENT = {
   'JAX_PLATFORMS': 'cpu',
@@ -52,10 +52,10 @@ def extract(
 
 
 class Workers:
-  """A pool of processes with their extractors loaded."""
+  """Pool of processes with their extractors loaded."""
 
   def __init__(self, extraction: Extraction, num_workers: int) -> None:
-    """Sets the number of processes; each starts when it is first needed."""
+    """Sets the number of processes; each starts when it is needed."""
     self._extraction = extraction
     self._num_workers = num_workers
     self._pool = self._new_pool()
@@ -67,11 +67,11 @@ class Workers:
     self._pool.shutdown(cancel_futures=True)
 
   def submit(self, clip: Clip) -> 'concurrent.futures.Future[None]':
-    """Has a worker extract and save a clip; safe to call from many threads."""
+    """Submits a clip to extract and save; safe to call from many threads."""
     with _environment_lock, one_thread_each():
       try:
         return self._pool.submit(_work, self._extraction, clip)
-      except BrokenProcessPool:  # One was killed, and this is a new try.
+      except BrokenProcessPool:  # A process was killed; try again.
         self._pool = self._new_pool()
         return self._pool.submit(_work, self._extraction, clip)
 
@@ -87,7 +87,7 @@ _environment_lock = threading.Lock()
 
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
-  """Has processes that are started here compute in one thread on the CPU."""
+  """Makes processes that start in this context use one thread on the CPU."""
   before = dict(os.environ)
   os.environ |= _ENVIRONMENT
   try:
@@ -98,12 +98,12 @@ def one_thread_each() -> Iterator[None]:
     os.environ |= before
 
 
-_locks_of_cores: list[IO[bytes]] = []  # Held as long as the process.
+_locks_of_cores: list[IO[bytes]] = []  # Held until the process ends.
 
 
 def _start() -> None:
-  """Takes a core."""
-  # Imported here: the process that starts workers does without JAX.
+  """Pins the process to a core."""
+  # Imported here: the process that starts workers needs no JAX.
   from avemotion.features import compilation
 
   threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -120,14 +120,14 @@ _extractor = functools.cache(ClipExtractor)
 
 
 def _free_core() -> int:
-  """Finds a core that no other worker has, while there is one."""
+  """Finds a core that no other worker uses, if there is one."""
   import fcntl
 
   cores = sorted(os.sched_getaffinity(0))
   for core in cores:
     path = pathlib.Path(tempfile.gettempdir(), f'avemotion_core_{core}.lock')
     with contextlib.suppress(OSError):
-      # Another user's can be read only.
+      # Another user's lock file is read-only.
       lock = open(path, 'rb' if path.exists() else 'ab')  # noqa: SIM115
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       _locks_of_cores.append(lock)

@@ -1,1 +1,1 @@
-"""Scores, pictures and reports. Knows arrays, never models."""
+"""Scores, pictures and reports of arrays of predictions."""

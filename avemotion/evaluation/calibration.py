@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_SMALLEST = 1e-12  # probability, before its logarithm
+_SMALLEST = 1e-12  # least probability in a logarithm
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -21,11 +21,12 @@ def scale(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
   """Returns the temperature of lowest cross-entropy (Guo et al. 2017).
 
-  It is of validation clips and lies between 0.05 and 20; without clips it is 1.
+  `probabilities` are float[clips, labels] of validation clips, `labels`
+  int[clips]. The temperature is between 0.05 and 20; without clips 1.
   """
   if not labels.size:
     return 1.0
-  from scipy import optimize  # Recognition needs none of it.
+  from scipy import optimize  # Imported here: recognition does not need it.
 
   found = optimize.minimize_scalar(
     lambda power: cross_entropy(scale(probabilities, np.exp(power)), labels),

@@ -1,4 +1,4 @@
-"""Rows of a sweep beside each other: rows × protocols, over seeds."""
+"""Comparison of the rows of a sweep: rows × protocols, over seeds."""
 
 import dataclasses
 import re
@@ -17,10 +17,11 @@ class Cell:
   """Accuracy and UAR of a row under a protocol, means over seeds and folds.
 
   Attributes:
-    intervals: 95 % of both, by bootstrap over actors.
+    accuracy, uar: fractions.
+    intervals: 95 % intervals of both, by bootstrap over actors.
     uar_of_seeds: float[seeds], means over folds.
-    confusion: int64[labels, labels], of all seeds; rows are true labels.
-    label_names: of the confusion.
+    confusion: int64[labels, labels], sum over seeds; rows are true labels.
+    label_names: names of the labels.
   """
 
   accuracy: float
@@ -39,8 +40,13 @@ def write(
 ) -> str:
   """Compares runs: comparison.md, comparison.png, confusion_ROW_PROTOCOL.png.
 
-  Each workdir of a finished run stands behind its row and its protocol; those
-  that have both alike are seeds. Returns the table, in Markdown.
+  Args:
+    directory: directory of the files.
+    workdirs: row, protocol and workdir of each finished run; runs with the same
+      row and protocol are seeds.
+
+  Returns:
+    The table, in Markdown.
 
   Raises:
     ReportError: a run cannot be read.
@@ -74,7 +80,7 @@ def write(
 def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
   """Scores runs of one recipe and protocol that differ in their seeds.
 
-  For the intervals each actor is drawn with the predictions of all seeds.
+  The bootstrap draws each actor with the predictions of all seeds.
   """
   names, num_folds = runs[0].label_names, len(runs[0].folds)
   confusions = np.array([fold.confusion for run in runs for fold in run.folds])
@@ -99,7 +105,7 @@ def pool_seeds(runs: Sequence[CrossValidation]) -> Cell:
 
 
 def to_markdown(table: Table) -> str:
-  """Writes rows × protocols, which a row may lack, and what protocols mean."""
+  """Writes a table of rows × protocols, and the protocols' descriptions."""
   protocols = list(dict.fromkeys(p for cells in table.values() for p in cells))
   header = ['row']
   for protocol in protocols:

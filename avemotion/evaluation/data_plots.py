@@ -1,4 +1,4 @@
-"""Pictures of a dataset: counts of clips, and of one clip over its time."""
+"""Plots of a data set: counts of clips, and features of one clip over time."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,17 +13,17 @@ from avemotion.evaluation import plots
 from avemotion.features import acoustic
 from avemotion.features.clip import ClipFeatures
 
-_PAPERS_LAST = 12  # of its 13 coefficients, from 0
+_PAPERS_LAST = 12  # number, from 0, of the last of its 13 coefficients
 _GREY = '#9aa5b1'
-_POINT = '#35e08a'  # A green that no face has.
-_FACES_IN_STRIP = 10  # so that each is about square
+_POINT = '#35e08a'  # A green that contrasts with faces.
+_FACES_IN_STRIP = 10  # Makes each about square.
 
-# A height in inches, and what draws.
+# Height in inches, and function that draws.
 Panel = tuple[float, Callable[[axes.Axes], None]]
 
 
 def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
-  """Draws a PNG of clips by label, and by actor with the labels stacked."""
+  """Plots clips by label, and by actor with the labels stacked, as a PNG."""
   actors, places = np.unique(clips.actors, return_inverse=True)
   counts = np.zeros((len(clips.label_names), len(actors)), int)
   np.add.at(counts, (clips.labels, places), 1)
@@ -49,7 +49,7 @@ def save_counts(path: epath.PathLike, clips: ClipSet) -> None:
 def save_example(
   path: epath.PathLike, features: ClipFeatures, title: str
 ) -> None:
-  """Draws a clip's faces, MFCC and loudness, as far as it has them."""
+  """Plots those of a clip's faces, MFCC and loudness that it has."""
   panels: list[Panel] = []
   if features.crops is not None and features.crop_seconds is not None:
     given = features.crop_seconds, features.crops, features.seconds
@@ -65,7 +65,7 @@ def save_example(
 
 
 def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
-  """Draws all coefficients but the first, whose level would hide them."""
+  """Draws all coefficients except the first, whose range is much larger."""
   coefficients = mfcc[:, 1:].T
   image = ax.imshow(
     coefficients,
@@ -84,7 +84,7 @@ def _draw_mfcc(ax: axes.Axes, mfcc: np.ndarray, hop: float) -> None:
 def draw_panels(
   panels: Sequence[Panel], duration: float, title: str
 ) -> figure.Figure:
-  """Draws panels over the same time, from top to bottom."""
+  """Draws panels from top to bottom, on the same time axis."""
   heights = [height for height, _ in panels]
   drawn = plots.new_figure(10, 1.2 + sum(heights))
   rows = drawn.subplots(
@@ -98,7 +98,7 @@ def draw_panels(
 
 
 def loudness_panel(seconds: np.ndarray, loudness: np.ndarray) -> Panel:
-  """Fills under the loudness, float[steps] dBFS at float[steps] seconds."""
+  """Plots the loudness, float[steps] dBFS at float[steps] seconds."""
 
   def draw(ax: axes.Axes) -> None:
     ax.fill_between(seconds, loudness, -80, color=_GREY, lw=0)
@@ -113,10 +113,10 @@ def faces_panel(
   duration: float,
   points: np.ndarray | None = None,
 ) -> Panel:
-  """Draws uint8[frames, 48, 48, 3] in a strip, each over its time.
+  """Draws crops uint8[frames, 48, 48, 3] as a strip over time.
 
-  `points` are drawn onto them: float32[frames, points, 2], x and y from 0 to 1
-  from the left and the top of a crop, or nan.
+  `points`, float32[frames, points, 2], are drawn onto the crops: x and y from 0
+  to 1 from the left and the top of a crop, or NaN.
   """
   width = duration / _FACES_IN_STRIP
   starts = np.arange(_FACES_IN_STRIP) * width
@@ -125,7 +125,7 @@ def faces_panel(
   def draw(ax: axes.Axes) -> None:
     for start, index in zip(starts, nearest, strict=True):
       apart = abs(seconds[index] - start - width / 2)
-      if apart > width or not crops[index].any():  # Nobody was seen yet.
+      if apart > width or not crops[index].any():  # No face so far.
         continue
       box = (start, start + width, 0, 1)
       ax.imshow(crops[index], extent=box, aspect='auto')

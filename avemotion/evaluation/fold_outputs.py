@@ -1,4 +1,4 @@
-"""Reads what a trained fold left in its directory."""
+"""Files of a trained fold."""
 
 import csv
 import dataclasses
@@ -13,7 +13,7 @@ from etils import epath
 
 from avemotion.evaluation import metrics, old_config, paper
 
-# Keys of result.json, by the type of their values.
+# Keys of result.json by the type of their values.
 _KEYS: dict[type | tuple[type, ...], str] = {
   str: 'protocol data_digest',
   (int, float): 'fold accuracy uar epochs seconds temperature',
@@ -21,32 +21,32 @@ _KEYS: dict[type | tuple[type, ...], str] = {
   dict: 'sources config',
 }
 _NOT_WANTED = {
-  'test': 'scores validation clips, to choose a recipe by: not a result',
-  'validation': 'scores test clips, which nothing may be chosen or fitted by;'
-  ' name a candidate of avemotion sweep',
+  'test': 'expected scores of test clips, got scores of validation clips, by'
+  ' which a recipe is chosen; train without data.validation=scored',
+  'validation': 'expected scores of validation clips, got scores of test clips;'
+  ' pass a candidate of avemotion sweep',
 }
-_PLACES = ('dataset', 'data_dir')  # Where the data lay changes no number.
+_PLACES = ('dataset', 'data_dir')  # The data's location changes no result.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class ReportError(ValueError):
-  """A run's files are damaged, disagree, or are not all there."""
+  """Raised if a run's files are damaged, inconsistent or incomplete."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FoldOutputs:
-  """One fold's test clips and how it was trained.
+  """Predictions on one fold's test clips, and facts of its training.
 
-  Labels are counted in the paper's order of classes (`paper.class_order`).
+  Labels are numbered in the paper's order of classes (`paper.class_order`).
 
   Attributes:
-    directory: where it was read from.
-    summary: the content of `result.json`.
-    clip_ids: of the test clips.
+    directory: directory of the fold.
+    summary: content of `result.json`.
+    clip_ids: ids of the test clips.
     actors, labels, predictions: int64[clips].
     probabilities: float64[clips, labels].
-    curves: for each metric of `metrics.jsonl` float64[epochs], nan where an
-      epoch has none.
+    curves: each metric of `metrics.jsonl`, float64[epochs], NaN where missing.
   """
 
   directory: epath.Path
@@ -60,7 +60,7 @@ class FoldOutputs:
 
   @property
   def protocol(self) -> str:
-    """Name of its protocol in `avemotion.data.folds.named`."""
+    """Name of the protocol in `avemotion.data.folds.named`."""
     return self.summary['protocol']
 
   @property
@@ -70,7 +70,7 @@ class FoldOutputs:
 
   @property
   def settings(self) -> dict[str, Any]:
-    """Its configuration, less where the data lay."""
+    """Configuration without the data's location."""
     config = self.summary['config']
     data = {k: v for k, v in config['data'].items() if k not in _PLACES}
     return config | {'data': data}
@@ -82,22 +82,22 @@ class FoldOutputs:
 
   @property
   def confusion(self) -> np.ndarray:
-    """int64[labels, labels]; rows are true labels."""
+    """Confusion matrix, int64[labels, labels]; rows are true labels."""
     return metrics.confusion_matrix(
       self.labels, self.predictions, len(self.label_names)
     )
 
 
 def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
-  """Reads a finished fold from `fold_K`, local or as gs://….
+  """Reads a finished fold from `fold_K`, local or gs://….
 
-  It must have been scored on 'test' clips, or, as a candidate of a sweep, on
-  'validation' clips.
+  `scored` are the clips that it must have scored: 'test', or 'validation' for a
+  candidate of a sweep.
 
   Raises:
     ReportError: a file is damaged or lacks a key, the directory is another
-      fold's, predictions are not those of the confusion matrix, or it was
-      scored on other clips.
+      fold's, predictions contradict the confusion matrix, or the fold scored
+      other clips.
   """
   directory = epath.Path(directory)
   path = directory / 'result.json'
@@ -112,14 +112,14 @@ def read_fold(directory: epath.PathLike, scored: str = 'test') -> FoldOutputs:
   order = [label_names.index(name) for name in summary['label_names']]
   if fold.confusion[np.ix_(order, order)].tolist() != summary['confusion']:
     raise ReportError(
-      f"{path}: its 'confusion' is not that of predictions.csv beside it; train"
-      ' the fold again'
+      f"{path}: its 'confusion' differs from that of predictions.csv; train the"
+      ' fold again'
     )
   return fold
 
 
 def _read(path: epath.Path, parse: Callable[[str], Any]) -> Any:
-  """Parses a file; the error of one that cannot be parsed names it."""
+  """Parses a file; an error names it."""
   try:
     return parse(path.read_text(encoding='utf-8'))
   except (*_UNREADABLE, csv.Error) as error:
@@ -134,17 +134,20 @@ def _check_summary(path: epath.Path, summary: Any, scored: str) -> None:
   if summary.get('scored', 'test') != scored:
     raise ReportError(f'{path}: {_NOT_WANTED[scored]}')
   if summary.get('num_test') == 0:
-    raise ReportError(f'{path}: nobody was left to test; there is no score')
+    raise ReportError(
+      f'{path}: this fold has no test clips, so it has no score'
+    )
   for kind, keys in _KEYS.items():
     for key in keys.split():
       if not isinstance(summary.get(key), kind):
         raise ReportError(
-          f'{path}: {key!r} cannot be {summary.get(key)!r:.40}; train the fold'
-          ' again'
+          f'{path}: unexpected value of {key!r}, {summary.get(key)!r:.40};'
+          ' train the fold again'
         )
   if path.parent.name != f'fold_{summary["fold"]}':
     raise ReportError(
-      f'{path}: is of fold {summary["fold"]}, but lies in {path.parent.name}'
+      f'{path}: expected a result of {path.parent.name}, got one of fold'
+      f' {summary["fold"]}; rename the directory'
     )
 
 
@@ -152,10 +155,10 @@ def _parse_predictions(
   label_names: tuple[str, ...], text: str
 ) -> dict[str, Any]:
   """Returns the columns, by the attributes of `FoldOutputs`."""
-  # Not by `splitlines`: text has more ends of lines than CSV.
+  # `splitlines` would also split at separators that are no line ends in CSV.
   rows = list(csv.DictReader(io.StringIO(text, newline=''), strict=True))
   if not rows:
-    raise ValueError('no clips')
+    raise ValueError('expected clips, got none')
   index = label_names.index
   return {
     'clip_ids': tuple(row['clip_id'] for row in rows),
@@ -169,14 +172,14 @@ def _parse_predictions(
 
 
 def _parse_curves(text: str) -> dict[str, np.ndarray]:
-  """Returns metrics by epoch; of an epoch that was run again, the last."""
+  """Returns metrics by epoch; the last ones of an epoch that ran twice."""
   epochs = {line['epoch']: line for line in map(json.loads, text.splitlines())}
   if not epochs:
-    raise ValueError('no epochs')
+    raise ValueError('expected epochs, got none')
   in_order = [epochs[epoch] for epoch in sorted(epochs)]
   names = dict.fromkeys(name for values in in_order for name in values)
   return {
-    # None becomes nan.
+    # None becomes NaN.
     name: np.array([values.get(name) for values in in_order], np.float64)
     for name in ('epoch', 'train_loss', 'train_accuracy', *names)
   }

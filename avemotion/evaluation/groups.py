@@ -1,4 +1,4 @@
-"""Scores by groups of clips: who speaks, what is felt, and any other fact."""
+"""Scores by groups of clips: emotion, speaker, gender or any other fact."""
 
 import collections
 import pathlib
@@ -12,22 +12,21 @@ from avemotion.data import lists
 from avemotion.evaluation import markdown, metrics
 from avemotion.evaluation.runs import CrossValidation
 
-# Of RAVDESS's file names, by place: what each number says.
 _RAVDESS = re.compile('[0-9]{2}(-[0-9]{2}){2}(-0[12]){2}(-[0-9]{2}){2}')
 _INTENSITIES = ('normal', 'strong')
 _STATEMENTS = ('kids', 'dogs')
 _GENDERS = ('women', 'men')
 _HEADER = ('clips', 'accuracy', '95 % CI', 'UAR', '95 % CI')
 
-# By name of a fact, what it is of each test clip, str[clips].
+# Values of each fact by its name, str[test clips].
 Facts = Mapping[str, np.ndarray]
 
 
 def of_run(run: CrossValidation) -> dict[str, np.ndarray]:
-  """Returns what is known of a run's test clips, in the order of its folds.
+  """Returns facts of a run's test clips, in the order of its folds.
 
-  Of any, the emotion and the actor; of RAVDESS's, by their ids, gender,
-  intensity and statement, too.
+  Emotion and actor; for RAVDESS's clip ids also gender, intensity and
+  statement.
   """
   ids = [clip for fold in run.folds for clip in fold.clip_ids]
   facts = {
@@ -48,7 +47,7 @@ def of_file(
 ) -> dict[str, np.ndarray]:
   """Reads facts of a run's test clips from the columns of a CSV file.
 
-  The column `file` says which clip, as in `avemotion prepare --labels`.
+  The column `file` names the clip, as in `avemotion prepare --labels`.
 
   Raises:
     ValueError: the file cannot be read, has no such column, or lacks a clip.
@@ -57,7 +56,9 @@ def of_file(
   by_clip = _by_clip(rows)
   ids = [clip for fold in run.folds for clip in fold.clip_ids]
   if missing := [clip for clip in ids if clip not in by_clip]:
-    raise ValueError(f'{path}: has no line of the test clip {missing[0]}')
+    raise ValueError(
+      f'{path}: expected a line for each test clip, got none for {missing[0]}'
+    )
   columns = [name for name in rows[0] if name != 'file']
   return {
     name: np.array([by_clip[clip][name] for clip in ids]) for name in columns
@@ -65,14 +66,14 @@ def of_file(
 
 
 def section(run: CrossValidation, facts: Facts) -> str:
-  """Tabulates scores of a run's groups, by each fact, as Markdown."""
+  """Tabulates a run's scores by groups of each fact, in Markdown."""
   return '\n\n'.join(_of_fact(run, name, facts[name]) for name in facts)
 
 
 def _by_clip(rows: Sequence[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-  """Finds rows by their files' names without suffix, whole or from a folder on.
+  """Maps file names without suffix to rows, with or without leading folders.
 
-  A name that two files have from some folder on is neither's.
+  Leaves out shortened names that two files share.
   """
   whole, cut = {}, collections.defaultdict(list)
   for row in rows:
@@ -111,7 +112,7 @@ def _of_fact(run: CrossValidation, name: str, values: np.ndarray) -> str:
         markdown.interval(intervals.uar),
       )
     )
-  # Within an emotion UAR is its recall, and so the accuracy.
+  # Within one emotion, UAR is the accuracy.
   told = accuracies if name == 'emotion' else uars
   best, worst = (pick(told, key=told.__getitem__) for pick in (max, min))
   points = 100 * (told[best] - told[worst])

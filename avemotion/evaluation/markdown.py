@@ -1,4 +1,4 @@
-"""Markdown that reads as text, and its HTML page."""
+"""Markdown that is legible as text, and its HTML page."""
 
 import base64
 import html
@@ -23,7 +23,8 @@ img { display: block; max-width: 100%; max-height: 46rem; }
 def wrap(text: str, first: str = '', rest: str | None = None) -> str:
   """Breaks a paragraph into lines of 80 characters.
 
-  `first` begins the first line, such as '- ', and `rest` or it the others.
+  `first`, such as '- ', begins the first line, and `rest`, by default `first`,
+  the others.
   """
   return textwrap.fill(
     text,
@@ -36,7 +37,7 @@ def wrap(text: str, first: str = '', rest: str | None = None) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-  """Writes a table whose columns are aligned in the text, too."""
+  """Writes a table with columns that are aligned in the text too."""
   cells = [[str(cell).replace('|', r'\|') for cell in row] for row in rows]
   columns = zip(header, *cells, strict=True)
   widths = [max(3, *map(len, column)) for column in columns]
@@ -51,20 +52,20 @@ def table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def interval(ends: tuple[float, float]) -> str:
-  """Formats an interval as '76.2–88.6%', and nan as a dash."""
+  """Formats an interval as '76.2–88.6%', and NaN as a dash."""
   low, high = ends
   return '–' if np.isnan(low) else f'{100 * low:.1f}–{high:.1%}'
 
 
 def percent(share: float) -> str:
-  """Formats a share as '81.3%', and nan as a dash."""
+  """Formats a fraction as '81.3%', and NaN as a dash."""
   return '–' if np.isnan(share) else f'{share:.1%}'
 
 
 def save_html(path: epath.Path, text: str, title: str) -> None:
   """Writes Markdown as a page that needs no other file, script or network.
 
-  Its pictures, PNGs, lie beside the page; HTML in the text is shown as text.
+  Embeds the pictures, PNGs beside the page, and shows HTML in the text as text.
   """
   parser = markdown_it.MarkdownIt('commonmark', {'html': False}).enable('table')
   tokens = parser.parse(text)

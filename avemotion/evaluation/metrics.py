@@ -1,31 +1,31 @@
-"""Scores of predictions, in NumPy alone."""
+"""Scores of predictions, in NumPy."""
 
 import dataclasses
 
 import numpy as np
 
-_SEED = 0  # of the resamples, so that an interval is the same everywhere
+_SEED = 0  # Fixes the resamples, so that intervals are reproducible.
 
 
 def confusion_matrix(
   labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> np.ndarray:
-  """Counts clips, int[clips], by label (rows) and prediction (columns)."""
+  """Counts int[clips] by label (rows) and prediction (columns)."""
   confusion = np.zeros((num_classes, num_classes), np.int64)
   np.add.at(confusion, (labels, predictions), 1)
   return confusion
 
 
 def accuracy(confusion: np.ndarray) -> float:
-  """Returns the share of clips whose prediction is their label."""
+  """Returns the share of clips with a correct prediction."""
   return float(np.trace(confusion) / confusion.sum())
 
 
 def recalls(confusion: np.ndarray) -> np.ndarray:
-  """Returns the share of each label's clips that are recognised.
+  """Returns the recall of each label, float64[..., labels].
 
-  float64[..., labels] of int[..., labels, labels], whose rows are true labels;
-  nan for a label that never occurs.
+  `confusion` is int[..., labels, labels]; rows are true labels. A label that
+  never occurs has NaN.
   """
   recognised = np.diagonal(confusion, axis1=-2, axis2=-1)
   clips = confusion.sum(axis=-1)
@@ -50,8 +50,8 @@ class Reliability:
 
   Attributes:
     counts: int64[bins], clips of each of the equally wide bins of [0, 1].
-    confidence: float64[bins], their mean confidence; nan in an empty bin.
-    accuracy: float64[bins], share of them recognised; nan in an empty bin.
+    confidence: float64[bins], mean confidence; NaN in an empty bin.
+    accuracy: float64[bins], share of correct predictions; NaN in an empty bin.
   """
 
   counts: np.ndarray
@@ -60,7 +60,7 @@ class Reliability:
 
   @property
   def expected_calibration_error(self) -> float:
-    """Mean distance of confidence and accuracy, weighted by clips."""
+    """Mean distance between confidence and accuracy, weighted by clips."""
     gaps = np.nan_to_num(np.abs(self.confidence - self.accuracy))
     return float(np.average(gaps, weights=self.counts))
 
@@ -70,8 +70,8 @@ def reliability(
 ) -> Reliability:
   """Sorts clips into bins of confidence (Guo et al. 2017, equations 2 and 3).
 
-  `confidence` is the probability of each clip's prediction, `correct` whether
-  it is the label; bin m holds the confidences in ((m - 1) / bins, m / bins].
+  `confidence`, float[clips], is the probability of the prediction; `correct` is
+  bool[clips]. Bin m holds the confidences in ((m - 1) / bins, m / bins].
   """
   bins = np.ceil(confidence * num_bins).astype(np.int64) - 1
   bins = np.clip(bins, 0, num_bins - 1)
@@ -85,13 +85,13 @@ def reliability(
 
 @dataclasses.dataclass(frozen=True)
 class Coverage:
-  """Accuracy of the most confident clips, by how many of them are answered.
+  """Accuracy on clips at or above a threshold of confidence, by threshold.
 
   Attributes:
-    confidence: float64[points], each that occurs, from the highest down, of the
-      least confident clip that is answered.
-    share: float64[points], of clips that are answered, up to 1.
-    accuracy: float64[points], share of those that are recognised.
+    confidence: float64[points], thresholds: all confidences that occur, from
+      the highest down.
+    share: float64[points], share of clips at or above the threshold, up to 1.
+    accuracy: float64[points], share of correct predictions on those clips.
   """
 
   confidence: np.ndarray
@@ -99,10 +99,10 @@ class Coverage:
   accuracy: np.ndarray
 
   def reaching(self, accuracy: float) -> tuple[float, float] | None:
-    """Finds where the most clips are answered at an accuracy or a higher one.
+    """Finds the lowest threshold that reaches an accuracy.
 
-    Returns the least confidence to answer from and the share of clips that are
-    answered; None: at no confidence is the accuracy reached.
+    Returns the threshold of confidence and the share of clips above it; None if
+    no threshold reaches the accuracy.
     """
     reached = np.flatnonzero(self.accuracy >= accuracy)
     if not reached.size:
@@ -112,10 +112,11 @@ class Coverage:
 
 
 def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
-  """Computes the accuracy of the most confident clips, by their share.
+  """Computes the accuracy on the most confident clips, by their share.
 
-  The risk–coverage curve of a selective classifier (Geifman & El-Yaniv 2017),
-  with accuracy in the place of risk, of float[clips, labels] and int[clips].
+  This is the risk–coverage curve of a selective classifier (Geifman & El-Yaniv
+  2017), with accuracy instead of risk. `probabilities` are float[clips,
+  labels], `labels` int[clips].
   """
   levels, level = np.unique(-probabilities.max(axis=1), return_inverse=True)
   correct = probabilities.argmax(axis=1) == labels
@@ -127,7 +128,7 @@ def coverage_curve(probabilities: np.ndarray, labels: np.ndarray) -> Coverage:
 
 @dataclasses.dataclass(frozen=True)
 class Intervals:
-  """95 % intervals of means over folds, both ends; nan of a single actor."""
+  """95 % intervals of means over folds, both ends; NaN for a single actor."""
 
   accuracy: tuple[float, float]
   uar: tuple[float, float]
@@ -142,14 +143,13 @@ def bootstrap_over_actors(
   *,
   resamples: int = 2000,
 ) -> Intervals:
-  """Estimates how far other actors would move the means over folds.
+  """Computes confidence intervals of means over folds, by resampling actors.
 
-  Clips of one actor are alike, so that actors are resampled and not clips: as
-  many as there are, with replacement, each with all their clips. A fold is
-  scored on those of its clips that are drawn, and its weight in the resample's
-  mean is the share of its clips that they are. The interval is that of the
+  Clips of one actor are correlated, so actors are drawn with replacement, each
+  with all clips. A fold's score is that on its drawn clips, and its weight in
+  the resample's mean is their share of its clips. The interval is that of the
   percentiles (Efron & Tibshirani 1993, chapter 13). Arrays are int[clips];
-  `folds` are those that test the clips.
+  `folds` are the numbers of the folds that test the clips.
   """
   names, actor = np.unique(actors, return_inverse=True)
   if names.size < 2:
@@ -168,7 +168,7 @@ def bootstrap_over_actors(
   hits = np.trace(resampled, axis1=-2, axis2=-1)
   known = recalls(resampled)
   occur = np.isfinite(known).sum(axis=-1)
-  # Zero, of weight zero, where none of a fold's actors is drawn.
+  # A fold without drawn actors has score 0 and weight 0.
   uar = np.nansum(known, axis=-1) / np.maximum(occur, 1)
 
   def interval(scores: np.ndarray) -> tuple[float, float]:

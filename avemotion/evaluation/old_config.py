@@ -1,4 +1,4 @@
-"""Configurations of earlier versions, by today's keys."""
+"""Conversion of configurations of earlier versions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ _POOLINGS = {'deviation': 'std'}
 
 
 def translated(config: Mapping[str, Any]) -> dict[str, Any]:
-  """Translates the configuration in a checkpoint, config.json or result.json.
+  """Converts the configuration in a checkpoint, config.json or result.json.
 
-  Branches' keys once stood beside each other: `audio_layers` is now
-  `audio.num_layers`, `video_centre` is `video.cmn`. Keys that an earlier
-  version did not have are added with the value that it kept to.
+  Renames earlier keys: `audio_layers` is now `audio.num_layers`, `video_centre`
+  is `video.cmn`. Adds later keys, with the values that reproduce the earlier
+  version.
   """
   if not isinstance(config.get('model'), Mapping):
     return dict(config)

@@ -1,4 +1,4 @@
-"""The paper's Tables I, II and III, to put beside ours.
+"""The paper's Tables I, II and III.
 
 Song, Cai, Tan: "Video-Audio Emotion Recognition Based on Feature Fusion Deep
 Learning Method".
@@ -10,13 +10,13 @@ from typing import Any
 
 from avemotion.emotions import EMOTIONS
 
-# Table III: people's recognition of the same clips.
+# Table III: humans' accuracy on the same clips.
 HUMANS = {'audio': 0.62, 'video': 0.72, 'fusion': 0.80}
 
-# Section III-B: single branches on one split, the fusion by cross-validation.
+# Section III-B: one split for single branches, cross-validation for the fusion.
 _PROTOCOLS = {'video': 'random80', 'audio': 'random80', 'fusion': 'random10'}
 COEFFICIENTS = 13  # MFCC of a frame, section II-C
-_DENSE_FEATURES = 256  # of each branch, Figs. 2 and 5
+_DENSE_FEATURES = 256  # units of each branch's dense layer, Figs. 2 and 5
 SOURCES = {'video': 'VGG16', 'audio': 'MFCC'}
 
 Branch = tuple[int, int]  # GRU layers, and the units of each
@@ -24,12 +24,13 @@ Branch = tuple[int, int]  # GRU layers, and the units of each
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """A row of one of the paper's tables.
+  """Row of one of the paper's tables.
 
   Attributes:
-    video: the video branch; None: the model has none; likewise `audio`.
+    table: number of the table.
+    video, audio: the branch; None: the model has none.
     batch_norm: whether branches end in batch normalisation.
-    accuracy: as the paper reports it, a fraction.
+    accuracy: reported accuracy, a fraction.
   """
 
   table: int
@@ -40,18 +41,18 @@ class Row:
 
   @property
   def modality(self) -> str:
-    """'video', 'audio', or both: 'fusion'."""
+    """Name of the modality: 'video', 'audio', or 'fusion' for both."""
     return modality_of(self.modalities)
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """Modalities that the model reads, in the order of its configuration."""
+    """Modalities of the model, in the order of its configuration."""
     branches = {'video': self.video, 'audio': self.audio}
     return tuple(name for name, branch in branches.items() if branch)
 
   @property
   def name(self) -> str:
-    """A name for keys and directories, unique in its table: '3x256_no_bn'."""
+    """Name for keys and directories, unique in its table: '3x256_no_bn'."""
     branch = self.video or self.audio
     if self.table == 3 or branch is None:
       return self.modality
@@ -60,12 +61,12 @@ class Row:
 
   @property
   def protocol(self) -> str:
-    """The protocol of the paper's number (section III-B)."""
+    """Protocol of the paper's number (section III-B)."""
     return _PROTOCOLS[self.modality]
 
   @property
   def model(self) -> dict[str, Any]:
-    """The row as values of a model's configuration, by its keys."""
+    """Configuration of the model, by keys of `ModelConfig`."""
     model: dict[str, Any] = {
       'modalities': self.modalities,
       'dense_features': _DENSE_FEATURES,
@@ -78,7 +79,7 @@ class Row:
     return model
 
   def __str__(self) -> str:
-    """The row as the paper's tables print it: '3 × 256, BN'."""
+    """Formats the row as in the paper's tables: '3 × 256, BN'."""
     return describe_model(self.model)
 
 
@@ -110,9 +111,10 @@ TABLES = {
 
 
 def find_row(model: Mapping[str, Any]) -> Row | None:
-  """Finds the row that a model is, in Tables I and II before Table III, if any.
+  """Finds a model's row in Tables I, II and III, in that order; None: no row.
 
-  `model` is a configuration as `Row.model` and more; JSON's lists will do.
+  `model` is a configuration with at least the keys of `Row.model`, as from
+  JSON.
   """
 
   def holds(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -129,19 +131,19 @@ def find_row(model: Mapping[str, Any]) -> Row | None:
 
 
 def has_papers_classes(label_names: Sequence[str]) -> bool:
-  """True if labels are RAVDESS's emotions, in any order."""
+  """Returns whether labels are RAVDESS's emotions, in any order."""
   return set(label_names) == set(EMOTIONS)
 
 
 def modality_of(modalities: Sequence[str]) -> str:
-  """Returns the one modality, or 'fusion' of several."""
+  """Returns the only modality, or 'fusion' for several."""
   return modalities[0] if len(modalities) == 1 else 'fusion'
 
 
 def describe_model(model: Mapping[str, Any]) -> str:
   """Describes a model's configuration: '3 × 256, BN' for a single branch.
 
-  Settings that all models of the paper share are named only where they differ.
+  Settings that are the same in all models of the paper appear if they differ.
   """
   names = model['modalities']
   parts = [
@@ -164,8 +166,8 @@ def _describe_layers(branch: Mapping[str, Any]) -> str:
 
 
 def class_order(label_names: Sequence[str]) -> tuple[str, ...]:
-  """Orders labels: RAVDESS's emotions in its order, others as they come.
+  """Orders RAVDESS's emotions as RAVDESS does; keeps the order of others.
 
-  That is taken for the order of the paper's confusion matrices, Figs. 9 to 11.
+  The paper's confusion matrices, Figs. 9 to 11, are assumed to have this order.
   """
   return EMOTIONS if has_papers_classes(label_names) else tuple(label_names)

@@ -1,4 +1,4 @@
-"""Pictures of scores and of training. Arrays in, PNG out."""
+"""Plots of scores and of training, as PNGs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -10,23 +10,23 @@ from matplotlib import axes, figure
 from avemotion.data import files
 from avemotion.evaluation.metrics import Coverage, Reliability
 
-# Our numbers, what they are compared with, and what is beside them.
+# Colours of our numbers, of numbers to compare with, and of other elements.
 _OURS, _OTHER, _GREY = '#2f6690', '#d1743b', '#8c939a'
 
 
 def new_figure(width: float, height: float) -> figure.Figure:
-  """Returns an empty figure of so many inches."""
+  """Makes an empty figure; sizes are in inches."""
   return figure.Figure((width, height), layout='constrained')
 
 
 def save(drawn: figure.Figure, path: epath.PathLike) -> None:
-  """Writes a figure as a PNG, whole or not at all."""
+  """Writes a figure as a PNG, atomically."""
   with files.replacing(path) as unfinished, unfinished.open('wb') as file:
     drawn.savefig(file, dpi=120)
 
 
 def bare(ax: axes.Axes, grid: Literal['', 'x', 'y'] = '') -> None:
-  """Leaves out the upper and right frame; adds a grid along 'x' or 'y'."""
+  """Removes the upper and right frame; adds a grid along 'x' or 'y'."""
   ax.spines[['top', 'right']].set_visible(False)
   if grid:
     ax.grid(axis=grid, color='#e5e5e5')
@@ -39,7 +39,7 @@ def save_confusion(
   label_names: Sequence[str],
   title: str,
 ) -> None:
-  """Draws int[labels, labels], rows are true labels: shares and counts."""
+  """Plots int[labels, labels], rows are true labels, as shares and counts."""
   size = 2.2 + 0.7 * len(label_names)
   drawn = new_figure(size, size)
   ax = drawn.subplots()
@@ -65,7 +65,7 @@ def save_confusion(
 def save_reliability(
   path: epath.PathLike, reliability: Reliability, title: str
 ) -> None:
-  """Draws accuracy by confidence, and below it the number of clips."""
+  """Plots accuracy by confidence, with the number of clips below."""
   drawn = new_figure(5.6, 6.2)
   ax, below = drawn.subplots(2, sharex=True, height_ratios=[4, 1])
   width = 1 / len(reliability.counts)
@@ -84,15 +84,15 @@ def save_reliability(
 def save_coverage(
   path: epath.PathLike, coverage: Coverage, accuracy: float, title: str
 ) -> None:
-  """Draws the accuracy of the most confident clips by their share.
+  """Plots the accuracy on the most confident clips, by their share.
 
-  The curve is marked where it reaches `accuracy`.
+  Marks where the curve reaches `accuracy`.
   """
   drawn = new_figure(5.6, 4.6)
   ax = drawn.subplots()
   whole = coverage.accuracy[-1]
   ax.axhline(whole, color=_GREY, ls='--', lw=1, label=f'all clips {whole:.1%}')
-  # Steps: the next clip is answered, or it is not.
+  # The curve has steps, since a clip is in or out.
   ax.step(coverage.share, coverage.accuracy, where='post', color=_OURS, lw=2)
   if reached := coverage.reaching(accuracy):
     confidence, share = reached
@@ -110,11 +110,11 @@ def save_coverage(
 def save_learning_curves(
   path: epath.PathLike, curves: Sequence[Mapping[str, np.ndarray]], title: str
 ) -> None:
-  """Draws loss and accuracy over epochs, of each fold and their mean.
+  """Plots loss and accuracy over epochs, of each fold and their mean.
 
-  For each fold `curves` has, by name, float[epochs]: epoch, train_loss,
-  train_accuracy, and where there are validation clips validation_loss,
-  validation_accuracy; nan in an epoch without one.
+  `curves` has for each fold float[epochs] by name: epoch, train_loss,
+  train_accuracy, and with validation clips validation_loss and
+  validation_accuracy; NaN in an epoch without a value.
   """
   drawn = new_figure(10, 4.2)
   drawn.suptitle(title)
@@ -135,18 +135,21 @@ def save_points(
   xlabel: str,
   lines: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
-  """Draws scores as points, each with a range, a colour for each series.
+  """Plots scores as points with ranges, in a colour for each series.
 
-  `scores` are, by series and row from top to bottom, a score and the two ends
-  of its range, fractions; nan: no range. A series may lack rows. `lines` are by
-  series the name and place of a line across all rows.
+  Args:
+    path: file to write.
+    scores: by series and row, from top to bottom, a score and the two ends of
+      its range, fractions; NaN: no range. A series may lack rows.
+    xlabel: label of the axis.
+    lines: by series, the name and place of a line across all rows.
   """
   rows = list(dict.fromkeys(row for each in scores.values() for row in each))
   drawn = new_figure(9, 1.8 + 0.36 * len(rows))
   ax = drawn.subplots()
   for number, (name, found) in enumerate(scores.items()):
     colour = (_OURS, _OTHER, '#4b7f52', '#8a5aa8')[number % 4]
-    # Beside each other, so that equal scores are both seen.
+    # Side by side, so that equal scores stay visible.
     shift = 0.2 * (number - (len(scores) - 1) / 2)
     places = [rows.index(row) + shift for row in found]
     values, low, high = np.reshape([*found.values()], (-1, 3)).T
@@ -171,7 +174,7 @@ def _draw_curves(
   name: str,
   colour: str,
 ) -> None:
-  """Draws a thin line of each fold, and their mean where all are measured."""
+  """Draws a thin line for each fold, and their mean where all have values."""
   measured = [f for f in curves if metric in f]
   pairs = [zip(f['epoch'], f[metric], strict=True) for f in measured]
   each = [{k: v for k, v in fold if np.isfinite(v)} for fold in pairs]

@@ -1,4 +1,4 @@
-"""Reports runs beside the paper: Markdown, HTML and pictures."""
+"""Reports of runs, compared with the paper: Markdown, HTML and pictures."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from avemotion.evaluation.scores import RunScores
 _WARNING = (
   '**Random folds share speakers** between training and test, and score about'
   ' 25 points higher than speaker-independent folds with the same model. The'
-  ' numbers of the paper are of random splits.'
+  " paper's numbers are those of random splits."
 )
 OVERVIEW_HEADER = ('run', 'protocol', 'accuracy', '95 % CI', 'UAR', 'paper')
 
@@ -65,7 +65,7 @@ def overview_row(scores: RunScores) -> tuple[str, ...]:
 
 
 def _stems(scores: Sequence[RunScores]) -> list[str]:
-  """Names the runs' pictures; further runs of one name are numbered."""
+  """Names the runs' pictures; numbers runs with the same name."""
   stems = [re.sub(r'[^\w.-]+', '_', one.run.name) for one in scores]
   nth = [stems[: place + 1].count(stem) for place, stem in enumerate(stems)]
   return [f'{s}.{n}' if n > 1 else s for s, n in zip(stems, nth, strict=True)]

@@ -1,4 +1,4 @@
-"""The part of a report that is about one run, in words and tables."""
+"""Section of a report on one run."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from avemotion.evaluation import groups, markdown, metrics, paper
 from avemotion.evaluation.runs import CrossValidation
 from avemotion.evaluation.scores import RunScores, Score
 
-COVERED_ACCURACY = 0.9  # of the clips that are answered, for the coverage curve
+COVERED_ACCURACY = 0.9  # accuracy that the coverage curve marks
 PICTURES = ('confusion', 'reliability', 'coverage', 'curves')
 _PAPERS_PROTOCOLS = {
   'random80': 'a random 80/20 split',
@@ -45,18 +45,17 @@ def write(scores: RunScores, stem: str) -> str:
 
 
 def explain_scores(num_folds: int) -> str:
-  """Explains ± and CI of runs of at most so many folds."""
+  """Explains ± and CI of runs with at most `num_folds` folds."""
   means, scored, counts = '', 'score', ''
   if num_folds > 1:
     means = 'Scores are means over folds, ± their standard deviation. '
     scored = 'mean over folds'
-    counts = ', a fold counting by the share of its clips that is drawn'
+    counts = ', each fold weighted by the share of its clips that is drawn'
   return (
     f'{means}CI is the 95 % confidence interval of the {scored}, by bootstrap'
-    ' over actors: actors are drawn with replacement, and the folds as they'
-    f' were trained are scored anew on the test clips of those drawn{counts}.'
-    ' It tells how far other actors would move the score, not how far another'
-    ' training would.'
+    ' over actors: actors are drawn with replacement, and the trained folds are'
+    f' scored on the test clips of the drawn actors{counts}. It covers the'
+    ' choice of actors, not the randomness of training.'
   )
 
 
@@ -76,11 +75,11 @@ def _facts(run: CrossValidation) -> str:
   protocol = folds.named(run.protocol).meaning
   if run.enrolled:
     protocol += (
-      '; every speaker is enrolled, with the mean of their own unlabelled clips'
+      '; every speaker is enrolled with the mean of their own unlabelled clips'
       f' ({" and ".join(run.enrolled)})'
     )
   epochs = sorted({fold.summary['epochs'] for fold in run.folds})
-  # Each fold's seconds are those of all that were trained together.
+  # The seconds of folds that trained together are the same.
   programs = {
     (fold.directory.parent, *fold.summary['trained_together']): fold.summary
     for fold in run.folds
@@ -102,7 +101,7 @@ def _facts(run: CrossValidation) -> str:
 
 
 def _comparison(scores: RunScores) -> str:
-  """Tabulates our scores, the paper's and people's."""
+  """Tabulates our scores, the paper's and humans'."""
   run, row, count = scores.run, scores.papers_row, len(scores.run.folds)
   both = scores.accuracy, scores.uar
   ours = 'ours' if count == 1 else f'ours, mean of {count} folds'
@@ -140,24 +139,24 @@ def _explanation(scores: RunScores) -> str:
     )
   if row := scores.papers_row:
     sentences.append(
-      f"The paper's number is of {row}, by {_PAPERS_PROTOCOLS[row.protocol]}."
+      f"The paper's number is that of {row}, by"
+      f' {_PAPERS_PROTOCOLS[row.protocol]}.'
     )
   return markdown.wrap(' '.join(sentences))
 
 
 def _coverage(coverage: metrics.Coverage) -> str:
-  """Says at which confidence an accuracy is reached, if at any."""
+  """Describes the confidence that reaches `COVERED_ACCURACY`, if any."""
   reached = coverage.reaching(COVERED_ACCURACY)
   if reached is None:
     return markdown.wrap(
-      f'However confident, no share of the clips has {COVERED_ACCURACY:.0%} of'
-      ' them recognised.'
+      f'No threshold of confidence reaches {COVERED_ACCURACY:.0%} accuracy.'
     )
   confidence, share = reached
   return markdown.wrap(
-    f'Of the {share:.1%} of clips with a confidence of {confidence:.3f} or'
-    f' more, {COVERED_ACCURACY:.0%} or more are recognised. It is read off'
-    ' these test clips: one to decide by is to be chosen on validation clips.'
+    f'The {share:.1%} of clips with a confidence of {confidence:.3f} or more'
+    f' have {COVERED_ACCURACY:.0%} accuracy or more. This threshold comes from'
+    ' these test clips; choose one for use on validation clips.'
   )
 
 

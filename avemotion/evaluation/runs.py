@@ -1,4 +1,4 @@
-"""Finds the folds of runs, trained together or apart, and joins them."""
+"""Runs, joined from their folds, which may have trained apart."""
 
 import collections
 import dataclasses
@@ -26,12 +26,12 @@ def _joined(column: str) -> functools.cached_property[np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class CrossValidation:
-  """A run: every fold of one configuration.
+  """Run: all folds of one configuration.
 
   Attributes:
-    name: of the directory that holds the folds.
-    folds: all of the protocol, by number.
-    temperatures: that each fold's logits are divided by; (): none.
+    name: name of the directory with the folds.
+    folds: all folds of the protocol, by number.
+    temperatures: divisor of each fold's logits; empty: none.
     actors, labels, predictions: int64[clips], of all folds' test clips.
   """
 
@@ -41,7 +41,7 @@ class CrossValidation:
 
   @property
   def config(self) -> dict[str, Any]:
-    """The configuration that every fold was trained with."""
+    """Configuration of every fold."""
     return self.folds[0].summary['config']
 
   @property
@@ -51,17 +51,17 @@ class CrossValidation:
 
   @property
   def modality(self) -> str:
-    """'video', 'audio', or both: 'fusion'."""
+    """Name of the modality: 'video', 'audio', or 'fusion' for both."""
     return paper.modality_of(self.config['model']['modalities'])
 
   @property
   def enrolled(self) -> tuple[str, ...]:
-    """Modalities of which every test speaker's own mean was known."""
+    """Modalities from which each speaker's own mean was subtracted."""
     return tuple(self.config['data'].get('enrol', ()))
 
   @property
   def sources(self) -> dict[str, str]:
-    """Each modality's features, in words."""
+    """Description of each modality's features."""
     return self.folds[0].summary['sources']
 
   @property
@@ -75,13 +75,13 @@ class CrossValidation:
 
   @functools.cached_property
   def fold_numbers(self) -> np.ndarray:
-    """int64[clips], number of the fold that tests the clip."""
+    """Number of the fold that tests each clip, int64[clips]."""
     sizes = [len(fold.clip_ids) for fold in self.folds]
     return np.repeat([fold.number for fold in self.folds], sizes)
 
   @functools.cached_property
   def probabilities(self) -> np.ndarray:
-    """float64[clips, labels], at the temperatures."""
+    """Probabilities float64[clips, labels], scaled by the temperatures."""
     found = [fold.probabilities for fold in self.folds]
     if self.temperatures:
       found = list(map(calibration.scale, found, self.temperatures))
@@ -93,13 +93,13 @@ def read_runs(
 ) -> list[CrossValidation]:
   """Reads work directories, and merges the folds of each configuration.
 
-  They are of `avemotion train`, or of a sweep, which hold several runs; local,
-  or as gs://…; `scored` is as for `fold_outputs.read_fold`. Returns whole runs
-  in the order of the paper's tables, those that these lack by name.
+  Directories are those of `avemotion train`, or of a sweep, which has several
+  runs; local, or gs://…. `scored` is as for `fold_outputs.read_fold`. Returns
+  the runs in the order of the paper's tables, then others by name.
 
   Raises:
-    ReportError: a directory holds no finished fold, files are damaged, or a
-      fold is missing, or there twice and different.
+    ReportError: a directory has no finished fold, files are damaged, a fold is
+      missing, or a fold has two different results.
   """
   directories = {
     str(_absolute(directory)): directory
@@ -126,29 +126,34 @@ def candidate_of(
 ) -> CrossValidation:
   """Reads the candidate of a sweep that has a run's recipe and data.
 
-  A recipe that trains on validation clips has none left to fit a temperature
-  on; as a candidate of the search that chose it, it was scored on them.
+  A recipe that trains on validation clips cannot fit a temperature on them; its
+  candidate in the sweep, which was scored on them, can.
 
   Raises:
-    ReportError: it holds no candidate, an unfinished or damaged one, several,
-      or one of another recipe or other data; or the run has temperatures of its
-      own.
+    ReportError: `search` has no finished candidate, several, or one of another
+      recipe or other data; or the run has temperatures of its own.
   """
   candidate, *others = read_runs([search], scored='validation')
   if others:
-    raise ReportError(f'{search}: holds several candidates; name one')
+    raise ReportError(
+      f'{search}: expected one candidate, got {1 + len(others)}; pass the'
+      ' directory of one'
+    )
   if any(fold.summary['temperature'] != 1 for fold in run.folds):
     raise ReportError(
-      f'{run.name}: its folds have temperatures of their validation clips'
+      f'{run.name}: expected folds without temperatures, but they were fitted'
+      ' on validation clips; leave out the candidate'
     )
   difference = _difference(_recipe(candidate), _recipe(run))
   if difference:
-    raise ReportError(f'{search} is of another recipe or data: {difference}')
+    raise ReportError(
+      f'{search} has another recipe or other data than {run.name}: {difference}'
+    )
   return candidate
 
 
 def _recipe(run: CrossValidation) -> dict[str, Any]:
-  """Returns what a candidate has alike with its run: not the seed."""
+  """Returns the settings that a candidate shares with its run."""
   fold = run.folds[0]
   recipe = {k: v for k, v in fold.settings.items() if k != 'seed'}
   data = {k: v for k, v in recipe['data'].items() if k != 'validation'}
@@ -156,7 +161,7 @@ def _recipe(run: CrossValidation) -> dict[str, Any]:
 
 
 def _difference(one: Any, other: Any, key: str = '') -> str:
-  """Names where two JSON values differ, as 'model.layers: 1 and 3'."""
+  """Lists differences between JSON values, as 'model.layers: 1 and 3'."""
   if isinstance(one, Mapping) and isinstance(other, Mapping):
     parts = (
       _difference(one.get(name), other.get(name), f'{key}.{name}'.strip('.'))
@@ -167,12 +172,12 @@ def _difference(one: Any, other: Any, key: str = '') -> str:
 
 
 def _absolute(path: epath.Path) -> epath.Path:
-  """Resolves a local path; epath would take gs://… for a relative one."""
+  """Resolves a local path; epath would treat gs://… as a relative one."""
   return path if '://' in os.fspath(path) else path.resolve()
 
 
 def _find(workdir: epath.Path) -> list[epath.Path]:
-  """Returns the directories with folds, a sweep's in ROW/PROTOCOL/seed_S."""
+  """Finds the directories with folds, in a sweep ROW/PROTOCOL/seed_S."""
   if not workdir.is_dir():
     raise ReportError(f'{workdir}: no such directory')
   for below in ('', '*/', '*/*/', '*/*/*/'):
@@ -181,8 +186,8 @@ def _find(workdir: epath.Path) -> list[epath.Path]:
     if directories:
       return sorted(directories)
   raise ReportError(
-    f'{workdir}: holds no fold_K, nor does a directory in it; name what was'
-    ' --workdir of avemotion train or sweep'
+    f'{workdir}: expected a --workdir of avemotion train or sweep, got a'
+    ' directory without any fold_K'
   )
 
 
@@ -194,21 +199,21 @@ def _read_directory(directory: epath.Path, scored: str) -> list[FoldOutputs]:
   ]
   if not finished:
     raise ReportError(
-      f'{directory}: no fold of it is finished; go on with avemotion train'
-      f' --workdir={directory}'
+      f'{directory}: expected finished folds, got none; resume with avemotion'
+      f' train --workdir={directory}'
     )
   return finished
 
 
 def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
-  """Puts the folds of one or several directories together."""
+  """Joins the folds of one or several directories."""
   by_number: dict[int, FoldOutputs] = {}
   for fold in parts:
     other = by_number.setdefault(fold.number, fold)
     if not np.array_equal(fold.probabilities, other.probabilities):
       raise ReportError(
         f'{other.directory} and {fold.directory} are the same fold of one'
-        ' configuration, with different results; name one of them'
+        ' configuration, with different results; pass one of them'
       )
   ordered = tuple(by_number[number] for number in sorted(by_number))
   num_folds = folds.named(ordered[0].protocol).num_folds
@@ -216,10 +221,10 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
   if missing:
     workdirs = [*dict.fromkeys(str(fold.directory.parent) for fold in ordered)]
     raise ReportError(
-      f'{", ".join(workdirs)}: of the {num_folds} folds of'
-      f' {ordered[0].protocol}, {", ".join(map(str, missing))} missing or not'
-      ' finished. Train what is missing with the same configuration:'
-      f' avemotion train --fold={missing[0]} --workdir={workdirs[0]} …'
+      f'{", ".join(workdirs)}: expected all {num_folds} folds of'
+      f' {ordered[0].protocol}, but {", ".join(map(str, missing))} missing or'
+      ' not finished; train with the same configuration: avemotion train'
+      f' --fold={missing[0]} --workdir={workdirs[0]} …'
     )
   names = sorted({_name(fold) for fold in ordered})
   more = f' and {len(names) - 1} more' if len(names) > 1 else ''
@@ -227,7 +232,7 @@ def _merge(parts: Sequence[FoldOutputs]) -> CrossValidation:
 
 
 def _name(fold: FoldOutputs) -> str:
-  """Returns the name of the run's directory; of ROW/PROTOCOL/seed_S the row."""
+  """Returns the name of the run's directory, or ROW of ROW/PROTOCOL/seed_S."""
   path = _absolute(fold.directory.parent)
   if not re.fullmatch(r'seed_\d+', path.name):
     return path.name

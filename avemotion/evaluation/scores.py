@@ -11,13 +11,14 @@ from avemotion.evaluation.runs import CrossValidation
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-  """A share of clips, over folds and over all of their test clips.
+  """Score over folds, and over the test clips of all folds.
 
   Attributes:
-    mean: over folds.
-    std: over folds, of a sample; None where there is one fold.
-    interval: 95 % of the mean, by bootstrap over actors; nan with one actor.
-    pooled: of the test clips of all folds taken together.
+    mean: mean over folds.
+    std: sample standard deviation over folds; None for one fold.
+    interval: 95 % interval of the mean, by bootstrap over actors; NaN for one
+      actor.
+    pooled: score on the test clips of all folds together.
   """
 
   mean: float
@@ -28,11 +29,11 @@ class Score:
 
 @dataclasses.dataclass(frozen=True)
 class RunScores:
-  """A run's scores; all but the first two are of its pooled test clips.
+  """Scores of a run, on the test clips of all folds.
 
   UAR is unweighted average recall; the confusion is int64[labels, labels], rows
   are true labels; `facts` are those to report groups by, see
-  `avemotion.evaluation.groups`, None: those that are known.
+  `avemotion.evaluation.groups`, None: `groups.of_run`.
   """
 
   run: CrossValidation
@@ -46,12 +47,12 @@ class RunScores:
 
   @property
   def papers_row(self) -> paper.Row | None:
-    """The model's row in the paper's tables; None: it has none."""
+    """Row of the model in the paper's tables; None: no row."""
     return paper.find_row(self.run.config['model'])
 
   @property
   def differences(self) -> tuple[str, ...]:
-    """Caveats to state where the number stands beside others."""
+    """Differences from the paper's setting, to state beside the scores."""
     run, row = self.run, self.papers_row
     same = {'enrolled speakers': not run.enrolled}
     if row is not None:
@@ -71,7 +72,7 @@ class RunScores:
 
 
 def score(run: CrossValidation) -> RunScores:
-  """Scores a run."""
+  """Computes the scores of a run."""
   confusions = [fold.confusion for fold in run.folds]
   pooled = np.sum(confusions, axis=0)
   columns = run.labels, run.predictions, run.actors, run.fold_numbers

@@ -1,1 +1,1 @@
-"""A trained model as files for programs without this package."""
+"""Export of a trained model, for use without this package."""

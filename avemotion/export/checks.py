@@ -1,4 +1,4 @@
-"""Compares exported programs with the model that they were made of."""
+"""Comparison of exported programs with the model."""
 
 import functools
 import pathlib
@@ -13,10 +13,10 @@ from avemotion.features import visual
 from avemotion.features.vgg16_weights import Vgg16Weights
 from avemotion.training.checkpoints import TrainedModel
 
-# By a file's ending: the largest difference, as a share of the largest number.
+# Largest difference by file suffix, relative to the largest number.
 TOLERANCES = {'.stablehlo': 1e-5, '.onnx': 1e-4}
 
-# Clips and steps: one, and more of both than is usual.
+# Numbers of clips and steps.
 _BATCHES = ((1, 1), (2, 33), (5, 140))
 _FRAMES = (1, 3)
 _SEED = 0
@@ -25,14 +25,14 @@ _Arrays = Mapping[str, np.ndarray]
 
 
 class ExportError(ValueError):
-  """An exported program gives other numbers than the model."""
+  """Raised if an exported program gives other numbers than the model."""
 
 
 def classifier(path: pathlib.Path, model: TrainedModel) -> float:
-  """Returns how far an exported program is from a model's probabilities.
+  """Returns the largest difference of probabilities from the model's.
 
   Raises:
-    ExportError: further than `TOLERANCES`.
+    ExportError: the difference exceeds `TOLERANCES`.
   """
   answer = functools.partial(programs.answer, programs.in_float32(model))
   return max(
@@ -42,7 +42,7 @@ def classifier(path: pathlib.Path, model: TrainedModel) -> float:
 
 
 def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
-  """Compares features of pictures of noise; otherwise as `classifier`."""
+  """Compares features of random pictures; otherwise as `classifier`."""
   encode = visual.VisualEncoder(weights)
   rng = np.random.default_rng(_SEED)
   shapes = ((frames, *visual.CROP_SHAPE) for frames in _FRAMES)
@@ -51,7 +51,7 @@ def vgg16(path: pathlib.Path, weights: Vgg16Weights) -> float:
 
 
 def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
-  """Draws features like those of training, and lengths, some of them zero."""
+  """Draws features like the training clips', and lengths, some of them 0."""
   rng = np.random.default_rng(_SEED)
   for batch, time in _BATCHES:
     features, lengths = {}, {}
@@ -66,11 +66,11 @@ def _samples(model: TrainedModel) -> Iterator[tuple[_Arrays, _Arrays]]:
 
 
 def _run(path: pathlib.Path, *arguments: Any) -> np.ndarray:
-  """Runs a file on the arguments of its StableHLO program."""
+  """Runs a StableHLO or ONNX file on the arguments of the StableHLO one."""
   if path.suffix == '.stablehlo':
     program = export.deserialize(bytearray(path.read_bytes()))
     return np.asarray(program.call(*arguments))
-  import onnxruntime  # Of the extra `onnx`.
+  import onnxruntime  # From the extra `onnx`.
 
   first, *lengths = arguments
   fed = dict(first) if lengths else {'crops': first}
@@ -82,15 +82,14 @@ def _run(path: pathlib.Path, *arguments: Any) -> np.ndarray:
 def _difference(
   path: pathlib.Path, found: np.ndarray, expected: np.ndarray
 ) -> float:
-  """Returns the largest, relative to the largest number if that is over one."""
+  """Returns the largest difference, relative to max(1, largest number)."""
   known = np.isfinite(expected)
   largest = np.abs(expected[known]).max(initial=1.0)
   worst = float(np.abs(found - expected)[known].max(initial=0.0) / largest)
   tolerance = TOLERANCES[path.suffix]
   if not (np.isfinite(found) == known).all() or worst > tolerance:
     raise ExportError(
-      f'{path.name} gives other numbers than the model: they differ by'
-      f' {worst:.1e}, more than {tolerance:.0e}, or are not numbers; nothing'
-      ' was written'
+      f'{path.name}: expected the numbers of the model to {tolerance:.0e}, got'
+      f' a difference of {worst:.1e} or NaN; nothing was written'
     )
   return worst

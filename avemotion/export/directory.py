@@ -1,4 +1,4 @@
-"""Writes a directory that takes a model elsewhere, whole or not at all."""
+"""Directory of an exported model, written atomically."""
 
 import contextlib
 import importlib.util
@@ -33,30 +33,33 @@ def write(
 ) -> dict[pathlib.Path, float]:
   """Writes programs, each compared with the model, and a model card.
 
-  `classifier.stablehlo` is features to probabilities, `vgg16.stablehlo` faces
-  to the features of a model that reads VGG16's; the same as `….onnx` if asked.
-  Returns the programs' files, and how far each is from the model's own numbers.
+  `classifier.stablehlo` maps features to probabilities; `vgg16.stablehlo` maps
+  faces to features, for a model that uses VGG16. With `onnx`, writes both as
+  `….onnx` too.
 
   Args:
-    output: the directory, which is made; it may be there if it is empty.
+    output: directory, which is made; it may exist if it is empty.
     origin: the model.
-    vgg16_weights: the ones that the model was trained on; see
+    vgg16_weights: weights that the model was trained with; see
       `avemotion.features.vgg16_weights`.
-    onnx: writes ONNX too; it needs the extra `onnx`.
-    overwrite: replaces an export that is there.
+    onnx: write ONNX too, which needs the extra `onnx`.
+    overwrite: replace an existing export.
+
+  Returns:
+    The programs' files, and the largest difference of each from the model.
 
   Raises:
-    ExportError: a program does not give the model's numbers.
-    ValueError: `output` holds something else, an extra is missing, or the
-      weights cannot be used.
-    OSError: it cannot be written, as on a full disk.
+    ExportError: a program gives other numbers than the model.
+    ValueError: `output` has other files, an extra is missing, or the weights
+      cannot be used.
+    OSError: the directory cannot be written, as on a full disk.
   """
   output = pathlib.Path(output)
   _check_free(output, overwrite)
   missing = [n for n in _ONNX_NEEDS if not importlib.util.find_spec(n)]
   if onnx and missing:
     raise ValueError(
-      f'ONNX needs what is not installed ({", ".join(missing)}): pip install'
+      f'ONNX needs {", ".join(missing)}, which is missing; run pip install'
       " 'avemotion[onnx]'"
     )
   model = origin.model
@@ -84,7 +87,7 @@ def _write_program(path: pathlib.Path, part: Any) -> None:
     lower = programs.vgg16 if path.stem == VGG16 else programs.classifier
     path.write_bytes(lower(part).serialize())
   else:
-    from avemotion.export import onnx_classifier, onnx_vgg16  # Of the extra.
+    from avemotion.export import onnx_classifier, onnx_vgg16  # Need the extra.
 
     write = onnx_vgg16.write if path.stem == VGG16 else onnx_classifier.write
     write(path, part)
@@ -92,22 +95,22 @@ def _write_program(path: pathlib.Path, part: Any) -> None:
 
 def _check_free(output: pathlib.Path, overwrite: bool) -> None:
   if output.is_file():
-    raise ValueError(f'{output}: expected a directory, it is a file')
+    raise ValueError(f'expected a directory, got the file {output}')
   there = {path.name for path in output.glob('*')}
   others = sorted(there - _OURS)
   if others:
     raise ValueError(
-      f'{output}: holds {others[0]}, which is no part of an export; name'
-      ' another directory'
+      f'{output}: expected an empty directory or an export, got {others[0]} in'
+      ' it; choose another directory'
     )
   if there and not overwrite:
     hint = 'add --overwrite to replace it'
-    raise ValueError(f'{output}: holds an export; {hint}')
+    raise ValueError(f'{output} has an export already; {hint}')
 
 
 @contextlib.contextmanager
 def _whole(output: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Yields a new directory, which takes the other's place once complete."""
+  """Yields a temporary directory, which replaces `output` on exit."""
   output = output.resolve()
   output.parent.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory(
@@ -117,6 +120,6 @@ def _whole(output: pathlib.Path) -> Iterator[pathlib.Path]:
     unfinished.mkdir()
     yield unfinished
     if output.exists():
-      # Not removed: where it cannot be moved, as a mount, it stays as it was.
+      # Moved, not removed: if that fails, as for a mount, it stays unchanged.
       output.rename(pathlib.Path(beside, 'old'))
     unfinished.rename(output)

@@ -1,4 +1,4 @@
-"""Writes the model card of an export, as Markdown."""
+"""Model card of an export, in Markdown."""
 
 import importlib.metadata
 from collections.abc import Sequence
@@ -16,85 +16,86 @@ from avemotion.training import config as config_lib
 from avemotion.training.checkpoints import TrainedModel
 
 _MFCC = (
-  f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], as'
-  ' `avemotion.features.acoustic.mfcc` makes them: pre-emphasis'
+  f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], computed by'
+  ' `avemotion.features.acoustic.mfcc`: pre-emphasis'
   f' {acoustic.PRE_EMPHASIS} of the whole signal, then a row for every'
   f' {acoustic.FRAME_LENGTH} samples, {acoustic.HOP_LENGTH} apart, not centred;'
   " Hamming's window (periodic), power of the FFT,"
   f' {acoustic.NUM_MEL_BANDS} mel bands up to {acoustic.SAMPLE_RATE // 2} Hz'
-  " (Slaney's scale, of unit area), 10 log10 of no less than"
-  f' {acoustic.MEL_FLOOR_DB:.0f} dB, and of the orthonormal DCT-II the first'
-  f' {acoustic.NUM_COEFFICIENTS}, in their order'
+  " (Slaney's scale, of unit area), 10 log10 with a floor of"
+  f' {acoustic.MEL_FLOOR_DB:.0f} dB, and the first'
+  f' {acoustic.NUM_COEFFICIENTS} coefficients of the orthonormal DCT-II'
 )
 _SPEECH = (
   f'features of mono sound at {acoustic.SAMPLE_RATE} Hz over the whole clip or'
-  ' window, as `avemotion.features.speech` makes them. A row of the spectrogram'
+  ' window, computed by `avemotion.features.speech`. The spectrogram has a row'
   f' for every {speech.FRAME_LENGTH} samples, {speech.HOP_LENGTH} apart, not'
   " centred: Hann's window (periodic), power of the FFT over 9, 80 mel bands up"
-  " to 8 kHz (Slaney's scale, of unit area), log10 of no less than"
-  f' {speech.POWER_FLOOR:g}. Rows are left out before the first and after the'
-  ' last whose summed power, in dB, is at least the larger of'
+  " to 8 kHz (Slaney's scale, of unit area), log10 with a floor of"
+  f' {speech.POWER_FLOOR:g}. Silence is trimmed: rows are kept from the first'
+  ' to the last whose summed power, in dB, is at least the larger of'
   f' {speech.QUIETEST_DB:.0f} under the loudest and {speech.QUIET_SHARE:.0%} of'
-  ' the way from the quietest to the loudest, but for'
+  ' the way from the quietest to the loudest, plus'
   f' {speech.MARGIN} on either side. Then x = max(x - max,'
   f' -{speech.RANGE:.0f}), (x + {speech.LOUDEST} + 4) / 4. The first'
   f' {max(speech.BLOCKS)} blocks of'
-  " Whisper base's encoder read it (OpenAI, MIT licence;"
-  ' `avemotion.models.speech_encoder`, `weights/speech_encoder.npz`), of which'
-  f' the outputs of blocks {" and ".join(map(str, speech.BLOCKS))} stand side'
-  f' by side, and {speech.ROW_STEPS // 2} positions are averaged to a row'
+  " Whisper base's encoder (OpenAI, MIT licence;"
+  ' `avemotion.models.speech_encoder`, `weights/speech_encoder.npz`) process'
+  f' it; the outputs of blocks {" and ".join(map(str, speech.BLOCKS))} are'
+  f' concatenated, and each {speech.ROW_STEPS // 2} positions are averaged to a'
+  ' row'
 )
 _VGG16 = (
   f'features of the largest face, {FRAMES_PER_SECOND} frames a second: its'
   f' square box and {faces.MARGIN:.0%} more on each side, resized to'
-  f' {faces.CROP_SIZE}×{faces.CROP_SIZE} RGB (antialiased); where no face is'
-  ' found, the crop before. `vgg16` makes the features of the crops,'
-  f' uint8[frames, {faces.CROP_SIZE}, {faces.CROP_SIZE}, 3]'
+  f' {faces.CROP_SIZE}×{faces.CROP_SIZE} RGB (antialiased); a frame without a'
+  ' face repeats the previous crop. `vgg16` computes the features from the'
+  f' crops, uint8[frames, {faces.CROP_SIZE}, {faces.CROP_SIZE}, 3]'
 )
 _LANDMARKS = (
   f'features of the 68 landmarks (the order of iBUG 300-W) of the largest face,'
-  f' {FRAMES_PER_SECOND} frames a second, over the whole clip or window, as'
-  ' `avemotion.features.landmarks` describes them. E is the median over time of'
+  f' {FRAMES_PER_SECOND} frames a second, over the whole clip or window,'
+  ' computed by `avemotion.features.landmarks`. E is the median over time of'
   ' the distance between the eyes, each the mean of its six points (right: 36'
   ' to 41, left: 42 to 47), M the middle between them, x to the right and y'
   ' down, in pixels. Numbers 0 to 135: x and y of point 0, then of point 1 and'
-  ' so on, each less M, over E. 136 and 137: x and y of M less its mean over'
+  ' so on, each minus M, over E. 136 and 137: x and y of M minus its mean over'
   ' time, over E. 138: the logarithm of the distance between the eyes over E.'
   ' 139: the angle in radians of the line from the right eye to the left,'
-  ' arctan2(y, x). 140 to 279: how much each of these changed since the row'
-  ' before, 0 in the first row and after a gap. A row without a face, or with'
-  ' landmarks that are not to be trusted, is the mean of the others. avemotion'
-  ' finds the landmarks by dlib (`avemotion.features.landmark_detector`), whose'
-  ' model is not for commercial use'
+  ' arctan2(y, x). 140 to 279: the change of each of these since the previous'
+  ' row, 0 in the first row and after a gap. A row without a face, or with'
+  ' unreliable landmarks, is the mean of the others. avemotion finds the'
+  ' landmarks by dlib (`avemotion.features.landmark_detector`), whose model is'
+  ' not for commercial use'
 )
 _TRIMMED = (
-  '`audio` begins and ends with speech: rows before the first and after the'
+  '`audio` begins and ends with speech: keep the rows from the first to the'
   f' last whose first coefficient is at least {silence.QUIET_SHARE:.0%} of the'
-  " way from the clip's lowest to its highest are left out, but for"
+  " way from the clip's lowest to its highest, plus"
   f' {silence.MARGIN} on either side (`avemotion.data.silence`).'
 )
 _ENROLLED = (
-  'The model is for speakers who are enrolled. From every valid row of'
-  " {modalities} take off the speaker's own mean, `float32[features]`: of"
-  ' several clips of that speaker, of whatever they feel, the mean over time of'
-  ' each, and the mean of those (`avemotion.data.enrolment.speaker_mean`).'
+  "The model expects enrolled speakers. Subtract the speaker's own mean,"
+  ' `float32[features]`, from every valid row of {modalities}: take the mean'
+  ' over time of several clips of that speaker, with any emotions, then the'
+  ' mean of those (`avemotion.data.enrolment.speaker_mean`).'
 )
 _RAVDESS_LICENCE = (
   'Trained on RAVDESS (Livingstone & Russo 2018,'
-  ' <https://doi.org/10.1371/journal.pone.0196391>), which is CC BY-NC-SA 4.0,'
-  ' as what is made of it is: not for commercial use; attribute, and share'
-  ' alike. <https://creativecommons.org/licenses/by-nc-sa/4.0/>'
+  ' <https://doi.org/10.1371/journal.pone.0196391>), whose licence, CC BY-NC-SA'
+  ' 4.0, also covers this model: attribute, no commercial use, share alike.'
+  ' <https://creativecommons.org/licenses/by-nc-sa/4.0/>'
 )
 _NOT_FOR = (
-  'It learnt how people act emotions, in the recordings that it was trained on;'
-  ' it does not know what anybody feels. Another language, room, camera,'
-  ' microphone or age is another matter, and was not measured unless it is said'
-  ' above. Do not use it to judge, rank, hire, diagnose or watch people.'
+  'The model has learned how people act emotions, in the recordings that it was'
+  ' trained on. It does not know what anybody feels. Expect lower scores with'
+  ' any other language, room, camera, microphone or age, unless a figure above'
+  ' covers it. Do not use it to judge, rank, hire, diagnose or monitor people.'
 )
 _OPENED = (
-  'Sizes of batch and time are open, from one on. Everything is inside the'
-  ' files: `jax.export` reads the one kind on a CPU, an NVIDIA GPU or a TPU, by'
-  ' a version of JAX that is up to six months newer than {jax}'
+  'Batch size and time are free, from 1 up. The files are self-contained.'
+  ' `jax.export` reads a `.stablehlo` file on a CPU, an NVIDIA GPU or a TPU,'
+  ' with a JAX that is up to six months newer than {jax}'
   ' (<https://docs.jax.dev/en/latest/export/export.html>). Load only files that'
   ' you trust.'
 )
@@ -119,7 +120,7 @@ import onnxruntime
 
 session = onnxruntime.InferenceSession('{file}')
 """
-# What follows, by the file's name.
+# The rest of each program, by the file's name.
 _RUN = {
   'classifier.stablehlo': """{inputs}
 probabilities = np.asarray(run(features, lengths))
@@ -139,24 +140,31 @@ named = {{f'{{name}}_lengths': steps for name, steps in lengths.items()}}
 def text(
   origin: Origin, weights: Vgg16Weights | None, programs: Sequence[str]
 ) -> str:
-  """Writes the card of an export of some files, and VGG16's weights if any."""
+  """Writes the card of an export.
+
+  Args:
+    origin: the model.
+    weights: VGG16's weights; None: the model does not use them.
+    programs: names of the exported files.
+  """
   model = origin.model
   modalities = ' and '.join(model.config.model.modalities)
   labels = ', '.join(model.label_names)
   version = importlib.metadata.version('jax')
   sections = [
+    _header(origin, programs),
     '# Model card',
     markdown.wrap(
-      f'From {modalities} of a person speaking: how probable each of'
-      f' {len(model.label_names)} emotions is.'
+      f'Returns the probability of each of {len(model.label_names)} emotions'
+      f' from the {modalities} of a person who speaks.'
     ),
     _facts(origin),
-    '## What it reads',
+    '## Input',
     _inputs(origin, weights),
-    '## What it gives',
+    '## Output',
     markdown.wrap(
       f'`float32[batch, {len(model.label_names)}]`, probabilities in the order:'
-      f' {labels}. A clip without a step of anything has nan.'
+      f' {labels}. A clip without any valid row returns NaN.'
     ),
     '## How to load it',
     markdown.wrap(_OPENED.format(jax=version)),
@@ -165,10 +173,25 @@ def text(
     origin.figures,
     '## Licence',
     markdown.wrap(_licence(origin, weights)),
-    '## What it is not for',
+    '## Limitations and use',
     markdown.wrap(_NOT_FOR),
   ]
   return '\n\n'.join(sections) + '\n'
+
+
+def _header(origin: Origin, programs: Sequence[str]) -> str:
+  """Writes the YAML header that the Hugging Face Hub reads."""
+  only_onnx = programs and all(name.endswith('.onnx') for name in programs)
+  return '\n'.join(
+    [
+      '---',
+      f'license: {"cc-by-nc-sa-4.0" if origin.is_ravdess else "other"}',
+      f'library_name: {"onnx" if only_onnx else "jax"}',
+      'tags: [emotion-recognition, jax]',
+      'metrics: [accuracy, recall]',
+      '---',
+    ]
+  )
 
 
 def _facts(origin: Origin) -> str:
@@ -231,27 +254,27 @@ def _item(origin: Origin, modality: str, weights: Vgg16Weights | None) -> str:
     return f'{shape}: {_VGG16} ({source})'
   return (
     f'{shape}: {origin.sources[modality]}, as in the data set that the model'
-    ' was trained on; avemotion makes none like them of a clip'
+    ' was trained on; avemotion cannot compute them from a clip'
   )
 
 
 def _rest(modalities: tuple[str, ...]) -> str:
   lengths = ' and '.join(f'`{modality}_lengths`' for modality in modalities)
-  also = ' A clip without one modality has 0 steps of it, and a row of zeros.'
+  also = ' A clip without one modality has length 0 for it, and a row of zeros.'
   also *= len(modalities) > 1
   return (
-    f'Beside them {lengths}, `int32[batch]`: how many rows are valid, no more'
-    ' than there are; what follows is not read, but must be finite.'
-    f'{also} Rows go in as they are made: standardisation is inside. The'
-    f' package answers a clip of more than {windows.WINDOW_SECONDS:.0f} s by'
-    f' windows of so many, one every {windows.HOP_SECONDS} s, and the mean of'
-    ' their answers.'
+    f'And {lengths}, `int32[batch]`: the number of valid rows; later rows are'
+    f' ignored, but must be finite.{also} Do not standardise the features: the'
+    ' program does. For a clip longer than'
+    f' {windows.WINDOW_SECONDS:.0f} s, avemotion averages the probabilities of'
+    f' windows of {windows.WINDOW_SECONDS:.0f} s, one every'
+    f' {windows.HOP_SECONDS} s.'
   )
 
 
 def _loaded(program: str, origin: Origin) -> str:
-  """Shows how a program is loaded and run, on inputs of zeros."""
-  # Two clips, one of them shorter.
+  """Writes code that loads and runs a program, on inputs of zeros."""
+  # Two clips, the second one shorter.
   lines = ['features, lengths = {}, {}']
   for modality in origin.model.config.model.modalities:
     count = _STEPS[modality]
@@ -274,8 +297,8 @@ def _licence(origin: Origin, weights: Vgg16Weights | None) -> str:
   licence = _RAVDESS_LICENCE
   if not origin.is_ravdess:
     licence = (
-      f'That of what it was trained on, `{dataset}`, which is for you to know.'
-      f' If that is made of RAVDESS: {licence}'
+      f'The licence of its training data, `{dataset}`; please check it. If that'
+      f' data contains RAVDESS: {licence}'
     )
   if weights:
     licence += f' `vgg16` has its own: {weights.source}.'

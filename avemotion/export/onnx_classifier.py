@@ -1,6 +1,6 @@
 """`EmotionClassifier` (Fig. 1) as an ONNX file; needs the extra `onnx`.
 
-It mirrors `avemotion.models`; `checks` compares the numbers.
+The graph mirrors `avemotion.models`; `checks` compares the numbers.
 """
 
 import functools
@@ -21,11 +21,11 @@ _Params = Mapping[str, Any]
 
 
 def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
-  """Writes a model, whatever its `dtype` in float32.
+  """Writes a model of any `dtype`, in float32.
 
-  For each modality it reads `video` or `audio`, float32[batch, time, features],
-  and `video_lengths` or `audio_lengths`, int32[batch]; it gives
-  `probabilities`, float32[batch, labels], as `programs.classifier` does.
+  The inputs are, for each modality, `video` or `audio`, float32[batch, time,
+  features], and `video_lengths` or `audio_lengths`, int32[batch]; the output is
+  `probabilities`, float32[batch, labels], as of `programs.classifier`.
   """
   graph = Graph()
   modalities = model.config.model.modalities
@@ -56,7 +56,7 @@ def write(path: str | os.PathLike[str], model: TrainedModel) -> None:
 def _temperature(
   graph: Graph, model: TrainedModel, branches: Sequence['_BranchNodes']
 ) -> str:
-  """Adds the temperature, a number or float32[batch, 1]: by what is there."""
+  """Adds the temperature for each clip's modalities, () or [batch, 1]."""
   chosen = graph.constant(model.temperature)
   if model.branch_temperatures and len(branches) > 1:
     modalities = model.config.model.modalities
@@ -68,10 +68,10 @@ def _temperature(
 
 
 class _BranchNodes:
-  """One branch (Fig. 2, 5) as nodes of a graph.
+  """Nodes of one branch (Fig. 2, 5).
 
   `there` is bool[batch, 1], whether the clip has a step of the modality;
-  `vector` is float32[batch, dense_features], zero where it has none.
+  `vector` is float32[batch, dense_features], zero if it has none.
   """
 
   def __init__(self, graph: Graph, model: TrainedModel, modality: str) -> None:
@@ -108,21 +108,21 @@ class _BranchNodes:
     self.vector = graph.add('Mul', vector, there)
 
   def _trust(self, mean: str, doubt: float) -> str:
-    """Returns the factor of a vector, float32[batch, 1], see `branches`."""
+    """Computes the factor of a vector, float32[batch, 1], see `branches`."""
     add, limit = self._graph.add, self._graph.constant(doubt**2)
     squares = add('ReduceMean', add('Mul', mean, mean), axes=[1], keepdims=1)
     share = add('Div', limit, add('Max', squares, limit))
     return add('Mul', share, share)
 
   def _standardised(self, rows: str, statistics: Mapping[str, Any]) -> str:
-    """Takes the mean off the features that are read; divides by the std."""
+    """Standardises the features that the branch uses."""
     mean, std = statistics['mean'], statistics['std']
     read = self._between(rows, 0, len(mean), axis=2)
     centred = self._graph.add('Sub', read, self._graph.constant(mean))
     return self._graph.add('Div', centred, self._graph.constant(std))
 
   def _step_mask(self, rows: str) -> str:
-    """Returns 1 where a step is valid, else 0: float32[time, batch, 1]."""
+    """Makes a mask float32[time, batch, 1], 1 where a step is valid."""
     add, constant = self._graph.add, self._graph.constant
     time = add('Gather', add('Shape', rows), constant(0, np.int64))
     steps = add('Range', constant(0, np.int64), time, constant(1, np.int64))
@@ -131,7 +131,7 @@ class _BranchNodes:
     return add('Unsqueeze', add('Cast', valid, to=FLOAT), self._axes(2))
 
   def _relative(self, x: str, mean: str) -> str:
-    """Takes the clip's mean off, and adds deltas, where the branch does."""
+    """Subtracts the clip's mean, and appends deltas, if configured."""
     if self._own.cmn:
       x = self._graph.add('Sub', x, mean)
     if self._own.deltas:
@@ -143,12 +143,12 @@ class _BranchNodes:
 
   def _gru(self, x: str, cell: Mapping[str, Any]) -> tuple[str, str]:
     """Returns states float32[time, batch, features], and the last valid one."""
-    # ONNX's GRU resets before the matrix product, as equation (3) does, but its
-    # z keeps the old state: σ(-a) = 1 - σ(a), so that z's weights are negated.
+    # ONNX's GRU resets before the matrix product, like equation (3), but its z
+    # keeps the old state. Since σ(-a) = 1 - σ(a), z's weights are negated.
     kernel = np.asarray(cell['input']['kernel'])
     recurrent = np.asarray(cell['recurrent_kernel'])
     size = len(recurrent)
-    bias = np.zeros(6 * size, np.float32)  # The input's side, the state's.
+    bias = np.zeros(6 * size, np.float32)  # Of the inputs, then of the state.
     bias[: 3 * size] = cell['input'].get('bias', 0)
     signs = np.repeat([-1.0, 1.0, 1.0], size).astype(np.float32)
     bias[: 3 * size] *= signs
@@ -167,7 +167,7 @@ class _BranchNodes:
     )
 
   def _pooled(self, kind: str, states: str, last: str) -> str:
-    """Adds one of `pooling.POOLINGS`, float32[batch, features]."""
+    """Adds one kind of `pooling.POOLINGS`, float32[batch, features]."""
     add, constant = self._graph.add, self._graph.constant
     if kind == 'last':
       return last
@@ -187,7 +187,7 @@ class _BranchNodes:
     return self._weighted_mean(states, add('Softmax', scores, axis=0))
 
   def _weighted_mean(self, states: str, weights: str) -> str:
-    """Averages over time; zero where all weights are."""
+    """Averages over time; zero where all weights are zero."""
     add, over_time = self._graph.add, self._axes(0)
     weighted = add('Mul', states, weights)
     sums = add('ReduceSum', weighted, over_time, keepdims=0)

@@ -1,6 +1,6 @@
-"""Writes ONNX graphs node by node; needs the extra `onnx`.
+"""ONNX graphs, made node by node; needs the extra `onnx`.
 
-By hand because jax2onnx 0.17 converts no mean over an open time.
+Made by hand because jax2onnx 0.17 converts no mean over a symbolic time.
 """
 
 import os
@@ -11,18 +11,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# The oldest that has all that is used here: runtimes of 2022 take it.
+# The oldest with all operators in use; runtimes of 2022 support it.
 _OPSET = 17
 _IR_VERSION = 8
 
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 INT32, INT64 = TensorProto.INT32, TensorProto.INT64
-# A size: a number, or the name of one that is left open.
+# A size is a number, or the name of a symbolic one.
 Shape = Sequence[int | str]
 
 
 class Graph:
-  """A graph that grows by nodes; values are known by their names."""
+  """Graph to which nodes are added; values are identified by name."""
 
   def __init__(self) -> None:
     self._nodes: list[Any] = []
@@ -30,7 +30,7 @@ class Graph:
     self._inputs: list[Any] = []
 
   def input(self, name: str, kind: int, shape: Shape) -> str:
-    """Declares an input; of `kind` `FLOAT`, `INT32` or `UINT8`."""
+    """Declares an input; `kind` is `FLOAT`, `INT32` or `UINT8`."""
     self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
     return name
 
@@ -42,13 +42,13 @@ class Graph:
     return name
 
   def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-    """Applies one of ONNX's operators to named values; names its output."""
+    """Applies an ONNX operator to named values; returns the output's name."""
     return self.add_all(operator, inputs, 1, **attributes)[0]
 
   def add_all(
     self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any
   ) -> list[str]:
-    """Applies an operator of several outputs; returns their names."""
+    """Applies an operator with several outputs; returns their names."""
     number = len(self._nodes)
     names = [f'{operator.lower()}_{number}_{i}' for i in range(outputs)]
     self._nodes.append(helper.make_node(operator, inputs, names, **attributes))
@@ -62,10 +62,14 @@ class Graph:
     shape: Shape,
     metadata: Mapping[str, str],
   ) -> None:
-    """Checks and writes the graph; a float32 value is the one output.
+    """Checks and writes the graph, with one float32 output.
 
-    The output has a name and a shape in the file, `….onnx`, which also holds
-    the metadata.
+    Args:
+      path: file to write, `….onnx`.
+      output: value to return.
+      name: name of the output in the file.
+      shape: shape of the output.
+      metadata: text to store in the file, by key.
     """
     self._nodes.append(helper.make_node('Identity', [output], [name]))
     outputs = [helper.make_tensor_value_info(name, FLOAT, shape)]

@@ -11,10 +11,10 @@ from avemotion.models.vgg16 import BLOCKS, convolution_names
 
 
 def write(path: str | os.PathLike[str], weights: Vgg16Weights) -> None:
-  """Writes VGG16 with the preprocessing that its weights want.
+  """Writes VGG16 with the preprocessing of its weights.
 
-  It reads `crops`, uint8[frames, 48, 48, 3], RGB, and gives `features`,
-  float32[frames, 512], as `programs.vgg16` does.
+  The input is `crops`, uint8[frames, 48, 48, 3], RGB; the output is `features`,
+  float32[frames, 512], as of `programs.vgg16`.
   """
   graph = Graph()
   crops = graph.input('crops', UINT8, ('frames', *visual.CROP_SHAPE))

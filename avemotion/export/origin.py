@@ -1,4 +1,4 @@
-"""A model to export, with the name and the scores of its checkpoint."""
+"""Model to export, with the name and the scores of its checkpoint."""
 
 import dataclasses
 import os
@@ -16,17 +16,21 @@ from avemotion.training import config as config_lib
 from avemotion.training import weights
 from avemotion.training.checkpoints import TrainedModel
 
-_RAVDESS = re.compile(r'\d\d(-\d\d){6}')  # The name of a clip.
-_FIGURES = re.compile(r'^\*\*How good it is\*\*.*?(?=^\*\*)', re.M | re.S)
+_RAVDESS = re.compile(r'\d\d(-\d\d){6}')  # Name of a clip.
+_FIGURES = re.compile(r'^## How good it is\n(.*?)(?=^## )', re.M | re.S)
 _LINK_WITHIN = re.compile(r'\[([^\]]+)\]\(\.\.[^)]*\)')
 
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-  """A model; in Markdown its name and how good it is, if that is known.
+  """Model to export.
 
-  `sources` says for each modality what its features are, `is_ravdess` whether
-  it was trained on clips that are named as RAVDESS's are.
+  Attributes:
+    model: the model.
+    name: its name, in Markdown.
+    figures: its scores, in Markdown, or the reason why they are not known.
+    sources: description of each modality's features.
+    is_ravdess: whether it was trained on clips with names like RAVDESS's.
   """
 
   model: TrainedModel
@@ -40,7 +44,7 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
   """Reads a checkpoint, as `weights.load_model`, and the results beside it.
 
   Raises:
-    CheckpointError: there is none, or it is damaged.
+    CheckpointError: the checkpoint is missing or damaged.
   """
   model = weights.load_model(path)
   sources: Mapping[str, str] = {
@@ -58,7 +62,7 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
     if fold := _fold(epath.Path(path), model):
       figures = _figures(fold)
       is_ravdess |= any(map(_RAVDESS.fullmatch, fold.clip_ids))
-      # An earlier version's model does not know them.
+      # A model of an earlier version has none.
       sources = fold.summary['sources'] | model.sources
   except (config_lib.ConfigError, fold_outputs.ReportError) as error:
     figures = _unknown(str(error))
@@ -68,34 +72,34 @@ def read(path: str | os.PathLike[str] | None = None) -> Origin:
 
 def _source(modality: str, source: str | None, dim: int) -> str:
   found = front_ends.find(modality, source, dim)
-  return found.source if found else source or 'features from elsewhere'
+  return found.source if found else source or 'unnamed features'
 
 
 def _fold(path: epath.Path, model: TrainedModel) -> FoldOutputs | None:
-  """Reads the results of a checkpoint, `fold_K` or the one within."""
+  """Reads the results of a checkpoint, at `fold_K` or within it."""
   for directory in (path, path.parent):
     if path.is_dir() and (directory / 'result.json').exists():
       fold = fold_outputs.read_fold(directory)
       if config_lib.from_dict(fold.summary['config']) != model.config:
         raise fold_outputs.ReportError(
-          f'{directory / "result.json"}: is of another model'
+          f'{directory / "result.json"} is of another model'
         )
       return fold
   return None
 
 
 def _figures_of_bundled() -> str:
-  """Returns its card's section on scores, without links to other files."""
+  """Returns the card's section on scores, without links to other files."""
   card = weights.BUNDLED.with_name('README.md').read_text(encoding='utf-8')
   found = _FIGURES.search(card)
   assert found, 'the card of the model that ships has no section on scores'
-  return _LINK_WITHIN.sub(r'\1', found.group()).strip()
+  return _LINK_WITHIN.sub(r'\1', found[1]).strip()
 
 
 def _unknown(reason: str) -> str:
   return markdown.wrap(
-    f'That is not known: {reason}. Figures of a recipe are those of its'
-    ' cross-validation (`avemotion train`, `avemotion report`).'
+    f'The scores are not known: {reason}. To measure the recipe, cross-validate'
+    ' it (`avemotion train`, `avemotion report`).'
   )
 
 
@@ -110,11 +114,10 @@ def _figures(fold: FoldOutputs) -> str:
   text = markdown.wrap(
     f'Accuracy {accuracy:.1%} ({markdown.interval(intervals.accuracy)}), UAR'
     f' {uar:.1%} ({markdown.interval(intervals.uar)}) on the'
-    f' {fold.labels.size} clips of {np.unique(fold.actors).size} actors that'
-    f' fold {fold.number} of `{fold.protocol}` is tested on'
+    f' {fold.labels.size} test clips of {np.unique(fold.actors).size} actors,'
+    f' in fold {fold.number} of `{fold.protocol}`'
     f' ({folds.named(fold.protocol).meaning}), with 95 % intervals by bootstrap'
-    ' over actors. Other folds have other figures; `avemotion report` has all'
-    ' of a run.'
+    ' over actors. `avemotion report` has the scores of all folds.'
   )
   recalls = run_section.recall_table(confusion, fold.label_names)
   return f'{text}\n\n{recalls}'

@@ -1,8 +1,9 @@
-"""Exports models as StableHLO: programs that JAX alone loads.
+"""Export of models as StableHLO programs, which need only JAX.
 
-`jax.export` lowers each of them once for CPUs, GPUs and TPUs, batch and time
-left open, parameters inside, without Pallas's kernel or Winograd's convolution.
-A size that is left open is no int: models ask for `x.shape[0]`, not `len(x)`.
+`jax.export` lowers each program once for CPUs, GPUs and TPUs, with symbolic
+batch and time, with the parameters, and without Pallas's kernel or Winograd's
+convolution. Models use `x.shape[0]`, not `len(x)`, which fails for a symbolic
+size.
 """
 
 import dataclasses
@@ -23,9 +24,9 @@ PLATFORMS = ('cpu', 'cuda', 'tpu')
 
 
 def in_float32(model: TrainedModel) -> TrainedModel:
-  """Returns the same model, computing in float32 whatever it was trained in.
+  """Returns the same model with computation in float32.
 
-  Its parameters are float32 in any case, and bfloat16 is slow on most CPUs.
+  Parameters are float32 anyway, and bfloat16 is slow on most CPUs.
   """
   network = dataclasses.replace(model.config.model, dtype='float32')
   config = dataclasses.replace(model.config, model=network)
@@ -33,12 +34,12 @@ def in_float32(model: TrainedModel) -> TrainedModel:
 
 
 def classifier(model: TrainedModel) -> export.Exported:
-  """Exports features to probabilities.
+  """Exports the program from features to probabilities.
 
   The program takes two dictionaries by modality, float32[batch, time, features]
-  and int32[batch], valid steps. It computes in float32 and gives float32[batch,
-  labels], nan for a clip without any step. `batch` and each modality's `time`
-  are any sizes from one.
+  and int32[batch], valid steps. It computes in float32 and returns
+  float32[batch, labels], NaN for a clip without any step. `batch` and each
+  modality's `time` are any sizes from 1.
   """
   modalities = model.config.model.modalities
   names = [f'{modality}_time' for modality in modalities]
@@ -56,15 +57,16 @@ def classifier(model: TrainedModel) -> export.Exported:
 def answer(
   model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> jax.Array:
-  """Computes what the program of `classifier` does, by the package itself."""
+  """Computes the probabilities as the program of `classifier` does."""
   answers = window_classifier.apply(model, features, lengths)
   return answers[JOINT]
 
 
 def vgg16(weights: Vgg16Weights) -> export.Exported:
-  """Exports uint8[frames, 48, 48, 3], RGB, to float32[frames, 512].
+  """Exports the program from RGB crops to VGG16 features.
 
-  The number of frames is any from one.
+  The program maps uint8[frames, 48, 48, 3] to float32[frames, 512]; the number
+  of frames is any from 1.
   """
 
   def encode(crops: jax.Array) -> jax.Array:

@@ -1,1 +1,1 @@
-"""A clip becomes arrays: one file for each step of section III-B."""
+"""Feature extraction from clips, one module per step of section III-B."""

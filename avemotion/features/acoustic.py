@@ -1,11 +1,9 @@
-"""Rows of sound, whole or in pieces: MFCC (paper II-C, III-B), and loudness.
+"""Acoustic rows: MFCC (paper II-C, III-B) and loudness, of files and streams.
 
-MFCC are made by pre-emphasis, Hamming window, FFT, mel filter bank, logarithm
-and DCT, by librosa; of II-C's chain the deltas are left out, as III-B counts 13
-numbers a frame.
-Frames are not centred and no level is taken relative to the clip's maximum: a
-row depends only on the samples under it and before, so that a stream gives the
-same numbers as a file.
+MFCC follow II-C: pre-emphasis, Hamming window, FFT, mel filter bank, logarithm
+and DCT, by librosa. Deltas are left out: III-B counts 13 coefficients a frame.
+Frames are not centred and levels are absolute, so a row depends on no later
+sample and a stream gives the same rows as a file.
 """
 
 import contextlib
@@ -23,25 +21,24 @@ HOP_LENGTH = FRAME_LENGTH // 2
 NUM_MEL_BANDS = 128
 NUM_COEFFICIENTS = 40  # stored; the paper's 13 are the first 13
 PRE_EMPHASIS = 0.97
-# Mel bands under this level are lifted to it. A lossless file keeps faint noise
-# that AAC drops: without a floor the same speech differs by its codec, and a
-# model trained on WAV misreads MP4. A higher one would cut RAVDESS's quietest
-# speech, and make more of the level that a clip was recorded at.
+# Floor of the mel bands. Lossless files keep faint noise that AAC drops;
+# without a floor the same speech differs by codec, and a model trained on WAV
+# fails on MP4. A higher floor would cut RAVDESS's softest speech and make
+# features depend on the recording level.
 MEL_FLOOR_DB = -70.0
 SILENCE_DB = -100.0  # floor of loudness
-# Hz of what is measured as loudness: a voice, and neither an offset nor hum.
+# Band for loudness in Hz: voices, without DC offset and hum.
 _VOICE_BAND = 150.0, 5000.0
 _BLOCK_ROWS = 1024
 
 
 class Sound(NamedTuple):
-  """Some rows of a sound.
+  """Rows of sound with their loudness and times.
 
   Attributes:
-    rows: float32[rows, numbers].
-    loudness: float32[rows], root mean square of each in the band of voices, 150
-      Hz to 5 kHz, in dBFS.
-    seconds: float64[rows], when the last sample of each is known.
+    rows: float32[rows, dim].
+    loudness: float32[rows], root mean square from 150 Hz to 5 kHz, in dBFS.
+    seconds: float64[rows], time of the last sample of each row.
   """
 
   rows: np.ndarray
@@ -51,14 +48,14 @@ class Sound(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RowMaker:
-  """A way to turn sound into rows.
+  """A function from sound to rows, and its frame parameters.
 
   Attributes:
     frame_length: samples that a row covers, at 48 kHz.
     hop_length: samples from one row to the next.
-    dim: numbers of a row.
-    compute: makes float32[rows, dim] of float32[samples] and the sample before
-      the first, of a waveform that goes on, or none.
+    dim: features per row.
+    compute: function of float32[samples] and the sample before the first (empty
+      at the start) that returns float32[rows, dim].
   """
 
   frame_length: int
@@ -70,15 +67,14 @@ class RowMaker:
 def mfcc(
   waveform: np.ndarray, before: np.ndarray | Sequence[float] = ()
 ) -> np.ndarray:
-  """Mel-frequency cepstral coefficients, float32[steps, 40].
+  """Computes mel-frequency cepstral coefficients, float32[steps, 40].
 
   Row i covers samples [i * 2048, i * 2048 + 4096).
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples
       than one frame are padded with zeros to one frame.
-    before: the sample before the first, of a waveform that goes on; of one that
-      starts, none.
+    before: the sample before the first, within a stream; empty at its start.
 
   Raises:
     ValueError: the waveform is empty, not one-dimensional or not finite.
@@ -87,7 +83,7 @@ def mfcc(
   emphasised = waveform.copy()
   emphasised[1:] -= np.float32(PRE_EMPHASIS) * waveform[:-1]
   emphasised[: len(before)] -= np.float32(PRE_EMPHASIS) * np.asarray(before)
-  # Imported here: it takes 2 s, which training does without.
+  # Imported here because it takes 2 s, and training does not need it.
   import librosa
 
   with _one_blas_thread():
@@ -114,7 +110,7 @@ def frames(
   frame_length: int = FRAME_LENGTH,
   hop_length: int = HOP_LENGTH,
 ) -> np.ndarray:
-  """Views a waveform as float32[rows, frame_length] of the samples of each row.
+  """Returns a view float32[rows, frame_length] of the samples of each row.
 
   The waveform and errors are as for `mfcc`.
   """
@@ -125,44 +121,44 @@ def frames(
 
 
 def loudness(frames: np.ndarray) -> np.ndarray:
-  """Measures each row in the band of voices, float32[rows] dBFS, at least -100.
+  """Computes the loudness of each row, float32[rows] dBFS, at least -100.
 
-  It is the root mean square from 150 Hz to 5 kHz, under a Hann window. Reads
-  what `frames` gives.
+  Loudness is the root mean square from 150 Hz to 5 kHz, with a Hann window, of
+  `frames` from the function of that name.
   """
   length = frames.shape[-1]
   window = np.hanning(length + 1)[:-1].astype(np.float32)
   low, high = (round(hertz * length / SAMPLE_RATE) for hertz in _VOICE_BAND)
   power = np.empty(len(frames))
-  # By blocks, so that rows of an hour are not all held as spectra.
+  # In blocks, to keep few spectra in memory.
   for start in range(0, len(frames), _BLOCK_ROWS):
     rows = slice(start, start + _BLOCK_ROWS)
     spectrum = np.fft.rfft(frames[rows] * window)[:, low : high + 1]
     power[rows] = np.square(np.abs(spectrum)).sum(axis=-1)
-  # Parseval's theorem: either half of the spectrum holds as much.
+  # Parseval's theorem; both halves of the spectrum have the same power.
   power *= 2 / (length * np.square(window).sum())
   floor = 10 ** (SILENCE_DB / 10)
   return (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
 
 
 class AcousticStream:
-  """Turns pieces of a waveform into the rows that the whole of it would give.
+  """Incremental computation of rows, equal to those of the whole waveform.
 
-  Holds the samples that later rows need, less than a frame, and no others.
+  It keeps less than a frame of samples.
   """
 
   def __init__(self, make: RowMaker = MFCC_ROWS) -> None:
     self._make = make
-    self._rows = 0  # That have been given.
-    # The sample before the next row is of its pre-emphasis.
+    self._rows = 0  # Number of rows returned so far.
+    # The sample before the next row, for its pre-emphasis.
     self._before = np.zeros(0, np.float32)
     self._waiting = np.zeros(0, np.float32)
 
   def push(self, samples: np.ndarray) -> Sound:
-    """Takes the next samples, any number of float32 mono at 48 kHz.
+    """Adds samples, float32[samples], mono, at 48 kHz; returns the new rows.
 
-    Returns the rows that are complete now and were not before; raises a
-    `ValueError` for samples that are not one-dimensional, or not finite.
+    Raises:
+      ValueError: the samples are not one-dimensional, or not finite.
     """
     if np.ndim(samples) != 1 or not np.isfinite(samples).all():
       raise ValueError(
@@ -181,7 +177,7 @@ class AcousticStream:
     return found
 
   def finish(self) -> Sound:
-    """Ends the sound; as `push`, the one row of less than a frame of it."""
+    """Ends the sound; returns one padded row if it was shorter than a frame."""
     if self._rows or not len(self._waiting):
       return self._nothing()
     return self._features(self._waiting)
@@ -210,18 +206,18 @@ def _checked(
       f'expected a waveform float32[samples], got shape {waveform.shape}'
     )
   if not np.isfinite(waveform).all():
-    raise ValueError('the waveform holds values that are not finite')
+    raise ValueError('expected a finite waveform, got NaN or infinite samples')
   missing = frame_length - waveform.size
   return np.pad(waveform, (0, max(missing, 0))).astype(np.float32, copy=False)
 
 
-_blas_lock = threading.Lock()  # Two that limit at once would not give it back.
+_blas_lock = threading.Lock()  # Concurrent limits would not be undone.
 
 
 @contextlib.contextmanager
 def _one_blas_thread() -> Iterator[None]:
-  # OpenBLAS's other threads go on spinning for a tenth of a second: with them,
-  # recognising three seconds of sound takes 74 ms of the CPU, without 48 ms.
+  # Idle OpenBLAS threads spin for 0.1 s: with them, three seconds of sound take
+  # 74 ms of CPU time, without them 48 ms.
   with _blas_lock, _blas().limit(limits=1, user_api='blas'):
     yield
 

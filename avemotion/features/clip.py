@@ -1,4 +1,4 @@
-"""The whole chain of section III-B: a clip's path in, its features out."""
+"""Feature extraction of whole clips (section III-B)."""
 
 import concurrent.futures
 import contextlib
@@ -32,43 +32,43 @@ from avemotion.features.landmark_detector import (
 from avemotion.models.fusion import MODALITIES
 
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
-_LEAST_FRAMES = 4  # half a second; fewer are no person, but a mistake
+_LEAST_FRAMES = 4  # half a second; fewer are a false detection
 
 _Frames = Iterator[tuple[float, np.ndarray]]
 
 
 class ClipError(ValueError):
-  """A clip cannot be read, or holds neither picture nor sound."""
+  """Error: a clip cannot be read, or has no usable video or audio."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipFeatures:
-  """The features of a clip and its length; a missing modality's are None.
+  """Features and length of a clip; those of a missing modality are None.
 
   Attributes:
-    warnings: what is missing or doubtful, one phrase each.
-    video: features at 7.5 frames per second, of VGG16 float32[frames, 512], of
-      landmarks float32[frames, 280].
-    crops: uint8[crops, 48, 48, 3], the RGB faces.
-    face_found: bool[frames], False where the crop is the last one seen.
-    face_box: float32[frames, 4], left, top, width, height in pixels of the face
-      that the crop is of.
-    face_score: float32[frames], 0 to 1, of the face detector; 0: none found.
+    seconds: length of the clip.
+    warnings: phrases on missing or doubtful inputs.
+    video: features at 7.5 frames per second: float32[frames, 512] of VGG16, or
+      float32[frames, 280] of landmarks.
+    crops: uint8[crops, 48, 48, 3], RGB face crops.
+    face_found: bool[frames], False where the last crop is repeated.
+    face_box: float32[frames, 4], left, top, width and height of the cropped
+      face in pixels.
+    face_score: float32[frames], 0 to 1, of the face detector; 0: no face.
     frame_seconds: float32[frames], time stamp of each video row.
-    crop_seconds: float32[crops], of each crop: of all frames, or of a clip
-      longer than two minutes of every second, every fourth, ….
+    crop_seconds: float32[crops], time stamp of each crop. Clips of more than
+      two minutes keep crops of every second, every fourth, … frame.
     crop_square: float32[crops, 3], left, top and side of each crop in pixels.
-    landmarks: float32[frames, 68, 2], x and y in pixels of the points; None if
-      `video` is not made of them.
-    landmark_confidence: float32[frames], 0 to 1; 0: no face found. A row under
-      0.5 is not used.
-    audio: rows of 48 kHz sound, of MFCC float32[rows, 40], hop 2048 samples; of
-      Whisper's encoder the spectrogram that it reads, float32[rows, 80], hop
-      480 samples.
+    landmarks: float32[frames, 68, 2], x and y in pixels; None unless `video` is
+      made of landmarks.
+    landmark_confidence: float32[frames], 0 to 1; 0: no face. Rows below 0.5 are
+      not used.
+    audio: rows of 48 kHz sound: MFCC float32[rows, 40], hop 2048 samples, or
+      the spectrogram for Whisper's encoder, float32[rows, 80], hop 480 samples.
     loudness: float32[rows], of each audio row, see `acoustic.loudness`.
-    row_seconds: float64[rows], when each audio row is known.
-    audio_track: number of the sound track that was decoded, from 0 among those
-      of the file; None: none was.
+    row_seconds: float64[rows], time at which each audio row is complete.
+    audio_track: number of the decoded audio track, from 0 among the file's
+      audio tracks; None if none was decoded.
     video_track: number of the video track, likewise; None: the default one.
   """
 
@@ -92,14 +92,14 @@ class ClipFeatures:
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """Those of 'video' and 'audio' that the clip has."""
+    """The modalities of the clip, among 'video' and 'audio'."""
     return tuple(m for m in MODALITIES if getattr(self, m) is not None)
 
   @property
   def points_in_crops(self) -> np.ndarray | None:
-    """Landmarks within the crops, float32[crops, 68, 2], 0 to 1 from left, top.
+    """Landmarks in crops, float32[crops, 68, 2], 0 to 1 from the top left.
 
-    nan where they are not to be trusted; None: none are looked for.
+    Unreliable ones are NaN; None without landmarks.
     """
     if self.landmarks is None or self.landmark_confidence is None:
       return None
@@ -117,10 +117,12 @@ class ClipFeatures:
 
 
 class Extractor:
-  """Turns clips into features.
+  """Feature extractor for clips, with its detectors and encoders loaded.
 
-  It keeps what it needs loaded: where pictures are looked at the face detector,
-  as `crop_faces`, and what makes features of faces, as `encode`.
+  Attributes:
+    modalities: 'video', 'audio' or both.
+    crop_faces: the face detector; only if video is decoded.
+    encode: the encoder of faces, or None.
   """
 
   def __init__(
@@ -132,27 +134,27 @@ class Extractor:
     audio: str = MFCC.name,
     illustrate: bool = False,
   ) -> None:
-    """Loads what the modalities need; the others are not decoded.
+    """Loads detectors and encoders of the modalities.
 
     Args:
-      modalities: 'video', 'audio' or both.
+      modalities: 'video', 'audio' or both; others are not decoded.
       vgg16_weights: see `vgg16_weights.load_vgg16_weights`.
-      video: the front end of the picture, 'vgg16' or 'landmarks'; 'crops': the
-        faces themselves, all of them, and no features.
-      audio: the front end of the sound, 'mfcc' or 'speech'.
-      illustrate: gives crops and loudness, for pictures, of every clip.
+      video: the video front end, 'vgg16' or 'landmarks'; 'crops' returns all
+        face crops and no features.
+      audio: the audio front end, 'mfcc' or 'speech'.
+      illustrate: adds crops and loudness for plots in any case.
 
     Raises:
-      ValueError: no such modality or front end, the weights cannot be used, or
-        what finds landmarks is not installed.
+      ValueError: unknown modality or front end, the weights cannot be used, or
+        the landmark detector is not installed.
     """
     _check_process()
     if not modalities or set(modalities) - set(MODALITIES):
-      raise ValueError(f'modalities are {MODALITIES}, got {tuple(modalities)}')
+      raise ValueError(f'expected {MODALITIES}, got {tuple(modalities)}')
     if video not in (VGG16.name, LANDMARKS.name, CROPS):
-      raise ValueError(f'video is vgg16, landmarks or crops, got {video!r}')
+      raise ValueError(f'expected vgg16, landmarks or crops, got {video!r}')
     if audio not in (MFCC.name, SPEECH.name):
-      raise ValueError(f'audio is mfcc or speech, got {audio!r}')
+      raise ValueError(f'expected mfcc or speech, got {audio!r}')
     self.modalities = tuple(modalities)
     sees, hears = 'video' in modalities, 'audio' in modalities
     self._looks, self._listens = sees or illustrate, hears or illustrate
@@ -166,8 +168,8 @@ class Extractor:
     self._make_rows = make_rows
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
-      # Imports librosa while this thread loads VGG16, and both their programs.
-      # After MediaPipe: two threads that import only wait for each other.
+      # Imports librosa and compiles while this thread loads VGG16. Started
+      # after MediaPipe, because concurrent imports block each other.
       nothing = np.zeros(1, np.float32)
       self._sound_thread.submit(self._make_rows.compute, nothing, nothing[:0])
     self.encode: FaceEncoder | None = None
@@ -184,17 +186,16 @@ class Extractor:
     audio_track: int | None = None,
     video_track: int | None = None,
   ) -> ClipFeatures:
-    """Extracts the features of one clip, of any kind that FFmpeg opens.
+    """Extracts the features of one clip, in any format that FFmpeg opens.
 
     Args:
-      path: of the clip.
-      audio_track: number of the sound track, from 0 among those of the file;
-        None: the default one, or if that is silent the next.
-      video_track: number of the video track, likewise; None: the default one.
+      path: the clip.
+      audio_track: number of the audio track, from 0 among the file's audio
+        tracks; None: the default one, or the next if that is silent.
+      video_track: likewise for video; None: the default one.
 
     Raises:
-      ClipError: the clip cannot be read, has no such track, or has none of the
-        modalities.
+      ClipError: the clip cannot be read, or lacks the track or all modalities.
     """
     (features,) = self._extract(path, False, audio_track, video_track)
     return features
@@ -206,15 +207,20 @@ class Extractor:
     audio_track: int | None = None,
     video_track: int | None = None,
   ) -> list[ClipFeatures]:
-    """Extracts the features of everybody who is seen in a clip.
+    """Extracts the features of every person in a clip.
 
-    Returns features of each person in the order that they appear: rows of video
-    from the first frame that shows them to the last, and the sound of all, for
-    it is not known who speaks. Where nobody is seen, those of the sound alone.
-    Raises as a call, and a `ValueError` where the modalities have no picture.
+    Returns features of each person in order of appearance: video rows from
+    their first frame to their last, and the sound of the whole clip, because
+    the speaker is not identified. Without any face, the sound alone.
+
+    Raises:
+      ClipError: as `__call__`.
+      ValueError: `modalities` has no video.
     """
     if 'video' not in self.modalities:
-      raise ValueError('a model that does not see cannot tell people apart')
+      raise ValueError(
+        f'expected a model that reads video, got {self.modalities}'
+      )
     return self._extract(path, True, audio_track, video_track)
 
   def _extract(
@@ -230,7 +236,7 @@ class Extractor:
     if self._looks:
       read = media.read_frames(path, notes, video_track)
     with read as frames:
-      # A thread decodes them from here on, meanwhile:
+      # Frames are decoded on a thread from here on.
       try:
         contents = containers.contents(path)
         sounds = containers.chosen(path, contents.sounds, 'sound', audio_track)
@@ -284,7 +290,7 @@ class Extractor:
   def _joined(
     self, path: media.Path, picture: ClipTrack, sound: ClipTrack, told: float
   ) -> ClipFeatures:
-    # A header knows the last frame's length, but may be wrong by days.
+    # The header's length includes the last frame, but may be far off.
     decoded = max(picture.end, sound.end)
     agrees = told > 0 and abs(decoded - told) <= _LONGEST_SHORTFALL
     seconds = told if agrees or not decoded else decoded
@@ -311,7 +317,7 @@ def extract(
   modalities: Sequence[str] = MODALITIES,
   video: str = VGG16.name,
 ) -> ClipFeatures:
-  """Extracts the features of one clip, as an `Extractor` that is kept."""
+  """Extracts the features of one clip with a cached `Extractor`."""
   return _extractor(tuple(modalities), video=video)(path)
 
 
@@ -319,16 +325,16 @@ _extractor = functools.cache(Extractor)
 
 
 def _check_process() -> None:
-  """Raises where a forked process would wait for ever."""
+  """Raises a `RuntimeError` in a forked process, which would deadlock."""
   if os.getpid() != _first_process():
     raise RuntimeError(
-      'expected the process that loaded the extractor, or a new one, got a fork'
-      ' of it, which lacks the threads of its libraries; start workers by'
+      'expected the process that loaded the extractor, got a fork of it, which'
+      ' would deadlock; start workers with'
       " multiprocessing.get_context('spawn')"
     )
 
 
 @functools.cache
 def _first_process() -> int:
-  """Returns this process's number; a fork returns that of its parent."""
+  """Returns the process id, cached: a fork returns that of its parent."""
   return os.getpid()

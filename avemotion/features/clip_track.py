@@ -1,4 +1,4 @@
-"""A clip's picture and its sound: fields of `ClipFeatures`, and doubts."""
+"""Features of a clip's picture and sound: fields of `ClipFeatures`."""
 
 import dataclasses
 import math
@@ -15,14 +15,14 @@ from avemotion.features.landmark_detector import MIN_CONFIDENCE
 from avemotion.features.small_faces import SMALLEST
 
 _BLOCK_SAMPLES = 10 * acoustic.SAMPLE_RATE
-_MOST_CROPS = 1000  # of a clip; 7 MB
+_MOST_CROPS = 1000  # per clip; 7 MB
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipTrack:
-  """A clip's picture or sound: doubts, its end in seconds, and arrays.
+  """Picture or sound of a clip: warnings, its end in seconds, and arrays.
 
-  The arrays have the names that they have in `ClipFeatures`.
+  Keys of `arrays` are fields of `ClipFeatures`.
   """
 
   warnings: list[str] = dataclasses.field(default_factory=list)
@@ -36,12 +36,11 @@ def pictures_of(
   every_crop: bool,
   least_frames: int = 0,
 ) -> list[ClipTrack]:
-  """Encodes the face of each person, `seen` as from `FaceCropper.everybody`.
+  """Encodes the faces of each person, from `FaceCropper.everybody`.
 
-  Returns the track of each, in the order that they appeared, but of those who
-  are seen in less than `least_frames`; where there is nobody, or the picture
-  breaks off, one with a warning. All crops are kept, or what is enough for a
-  picture.
+  Returns the tracks of people with a face in at least `least_frames` frames, in
+  order of appearance; if there are none, or the video is damaged, one track
+  with a warning. With `every_crop` all crops are kept, otherwise at most 1000.
   """
   people: list[_Picture] = []
   end = 0.0
@@ -55,22 +54,22 @@ def pictures_of(
   except media.MediaError as error:
     return [ClipTrack([str(error)])]
   tracks = [each.track(end) for each in people if each.found >= least_frames]
-  return tracks or [ClipTrack(['nobody is seen for half a second'], end)]
+  return tracks or [ClipTrack(['no face was found for half a second'], end)]
 
 
 def sound_of(
   path: media.Path, make: RowMaker, tracks: Sequence[int], *, read: bool
 ) -> ClipTrack:
-  """Computes the loudness of a clip's rows, and the rows where they are `read`.
+  """Computes the loudness of a clip's rows and, with `read`, the rows.
 
-  Of several sound `tracks` the first is taken that is not silent and can be
-  decoded. Where there is none, the result has no loudness.
+  The first of the `tracks` that is not silent and can be decoded is used. If
+  there is none, the result has no loudness.
   """
   track, notes = media.audible_track(path, tracks), list[str]()
   if track != tracks[0]:
     notes.append(
       f'sound track {track + 1} of {len(tracks)} is used: track {tracks[0] + 1}'
-      ' is silent or damaged (--audio_track chooses one)'
+      ' is silent or damaged (choose one with --audio_track)'
     )
   stream = AcousticStream(make)
   pieces = []
@@ -96,19 +95,19 @@ def sound_of(
 
 
 class _Picture:
-  """A person's faces, encoded as they come; VGG16 waits for no clip's end."""
+  """Faces of one person, encoded in batches while the clip is decoded."""
 
   def __init__(self, encode: FaceEncoder | None, every_crop: bool) -> None:
     self._encode = encode
     self._most = math.inf if every_crop else _MOST_CROPS
-    # Crops, when, and their squares.
+    # Crop, seconds and square of each kept frame.
     self._kept: list[tuple[np.ndarray, float, tuple[float, ...]]] = []
-    self._step = 1  # frames from one that is kept to the next
+    self._step = 1  # frames from one kept frame to the next
     self._waiting: list[faces.FaceOfFrame] = []
     self._rows: list[np.ndarray] = []  # float32[faces, row_dim]
-    # Of each frame: found, seconds, score, box, landmarks' confidence.
+    # Per frame: found, seconds, score, box, confidence of landmarks.
     self._frames: list[tuple[float, ...]] = []
-    self.found = 0  # Frames that show a face.
+    self.found = 0  # Number of frames with a face.
 
   def add(self, face: faces.FaceOfFrame) -> None:
     # A frame without a face repeats the last crop, and so its row.
@@ -134,15 +133,15 @@ class _Picture:
     self._waiting = []
 
   def track(self, end: float) -> ClipTrack:
-    """Joins all that was seen; `end` is the clip's last time stamp."""
+    """Returns the track; `end` is the last time stamp of the clip."""
     self._encode_waiting()
     end += 1 / media.FRAMES_PER_SECOND
     frames = np.array(self._frames, np.float32)
     found = frames[:, 0] > 0
     if not self.found:
       warning = (
-        f'no face in any of {len(found)} frames; those of {SMALLEST} pixels and'
-        ' more are looked for'
+        f'no face in any of {len(found)} frames; a face must be at least'
+        f' {SMALLEST} pixels wide'
       )
       return ClipTrack([warning], end, {'face_found': found})
     share = found.mean()
@@ -169,7 +168,7 @@ class _Picture:
 
 
 def _of_landmarks(rows: np.ndarray, confidence: np.ndarray) -> dict[str, Any]:
-  """Returns fields of `ClipFeatures`; no video where nothing is certain."""
+  """Returns fields of `ClipFeatures`; no video without reliable landmarks."""
   points = rows.reshape(len(rows), landmarks.NUM_POINTS, 2)
   known = confidence >= MIN_CONFIDENCE
   return {
@@ -184,11 +183,11 @@ def _doubtful(arrays: dict[str, Any], found: np.ndarray) -> list[str]:
   share = known.sum() / found.sum()
   if share >= 0.5:
     return []
-  return [f'landmarks are certain in only {share:.0%} of the faces']
+  return [f'landmarks are reliable in only {share:.0%} of the faces']
 
 
 def _blocks(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-  """Joins pieces of sound to ten seconds and more, and the rest."""
+  """Joins pieces of sound into blocks of at least ten seconds."""
   waiting: list[np.ndarray] = []
   for piece in pieces:
     waiting.append(piece)

@@ -1,33 +1,33 @@
-"""Time within a clip, where a file's time stamps cannot be relied on."""
+"""Time within a clip, corrected for faulty time stamps."""
 
-# Seconds from one stamp to the next without a hole: slides, codecs' frames.
+# Longest regular step between time stamps, in seconds; slides are 60 s apart.
 LONGEST_STEPS = {'picture': 60.0, 'sound': 2.0}
-_LONGEST_STEP_BACK = 1.0  # seconds; codecs reorder what is closer
-_LONGEST_HOLE = 600.0  # seconds; more is no pause, but a fault of the file
-_MOST_HOLES = 10.0  # times the rest of a clip, beside one longest hole
-_STEP = 1 / 30  # seconds, in the place of one that cannot be right
+_LONGEST_STEP_BACK = 1.0  # seconds; codecs reorder frames within this range
+_LONGEST_HOLE = 600.0  # seconds; a longer gap is a fault of the file
+_MOST_HOLES = 10.0  # sum of all gaps, in multiples of the rest of the clip
+_STEP = 1 / 30  # seconds; replaces a faulty step
 
 
 class Clock:
-  """Time that goes on where time stamps begin again, or leap.
+  """Clock that continues where time stamps restart or leap.
 
-  Joined files begin again; a damaged stamp leaps by hours. Both go on from the
-  last stamp, so that picture and sound stay beside each other.
+  Time stamps of joined files restart; a damaged stamp leaps by hours. In both
+  cases time continues from the last stamp, so picture and sound stay in sync.
 
   Attributes:
-    restarts: how often time stamps were put right.
+    restarts: number of corrections.
   """
 
   def __init__(self, longest_step: float) -> None:
-    """Starts at 0; more seconds than `longest_step` at once are a hole."""
+    """Starts at 0; a step of more than `longest_step` seconds is a gap."""
     self.restarts = 0
     self._longest_step = longest_step
     self._shift = 0.0
     self._last = 0.0
-    self._holes = 0.0  # seconds in all
+    self._holes = 0.0  # total seconds
 
   def __call__(self, seconds: float) -> float:
-    """Returns the time of a stamp, both in seconds since the clip's start."""
+    """Returns the corrected time of a stamp, in seconds since the start."""
     step = seconds + self._shift - self._last
     if step < -_LONGEST_STEP_BACK or self._leaps(step):
       self.restarts += 1
@@ -45,8 +45,8 @@ class Clock:
     return step > _LONGEST_HOLE or (is_hole and self._holes + step > most)
 
   def note(self, kind: str) -> list[str]:
-    """Says, of a picture or sound, whether its time stamps were put right."""
+    """Returns a warning if time stamps of the `kind` were corrected."""
     if not self.restarts:
       return []
     times = 'once' if self.restarts == 1 else f'{self.restarts} times'
-    return [f'time stamps of the {kind} begin again or leap, {times}']
+    return [f'time stamps of the {kind} restart or leap {times}']

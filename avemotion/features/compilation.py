@@ -1,4 +1,4 @@
-"""Compiled programs on disk, so that the next process starts at once."""
+"""Disk cache of compiled programs, for a fast start of the next process."""
 
 import hashlib
 import logging
@@ -13,17 +13,17 @@ import jax
 _log = logging.getLogger(__name__)
 
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
-# Lines of it, of x86 and of ARM, that tell what XLA compiles for.
+# Lines of cpuinfo, on x86 and ARM, that determine the code XLA generates.
 _OF_CPU = ('model', 'model name', 'flags', 'CPU part', 'Features')
 
 
 def cache_on_disk() -> None:
-  """Has JAX keep what it compiles in ~/.cache/avemotion, and look there first.
+  """Makes JAX cache compiled programs in ~/.cache/avemotion.
 
-  For a process that compiles nothing yet, with its cores and devices settled.
-  JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE
-  says whether at all, and XDG_CACHE_HOME names another place than ~/.cache.
-  What cannot be read or written there is compiled.
+  Call it before the first compilation, when cores and devices are final.
+  JAX_COMPILATION_CACHE_DIR sets another folder, XDG_CACHE_HOME replaces
+  ~/.cache, and JAX_ENABLE_COMPILATION_CACHE=0 disables the cache. Programs that
+  cannot be read or written there are compiled as usual.
   """
   chosen = jax.config.values
   if not chosen['jax_enable_compilation_cache']:
@@ -34,11 +34,11 @@ def cache_on_disk() -> None:
       folder.mkdir(mode=0o700, parents=True, exist_ok=True)
       with tempfile.TemporaryFile(dir=folder):
         pass
-    except (OSError, RuntimeError) as error:  # No home is a RuntimeError.
-      _log.info('compiled programs are not kept: %s', error)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder.
+      _log.info('compiled programs are not cached: %s', error)
       return
     jax.config.update('jax_compilation_cache_dir', str(folder))
-  # A process has many programs, most of which take XLA some 10 ms.
+  # Cache short compilations too: there are many, of about 10 ms each.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
   warnings.filterwarnings(
     'ignore', 'Error (reading|writing) persistent compilation cache entry'
@@ -47,15 +47,15 @@ def cache_on_disk() -> None:
 
 def num_cores() -> int:
   """Counts the cores that this process may use."""
-  if hasattr(os, 'sched_getaffinity'):  # Not every system has it.
+  if hasattr(os, 'sched_getaffinity'):  # Missing on macOS and Windows.
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
 def _folder() -> pathlib.Path:
-  """Names a folder for each CPU and number of cores, as JAX does not."""
-  # Machines may share a home, and XLA's programs for one CPU can be none for
-  # another; nor does it divide work among the cores of another process.
+  """Returns a folder for this CPU model and number of cores."""
+  # Machines may share a home folder, and an XLA program fits only its own CPU
+  # model and number of cores; JAX's cache key ignores both.
   home = os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
   cpu = f'{platform.machine()} {platform.processor()}'
   if _CPUINFO.exists():

@@ -1,7 +1,7 @@
-"""A clip's container, opened by FFmpeg through PyAV.
+"""Containers of clips, opened by FFmpeg through PyAV.
 
-What a header says of lengths, rates and sizes is not believed, and nothing is
-allocated by it: what the packets give decides.
+Lengths, rates and sizes come from packets: headers may be wrong, so nothing is
+allocated by them.
 """
 
 import contextlib
@@ -14,23 +14,23 @@ import av
 
 from avemotion.features.clock import LONGEST_STEPS, Clock
 
-# Containers that say when a packet is shown.
+# Containers with time stamps for packets.
 _TIMED = (
   'mov,mp4,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,'
   'wav,w64,aiff,au,caf,flac,mp3,aac,amr'
 )
-# Those and others that hold all of a clip. Not among them: playlists (hls,
-# concat, dash), which open any file that they name; sequences of pictures.
+# All containers that hold a whole clip. Excluded are playlists (hls, concat,
+# dash), which open any file that they name, and image sequences.
 _WHOLE = (
   f'{_TIMED},3gp,3g2,m4a,mj2,mpegvideo,m4v,h261,h263,h264,hevc,av1,obu,ivf,vc1,'
   'rm,dv,mxf,nut,nuv,gif,apng,mjpeg,smjpeg,amrnb,amrwb,ac3,eac3,dts,dtshd,'
   'truehd,mlp,ape,wv,tta,tak,mpc,mpc8,dsf,iff,voc,loas,sox,gsm,yuv4mpegpipe'
 )
-# PyAV from 19 on reads tags only when they are asked for.
+# PyAV 19 and later read tags lazily.
 _IS_STRICT = int(av.__version__.partition('.')[0]) < 19
 _TEXT: dict[str, Any] = {'metadata_errors': 'replace'} if _IS_STRICT else {}
 _MOST_PIXELS = 8192 * 4320
-# Packets in a row that cannot be read, after which nothing more will come.
+# Successive unreadable packets after which reading stops.
 _MOST_FAILURES = 8
 _OTHER_KINDS = (
   (stat.S_ISDIR, 'a folder; name its files, or give prepare --folder'),
@@ -45,20 +45,19 @@ _Packet: TypeAlias = 'av.Packet'
 
 
 class MediaError(ValueError):
-  """A file cannot be decoded; the message names it and the reason."""
+  """Error: a file cannot be decoded; the message has its name and a reason."""
 
 
 class Contents(NamedTuple):
-  """Contents of a container by its header, which may be wrong.
+  """Contents of a container according to its header, which may be wrong.
 
-  Tracks are numbers from 0 among those of their kind, in the file's order. The
-  first is the one that a player would choose: those that can be decoded come
-  before others, and those that are marked as default before the rest.
+  Tracks are numbered from 0 per kind, in file order, and sorted by preference
+  like in a player: decodable tracks first, default tracks before others.
 
   Attributes:
     pictures: the video tracks, without cover images.
-    sounds: the sound tracks.
-    seconds: length; 0.0 if the header does not give it.
+    sounds: the audio tracks.
+    seconds: length; 0.0 if the header lacks it.
   """
 
   pictures: tuple[int, ...]
@@ -67,7 +66,7 @@ class Contents(NamedTuple):
 
 
 def contents(path: Path) -> Contents:
-  """Reads what a clip holds, without decoding it. Raises as `opened`."""
+  """Reads the contents of a clip without decoding. Raises as `opened`."""
   with opened(path) as container:
     pictures, sounds = (
       _preferred(container, of) for of in ('picture', 'sound')
@@ -77,11 +76,13 @@ def contents(path: Path) -> Contents:
 
 
 def length(path: Path) -> float:
-  """Measures how long a clip of a stranger is, without decoding any of it.
+  """Measures the length of an untrusted clip in seconds, without decoding.
 
-  No header is believed: it is the seconds from the clip's start to the last
-  packet of picture or sound. Only containers are read that say when that is
-  shown. Raises a `MediaError` for others, or damaged ones.
+  The length is the time of the last video or audio packet since the start,
+  regardless of the header.
+
+  Raises:
+    MediaError: the clip is damaged, or its container has no time stamps.
   """
   last = None
   with opened(path, _TIMED) as container:
@@ -104,16 +105,18 @@ def length(path: Path) -> float:
         f' ({error.strerror or error}); the file is damaged'
       ) from error
   if last is None:
-    raise MediaError(f'{path}: does not say how long it is')
+    raise MediaError(
+      f'{path}: expected time stamps, got none; convert the clip to .mp4'
+    )
   return last
 
 
 def chosen(
   path: Path, tracks: tuple[int, ...], kind: str, track: int | None
 ) -> tuple[int, ...]:
-  """Returns the tracks to try, of a kind in `Contents`; one if it is given.
+  """Returns the tracks to try: the given one, or all `tracks` if it is None.
 
-  Raises a `MediaError` if the clip has no such track.
+  Raises a `MediaError` if the clip has no such track of the `kind`.
   """
   if track is None:
     return tracks
@@ -127,13 +130,13 @@ def chosen(
 
 @contextlib.contextmanager
 def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
-  """Opens a clip of the containers that are listed, by default all we know.
+  """Opens a clip of one of the listed containers; default: all supported ones.
 
-  FFmpeg opens this file and no other, whatever its name or contents say. All
-  that decoding within the block raises becomes a `MediaError`.
+  FFmpeg opens only this file, regardless of its name or contents.
 
   Raises:
-    MediaError: the file is missing, cannot be opened or decoded.
+    MediaError: the file is missing or cannot be opened, or the block raised any
+      exception while decoding.
   """
   _check_file(path)
   options = {'format_whitelist': containers, 'protocol_whitelist': 'file'}
@@ -145,15 +148,15 @@ def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
       reason = f'not a clip that FFmpeg can open ({_reason(error)})'
       if isinstance(error, av.error.ArgumentError):
         reason = (
-          'expected a container such as mp4, mkv, webm, avi or wav, got another'
-          ' kind, as a playlist, or a damaged one; save the clip as .mp4'
+          'expected a container such as mp4, mkv, webm, avi or wav, got a'
+          ' playlist, an unsupported or a damaged file; save the clip as .mp4'
         )
       raise MediaError(f'{path}: {reason}') from error
     try:
       yield container
     except MediaError:
       raise
-    except Exception as error:  # Whatever a decoder does, it is this clip's.
+    except Exception as error:  # Decoders raise errors of many classes.
       raise MediaError(
         f'{path}: cannot be decoded ({_reason(error)}); the file is damaged'
       ) from error
@@ -162,9 +165,9 @@ def opened(path: Path, containers: str = _WHOLE) -> Iterator[_Container]:
 def chosen_stream(
   path: Path, container: _Container, kind: str, track: int | None = None
 ) -> Any:
-  """Returns a 'picture' or 'sound' that can be decoded.
+  """Returns the stream of a decodable track of `kind` 'picture' or 'sound'.
 
-  Its number is as in `Contents`; None: the one that a player would choose.
+  `track` is a number as in `Contents`; None: the preferred track.
 
   Raises:
     MediaError: there is no such track, no decoder, or too many pixels.
@@ -191,14 +194,14 @@ def check_size(path: Path, width: int, height: int) -> None:
 
 
 def start_of(container: _Container) -> float:
-  """The time stamp that a clip starts at, in seconds."""
+  """Returns the time stamp of the clip's start, in seconds."""
   return (container.start_time or 0) / av.time_base
 
 
 def seconds_of(
   of: 'av.Packet | av.VideoFrame | av.AudioFrame', start: float
 ) -> float | None:
-  """When it is shown, since the clip's start; None: it does not say."""
+  """Returns the seconds since the clip's start; None without time stamp."""
   if of.pts is None or of.time_base is None:
     return None
   return float(of.pts * of.time_base) - start
@@ -207,7 +210,7 @@ def seconds_of(
 def packets(
   container: _Container, stream: 'av.VideoStream | av.AudioStream'
 ) -> Iterator[_Packet]:
-  """Reads a stream's packets, and goes on behind what cannot be read."""
+  """Reads the packets of a stream, skipping unreadable ones."""
   failures = 0
   while failures < _MOST_FAILURES:
     try:
@@ -226,13 +229,12 @@ def decoded(
   packets: Iterable[_Packet],
   notes: list[str],
 ) -> Iterator[Any]:
-  """Decodes a stream: `av.VideoFrame` or `av.AudioFrame`, as it is.
+  """Decodes the packets of a stream to `av.VideoFrame` or `av.AudioFrame`.
 
-  A packet that cannot be decoded is left out; `notes` gets a phrase with their
-  number.
+  Damaged packets are left out and counted in a phrase appended to `notes`.
 
   Raises:
-    MediaError: nothing could be decoded.
+    MediaError: no packet could be decoded.
   """
   frames = total = bad = 0
   reason: Exception | None = None
@@ -250,7 +252,7 @@ def decoded(
   kind = 'picture' if stream.type == 'video' else 'sound'
   if reason and not frames:
     raise MediaError(
-      f'{path}: nothing of its {kind} can be decoded ({_reason(reason)}); the'
+      f'{path}: no packet of its {kind} can be decoded ({_reason(reason)}); the'
       ' file is damaged'
     ) from reason
   if bad:
@@ -268,7 +270,7 @@ def _check_file(path: Path) -> None:
     elif name == '-':
       reason = 'expected a file, got -; save the clip to a file first'
     elif isinstance(error, PermissionError):
-      reason = 'may not be read; change its permissions'
+      reason = 'permission denied; change the permissions of the file'
     else:
       reason = 'no such file'
     raise MediaError(f'{path}: {reason}') from error
@@ -281,11 +283,11 @@ def _check_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def _addressed(path: Path) -> Iterator[Any]:
-  """Gives FFmpeg a file, and no name that it could read as something else."""
+  """Yields an address that FFmpeg cannot take for a URL or an option."""
   name = os.fspath(path)
   try:
     name.encode()
-  except UnicodeEncodeError:  # Of another encoding than this system's.
+  except UnicodeEncodeError:  # The name has another encoding.
     with open(name, 'rb') as file:
       yield file
   else:
@@ -293,15 +295,15 @@ def _addressed(path: Path) -> Iterator[Any]:
 
 
 def _streams(container: _Container, kind: str) -> list[Any]:
-  """Lists pictures or sounds, in the file's order."""
+  """Lists the video or audio streams, in file order."""
   if kind == 'sound':
     return [*container.streams.audio]
-  attached = av.stream.Disposition.attached_pic  # Cover images of music.
+  attached = av.stream.Disposition.attached_pic  # Cover images.
   return [s for s in container.streams.video if not s.disposition & attached]
 
 
 def _preferred(container: _Container, kind: str) -> tuple[int, ...]:
-  """Returns the tracks of a kind, those that a player would take first."""
+  """Returns the tracks of a kind, sorted as in `Contents`."""
   streams = _streams(container, kind)
   default = av.stream.Disposition.default
 
@@ -313,7 +315,7 @@ def _preferred(container: _Container, kind: str) -> tuple[int, ...]:
 
 
 def _flushing(stream: 'av.VideoStream | av.AudioStream') -> Iterator[_Packet]:
-  """Makes the packet at which a decoder gives the frames that it holds."""
+  """Yields the packet that flushes the decoder."""
   packet = av.Packet()
   packet.stream = stream
   yield packet

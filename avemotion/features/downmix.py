@@ -1,37 +1,37 @@
-"""Mix the channels of a clip's sound down to one."""
+"""Downmix of the channels of a clip to mono."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-# Of FFmpeg's channel names; others, such as those in front, count 1. A film's
-# voices are in its centre, its low-frequency effects hold none.
+# Weights by FFmpeg's channel names; others, such as front channels, count 1.
+# Voices in films are on the centre channel, and never on low-frequency effects.
 _WEIGHTS = {
   'FC': 2**0.5,
   'LFE': 0.0,
   'LFE2': 0.0,
   **dict.fromkeys(('BL', 'BR', 'SL', 'SR', 'BC', 'LS', 'RS'), 0.5**0.5),
 }
-# Power beside the loudest channel's: of one that holds nothing (-40 dB), and of
-# a mix whose channels cancel each other (-17 dB; unrelated ones lose 3 dB).
+# Power relative to the loudest channel: below -40 dB a channel is empty; below
+# -17 dB the channels of a mix cancel each other (unrelated ones lose 3 dB).
 _LEAST_POWER = 1e-4
 _CANCELLED = 0.02
 
 
 class Downmix:
-  """Mixes pieces of sound to mono, each by what was heard until then.
+  """Causal downmix of successive pieces of sound to mono.
 
-  The mix is the mean of the channels that hold sound, weighted by what is
-  usually in them. Where they cancel each other, as when a balanced microphone
-  is plugged in as stereo, the loudest is taken.
+  The mix is the weighted mean of the channels that are not empty. If they
+  cancel each other, as with a balanced microphone plugged in as stereo, the
+  loudest channel is used.
   """
 
   def __init__(self, channels: Sequence[str]) -> None:
     """Takes FFmpeg's names of the channels, such as 'FL', 'FR'."""
     weights = np.array([_WEIGHTS.get(name, 1.0) for name in channels])
-    # Low-frequency effects alone are better than nothing.
+    # If there are only low-frequency effects, use them.
     self._weights = weights if weights.any() else np.ones(len(channels))
-    self._power = np.zeros(len(channels))  # The sum of squares.
+    self._power = np.zeros(len(channels))  # Sum of squares.
     self._mixed_power = 0.0
 
   def __call__(self, samples: np.ndarray) -> np.ndarray:

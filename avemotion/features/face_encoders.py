@@ -1,4 +1,4 @@
-"""Turn faces into rows of features, by VGG16 or by their landmarks."""
+"""Encoders of faces as rows of features, by VGG16 or by landmarks."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,19 +12,19 @@ from avemotion.features.landmark_detector import NO_LANDMARKS
 
 
 class FaceEncoder(Protocol):
-  """Turns faces into rows, in their order: float32[faces, row_dim]."""
+  """Function of faces that returns rows, float32[faces, row_dim]."""
 
   front_end: FrontEnd
 
   def __call__(self, faces: Sequence[FaceOfFrame]) -> np.ndarray:
-    """Encodes faces; ten at a time are the fastest."""
+    """Encodes faces; batches of ten are the fastest."""
 
   def warm_up(self) -> None:
-    """Compiles what faces would have to wait for."""
+    """Compiles the programs in advance."""
 
 
 class CropEncoder:
-  """Encodes faces by their crops, through VGG16."""
+  """Encoder of face crops by VGG16."""
 
   front_end: FrontEnd = VGG16
 
@@ -36,13 +36,13 @@ class CropEncoder:
     return self._encode(np.stack([face.crop for face in faces]))
 
   def warm_up(self) -> None:
-    """Compiles VGG16 for every number of faces that it takes at once."""
+    """Compiles VGG16 for every batch size."""
     for size in visual.PADDED_FRAMES:
       self._encode(np.zeros((size, *visual.CROP_SHAPE), np.uint8))
 
 
 class PointEncoder:
-  """Encodes faces by their landmarks."""
+  """Encoder of faces as their landmarks."""
 
   front_end: FrontEnd = LANDMARKS
 
@@ -53,4 +53,4 @@ class PointEncoder:
     )
 
   def warm_up(self) -> None:
-    """Does nothing: there is nothing to compile."""
+    """Does nothing, because there is no program to compile."""

@@ -1,8 +1,8 @@
-"""Find the largest face of each frame, crop it, resize to 48×48 (paper III-B).
+"""Detection of the largest face of each frame, cropped to 48×48 (paper III-B).
 
-The only file that knows MediaPipe. The detector is BlazeFace, short range
-(Bazarevsky et al. 2019), which ships beside this file: MediaPipe 1.x does not
-carry it. Where TensorFlow is installed MediaPipe imports it: 2.5 s and 0.4 GB.
+The detector is MediaPipe's BlazeFace, short range (Bazarevsky et al. 2019),
+whose model ships beside this file because MediaPipe 1.x lacks it. MediaPipe
+imports TensorFlow if it is installed, which takes 2.5 s and 0.4 GB.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from avemotion.features.small_faces import SmallFaces
 from avemotion.features.tracking import Face
 
 CROP_SIZE = 48  # pixels, III-B
-# BlazeFace's box ends at the brows and the chin; a tenth of its side more all
-# round keeps forehead and jaw, which raised brows and an open mouth move.
+# Share of the box added on each side. BlazeFace's box ends at brows and chin;
+# the margin keeps forehead and jaw, which move with brows and mouth.
 MARGIN = 0.1
 MIN_SCORE = 0.5
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
@@ -38,11 +38,11 @@ class FaceOfFrame(NamedTuple):
 
   Attributes:
     crop: uint8[48, 48, 3], RGB. A frame without a face repeats the last crop;
-      before the first face the crop is black, as a stream cannot know it.
-    face: that the crop is of; zeros before the first.
-    found: whether the frame itself shows a face.
-    seconds: its time stamp.
-    landmarks: of the face, where they are looked for.
+      before the first face the crop is black.
+    face: the detection that `crop` shows; zeros before the first face.
+    found: True if a face was found in this frame.
+    seconds: time stamp of the frame.
+    landmarks: landmarks of the face, or None without a landmark detector.
     square: left, top and side of the crop, in pixels of the frame.
   """
 
@@ -55,7 +55,7 @@ class FaceOfFrame(NamedTuple):
 
   @property
   def known(self) -> bool:
-    """True if the frame shows a face, whose landmarks are to be trusted."""
+    """True if the frame has a face, with reliable landmarks if any."""
     points = self.landmarks
     sure = points is None or points.confidence >= MIN_CONFIDENCE
     return self.found and sure
@@ -71,13 +71,13 @@ _NONE_YET = FaceOfFrame(
 
 
 class FaceCropper:
-  """Keeps the detector loaded; `close()` frees it, or the object's end.
+  """Face detector and cropper; `close()` or garbage collection frees it.
 
-  Frames are time stamps in seconds and uint8[height, width, 3], RGB.
+  Frames are pairs of seconds and uint8[height, width, 3], RGB.
   """
 
   def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
-    """Loads the detector of faces; `landmarks` finds those of each face."""
+    """Loads the face detector; `landmarks` optionally adds landmarks."""
     self._landmarks = landmarks
     with _quiet():
       import mediapipe
@@ -94,29 +94,29 @@ class FaceCropper:
         )
       )
       self.close = weakref.finalize(self, _free, self._detector)
-      # The first frame sets up the inference engine, which prints too.
+      # The first call sets up the inference engine, which prints to stderr.
       self.detect(np.zeros((128, 128, 3), np.uint8))
 
   def __call__(
     self, frames: Iterable[tuple[float, np.ndarray]]
   ) -> Iterator[FaceOfFrame]:
-    """Crops the face of each frame that `LargestFace` follows, as they come."""
+    """Yields for each frame the crop of the face that `LargestFace` follows."""
     return itertools.starmap(FaceStream(self).push, frames)
 
   def everybody(
     self, frames: Iterable[tuple[float, np.ndarray]]
   ) -> Iterator[tuple[float, list[tuple[int, FaceOfFrame]]]]:
-    """Crops the face of everybody in a clip, see `tracking.Everybody`.
+    """Crops the faces of all people in a clip, see `tracking.Everybody`.
 
-    Yields for each frame its time stamp, and what became known of people: their
-    numbers, in the order that they appeared, and faces. A person has one for
-    each frame from the first that shows them to the last; those of frames
-    without them come late, when they are seen again.
+    Yields for each frame its time stamp and a list of (person, face), people
+    numbered in order of appearance. Each person gets a face for every frame
+    from their first to their last; the faces of frames without the person
+    follow when the person reappears.
     """
     tracks = tracking.Everybody()
     find = SmallFaces(self.detect, everybody=True)
     times: list[float] = []
-    last: list[tuple[int, FaceOfFrame]] = []  # of each person, with its frame
+    last: list[tuple[int, FaceOfFrame]] = []  # frame and face of each person
     for index, (seconds, image) in enumerate(frames):
       times.append(seconds)
       known = []
@@ -144,7 +144,7 @@ class FaceCropper:
     ]
 
   def look(self, face: Face, image: np.ndarray, seconds: float) -> FaceOfFrame:
-    """Crops a face that was found in an image, and finds its landmarks."""
+    """Crops a detected face and finds its landmarks."""
     square = square_around(face[:4], image)
     crop = _cut(image, square)
     landmarks = self._landmarks(image, face) if self._landmarks else None
@@ -152,7 +152,7 @@ class FaceCropper:
 
 
 class FaceStream:
-  """The face of a stream's frames, one by one; others do not change it."""
+  """The largest face in successive frames of one stream."""
 
   def __init__(self, cropper: FaceCropper) -> None:
     self._cropper = cropper
@@ -162,9 +162,9 @@ class FaceStream:
     self._seconds: float | None = None  # of the last frame
 
   def push(self, seconds: float, image: np.ndarray) -> FaceOfFrame:
-    """Returns the face in a frame, uint8[height, width, 3], or the last.
+    """Returns the face in a frame, uint8[height, width, 3], or the last face.
 
-    A frame that is held, of the same seconds, is not looked at again.
+    A frame with the same time stamp as the last one is not searched again.
     """
     if seconds == self._seconds:
       return self._last
@@ -180,7 +180,7 @@ class FaceStream:
 def crop_square(
   image: np.ndarray, box: tuple[float, float, float, float]
 ) -> np.ndarray:
-  """Cuts out the `square_around` a box, and resizes it to uint8[48, 48, 3]."""
+  """Crops the `square_around` a box, resized to uint8[48, 48, 3]."""
   return _cut(image, square_around(box, image))
 
 
@@ -199,11 +199,11 @@ def _cut(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
 def square_around(
   box: tuple[float, float, float, float], image: np.ndarray
 ) -> tuple[float, float, float]:
-  """Finds the square around a box, with a margin: left, top, side.
+  """Computes left, top and side of the square around a box, with a margin.
 
-  The box is left, top, width, height in pixels of uint8[height, width, 3], and
-  may reach beyond it: a square that would leave the image is moved inside and,
-  if larger than the image, shrunk.
+  `box` is left, top, width and height in pixels of `image`, uint8[height,
+  width, 3]. A square beyond the edges is moved inside and, if necessary,
+  shrunk.
   """
   height, width = image.shape[:2]
   left, top, box_width, box_height = box
@@ -215,15 +215,15 @@ def square_around(
 
 
 def _free(detector: Any) -> None:
-  """Closes MediaPipe's detector; its destructor fails as Python ends."""
+  """Closes MediaPipe's detector, whose destructor fails at interpreter exit."""
   with _quiet(), contextlib.suppress(RuntimeError):
     detector.close()
-  detector._handle = None  # Its destructor closes what has one.
+  detector._handle = None  # The destructor skips a detector without handle.
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-  """Drops what LiteRT's logger, which Python cannot set, writes to stderr."""
+  """Discards the log of LiteRT on stderr, which Python cannot configure."""
   saved = os.dup(2)
   try:
     with open(os.devnull, 'w') as devnull:

@@ -1,9 +1,8 @@
-"""Front ends: what turns a modality of a clip into rows of features.
+"""Front ends: feature extraction of one modality.
 
-A data set and a checkpoint name theirs by its `source`. Each extracts a row at
-a time, so that a stream gives the rows that a file gives; what a model reads is
-described from the rows of a window (`of_window`), as landmarks by their mean
-face, or speech by all that was said.
+Data sets and checkpoints name their front end by its `source`. Extraction works
+row by row, so streams and files give the same rows; `of_window` turns the rows
+of a window into model inputs, for example relative to the mean face.
 """
 
 import dataclasses
@@ -13,10 +12,10 @@ import numpy as np
 
 from avemotion.features import acoustic, landmarks, speech
 
-CROPS = 'crops'  # In the place of a video front end: the faces themselves.
-UNNAMED = 'unnamed features'  # The source where a data set does not say it.
-# float32[rows, row_dim] and bool[rows], which to trust, to float32[steps, dim]
-# and int[steps], the row at which each of them is known.
+CROPS = 'crops'  # Instead of a video front end: face crops without features.
+UNNAMED = 'unnamed features'  # The source of a data set that names none.
+# Function of rows, float32[rows, row_dim], and a mask of reliable rows,
+# bool[rows]. Returns float32[steps, dim], and int[steps], the row of each step.
 _OfWindow = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -35,21 +34,21 @@ def _described(
 
 @dataclasses.dataclass(frozen=True)
 class FrontEnd:
-  """A way to turn one modality into features.
+  """A method to extract features from one modality.
 
   Attributes:
-    name: as flags and configurations call it.
+    name: name in flags and configurations.
     modality: 'video' or 'audio'.
-    source: what its features are, in words: the `sources` of a data set.
-    row_dim: numbers of a row as it is extracted.
-    dim: numbers of a row as models read it.
-    window_steps: room for what a model reads of six seconds.
-    of_window: turns the rows of a window, float32[rows, row_dim], one or more,
-      into what a model reads, float32[steps, dim], and int[steps], the row at
-      which each step is known; bool[rows] says which rows to trust.
-    least_known: share of a window's rows that must be known; of fewer, the
-      modality counts as missing there.
-    make_rows: of sound, how its rows are computed.
+    source: description of the features, as in the `sources` of a data set.
+    row_dim: features per extracted row.
+    dim: features per model input step.
+    window_steps: padded number of steps of a six-second window.
+    of_window: function of the rows of a window, float32[rows, row_dim], at
+      least one, and a mask of reliable rows, bool[rows], that returns model
+      inputs, float32[steps, dim], and the last row of each step, int[steps].
+    least_known: least share of reliable rows in a window; below it the modality
+      counts as missing.
+    make_rows: for audio, the function that computes rows.
   """
 
   name: str
@@ -97,10 +96,9 @@ FRONT_ENDS = {each.name: each for each in (VGG16, LANDMARKS, MFCC, SPEECH)}
 
 
 def find(modality: str, source: str | None, dim: int) -> FrontEnd | None:
-  """Finds the front end that makes features of a source, `dim` a row.
+  """Returns the front end with this source and `dim`; None: there is none.
 
-  Of a source that is not named, as in a checkpoint of an earlier version, the
-  numbers of a row decide. None: clips give no such features.
+  Without a source, as in older checkpoints, `dim` alone decides.
   """
   for each in FRONT_ENDS.values():
     known = source in (None, UNNAMED, each.source)
@@ -112,14 +110,14 @@ def find(modality: str, source: str | None, dim: int) -> FrontEnd | None:
 def reading(
   sources: Mapping[str, str], feature_dims: Mapping[str, int]
 ) -> dict[str, FrontEnd]:
-  """Finds the front end of each modality that a model was trained on.
+  """Returns the front end of each modality of a model.
 
   Args:
-    sources: what its features were, by modality, as far as it is known.
-    feature_dims: numbers of a row, by modality.
+    sources: by modality, the source of its features if known.
+    feature_dims: by modality, the number of features per step.
 
   Raises:
-    ValueError: clips do not give the features of one.
+    ValueError: no front end extracts the features of a modality.
   """
   found = {}
   for modality, dim in feature_dims.items():
@@ -132,9 +130,9 @@ def reading(
         if each.modality == modality
       )
       raise ValueError(
-        f'expected a model that reads {known} numbers a row as {modality}; this'
-        f' one reads {source or "features"} ({dim}), which clips do not give:'
-        ' train it on features that avemotion extracts'
+        f'expected a model that reads {known} as {modality}, got one of'
+        f' {source or "features"} ({dim}); train it on features that avemotion'
+        ' extracts'
       )
     found[modality] = front_end
   return found

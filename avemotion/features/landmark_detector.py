@@ -1,8 +1,8 @@
-"""Find the 68 landmarks of a face. The only file that knows dlib.
+"""Detection of the 68 landmarks of a face with dlib.
 
 dlib's shape predictor (Kazemi & Sullivan 2014) and its model come with the
-extra `avemotion[face]`. The model was trained on iBUG 300-W, which is not for
-commercial use.
+extra `avemotion[face]`. The model was trained on iBUG 300-W, whose licence
+excludes commercial use.
 """
 
 import hashlib
@@ -21,27 +21,28 @@ FILE = f'{PACKAGE}/models/shape_predictor_68_face_landmarks.dat'
 SHA256 = 'fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f'
 INSTALL = "pip install 'avemotion[face]'"
 
-# The predictor expects the box of dlib's own detector. BlazeFace's is moved to
-# it, in shares of its width; measured on eleven people.
+# The predictor expects boxes of dlib's detector; these shifts, in shares of the
+# width, align BlazeFace's boxes with them (measured on eleven people).
 _RIGHT, _DOWN = -0.02, -0.04
-# The predictor is asked twice, about boxes of two sizes. Its answers are
-# averaged, and how far they are apart says how much they are worth.
+# The predictor runs on boxes of two sizes. Landmarks are the mean of both
+# predictions; confidence falls with the distance between them.
 _SIDES = 0.93, 0.99
-# In shares of the box's width: 0.003 on RAVDESS, 0.005 on other people's clips
-# (0.017 at most), 0.02 where half of the face or all light is missing.
+# Distance at MIN_CONFIDENCE, as a share of the box's width. Measured: 0.003 on
+# RAVDESS, 0.005 on other clips (at most 0.017), 0.02 for half a face or in the
+# dark.
 _MOST_APART = 0.018
 MIN_CONFIDENCE = 0.5
-# Faces are made as bright as this, for the predictor compares differences of
-# pixels with thresholds that it learnt by daylight.
+# Faces are brightened to this level at this percentile, because the predictor
+# compares pixel differences with thresholds learned in daylight.
 _BRIGHT, _PERCENTILE = 255, 95
-# Points are whole pixels: a smaller face is enlarged, and a larger one, which
-# takes time, made smaller.
+# Range of face widths in pixels. Points are whole pixels, so smaller faces are
+# enlarged; larger ones are reduced to save time.
 _WIDTHS = 200, 400
-_MARGIN = 0.25  # of the box on every side, which the predictor looks at, too
+_MARGIN = 0.25  # share of the box added on every side for the predictor
 
 
 class LandmarkError(ValueError):
-  """The landmark detector or its model is not installed, or another one."""
+  """Error: dlib or its model is not installed, or the model is another one."""
 
 
 class Landmarks(NamedTuple):
@@ -49,7 +50,7 @@ class Landmarks(NamedTuple):
 
   Attributes:
     points: float32[68, 2], x and y in pixels of the image.
-    confidence: 0 to 1; below `MIN_CONFIDENCE` they are not to be used.
+    confidence: 0 to 1; landmarks below `MIN_CONFIDENCE` are unreliable.
   """
 
   points: np.ndarray
@@ -60,7 +61,7 @@ NO_LANDMARKS = Landmarks(np.zeros((NUM_POINTS, 2), np.float32), 0.0)
 
 
 def is_installed() -> bool:
-  """Returns whether dlib and its model are installed."""
+  """Returns True if dlib and its model are installed."""
   try:
     importlib.metadata.distribution(PACKAGE)
   except importlib.metadata.PackageNotFoundError:
@@ -69,18 +70,18 @@ def is_installed() -> bool:
 
 
 class LandmarkDetector:
-  """Keeps the shape predictor loaded."""
+  """Landmark detector with dlib's shape predictor loaded."""
 
   def __init__(self) -> None:
-    """Reads the model that the extra installs.
+    """Loads the model that the extra `face` installs.
 
     Raises:
-      LandmarkError: it is not installed, or not the one that is expected.
+      LandmarkError: the model is not installed, or is another one.
     """
     if not is_installed():
       raise LandmarkError(
-        f'landmarks of faces need dlib and {PACKAGE}, of which one is not'
-        f' installed: {INSTALL}'
+        f'expected dlib and {PACKAGE} for face landmarks, but not both are'
+        f' installed; run: {INSTALL}'
       )
     import dlib
 
@@ -89,9 +90,9 @@ class LandmarkDetector:
     self._rectangle = dlib.rectangle
 
   def __call__(self, image: np.ndarray, face: Face) -> Landmarks:
-    """Finds the landmarks of a face, as BlazeFace boxed it, in an image.
+    """Finds the landmarks of a face that BlazeFace detected.
 
-    `image` is uint8[height, width, 3], RGB; the face may reach beyond it.
+    `image` is uint8[height, width, 3], RGB; `face` may reach beyond its edges.
     """
     cut, corner, scale = _around(image, face)
     if not cut.size:
@@ -115,7 +116,7 @@ class LandmarkDetector:
 
 
 def _model_path() -> pathlib.Path:
-  # Its package is not imported: it needs pkg_resources, which is gone.
+  # Located, not imported: the package imports the removed pkg_resources.
   package = importlib.metadata.distribution(PACKAGE)
   path = pathlib.Path(str(package.locate_file(FILE)))
   try:
@@ -126,7 +127,7 @@ def _model_path() -> pathlib.Path:
   if digest != SHA256:
     raise LandmarkError(
       f'{path}: expected the model of {PACKAGE} 0.3.0, sha256 {SHA256[:12]}…,'
-      f' got {digest[:40]}: pip install --force-reinstall {PACKAGE}==0.3.0'
+      f' got {digest[:40]}; run: pip install --force-reinstall {PACKAGE}==0.3.0'
     )
   return path
 
@@ -136,7 +137,7 @@ def _around(
 ) -> tuple[np.ndarray, np.ndarray, float]:
   """Cuts out a face with its margin, resized and brightened.
 
-  Returns it, left and top of the cut in pixels of the image, and the scale.
+  Returns the cut, its left and top in pixels of the image, and the scale.
   """
   from PIL import Image
 
@@ -155,7 +156,7 @@ def _around(
 
 
 def _brightened(image: np.ndarray) -> np.ndarray:
-  """Scales the pixels so that those of the image's middle reach white."""
+  """Scales pixel values so that the middle of the image reaches white."""
   height, width = (side // 6 for side in image.shape[:2])
   middle = image[height : 5 * height : 4, width : 5 * width : 4]
   bright = np.percentile(middle, _PERCENTILE) if middle.size else 0

@@ -1,12 +1,13 @@
-"""Features of a face's 68 landmarks: 280 numbers a row, 7.5 rows a second.
+"""Features of 68 face landmarks: 280 numbers a row, 7.5 rows a second.
 
-The landmarks are in the order of iBUG 300-W (Sagonas et al. 2013).
+Landmarks are in the order of iBUG 300-W (Sagonas et al. 2013).
 """
 
 import numpy as np
 
 NUM_POINTS = 68
-# Numbers of a row: x and y of the points, four of the head, and the changes.
+# A row holds x and y of the points, four numbers for the head, and the changes
+# of all these.
 GROUP = 2 * NUM_POINTS + 4
 FEATURES = 2 * GROUP
 
@@ -21,26 +22,25 @@ _PARTS = {
 
 
 def describe(points: np.ndarray, known: np.ndarray) -> np.ndarray:
-  """Describes a face by its landmarks over a clip, or over a window of one.
+  """Computes features of the landmarks over a clip or window.
 
-  The first 136 numbers of a row are x and y of each point, from the middle
-  between the eyes, in units of the clip's median distance between the eyes (an
-  eye is the mean of its six points). Four describe the head: where the middle
-  between the eyes is, x and y from its mean over the clip, in the same unit;
-  the logarithm of the distance between the eyes, in the same unit; and the
-  angle of the line through them in radians. The other 140 numbers are the
-  changes of these since the row before, zero in the first row and after a gap.
-  A row that is not known is filled with the mean of those that are.
+  The unit of length is the median distance between the eyes, an eye being the
+  mean of its six points. Columns 0 to 135 are x and y of each point relative to
+  the midpoint of the eyes. Four columns describe the head: x and y of that
+  midpoint relative to its mean, the logarithm of the distance between the eyes,
+  and the angle of the line through them in radians. The other 140 columns are
+  the changes of these since the last row, zero in the first row and after a
+  gap. Unreliable rows are the mean of the others.
 
   Args:
     points: float[rows, 68, 2], x and y in pixels, y downwards.
-    known: bool[rows], False where the landmarks are not to be trusted.
+    known: bool[rows], False where landmarks are unreliable.
 
   Returns:
-    float32[rows, 280]; zeros if no row is known.
+    float32[rows, 280]; zeros if all rows are unreliable.
 
   Raises:
-    ValueError: both eyes lie at one point.
+    ValueError: both eyes are at the same point.
   """
   features = np.zeros((len(points), FEATURES), np.float32)
   places = np.flatnonzero(known)
@@ -49,7 +49,7 @@ def describe(points: np.ndarray, known: np.ndarray) -> np.ndarray:
   rows = _face_and_head(points[places].astype(np.float64))
   changes = np.diff(rows, axis=0, prepend=rows[:1])
   changes[np.diff(places, prepend=places[0]) > 1] = 0
-  # Each half by itself: of an hour, both are 60 MB.
+  # One half at a time, to save memory: both take 60 MB an hour.
   for half, values in ((slice(GROUP), rows), (slice(GROUP, None), changes)):
     features[:, half] = values.mean(axis=0)
     features[places, half] = values
@@ -57,10 +57,10 @@ def describe(points: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def by_part(values: np.ndarray) -> dict[str, np.ndarray]:
-  """Adds up numbers of features, float[…, 280], for each part of the face.
+  """Sums values of features, float[…, 280], over each part of the face.
 
   Returns float[…] for 'brows', 'eyes', 'mouth' and 'head' (jaw, nose, and the
-  four numbers of the head).
+  four columns of the head).
   """
   groups = values.reshape(*values.shape[:-1], 2, GROUP)
   points, head = groups[..., :-4], groups[..., -4:]
@@ -76,7 +76,10 @@ def _face_and_head(points: np.ndarray) -> np.ndarray:
   left = points[:, _LEFT_EYE].mean(1)
   distances = np.linalg.norm(left - right, axis=-1)
   if not distances.all():
-    raise ValueError(f'both eyes lie at one point in row {distances.argmin()}')
+    raise ValueError(
+      'expected two distinct eyes, got both at one point in row'
+      f' {distances.argmin()}'
+    )
   middle = (left + right) / 2
   distance = np.median(distances)
   rows = np.empty((len(points), GROUP))

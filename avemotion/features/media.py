@@ -1,4 +1,4 @@
-"""Decode a clip: frames at 7.5 per second, waveform at 48 kHz (paper III-B)."""
+"""Decoding of clips: 7.5 frames per second, sound at 48 kHz (paper III-B)."""
 
 import collections
 import concurrent.futures
@@ -17,19 +17,18 @@ from avemotion.features.containers import MediaError, Path, seconds_of
 from avemotion.features.downmix import Downmix
 
 FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
-# Containers round time stamps to milliseconds; 0.133 s is meant as 4 / 30.
+# Containers round time stamps to milliseconds: 0.133 s stands for 4 / 30.
 _TIME_TOLERANCE = 0.005  # seconds
-# Codecs whose frames that no other refers to are known by themselves. HEVC's
-# are so only within a layer.
+# Codecs that mark frames without dependants. HEVC does so only within a layer.
 _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
-# That wait for who looks at them; one of 1280×720 takes 1.4 MB.
+# Length of the queue of decoded frames; one of 1280×720 takes 1.4 MB.
 _FRAMES_AHEAD = 12
-# A longer hole in the time stamps is a fault of the file, not a slow camera.
+# A longer gap in the time stamps is a fault of the file, not a slow camera.
 _LONGEST_HOLD = 1.0  # seconds
-# Of sound: less is rounding, and what codecs put in front.
+# A shorter gap in the sound is rounding or codec delay.
 _SHORTEST_HOLE = 0.05  # seconds
 
-# RAVDESS's 02 files carry a sound track of nothing: under 16 bits' last one.
+# RAVDESS's 02 files have an audio track of silence, below the last of 16 bits.
 _SILENCE = 2**-15
 
 _T = TypeVar('_T', bound=Any)
@@ -40,23 +39,21 @@ _END: object = object()
 def read_frames(
   path: Path, notes: list[str] | None = None, track: int | None = None
 ) -> Iterator[Iterator[tuple[float, np.ndarray]]]:
-  """Decodes the picture, sampled by time stamp at 7.5 frames per second.
+  """Decodes video, sampled by time stamp at 7.5 frames per second.
 
-  A clip of another rate is sampled and held: each 1/7.5 s yields the first
-  frame shown at or after it, so that a row means the same time in every clip. A
-  thread decodes while this one looks at frames.
+  Other rates are sampled and held: each 1/7.5 s yields the first frame at or
+  after it. A thread decodes while the caller processes frames.
 
   Args:
-    path: of a clip.
-    notes: gets a phrase of whatever was damaged, left out or put right, by the
-      time that the last frame was taken.
-    track: number as of `containers.Contents`; None: the one that a player would
-      choose.
+    path: the clip.
+    notes: list to which phrases on damaged, skipped or corrected data are
+      appended, complete after the last frame.
+    track: number as in `containers.Contents`; None: the preferred track.
 
   Yields:
-    An iterator of seconds since the clip's start, and uint8[height, width, 3]
-    RGB, as `pixels.shown`. It raises a `MediaError` where the file has no
-    picture, or nothing of it can be decoded.
+    An iterator of seconds since the clip's start and uint8[height, width, 3]
+    RGB, as `pixels.shown`. It raises a `MediaError` if the file has no video
+    that can be decoded.
   """
   notes = [] if notes is None else notes
   with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as frames:
@@ -65,11 +62,11 @@ def read_frames(
 
 @contextlib.contextmanager
 def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
-  """Runs a generator on a thread, from now to the end of the `with` block.
+  """Runs a generator on a thread for the duration of the `with` block.
 
-  It is closed with the block, however that ends. Yields the items in their
-  order, of which `most` may wait to be taken; what the generator raises is
-  raised here, where its next item would be taken.
+  The generator is closed when the block ends, also by an error. Yields the
+  items in order from a queue of up to `most`; an exception of the generator is
+  raised in place of its next item.
   """
   with (
     contextlib.closing(items),
@@ -82,7 +79,7 @@ def ahead(items: Generator[_T], most: int) -> Iterator[Iterator[_T]]:
     def taken() -> Iterator[_T]:
       while (item := made.popleft().result()) is not _END:
         made.append(thread.submit(next, items, _END))
-        yield item  # type: ignore[misc]  # Not the end.
+        yield item  # type: ignore[misc]  # Never _END.
 
     try:
       yield taken()
@@ -101,7 +98,7 @@ class _Frame(NamedTuple):
   def shown(self) -> np.ndarray:
     try:
       return pixels.shown(self.frame, self.pixel_aspect)
-    except Exception as error:  # Of a format that FFmpeg does not convert.
+    except Exception as error:  # FFmpeg cannot convert every format.
       raise MediaError(
         f'{self.path}: its picture cannot be converted to RGB ({error})'
       ) from error
@@ -110,14 +107,14 @@ class _Frame(NamedTuple):
 def _kept_frames(
   path: Path, notes: list[str], track: int | None
 ) -> Generator[_Frame]:
-  """The sampled frames; the others are decoded only where these need them."""
+  """Yields the sampled frames; decodes others only as references."""
   expected = _expected_seconds(path, track)
   given = 0
   if expected:
     told: list[str] = []
     for each in _sampled(_frames(path, told, track, frozenset(expected))):
       if each.seconds not in expected[given : given + 1]:
-        break  # The decoder's time stamps are not the container's.
+        break  # Decoder and container disagree on time stamps.
       yield each
       given += 1
     else:
@@ -129,7 +126,7 @@ def _kept_frames(
 
 
 def _expected_seconds(path: Path, track: int | None) -> list[float]:
-  """When the sampled frames are shown; empty if the container cannot tell."""
+  """Returns times of the sampled frames; empty if stamps are unreliable."""
   stamps, clock = [], Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
     stream = containers.chosen_stream(path, container, 'picture', track)
@@ -144,13 +141,13 @@ def _expected_seconds(path: Path, track: int | None) -> list[float]:
 
 
 class FrameSampler:
-  """Samples and holds a stream of frames at 7.5 per second, by time stamp."""
+  """Sample-and-hold at 7.5 frames per second, by time stamp."""
 
   def __init__(self) -> None:
     self._due: float | None = None
 
   def push(self, seconds: float) -> int:
-    """Returns how many sampled frames the next one is, most often 0 or 1."""
+    """Returns how often to use the next frame, usually 0 or 1."""
     if self._due is None or seconds - self._due > _LONGEST_HOLD:
       self._due = seconds
     times = 0
@@ -161,7 +158,7 @@ class FrameSampler:
 
 
 def _sampled(frames: Iterable[_T]) -> Iterator[_T]:
-  """Samples and holds tuples, of which seconds are the first item."""
+  """Samples and holds tuples whose first item is seconds."""
   sampler = FrameSampler()
   for frame in frames:
     for _ in range(sampler.push(frame[0])):
@@ -174,11 +171,11 @@ def _frames(
   track: int | None = None,
   wanted: Container[float] | None = None,
 ) -> Iterator[_Frame]:
-  """Decodes frames; may leave out those whose time stamps none wants."""
+  """Decodes frames; may skip those whose times are not in `wanted`."""
   clock = Clock(LONGEST_STEPS['picture'])
   with containers.opened(path) as container:
     stream = containers.chosen_stream(path, container, 'picture', track)
-    # Not by frames: what is made of a damaged file would depend on the cores.
+    # Frame threads would make results for damaged files depend on the cores.
     stream.thread_type = 'SLICE'
     start = containers.start_of(container)
     aspect = float(stream.sample_aspect_ratio or 1)
@@ -205,7 +202,7 @@ def _frames(
 def every_frame(
   path: Path, track: int | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
-  """Decodes the picture at its own rate; items are as of `read_frames`."""
+  """Decodes all frames; items are as those of `read_frames`."""
   for each in _frames(path, [], track):
     yield each.seconds, each.shown()
 
@@ -213,11 +210,11 @@ def every_frame(
 def read_sound(
   path: Path, track: int | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
-  """Decodes the sound as it is, but for its rate, which becomes 48 kHz.
+  """Decodes sound, resampled to 48 kHz, as mono or stereo.
 
-  Yields seconds since the clip's start, and float32[channels, samples]; of more
-  than two channels a mix to two. Where the file does not say when, one follows
-  the other. Raises a `MediaError` where it has no sound that can be decoded.
+  Yields seconds since the clip's start and float32[channels, samples]. Pieces
+  without time stamps follow one another. Raises a `MediaError` if the file has
+  no sound that can be decoded.
   """
   known = 0
   for seconds, samples, _ in _resampled(path, [], track, at_most_stereo=True):
@@ -229,12 +226,12 @@ def read_sound(
 def read_pieces(
   path: Path, notes: list[str] | None = None, track: int | None = None
 ) -> Iterator[np.ndarray]:
-  """Decodes the sound in pieces, mixed down to mono and resampled to 48 kHz.
+  """Decodes sound in pieces, mixed down to mono and resampled to 48 kHz.
 
-  Yields float32[samples], finite. Sound that starts late, or has a hole, has
-  zeros there, so that it stays beside the picture. `notes` and `track` are as
-  of `read_frames`. Raises a `MediaError` where the file has no such sound, or
-  none could be decoded.
+  Yields float32[samples], all finite. A late start and gaps are filled with
+  zeros, to stay in sync with the video. `notes` and `track` are as those of
+  `read_frames`. Raises a `MediaError` if the file has no such track, or none
+  that can be decoded.
   """
   known = 0
   mix, mixed = Downmix(()), tuple[str, ...]()
@@ -242,7 +239,7 @@ def read_pieces(
   for seconds, samples, channels in _resampled(path, notes, track):
     hole = 0.0 if seconds is None else seconds - known / SAMPLE_RATE
     missing = round(hole * SAMPLE_RATE) if hole > _SHORTEST_HOLE else 0
-    # A hole may be of minutes, and is not held as a whole either.
+    # In pieces, because a gap can last minutes.
     for begin in range(0, missing, SAMPLE_RATE):
       yield np.zeros(min(SAMPLE_RATE, missing - begin), np.float32)
     if channels != mixed:
@@ -250,19 +247,19 @@ def read_pieces(
     yield mix(samples)
     known += missing + samples.shape[1]
   if not known:
-    raise MediaError(f'{path}: its sound track holds no samples')
+    raise MediaError(f'{path}: the sound track has no samples')
 
 
 def read_waveform(path: Path) -> np.ndarray:
-  """Decodes all of the sound, float32[samples], as `read_pieces`."""
+  """Decodes the whole sound, float32[samples], as `read_pieces`."""
   return np.concatenate([*read_pieces(path)])
 
 
 def audible_track(path: Path, tracks: Sequence[int]) -> int:
-  """Returns the first of a clip's sound tracks that is not silent.
+  """Returns the first of the `tracks` that is not silent or damaged.
 
-  Each is decoded up to its first sound. The first of the `tracks` where all of
-  them are silent, or cannot be decoded.
+  Each track is decoded up to its first sound. If none qualifies, the first
+  track is returned.
   """
   for track in tracks if len(tracks) > 1 else ():
     with contextlib.suppress(MediaError):
@@ -272,7 +269,7 @@ def audible_track(path: Path, tracks: Sequence[int]) -> int:
 
 
 def is_silent(samples: np.ndarray) -> bool:
-  """Returns whether no sample, ±1 full scale, reaches 16 bits' last one."""
+  """Returns True if all samples are below the last of 16 bits (±1 is full)."""
   return float(np.abs(samples).max(initial=0)) < _SILENCE
 
 
@@ -283,9 +280,9 @@ def _resampled(
   *,
   at_most_stereo: bool = False,
 ) -> Iterator[tuple[float | None, np.ndarray, tuple[str, ...]]]:
-  """Decodes a sound track at 48 kHz.
+  """Decodes an audio track at 48 kHz.
 
-  Yields seconds, where the file says when; float32[channels, samples], all
+  Yields seconds, or None without time stamps; float32[channels, samples], all
   finite; and FFmpeg's names of the channels.
   """
   clock, finite = Clock(LONGEST_STEPS['sound']), True
@@ -296,7 +293,7 @@ def _resampled(
     frames = containers.decoded(path, stream, packets, notes)
     for chunk in _of_one_rate(frames, at_most_stereo):
       channels = tuple(channel.name for channel in chunk.layout.channels)
-      # Packed samples: PyAV reads beyond the end of planes from the ninth on.
+      # Packed samples, because PyAV reads out of bounds with over eight planes.
       samples: np.ndarray = chunk.to_ndarray().reshape(-1, len(channels)).T
       if not np.isfinite(samples).all():
         finite = False
@@ -305,13 +302,13 @@ def _resampled(
       yield None if seconds is None else clock(seconds), samples, channels
   notes += clock.note('sound')
   if not finite:
-    notes.append('samples of the sound that are not finite count as zero')
+    notes.append('samples of the sound that are not finite were set to zero')
 
 
 def _of_one_rate(
   frames: Iterator['av.AudioFrame'], at_most_stereo: bool
 ) -> Iterator['av.AudioFrame']:
-  """Resamples frames, whose rate, layout and format may change on the way."""
+  """Resamples frames, whose rate, layout and format may change midway."""
 
   def kind(frame: 'av.AudioFrame') -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate

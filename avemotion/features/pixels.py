@@ -1,33 +1,33 @@
-"""Pixels of a decoded frame as a screen shows them: upright RGB of 8 bits."""
+"""Conversion of decoded frames to upright 8-bit RGB."""
 
 import functools
 
 import av
 import numpy as np
 
-# ITU-T H.273's numbers of transfer functions; all others are shown as they are.
+# Transfer functions by ITU-T H.273 number; all others need no tone mapping.
 _PQ, _HLG = 16, 18
-_WHITE = 203.0  # cd/m² of diffuse white in either (ITU-R BT.2408)
-_PEAK = 1000.0  # cd/m² that become the brightest of 8 bits
+_WHITE = 203.0  # cd/m² of diffuse white (ITU-R BT.2408)
+_PEAK = 1000.0  # cd/m² that map to 255
 _GAMMA = 2.2
-# Of pixels' width over their height; others are faults of the file.
+# Range of pixel aspect ratios; others are faults of the file.
 _ASPECTS = 0.25, 4.0
 
 
 def shown(frame: 'av.VideoFrame', pixel_aspect: float = 1.0) -> np.ndarray:
   """Returns a frame as uint8[height, width, 3] RGB.
 
-  It is turned as the container's display matrix says, its pixels are square,
-  and high dynamic range is mapped to what a screen without it shows.
+  The frame is rotated by the display matrix of the container, scaled to square
+  pixels, and tone-mapped if it has a high dynamic range.
 
   Args:
-    frame: of any size, format and bits.
+    frame: a frame of any size, format and bit depth.
     pixel_aspect: width of the frame's pixels over their height.
   """
   width = frame.width
   if _ASPECTS[0] <= pixel_aspect <= _ASPECTS[1]:
     width = max(round(width * pixel_aspect), 1)
-  # By one thread: more would wait for one another longer than they work.
+  # One thread, because synchronisation of more costs more than it saves.
   image = frame.reformat(width=width, format='rgb24', threads=1).to_ndarray()
   if frame.color_trc in (_PQ, _HLG):
     image = _tone_curve(int(frame.color_trc))[image]
@@ -37,7 +37,7 @@ def shown(frame: 'av.VideoFrame', pixel_aspect: float = 1.0) -> np.ndarray:
 
 @functools.cache
 def _tone_curve(transfer: int) -> np.ndarray:
-  """Maps code values of PQ or HLG to those of a standard screen, uint8[256]."""
+  """Returns the map from PQ or HLG codes to standard codes, uint8[256]."""
   codes = np.arange(256) / 255
   nits = _pq(codes) if transfer == _PQ else _hlg(codes)
   light, peak = nits / _WHITE, _PEAK / _WHITE
@@ -47,7 +47,7 @@ def _tone_curve(transfer: int) -> np.ndarray:
 
 
 def _pq(codes: np.ndarray) -> np.ndarray:
-  """SMPTE ST 2084 to cd/m²."""
+  """Converts codes of SMPTE ST 2084 to cd/m²."""
   m1, m2 = 2610 / 16384, 2523 / 4096 * 128
   c1, c2, c3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
   power = codes ** (1 / m2)
@@ -55,7 +55,7 @@ def _pq(codes: np.ndarray) -> np.ndarray:
 
 
 def _hlg(codes: np.ndarray) -> np.ndarray:
-  """ARIB STD-B67 to cd/m² of a screen of 1000 (its system gamma is 1.2)."""
+  """Converts codes of ARIB STD-B67 to cd/m², peak 1000, system gamma 1.2."""
   a, b, c = 0.17883277, 0.28466892, 0.55991073
   scene = np.where(
     codes <= 0.5, codes**2 / 3, (np.exp((codes - c) / a) + b) / 12

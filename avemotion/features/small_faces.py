@@ -1,8 +1,8 @@
-"""Find faces that are small within a frame, as in meetings.
+"""Detection of faces that are small within a frame, as in meetings.
 
-BlazeFace reads a frame as 128×128 pixels, and finds faces from 9 % of its
-longer side on. Smaller ones are looked for in tiles, wherever the whole frame
-shows nobody, and from then on around where they were.
+BlazeFace scales a frame to 128×128 pixels and finds faces of at least 9 % of
+the longer side. If it finds none, smaller faces are searched in tiles and, once
+found, near their last position.
 """
 
 import itertools
@@ -13,40 +13,40 @@ import numpy as np
 from avemotion.features.tracking import Face, overlap
 
 SMALLEST = 40  # pixels of width
-_LEAST_SHARE = 0.09  # of a frame's longer side, that the detector finds
-# Sides of tiles in pixels, and how far they reach into each other: faces of so
-# many pixels are whole in one of them.
+_LEAST_SHARE = 0.09  # smallest face found, as a share of the longer side
+# Side and overlap of tiles in pixels; a face no wider than the overlap lies
+# completely in one tile.
 _TILES = ((300, 80), (800, 220))
-# Around a face that is known, in shares of its size: it fills a quarter.
+# Side of the square around a known face, in multiples of the face.
 _REGION = 4.0
-# Walls and clothes look like faces at times, but not in two cuts.
+# A second look at a found face rejects most false detections.
 _LEAST_SCORE = 0.6
-_SAME = 0.3  # intersection over union of one face that was found twice
-_LONGEST_WAIT = 8  # frames from one search in vain to the next: about a second
+_SAME = 0.3  # intersection over union of two detections of one face
+_LONGEST_WAIT = 8  # frames between searches without result: about a second
 
 _Detect = Callable[[np.ndarray], list[Face]]
 
 
 class SmallFaces:
-  """Finds the faces of a stream's frames, however small, one by one."""
+  """Detector of large and small faces in successive frames of a stream."""
 
   def __init__(self, detect: _Detect, *, everybody: bool = False) -> None:
-    """Takes a detector of the faces of an image, uint8[height, width, 3].
+    """Wraps a face detector for images uint8[height, width, 3].
 
-    Where `everybody` is looked for, small faces are searched for beside large
-    ones too, about once in a second.
+    With `everybody`, small faces are searched about once a second even where
+    large faces are found.
     """
     self._detect = detect
     self._everybody = everybody
-    self._known: list[Face] = []  # small ones, where they were last
-    self._wait = 0  # frames to the next search
-    self._pause = 1  # frames, after the next search in vain
+    self._known: list[Face] = []  # small faces at their last positions
+    self._wait = 0  # frames until the next search
+    self._pause = 1  # frames to wait after the next search without result
 
   def __call__(self, image: np.ndarray) -> list[Face]:
     """Returns the faces of the next frame, in its pixels."""
     found = self._detect(image)
     if found and not self._everybody:
-      # Whoever turns away for a moment is not taken for somebody behind.
+      # Wait, so that a brief miss does not switch to a face in the background.
       self._known, self._wait = [], _LONGEST_WAIT
       return found
     if _LEAST_SHARE * max(image.shape[:2]) <= SMALLEST:
@@ -64,7 +64,7 @@ class SmallFaces:
     return found + small
 
   def _around(self, image: np.ndarray, faces: Sequence[Face]) -> list[Face]:
-    """Looks again, closely, where faces are or were."""
+    """Detects faces in close-ups of the given positions."""
     found: list[Face] = []
     for face in faces:
       side = round(_REGION * max(face.width, face.height))
@@ -89,7 +89,7 @@ class SmallFaces:
   def _within(
     self, image: np.ndarray, left: int, top: int, side: int
   ) -> list[Face]:
-    """Detects faces in a square, of which what is in the image is read."""
+    """Detects faces in the part of a square that lies inside the image."""
     left, top = max(left, 0), max(top, 0)
     part = image[top : top + side, left : left + side]
     if not part.size:
@@ -101,13 +101,13 @@ class SmallFaces:
 
 
 def _starts(length: int, side: int, shared: int) -> Iterator[int]:
-  """Yields where tiles start, so that they cover a length."""
+  """Yields the starts of tiles that cover a length."""
   for start in range(0, max(length - shared, 1), side - shared):
     yield max(min(start, length - side), 0)
 
 
 def _distinct(faces: Sequence[Face], known: Sequence[Face]) -> list[Face]:
-  """Returns the faces that are not among those known, each of them once."""
+  """Returns the faces that are not known yet, without duplicates."""
   kept: list[Face] = []
   for face in sorted(faces, key=lambda face: -face.score):
     others = [*known, *kept]

@@ -1,10 +1,9 @@
-"""Speech as Whisper's encoder hears it (`avemotion.models.speech_encoder`).
+"""Speech features by Whisper's encoder (`avemotion.models.speech_encoder`).
 
-A stream gives rows of a log-mel spectrogram, each of which depends on the
-samples under it alone. What a model reads is made of the rows of a window:
-trimmed to speech, set to one level, encoded, and averaged to 12.5 rows a
-second. The encoder attends to all of a window, so that files are recognised by
-the same windows as streams.
+Rows are those of a log-mel spectrogram, each a function of its own samples.
+The rows of a window are trimmed to speech, normalised in level, encoded and
+averaged to 12.5 steps a second. The encoder attends to the whole window, so
+files are recognised in the same windows as streams.
 """
 
 import functools
@@ -13,32 +12,32 @@ import numpy as np
 
 from avemotion.features import acoustic
 
-# Whisper's frames of 400 samples at 16 kHz, 160 apart. At 48 kHz they have the
-# same bins, 40 Hz wide: those up to 8 kHz are read, and nothing is resampled.
+# Whisper's frames have 400 samples at 16 kHz, with a hop of 160. At 48 kHz the
+# bins have the same width, 40 Hz; the bins up to 8 kHz are used, so no
+# resampling is needed.
 FRAME_LENGTH = 1200  # samples: 25 ms
 HOP_LENGTH = 480
-_RATE = 16_000  # Hz, of Whisper
+_RATE = 16_000  # Hz, Whisper's sampling rate
 _BINS = 201
-# Under all sound of 16 bits, 20 dB softer too: `scaled` sets the range.
+# Below all 16-bit sound, even 20 dB softer; `scaled` limits the range.
 POWER_FLOOR = 1e-16
 
-# A window begins and ends with speech: rows less than so far under the loudest,
-# and, where there is noise, above so much of the range from the quietest to the
-# loudest; and so many more on either side.
+# A window is trimmed to speech: rows at most QUIETEST_DB below the loudest and,
+# in noise, above QUIET_SHARE of the range from quietest to loudest, plus MARGIN
+# rows on either side.
 QUIETEST_DB = 30.0
 QUIET_SHARE = 0.3
 MARGIN = 10  # rows: 0.1 s
-# The loudest band of a window is set to this power, in its decimal logarithm,
-# about that of speech that peaks at half of the full scale; the faintest is so
-# far under it (Whisper's own).
+# Decimal logarithm of the power to which the loudest band of a window is set,
+# about speech that peaks at half of full scale, and Whisper's range below it.
 LOUDEST = 1.5
 RANGE = 8.0
 
 NUM_BANDS = 80
-BLOCKS = (2, 3)  # whose output is read, side by side; see docs/log.md
+BLOCKS = (2, 3)  # blocks with concatenated outputs; see docs/log.md
 FEATURES = len(BLOCKS) * 512
-ROW_STEPS = 8  # rows of the spectrogram to a row of features
-_LONGEST = 2048  # rows that are encoded at once: 20 s
+ROW_STEPS = 8  # rows of the spectrogram per step
+_LONGEST = 2048  # rows encoded at once: 20 s
 
 
 def log_mel(
@@ -46,13 +45,13 @@ def log_mel(
 ) -> np.ndarray:
   """Computes a log-mel spectrogram, float32[rows, 80], 100 rows a second.
 
-  Row i covers samples [i * 480, i * 480 + 1200). The numbers are decimal
-  logarithms of power, at least -16.
+  Row i covers samples [i * 480, i * 480 + 1200). Values are decimal logarithms
+  of power, at least -16.
 
   Args:
     waveform: float32[samples], mono, at 48 kHz, within [-1, 1]. Fewer samples
       than one frame are padded with zeros to one frame.
-    before: not read; MFCC need the sample before the first.
+    before: ignored; `acoustic.mfcc` needs the sample before the first.
 
   Raises:
     ValueError: the waveform is empty, not one-dimensional or not finite.
@@ -69,9 +68,9 @@ LOG_MEL_ROWS = acoustic.RowMaker(FRAME_LENGTH, HOP_LENGTH, NUM_BANDS, log_mel)
 
 
 def spoken(rows: np.ndarray) -> slice:
-  """Finds the rows of a spectrogram less the silence before and after speech.
+  """Returns the slice of a spectrogram without silence at both ends.
 
-  Of float32[rows, 80], one or more; see `QUIETEST_DB`.
+  `rows` is float32[rows, 80], at least one row; see `QUIETEST_DB`.
   """
   level = 10 * np.log10(np.sum(10.0**rows, axis=-1))
   loudest, quietest = level.max(), level.min()
@@ -83,7 +82,7 @@ def spoken(rows: np.ndarray) -> slice:
 
 
 def scaled(rows: np.ndarray) -> np.ndarray:
-  """Sets float32[rows, 80] to the level and the range that Whisper reads."""
+  """Scales float32[rows, 80] to the level and range that Whisper expects."""
   level = np.maximum(rows - rows.max(), -RANGE)
   return ((level + LOUDEST + 4) / 4).astype(np.float32)
 
@@ -91,16 +90,16 @@ def scaled(rows: np.ndarray) -> np.ndarray:
 def describe(
   rows: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Turns the rows of a window into what models read.
+  """Computes model inputs from the rows of a window.
 
   Args:
-    rows: float32[rows, 80], one or more, from `log_mel`.
-    known: bool[rows]; not read, the level decides.
+    rows: float32[rows, 80], at least one, from `log_mel`.
+    known: bool[rows]; ignored, because trimming uses the level.
 
   Returns:
-    float32[steps, 1024], and int[steps], the last row under each.
+    float32[steps, 1024], and the last row of each step, int[steps].
   """
-  # Reading a data set, which needs the numbers above, needs no JAX.
+  # Imported here, so that reading a data set needs no JAX.
   from avemotion.features import speech_program
 
   kept = np.arange(len(rows))[spoken(rows)]
@@ -113,7 +112,7 @@ def describe(
 
 @functools.cache
 def band_hertz() -> np.ndarray:
-  """Returns the middle of each band of the spectrogram, float64[80] Hz."""
+  """Returns the centre of each band of the spectrogram, float64[80] Hz."""
   import librosa
 
   edges = librosa.mel_frequencies(NUM_BANDS + 2, fmin=0, fmax=_RATE / 2)
@@ -122,8 +121,8 @@ def band_hertz() -> np.ndarray:
 
 @functools.cache
 def _mel_filters() -> np.ndarray:
-  """Slaney's triangles, of one area each, float32[201, 80]."""
-  import librosa  # It takes 2 s, which training does without.
+  """Returns Slaney's triangular filters of equal area, float32[201, 80]."""
+  import librosa  # Takes 2 s, and training does not need it.
 
   filters = librosa.filters.mel(
     sr=_RATE, n_fft=2 * (_BINS - 1), n_mels=NUM_BANDS

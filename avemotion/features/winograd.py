@@ -1,9 +1,9 @@
-"""3×3 convolution by a third of the products, for CPUs.
+"""3×3 convolution with a third of the products, for CPUs.
 
 Winograd's minimal filtering F(3×3, 3×3), as in Lavin & Gray, "Fast Algorithms
-for Convolutional Neural Networks", 2016 (section 4). Tiles of 3×3 because the
-sides of VGG16's blocks, 48, 24, 12, 6 and 3, are whole numbers of them. XLA
-multiplies directly on a CPU; accelerators' libraries choose by themselves.
+for Convolutional Neural Networks", 2016 (section 4). The tiles divide the sides
+of VGG16's blocks: 48, 24, 12, 6 and 3. XLA convolves directly on a CPU;
+libraries of accelerators choose the algorithm themselves.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from jax.typing import DTypeLike
 
 _TILE = 3  # pixels of the output
 _KERNEL = 3
-_WINDOW = _TILE + _KERNEL - 1  # pixels of the input, and products, on a side
-# Cook and Toom's, with the points 0, 1, -1, 2 and infinity:
-# y = A^T [(G g) * (B^T d)] are the 3 sums of 3 products of g along 5 numbers d.
+_WINDOW = _TILE + _KERNEL - 1  # input pixels, and products, per side
+# Cook-Toom matrices with the points 0, 1, -1, 2 and infinity:
+# y = A^T [(G g) * (B^T d)] convolves 5 inputs d with 3 weights g to 3 outputs.
 _OF_KERNEL = np.array(
   [
     [1 / 2, 0, 0],
@@ -40,17 +40,17 @@ _OF_INPUT = np.array(
 _TO_OUTPUT = np.array(
   [[1, 1, 1, 1, 0], [0, 1, -1, 2, 0], [0, 1, 1, 4, 1]]
 )  # A^T
-# With fewer channels the transforms cost more than the products they save.
+# With fewer channels the transforms cost more than they save.
 _FEWEST_CHANNELS = 16
 
 
 def transform(
   params: Mapping[str, Mapping[str, np.ndarray]],
 ) -> dict[str, dict[str, np.ndarray]]:
-  """Makes each layer's kernel float32[3, 3, in, out] one of [5, 5, in, out].
+  """Transforms kernels float32[3, 3, in, out] to G g G^T, [5, 5, in, out].
 
-  That is G g G^T, which `Conv` multiplies with. One of few input channels stays
-  as it is: the direct sum is faster.
+  A kernel with fewer than 16 input channels stays as it is, because direct
+  convolution is faster.
   """
   return {
     name: {**layer, 'kernel': _transformed(layer['kernel'])}
@@ -59,10 +59,10 @@ def transform(
 
 
 class Conv(nn.Module):
-  """`flax.linen.Conv` of kernels that `transform` made; it makes no params.
+  """Replacement of `flax.linen.Conv` for kernels from `transform`.
 
-  `kernel_size` is (3, 3) and `padding` 'SAME'; `dtype` is of the computation,
-  `precision` of the products.
+  `kernel_size` is (3, 3) and `padding` 'SAME'; `dtype` is that of the
+  computation, `precision` that of the products. It cannot initialise params.
   """
 
   features: int
@@ -106,7 +106,7 @@ def _convolve(
   batch, height, width, _ = x.shape
   rows, columns = -(-height // _TILE), -(-width // _TILE)
   windows = _windows(x, rows, columns)
-  # Transforms of both axes at once: one product of matrices each.
+  # Both axes are transformed at once, by one matrix product each.
   of_input = jnp.asarray(np.kron(_OF_INPUT, _OF_INPUT), x.dtype)
   to_output = jnp.asarray(np.kron(_TO_OUTPUT, _TO_OUTPUT), x.dtype)
   inputs = jnp.einsum('ew,wtc->etc', of_input, windows, precision=precision)
@@ -120,11 +120,11 @@ def _convolve(
 
 
 def _windows(x: jax.Array, rows: int, columns: int) -> jax.Array:
-  """float[25, tiles, channels]: what lies under each tile, by its place."""
+  """Returns the input window of each tile, float[25, tiles, channels]."""
   height, width = x.shape[1:3]
   below, right = rows * _TILE - height, columns * _TILE - width
   padded = jnp.pad(x, ((0, 0), (1, 1 + below), (1, 1 + right), (0, 0)))
-  # An axis at a time: compiles in a third of the time of 25 slices at once.
+  # One axis at a time compiles in a third of the time of 25 slices.
   for tiles in (columns, rows):
     length = _TILE * (tiles - 1) + 1
     places = [

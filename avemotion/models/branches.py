@@ -1,8 +1,8 @@
 """The two branches of the network: VideoBranch (Fig. 2), AudioBranch (Fig. 5).
 
 Both are stacked GRU layers, whose last state goes through a dense layer and
-batch normalisation (equations 5–8); they differ in sizes and in what they read.
-Options that the paper does not have are off by default.
+batch normalisation (equations 5–8); they differ in sizes and inputs. Options
+that the paper does not have are off by default.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from avemotion.models.pooling import Pooling, mean_over_time
 class Standardize(nn.Module):
   """Subtracts a mean from each feature and divides by a standard deviation.
 
-  Both are in the variable collection `statistics`, which is not trained: they
-  are measured on a fold's training clips, and saved in its checkpoint. Until
-  they are set, and without the collection, the module is the identity.
+  The variable collection `statistics` holds both. It is not trained: they are
+  measured on a fold's training clips, and saved in its checkpoint. Before that,
+  and without the collection, the module is the identity.
   """
 
   @nn.compact
@@ -43,26 +43,27 @@ class _Branch(nn.Module):
 
   Attributes:
     features: GRU units of each layer.
-    num_layers: GRU layers; 0, with `skip`: none.
-    num_inputs: reads the first so many input features only, such as the
-      paper's 13 of the 40 MFCC that are stored; None: all.
-    cmn: whether the clip's own mean is taken off each feature (cepstral mean
+    num_layers: number of GRU layers; 0 needs `skip`.
+    num_inputs: number of leading input features to use, such as the paper's 13
+      of the 40 stored MFCC; None: all.
+    cmn: subtract the clip's own mean from each feature (cepstral mean
       normalisation).
-    deltas: whether each step's change is read beside it.
-    pooling: what is kept of the last layer's states, see
-      `avemotion.models.pooling.Pooling`; the paper keeps the last one.
-    skip: whether the mean and the std over time of what the first layer reads
-      are kept beside it.
-    doubt: how far a clip's mean may lie from that of the training clips, as the
-      root mean square of its features in their stds; of one that lies further,
-      as a face before another camera, the vector is scaled by the fourth power
-      of this over its distance. None: it is never doubted.
+    deltas: append each step's change to its features.
+    pooling: kinds of pooling over the last layer's states, see
+      `avemotion.models.pooling.Pooling`; the paper takes the last state.
+    skip: append the mean and the standard deviation over time of the first
+      layer's inputs.
+    doubt: largest trusted distance of a clip's mean from that of the training
+      clips: root mean square over features, in their standard deviations.
+      Beyond it, as with an unfamiliar camera, the vector is scaled by
+      (doubt / distance)⁴. None: no scaling.
     dense_features: units of the dense layer.
-    batch_norm: whether batch normalisation follows it (Tables I, II have both).
-    dropout_rate: share of units dropped between layers while training.
-    use_bias: whether the GRU's gates have biases; equations (1)–(4) do not.
-    dtype: of the computation, such as jnp.bfloat16; parameters are float32.
-    recurrence: how the GRU layers loop over time, see
+    batch_norm: end in batch normalisation (Tables I, II have both).
+    dropout_rate: share of units dropped between layers in training.
+    use_bias: give the GRU's gates biases; equations (1)–(4) have none.
+    dtype: dtype of the computation, such as jnp.bfloat16; parameters are
+      float32.
+    recurrence: loop of the GRU layers, see
       `avemotion.models.gru.GRU.implementation`.
   """
 
@@ -93,21 +94,21 @@ class _Branch(nn.Module):
     Args:
       inputs: float32[batch, time, features], as extracted.
       lengths: int32[batch], valid steps, or int32[batch, points] for a vector
-        after each of several numbers of steps (`cmn` takes off the mean of the
-        largest). None: all.
-      train: drops units out, and normalises by the batch's own statistics.
+        after each of several lengths (with `cmn`, the mean covers every step
+        up to the largest). None: all steps.
+      train: apply dropout, and normalise by the batch's own statistics.
 
     Returns:
       float[batch, dense_features], or float[batch, points, dense_features].
 
     Raises:
       ValueError: a shape is not as above, there are too few features, or
-        neither GRU layers nor `skip`.
+        `num_layers` is 0 without `skip`.
     """
     width = self.num_inputs or inputs.shape[-1]
     if inputs.ndim != 3 or inputs.shape[-1] < width:
       raise ValueError(
-        f'the branch reads [batch, time, {width} features or more], got shape'
+        f'expected inputs [batch, time, {width} or more features], got shape'
         f' {inputs.shape}'
       )
     if lengths is None:
@@ -122,7 +123,7 @@ class _Branch(nn.Module):
     drop = nn.Dropout(self.dropout_rate, deterministic=not train)
     pooled = []
     if not (self.skip or self.num_layers):
-      raise ValueError('a branch without GRU layers needs skip=True')
+      raise ValueError('expected num_layers of 1 or more, or skip=True; got 0')
     if self.skip:
       pooled.append(Pooling(('mean', 'std'), name='skip')(x, lengths))
     for layer in range(self.num_layers):
@@ -139,7 +140,7 @@ class _Branch(nn.Module):
     if self.num_layers:
       pooled.append(Pooling(self.pooling, name='pooling')(states, lengths))
     x = drop(jnp.concatenate(pooled, axis=-1))
-    # Batch normalisation takes a constant out again, and adds its own.
+    # Batch normalisation removes a bias, and adds its own.
     x = nn.Dense(
       self.dense_features,
       use_bias=not self.batch_norm,
@@ -147,7 +148,7 @@ class _Branch(nn.Module):
       name='dense',
     )(x)
     if self.batch_norm:
-      # Clips that lack the modality have no part in the statistics.
+      # The statistics leave out clips that lack the modality.
       there = lengths > 0
       there |= ~there.any()
       x = nn.BatchNorm(
@@ -163,15 +164,15 @@ class _Branch(nn.Module):
 
 
 def _trust(mean: jax.Array, doubt: float) -> jax.Array:
-  """The factor of each clip's vector, float32[batch], of its features' mean."""
+  """Computes each clip's factor, float32[batch], from its features' mean."""
   squares = jnp.square(mean).mean(axis=-1)
   return jnp.square(doubt**2 / jnp.maximum(squares, doubt**2))
 
 
 class VideoBranch(_Branch):
-  """The video branch (Fig. 2), on VGG16 features or any others.
+  """Video branch (Fig. 2), for VGG16 features or any others.
 
-  Its sizes are those of the paper's best model, 1 × 512 BN (Table I).
+  The default sizes are those of the paper's best model, 1 × 512 BN (Table I).
   """
 
   features: int = 512
@@ -179,9 +180,9 @@ class VideoBranch(_Branch):
 
 
 class AudioBranch(_Branch):
-  """The audio branch (Fig. 5), on MFCC or any other features.
+  """Audio branch (Fig. 5), for MFCC or any other features.
 
-  Its sizes are those of the paper's best model, 3 × 256 BN (Table II).
+  The default sizes are those of the paper's best model, 3 × 256 BN (Table II).
   """
 
   features: int = 256

@@ -1,8 +1,8 @@
 """One step of equations (1)–(4), and its derivatives.
 
-`GRUCell`, the fused loop and the Pallas kernel all call these functions, on the
-arrays of one step, [batch, features]. The products are computed in the dtype of
-the kernels, and summed, like all else, in float32 (or wider).
+`GRUCell`, the fused loop and the Pallas kernel call these functions on the
+arrays of one step, [batch, features]. Products are computed in the dtype of the
+kernels; sums and everything else in float32 or wider.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from jax.typing import DTypeLike
 
 
 class Kernels(NamedTuple):
-  """The recurrent kernel, divided by the two products of a step.
+  """Recurrent kernel, split into the factors of a step's two products.
 
   Attributes:
-    gates: float[features, 2 * features], U_z and U_r side by side; for the
-      gradient its transpose.
-    candidate: float[features, features], U; for the gradient its transpose.
+    gates: float[features, 2 * features], U_z and U_r side by side (transposed
+      for the gradient).
+    candidate: float[features, features], U (transposed for the gradient).
   """
 
   gates: jax.Array
@@ -26,7 +26,7 @@ class Kernels(NamedTuple):
 
   @classmethod
   def of(cls, kernel: jax.Array) -> 'Kernels':
-    """Divides float[features, 3 * features], U_z, U_r, U."""
+    """Splits float[features, 3 * features], U_z, U_r, U."""
     size = kernel.shape[0]
     return cls(kernel[:, : 2 * size], kernel[:, 2 * size :])
 
@@ -36,12 +36,12 @@ class Kernels(NamedTuple):
 
 
 class Steps(NamedTuple):
-  """The values of a step, or of all steps with a leading axis of time.
+  """Values of a step, or of all steps with a leading time axis.
 
   Attributes:
     state: float[..., batch, features], h of equation (4).
-    z: the update gate, equation (1), of the same shape.
-    r: the reset gate, equation (2).
+    z: update gate, equation (1), of the same shape.
+    r: reset gate, equation (2).
     candidate: h̃ of equation (3).
   """
 
@@ -52,7 +52,7 @@ class Steps(NamedTuple):
 
 
 def state_dtype(dtype: DTypeLike) -> jnp.dtype:
-  """The dtype that a state is carried in where products are in `dtype`."""
+  """Returns the dtype of the state when products are computed in `dtype`."""
   return jnp.promote_types(dtype, jnp.float32)
 
 
@@ -81,11 +81,12 @@ def tangent(
   step: Steps,
   kernels: Kernels,
 ) -> jax.Array:
-  """Computes the derivative of `forward` along a direction, linear in it.
+  """Computes the derivative of `forward` along a direction.
 
-  Returns that of the step's state, float32[batch, features], from those of
-  `before` and of `projected`; those of the kernels' products belong to the
-  latter. The step's `state` is not read.
+  The direction is that of `before` and `projected`; add the derivatives of the
+  kernels' products to `d_projected`. Does not use the step's `state`.
+
+  Returns the derivative of the step's state, float32[batch, features].
   """
   _, z, r, candidate = step
   size = before.shape[-1]
@@ -102,11 +103,13 @@ def tangent(
 def backward(
   gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
 ) -> tuple[jax.Array, jax.Array]:
-  """Computes the gradient of `forward`, less that of the kernels.
+  """Computes the gradient of `forward`, without that of the kernels.
+
+  `gradient` is that of the step's state, of the shape of `before`. Does not use
+  the step's `state`.
 
   Returns the gradients of `before`, float32[batch, features], and of
-  `projected`, float32[batch, 3 * features], from that of the step's state, of
-  the shape of `before`, and the step's values, of which `state` is not read.
+  `projected`, float32[batch, 3 * features].
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)

@@ -1,4 +1,4 @@
-"""The whole network (Fig. 1): either branch, or both joined."""
+"""Whole network (Fig. 1): either branch, or both joined."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -10,15 +10,15 @@ import jax.numpy as jnp
 from avemotion.models.equations import state_dtype
 
 MODALITIES = ('video', 'audio')
-JOINT = 'joint'  # What is answered by all modalities together.
+JOINT = 'joint'  # The logits of all modalities together.
 
 
 class EmotionClassifier(nn.Module):
-  """Branches, concatenation, dense layer; softmax (equation 9) is the loss's.
+  """Branches, concatenation and dense layer; the loss applies the softmax.
 
   The paper's network is `EmotionClassifier(8, VideoBranch(), AudioBranch())`;
   every row of its Tables I–III is a choice of the branches and their
-  attributes. Any Flax module will do as a branch that is called as::
+  attributes. A branch is any Flax module that is called as::
 
       branch(inputs, lengths, train=train)
 
@@ -26,15 +26,15 @@ class EmotionClassifier(nn.Module):
   and returns float[batch, units] or float[batch, points, units].
 
   Attributes:
-    num_classes: emotions; 8 in RAVDESS.
-    video: the video branch; None: there is none.
-    audio: the audio branch; None: there is none.
-    video_weight: how much the video branch counts in the joint answer to a clip
-      that has both modalities; the audio branch counts 1.
-    modality_dropout: share of a training batch's clips that lose one branch, so
-      that the network learns to do without either.
-    dtype: of the last layer's product; parameters are float32, and logits are
-      float32 or wider.
+    num_classes: number of emotions; 8 in RAVDESS.
+    video: video branch; None: audio only.
+    audio: audio branch; None: video only.
+    video_weight: factor of the video branch's vector in clips that have both
+      modalities; the audio branch's factor is 1.
+    modality_dropout: share of a training batch's clips that lose one branch,
+      which trains the network for clips without sound or without a face.
+    dtype: dtype of the last layer's product; parameters are float32, and logits
+      are float32 or wider.
   """
 
   num_classes: int = 8
@@ -48,14 +48,14 @@ class EmotionClassifier(nn.Module):
     """Makes the last layer."""
     if not self.modalities:
       raise ValueError(
-        'the classifier has no branch: give it video=VideoBranch(),'
+        'expected at least one branch, got none; pass video=VideoBranch(),'
         ' audio=AudioBranch(), or both'
       )
     self.logits = nn.Dense(self.num_classes, dtype=self.dtype)
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """'video', 'audio' or both: the branches that there are."""
+    """Names of the branches: 'video', 'audio' or both."""
     return tuple(name for name in MODALITIES if getattr(self, name) is not None)
 
   def __call__(
@@ -64,16 +64,16 @@ class EmotionClassifier(nn.Module):
     lengths: Mapping[str, jax.Array],
     train: bool = False,
   ) -> jax.Array:
-    """Computes logits of clips, or of their beginnings.
+    """Computes the logits of clips, or of their beginnings.
 
-    `flax.linen.remat` takes it with `static_argnums=(3,)`, for `train`.
+    For `flax.linen.remat`, pass `static_argnums=(3,)`, which is `train`.
 
     Args:
       features: for each modality float32[batch, time, features].
       lengths: for each modality int32[batch], valid steps (0: the clip lacks
         the modality, and its branch contributes nothing); or int32[batch,
-        points], for the logits after each of several numbers of steps.
-      train: drops units out, and normalises by the batch's own statistics.
+        points], for the logits after each of several lengths.
+      train: apply dropout, and normalise by the batch's own statistics.
 
     Returns:
       float32[batch, num_classes], or float32[batch, points, num_classes].
@@ -91,16 +91,17 @@ class EmotionClassifier(nn.Module):
   ) -> dict[str, jax.Array]:
     """Computes the logits of all branches together, and of each by itself.
 
-    The last layer is linear: the logits of one branch are those with the
-    other's vector at zero, as it is for a missing modality. Arguments and
-    errors are as for `__call__`, whose value is returned under `JOINT`; where
-    there are two branches, the logits of each under its modality.
+    The logits of one branch are those with the other's vector at zero, as for a
+    missing modality. Arguments and errors are as for `__call__`.
+
+    Returns the value of `__call__` under `JOINT`, and with two branches the
+    logits of each under its modality.
     """
     vectors = {}
     for modality in self.modalities:
       if modality not in features or modality not in lengths:
         raise ValueError(
-          f'the model reads {self.modalities}, got features of'
+          f'expected features and lengths of {self.modalities}, got features of'
           f' {tuple(features)} and lengths of {tuple(lengths)}'
         )
       branch: Any = getattr(self, modality)
@@ -138,7 +139,7 @@ class EmotionClassifier(nn.Module):
   def _logits_of(
     self, vectors: Mapping[str, jax.Array], kept: Container[str]
   ) -> jax.Array:
-    """The last layer, on the branches that are kept and zero for the others."""
+    """Applies the last layer, with zero for the branches not in `kept`."""
     shown = [
       vector if name in kept else jnp.zeros_like(vector)
       for name, vector in vectors.items()
@@ -148,7 +149,7 @@ class EmotionClassifier(nn.Module):
 
 
 def _keep(flags: jax.Array, vectors: jax.Array) -> jax.Array:
-  """Vectors where flags of clips, or of their points, are true; else zero."""
+  """Sets vectors to zero where the flag of a clip or point is false."""
   missing = vectors.ndim - flags.ndim
   factors = flags.reshape(*flags.shape, *[1] * missing)
   return vectors * factors.astype(vectors.dtype)

@@ -1,7 +1,7 @@
 """The paper's gated recurrent unit, equations (1)–(4), and a layer of it.
 
-Not `flax.linen.GRUCell`: that one resets after the matrix product and lets z
-keep the old state; the paper resets before it and lets z write the new one.
+`flax.linen.GRUCell` is another unit: it resets after the matrix product, and z
+keeps the old state; the paper resets before it, and z writes the new one.
 """
 
 import functools
@@ -43,20 +43,19 @@ class GRUCell(nn.RNNCellBase):
     h̃  = tanh(W x + U (r ⊙ h₋))     (3) candidate
     h  = (1 − z) ⊙ h₋ + z ⊙ h̃       (4) new state
 
-  The three matrices of a kind lie side by side in one kernel, in the order
-  z, r, h̃: `input/kernel` [inputs, 3 * features] holds W_z, W_r, W, and
+  `input/kernel` [inputs, 3 * features] holds W_z, W_r, W side by side, and
   `recurrent_kernel` [features, 3 * features] holds U_z, U_r, U.
 
   Attributes:
     features: number of units.
-    use_bias: adds one bias to each gate, on the input's side. The paper's
+    use_bias: add one bias to each gate, on the input's side. The paper's
       equations have none.
     kernel_init: initialiser of `input/kernel`.
     recurrent_kernel_init: initialiser of `recurrent_kernel`.
     bias_init: initialiser of `input/bias`.
-    dtype: of the products and the output; the carry keeps its own. None: that
-      of the inputs and parameters.
-    param_dtype: of the parameters and the initial carry.
+    dtype: dtype of the products and the output; the carry keeps its own. None:
+      that of the inputs and parameters.
+    param_dtype: dtype of the parameters and the initial carry.
     carry_init: initialiser of the carry.
   """
 
@@ -91,7 +90,7 @@ class GRUCell(nn.RNNCellBase):
   ) -> tuple[jax.Array, jax.Array]:
     """Takes a step from h₋, float[..., features], and x, float[..., inputs].
 
-    Returns the new state, as the carry and as the output.
+    Returns the new state twice: as the carry and as the output.
     """
     return self.step(carry, self.project(inputs))
 
@@ -102,7 +101,7 @@ class GRUCell(nn.RNNCellBase):
   def step(
     self, carry: jax.Array, projected: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    """Takes a step as `__call__`, from inputs that `project` has projected."""
+    """Takes a step as `__call__`, from the output of `project`."""
     kernel = self.recurrent_kernel.astype(projected.dtype)
     state = equations.forward(carry, projected, Kernels.of(kernel)).state
     return state.astype(carry.dtype), state.astype(projected.dtype)
@@ -113,19 +112,19 @@ class GRUCell(nn.RNNCellBase):
   ) -> jax.Array:
     """Makes the carry before the first step, param_dtype[..., features].
 
-    `input_shape` is of one step's inputs, [..., inputs].
+    `input_shape` is the shape of one step's inputs, [..., inputs].
     """
     shape = (*input_shape[:-1], self.features)
     return self.carry_init(rng, shape, self.param_dtype)
 
   @property
   def num_feature_axes(self) -> int:
-    """One, as `flax.linen.RNNCellBase` asks."""
+    """Number of feature axes, 1, for `flax.linen.RNNCellBase`."""
     return 1
 
 
 class GRU(nn.Module):
-  """A layer of `GRUCell` over time, a drop-in for `nn.RNN(GRUCell(...))`.
+  """Layer of `GRUCell` over time, a drop-in for `nn.RNN(GRUCell(...))`.
 
   It takes the arguments of `flax.linen.RNN`, returns the same values, and has
   the same parameters, under `cell`.
@@ -133,8 +132,8 @@ class GRU(nn.Module):
   Attributes:
     features: number of units.
     implementation: 'scan' is `nn.scan` of the cell. 'fused' computes the input
-      projection of all steps in one matrix product and has a backward pass of
-      its own, see `recurrence`: faster to train. 'pallas' is 'fused' with its
+      projection of all steps in one matrix product and has a custom backward
+      pass (see `recurrence`), which trains faster. 'pallas' is 'fused' with its
       loops in a kernel for TPUs.
     time_major, return_carry, reverse, keep_order: as in `flax.linen.RNN`; a
       call can override them.
@@ -193,15 +192,15 @@ class GRU(nn.Module):
       initial_carry: float[..., features], the state before the first step;
         None: from `carry_init`.
       init_key: key of `carry_init`; None: `jax.random.key(0)`.
-      seq_lengths: int32[...], valid steps of each sequence; None: all. Outputs
-        past them are those of the padding.
-      return_carry: whether the state after the last valid step is returned too
-        (after no steps, the initial one); None: the attribute.
-      time_major: whether time is the first axis; None: the attribute.
-      reverse: whether sequences are read from their last valid step to the
-        first; None: the attribute.
-      keep_order: whether outputs of `reverse` are in the order of the inputs,
-        not in that of the computation; None: the attribute.
+      seq_lengths: int32[...], valid steps of each sequence; None: all. Later
+        outputs are those of the padding.
+      return_carry: also return the state after the last valid step (without
+        steps, the initial one); None: the attribute.
+      time_major: time is the first axis; None: the attribute.
+      reverse: read sequences from their last valid step to the first; None:
+        the attribute.
+      keep_order: with `reverse`, return outputs in the order of the inputs, not
+        of the computation; None: the attribute.
 
     Returns:
       Outputs float[..., time, features], or float[time, ..., features]; with
@@ -247,7 +246,7 @@ class GRU(nn.Module):
   def _loop(
     self, carry: jax.Array, inputs: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    """The last carry and all states of float[time, ..., inputs]."""
+    """Computes the last carry and all states of float[time, ..., inputs]."""
     if self.implementation == 'scan':
       kernels = self.cell.project(inputs[:0]), self.cell.recurrent_kernel
       carry = carry + linear.zero(inputs, *kernels).astype(carry.dtype)
@@ -280,7 +279,7 @@ def _chosen(argument: bool | None, attribute: bool) -> bool:
 def _carry_after(
   states: jax.Array, lengths: jax.Array, initial: jax.Array
 ) -> jax.Array:
-  """The carry after int32[...] steps of float[time, ..., features]."""
+  """Picks the carry after int32[...] steps of float[time, ..., features]."""
   time, *batch, size = states.shape
   sequences = math.prod(batch)
   chosen = states_after(
@@ -291,13 +290,16 @@ def _carry_after(
 
 
 def states_after(states: jax.Array, lengths: jax.Array) -> jax.Array:
-  """Picks the states of a recurrent layer after some numbers of steps.
+  """Picks a recurrent layer's states after given numbers of steps.
 
-  A state never depends on later inputs, so the one after `lengths` steps is
-  exact whatever the padding holds. Of states float[time, batch, features],
-  after steps 1, 2, …, and lengths int32[batch] or int32[batch, points], between
-  0 and time, the result is float[batch, features] or float[batch, points,
-  features]; zero for 0 steps.
+  A state never depends on later inputs, so padding does not change the result.
+
+  Args:
+    states: float[time, batch, features], after steps 1, 2, ….
+    lengths: int32[batch] or int32[batch, points], from 0 to time.
+
+  Returns:
+    float[batch, features] or float[batch, points, features]; 0 for 0 steps.
   """
   points = lengths.reshape(lengths.shape[0], -1, 1).swapaxes(0, 1)
   chosen = jnp.take_along_axis(states, jnp.maximum(points - 1, 0), axis=0)

@@ -1,4 +1,4 @@
-"""Linear functions with their own transpose, under JAX's transforms."""
+"""Linear functions with a custom transpose, under JAX's transforms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 
 def zero(*arrays: jax.Array) -> jax.Array:
-  """Makes a scalar 0 that is computed from arrays, in their joint dtype.
+  """Computes a scalar 0 from arrays, in their joint dtype.
 
-  A constant and this are of the same kind to JAX as the arrays: `jax.shard_map`
-  takes them to vary between the devices, and differentiation to depend on what
-  the arrays do. Compiled, nothing is left of it.
+  A constant plus this scalar varies between devices under `jax.shard_map`, and
+  depends on the inputs in differentiation, as the arrays do. The compiler
+  removes the addition.
   """
   return sum((array.ravel()[:0].sum() for array in arrays), jnp.float32(0))
 
@@ -22,16 +22,16 @@ def with_transpose(
   transpose: Callable[[Any], tuple[jax.Array, ...]],
   arguments: tuple[jax.Array, ...],
 ) -> Any:
-  """Calls a linear function whose transpose is not to be derived by JAX.
+  """Calls a linear function with a transpose of its own.
 
-  `jax.custom_vjp` rules forward mode out, and `linear_call` mapping. Solving
-  linear equations does neither, and x and y with x = arguments and
-  y - function(x) = 0 are such.
+  `jax.custom_vjp` rules out forward mode, and `linear_call` rules out mapping.
+  Solving linear equations allows both: here x = arguments and
+  y - function(x) = 0.
 
   Args:
-    function: of the arguments, and linear in all of them; returns arrays.
-    transpose: from cotangents of what it returns to those of the arguments.
-    arguments: the arrays; what is differentiated may be any of them.
+    function: maps the arguments, linearly in all of them, to arrays.
+    transpose: maps cotangents of the results to those of the arguments.
+    arguments: the arrays; any of them may be differentiated.
   """
   nothing = zero(*arguments)
   arguments = jax.tree.map(lambda x: x + nothing.astype(x.dtype), arguments)

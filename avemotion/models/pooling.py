@@ -1,7 +1,7 @@
-"""What a branch keeps of a recurrent layer's states: one vector of a clip.
+"""Pooling of a recurrent layer's states over time to one vector of a clip.
 
-The paper keeps the last state (Fig. 2, 5). A clip's mean, std or attended
-state beside it spares the layer remembering all of the clip by its end.
+The paper takes the last state (Fig. 2, 5). With the mean, standard deviation or
+attention, the last state need not summarise the whole clip.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ SMALLEST_VARIANCE = 1e-4
 
 
 class Pooling(nn.Module):
-  """States over time to one vector, of each of several kinds side by side.
+  """Pooling of states over time, by several kinds side by side.
 
   Attributes:
-    kinds: of 'last' (the state after the last step), 'mean' and 'std' of
-      the states, 'attention' (their mean by weights that are learnt from the
-      states; Mirsamadi et al. 2017).
+    kinds: 'last' (the state after the last step), 'mean', 'std' (standard
+      deviation), 'attention' (mean with weights computed from the states;
+      Mirsamadi et al. 2017).
     attention_features: hidden units behind attention's weights.
   """
 
@@ -35,17 +35,19 @@ class Pooling(nn.Module):
   def __call__(self, states: jax.Array, lengths: jax.Array) -> jax.Array:
     """Pools states, float[time, batch, features], over the valid steps.
 
-    Of lengths int32[batch] or int32[batch, points] the result is float[batch,
-    kinds * features] or float[batch, points, kinds * features]; of no steps all
-    of it is zero.
+    Lengths are int32[batch] or int32[batch, points]; the result is float[batch,
+    kinds * features] or float[batch, points, kinds * features], zero for length
+    0.
 
     Raises:
-      ValueError: no kind of this name, or none at all; or `lengths` has another
-        shape.
+      ValueError: `kinds` is empty or has an unknown name, or `lengths` has
+        another shape.
     """
     unknown = set(self.kinds) - set(POOLINGS)
     if unknown or not self.kinds:
-      raise ValueError(f'kinds are of {POOLINGS}, got {tuple(self.kinds)}')
+      raise ValueError(
+        f'expected one or more kinds of {POOLINGS}, got {tuple(self.kinds)}'
+      )
     if lengths.ndim not in (1, 2) or lengths.shape[0] != states.shape[1]:
       raise ValueError(
         f'expected lengths [batch] or [batch, points] for {states.shape[1]}'
@@ -68,7 +70,7 @@ class Pooling(nn.Module):
     return joined.reshape(*lengths.shape, -1)
 
   def _attention(self, states: jax.Array, valid: jax.Array) -> jax.Array:
-    """A weight for each step, zero for padding, float32[time, batch, 1]."""
+    """Computes each step's weight, float32[time, batch, 1]; 0 for padding."""
     hidden = nn.tanh(nn.Dense(self.attention_features, name='hidden')(states))
     scores = nn.Dense(1, use_bias=False, name='score')(hidden)
     scores = scores.astype(state_dtype(scores.dtype))
@@ -80,22 +82,22 @@ class Pooling(nn.Module):
 def mean_over_time(sequences: jax.Array, lengths: jax.Array) -> jax.Array:
   """Averages the valid steps of float[time, batch, features].
 
-  Returns float[batch, features]; zero for no steps.
+  Returns float[batch, features]; zero for length 0.
   """
   mask = _step_mask(sequences.shape[0], lengths[:, None])
   return _weighted_mean(sequences, mask)[:, 0]
 
 
 def _step_mask(num_steps: int, lengths: jax.Array) -> jax.Array:
-  """1 where a step is valid, else 0: float32[time, batch, points]."""
+  """Makes a mask float32[time, batch, points], 1 where a step is valid."""
   steps = jnp.arange(num_steps)[:, None, None]
   return (steps < lengths[None]).astype(jnp.float32)
 
 
 def _weighted_mean(states: jax.Array, weights: jax.Array) -> jax.Array:
-  """Means of states [time, batch, …] by weights [time, batch, points].
+  """Averages states [time, batch, …] with weights [time, batch, points].
 
-  In float32 (or wider), in which differences of large sums are exact enough.
+  In float32 or wider, so that differences of large sums stay exact enough.
   """
   states = states.astype(state_dtype(states.dtype))
   sums = jnp.einsum('tbp,tbd->bpd', weights, states)
@@ -107,5 +109,5 @@ def _deviation(states: jax.Array, mask: jax.Array) -> jax.Array:
   squares = jnp.square(states.astype(state_dtype(states.dtype)))
   variance = _weighted_mean(squares, mask) - _weighted_mean(states, mask) ** 2
   valid = (mask.sum(axis=0) > 0)[..., None]
-  # The root has no slope at zero.
+  # The root is not differentiable at zero.
   return jnp.where(valid, jnp.sqrt(jnp.maximum(variance, SMALLEST_VARIANCE)), 0)

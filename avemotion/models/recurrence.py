@@ -1,9 +1,9 @@
-"""Equations (1)–(4) over time, with derivatives of their own.
+"""Equations (1)–(4) over time, with custom derivatives.
 
-Differentiated as it stands, a loop over time adds to the gradient of the
-recurrent kernel in every step, and over a batch that is divided among devices
-communicates in every step. Here the loop backwards carries the state's gradient
-alone; the kernel's is one matrix product over all steps afterwards.
+JAX's own gradient of a loop over time updates the recurrent kernel's gradient
+in every step, and communicates in every step if devices share the batch. Here
+the backward loop carries the state's gradient only; one matrix product over all
+steps then gives the kernel's.
 """
 
 import functools
@@ -21,16 +21,16 @@ from avemotion.models.equations import Kernels, Steps
 def recurrence(
   projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
 ) -> tuple[jax.Array, jax.Array]:
-  """The last state and all states of a GRU, as `jax.lax.scan` returns them.
+  """Computes the last state and all states of a GRU, as `jax.lax.scan` does.
 
-  The same function as a scan of `avemotion.models.gru.GRUCell.step`.
+  Equals a scan of `avemotion.models.gru.GRUCell.step`.
 
   Args:
     projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
     kernel: float[features, 3 * features], U_z, U_r, U; of the same dtype.
     start: float32[batch, features], the state before the first step.
-    pallas: loops in a kernel for TPUs where `recurrence_kernel.fits`. The
-      compiler cannot divide its batch among devices; `jax.shard_map` can.
+    pallas: loop in a kernel for TPUs where `recurrence_kernel.fits`. Only
+      `jax.shard_map` can divide its batch among devices; the compiler cannot.
 
   Returns:
     float32[batch, features] and float[time, batch, features].
@@ -88,9 +88,9 @@ def _derivative(
 
 
 def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
-  """`forward` and `backward` in time, for states [batch, features]."""
+  """Chooses the loops `forward` and `backward` for states [batch, features]."""
   if pallas:
-    # Imported here: Pallas is slow to import, and for TPUs alone.
+    # Imported here: Pallas is slow to import, and only for TPUs.
     from avemotion.models import recurrence_kernel
 
     if recurrence_kernel.fits(*shape):
@@ -103,7 +103,7 @@ def scan_forward(
 ) -> tuple[jax.Array, Steps]:
   """Computes every step, forward in time, from arguments of `recurrence`.
 
-  Returns the last state, and the steps in the dtype of `projected`.
+  Returns the last state, and all steps in the dtype of `projected`.
   """
 
   def one(state: jax.Array, row: jax.Array) -> tuple[jax.Array, Steps]:
@@ -124,14 +124,14 @@ def scan_tangent(
 
   Args:
     d_start: float32[batch, features], of the state before the first step.
-    d_projected: float[time, batch, 3 * features], of `projected`, with those of
+    d_projected: float[time, batch, 3 * features], of `projected`, plus those of
       the kernels' products.
     before: float[time, batch, features], the state before each step.
     steps: from `scan_forward`.
     kernels: U_z, U_r, U.
 
   Returns:
-    Those of the last state, float32[batch, features], and of all states,
+    Derivatives of the last state, float32[batch, features], and of all states,
     float[time, batch, features].
   """
 
@@ -159,12 +159,11 @@ def scan_backward(
     before: float[time, batch, features], the state before each step.
     steps: from `scan_forward`.
     transposed: the kernels, transposed.
-    last: float32[batch, features], gradient of the last state beside that in
-      `gradients`.
+    last: float32[batch, features], added to the last state's gradient.
 
   Returns:
-    The gradients of the state before the first step, float32[batch, features],
-    and of `projected`, float[time, batch, 3 * features].
+    Gradients of the state before the first step, float32[batch, features], and
+    of `projected`, float[time, batch, 3 * features].
   """
 
   def one(

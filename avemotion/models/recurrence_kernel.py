@@ -1,9 +1,9 @@
 """The loops of `recurrence` as Pallas kernels for TPUs.
 
 XLA's loop fetches a step's rows, computes, and writes its rows, one after
-another. These kernels fetch and write the next and the last rows while they
-compute, and keep the recurrent kernel in VMEM from the first step to the last.
-docs/log.md compares the two compiled programs.
+another. These kernels overlap fetching, computing and writing, and keep the
+recurrent kernel in VMEM from the first step to the last. docs/log.md compares
+the two compiled programs.
 """
 
 import functools
@@ -16,16 +16,16 @@ from jax.experimental import pallas as pl
 from avemotion.models import equations
 from avemotion.models.equations import Kernels, Steps
 
-_SUBLANES, _LANES = 8, 128  # of a TPU's registers
+_SUBLANES, _LANES = 8, 128  # shape of a TPU's registers
 _VMEM = 14 * 2**20  # bytes that a kernel may use, of 16 MiB
-_STEPS = (8, 4, 2, 1)  # in a block
+_STEPS = (8, 4, 2, 1)  # possible numbers of steps in a block
 
 
 def fits(batch: int, features: int) -> bool:
-  """Tells whether the kernels take a layer of so many sequences and units.
+  """Returns whether the kernels can run a layer of this batch and width.
 
-  The batch fills sublanes, the features fill lanes, and the recurrent kernel
-  and two blocks of rows lie in VMEM.
+  The batch must fill sublanes, the features must fill lanes, and VMEM must hold
+  the recurrent kernel and two blocks of rows.
   """
   aligned = batch % _SUBLANES == 0 and features % _LANES == 0
   return aligned and block_steps(batch, features) > 0
@@ -34,7 +34,7 @@ def fits(batch: int, features: int) -> bool:
 def forward(
   projected: jax.Array, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
-  """Every step, forward in time; as `recurrence.scan_forward`."""
+  """Computes every step, forward in time; as `recurrence.scan_forward`."""
   time, batch, width = projected.shape
   rows = _like(projected, (time, batch, width // 3))
   last, *found = _over_time(
@@ -50,7 +50,7 @@ def backward(
   transposed: Kernels,
   last: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-  """Every step's gradient, backward in time; as `recurrence.scan_backward`."""
+  """Computes every step's gradient; as `recurrence.scan_backward`."""
   time, batch, size = before.shape
   found = _like(before, (time, batch, 3 * size))
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
@@ -61,11 +61,11 @@ def backward(
 
 
 def block_steps(batch: int, features: int) -> int:
-  """Steps of a block, of which two are in VMEM; 0: there is no room for one."""
-  kernel = 2 * 3 * features**2 * 4  # Itself, and as the products load it.
+  """Counts the steps of a block (VMEM holds two); 0: not even one fits."""
+  kernel = 2 * 3 * features**2 * 4  # Stored, and loaded for the products.
   rows = features * batch * 4
-  step = 8 * rows  # That the wider loop, backward, fetches and writes.
-  values = 13 * rows  # Of a step under way, and the state, first and carried.
+  step = 8 * rows  # Fetched and written by the backward loop, the wider one.
+  values = 13 * rows  # Of the current step, and the first and carried state.
   fitting = (n for n in _STEPS if kernel + values + 2 * n * step <= _VMEM)
   return next(fitting, 0)
 
@@ -82,10 +82,9 @@ def _over_time(
   """Runs a kernel on blocks of steps.
 
   The arguments of `block` are references to `start` (float32[batch, features],
-  carried into the first block), a block of `rows` (float[time, batch, …], what
-  each step reads), `kernels`, what is carried from block to block, and a block
-  of `found` (what each step writes). Returns what is carried out of the last
-  block, and what was found.
+  the carry into the first block), a block of `rows` (float[time, batch, …], the
+  inputs of each step), `kernels`, the carry, and a block of `found` (the
+  outputs of each step). Returns the last carry and all outputs.
   """
   time, batch, _ = rows[0].shape
   size = start.shape[-1]
@@ -119,7 +118,7 @@ def _over_time(
 
 
 def _like(array: jax.Array, shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
-  """Describes an array of a shape, and of another's dtype and devices."""
+  """Describes an array of this shape, with the dtype and devices of `array`."""
   described: jax.ShapeDtypeStruct = jax.eval_shape(
     lambda array: jnp.broadcast_to(array.ravel()[0], shape), array
   )
@@ -136,7 +135,7 @@ def _forward_block(
   time: int,
   steps: int,
 ) -> None:
-  """The steps of a block."""
+  """Computes the steps of a block."""
   kernels = Kernels(gates[...], candidate[...])
   first = pl.program_id(0) * steps
   state = _carried_or(start, carried)
@@ -164,7 +163,7 @@ def _backward_block(
   time: int,
   steps: int,
 ) -> None:
-  """The steps of a block, the last one first."""
+  """Computes the steps of a block, the last one first."""
   transposed = Kernels(gates[...], candidate[...])
   first = (pl.num_programs(0) - 1 - pl.program_id(0)) * steps
   gradient = _carried_or(last, carried)
@@ -180,7 +179,7 @@ def _backward_block(
 
 
 def _carried_or(start: Any, carried: Any) -> jax.Array:
-  """What the last block left in VMEM; `start` in the first block."""
+  """Reads the previous block's carry from VMEM; `start` in the first block."""
 
   @pl.when(pl.program_id(0) == 0)
   def _() -> None:

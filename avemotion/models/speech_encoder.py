@@ -1,9 +1,9 @@
-"""The first blocks of Whisper's encoder, as features of speech.
+"""First blocks of Whisper's encoder, as features of speech.
 
 From Radford et al., "Robust Speech Recognition via Large-Scale Weak
-Supervision", 2022: two convolutions, sinusoidal positions, and transformer
-blocks that normalise before they attend. What it is trained on spans languages,
-microphones and rooms, and its middle blocks keep how a thing is said.
+Supervision", 2022: two convolutions, sinusoidal positions, and pre-norm
+transformer blocks. Its training data span languages, microphones and rooms, and
+its middle blocks keep the manner of speech.
 """
 
 from collections.abc import Sequence
@@ -14,23 +14,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-NUM_BANDS = 80  # of the log-mel spectrogram
-STRIDE = 2  # rows of the spectrogram to a position
+NUM_BANDS = 80  # bands of the log-mel spectrogram
+STRIDE = 2  # rows of the spectrogram per position
 MOST_POSITIONS = 1500  # 30 s
 
 
 class SpeechEncoder(nn.Module):
-  """Convolutions, positions, transformer blocks; sizes are Whisper base's.
+  """Convolutions, positions and transformer blocks of Whisper base's sizes.
 
-  Sequences are as long as they are: nothing is padded to 30 s, and what a batch
-  pads changes nothing.
+  Sequences are not padded to 30 s, and a batch's padding changes no result.
 
   Attributes:
-    blocks: after which blocks to return what is known, from 1, side by side;
-      as many run as the last of them.
+    blocks: numbers, from 1, of the blocks whose outputs are returned side by
+      side; later blocks do not run.
     features: units of a position.
-    num_heads: of the attention.
-    dtype: of the computation; parameters are float32.
+    num_heads: attention heads.
+    dtype: dtype of the computation; parameters are float32.
   """
 
   blocks: Sequence[int] = (2, 3, 4)
@@ -42,7 +41,7 @@ class SpeechEncoder(nn.Module):
   def __call__(
     self, log_mel: jax.Array, lengths: jax.Array | None = None
   ) -> jax.Array:
-    """Encodes spectrograms as `avemotion.features.speech` scales them.
+    """Encodes spectrograms, scaled by `avemotion.features.speech`.
 
     Args:
       log_mel: float32[batch, rows, 80], 100 rows a second.
@@ -53,7 +52,7 @@ class SpeechEncoder(nn.Module):
       of which ⌈length / 2⌉ are valid.
 
     Raises:
-      ValueError: the shape is another, or there are more than 30 s.
+      ValueError: the shape is not as above, or longer than 30 s.
     """
     _, rows, *bands = log_mel.shape
     if bands != [NUM_BANDS] or not 0 < rows <= STRIDE * MOST_POSITIONS:
@@ -94,7 +93,7 @@ class SpeechEncoder(nn.Module):
 
 
 class _Block(nn.Module):
-  """Attention and two dense layers, each added to what it read."""
+  """Attention and two dense layers, with residual connections."""
 
   num_heads: int
   dtype: Any = None
@@ -118,7 +117,7 @@ class _Block(nn.Module):
 
 
 def sinusoids(positions: int, features: int) -> np.ndarray:
-  """Returns what is added at each position, float32[positions, features].
+  """Computes the positional encoding, float32[positions, features].
 
   Sines, then cosines, of wavelengths from 2π to 20 000π positions.
   """
@@ -134,5 +133,5 @@ def _is_valid(x: jax.Array, lengths: jax.Array) -> jax.Array:
 
 
 def _where_valid(x: jax.Array, lengths: jax.Array) -> jax.Array:
-  """Sets padding to zero, as a convolution takes what is beyond an end."""
+  """Sets padding to zero, like a convolution's own padding."""
   return jnp.where(_is_valid(x, lengths)[..., None], x, 0)

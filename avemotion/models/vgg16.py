@@ -11,14 +11,14 @@ from jax.typing import DTypeLike
 # Simonyan & Zisserman 2014.
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
-# Each block halves the picture; a smaller one would pool to nothing.
+# Each block halves the picture.
 SMALLEST_SIDE = 2 ** len(BLOCKS)
 
 
 def convolution_names() -> tuple[str, ...]:
-  """The submodules in the order they run, 'block1_conv1' to 'block5_conv3'.
+  """Lists the submodules in order, 'block1_conv1' to 'block5_conv3'.
 
-  These are Keras's names for the same layers.
+  Keras gives these layers the same names.
   """
   return tuple(
     _convolution_name(block, convolution)
@@ -31,15 +31,15 @@ class VGG16(nn.Module):
   """Five blocks of 3x3 convolutions, each ending in 2x2 max pooling.
 
   From Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale
-  Image Recognition", 2014; the paper reads its video features from the pooling
-  of block 5 (Fig. 3).
+  Image Recognition", 2014; the paper's video features are the output of block 5
+  (Fig. 3).
 
   Attributes:
-    dtype: of the computation; parameters are float32.
-    precision: of the products, as in `flax.linen.Conv`.
-    blocks: which of the five run, from 0, in their order.
-    conv: the class of the convolutions, `flax.linen.Conv` or one that
-      takes its arguments.
+    dtype: dtype of the computation; parameters are float32.
+    precision: precision of the products, as in `flax.linen.Conv`.
+    blocks: numbers, from 0, of the blocks to run, in their order.
+    conv: class of the convolutions, `flax.linen.Conv` or one that takes the
+      same arguments.
   """
 
   dtype: DTypeLike = jnp.float32
@@ -49,15 +49,18 @@ class VGG16(nn.Module):
 
   @nn.compact
   def __call__(self, images: jax.Array) -> jax.Array:
-    """Encodes pictures, preprocessed the way the weights were trained.
+    """Encodes pictures that are preprocessed as for the weights' training.
 
-    Of float32[batch, height, width, 3], height and width at least 32, it makes
-    dtype[batch, height // 32, width // 32, 512]; with fewer `blocks`
-    it reads what the block before them gave, and returns what their last gives.
+    Args:
+      images: float32[batch, height, width, 3], height and width at least 32;
+        without block 0, the output of the block before the first.
+
+    Returns:
+      dtype[batch, height // 32, width // 32, 512], or the last block's output.
 
     Raises:
-      ValueError: `images` has another rank, another number of channels or a
-        side under 32; told where the first block runs.
+      ValueError: block 0 runs, and `images` has another rank, another number of
+        channels or a side under 32.
     """
     if 0 in self.blocks:
       _check_images(images)
@@ -89,7 +92,7 @@ def _check_images(images: jax.Array) -> None:
     or min(images.shape[1:3]) < SMALLEST_SIDE
   ):
     raise ValueError(
-      'VGG16 expected images [batch, height, width, 3] with height and width '
-      f'of at least {SMALLEST_SIDE}, got {list(images.shape)}. Resize the '
-      'pictures, put channels last, and add a batch axis to a single one.'
+      'VGG16 expected images [batch, height, width, 3] with height and width'
+      f' of at least {SMALLEST_SIDE}, got {list(images.shape)}; resize the'
+      ' pictures, put channels last, and add a batch axis to a single one'
     )

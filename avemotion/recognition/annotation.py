@@ -1,4 +1,4 @@
-"""Writes a clip again, with its probabilities drawn beside it over time."""
+"""Annotated copies of clips, with face box, landmarks and probabilities."""
 
 import functools
 import itertools
@@ -16,10 +16,10 @@ from avemotion.features.landmark_detector import MIN_CONFIDENCE
 from avemotion.recognition import media_writer
 from avemotion.recognition.prediction import Prediction
 
-_LONGEST_SIDE = 1280  # pixels of the picture; a larger one is scaled down
-_PANEL_SHARE, _SMALLEST_PANEL = 0.45, 160  # of the height; pixels
+_LONGEST_SIDE = 1280  # pixels; larger pictures are scaled down
+_PANEL_SHARE, _SMALLEST_PANEL = 0.45, 160  # share of the height; pixels
 _BACKGROUND, _INK, _TRACK, _OTHER = '#15191e', '#e8ebee', '#2a3138', '#8c939a'
-_EMPTY = np.zeros((360, 640, 3), np.uint8)  # of a clip without a picture
+_EMPTY = np.zeros((360, 640, 3), np.uint8)  # frame of a clip without video
 _FRAMES_PER_SECOND = 25
 
 _Image = tuple[float, np.ndarray]  # Seconds, and pixels.
@@ -28,21 +28,20 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def annotate(prediction: Prediction, path: media.Path) -> None:
-  """Writes a clip again, with its face boxed and its probabilities beside it.
+  """Writes a copy of a clip with face box, landmarks and probabilities.
 
-  Every moment shows the probabilities of then, and the landmarks that are read.
-  There is no box where the model reads no video, unless its recogniser was made
-  to illustrate.
+  Without video input to the model there is a box only if the `Recognizer` was
+  made with `illustrate=True`.
 
   Raises:
-    MediaError: the clip cannot be read, or the new one not written.
-    ValueError: the new path is the clip's own, or its ending is unknown to
+    MediaError: the clip cannot be read, or the copy cannot be written.
+    ValueError: `path` is the clip itself, or its suffix is none of those of
       `media_writer.write_clip`.
   """
   clip = prediction.clip
   if os.path.exists(path) and os.path.samefile(path, clip):
-    raise ValueError(f'{path}: is the clip itself; give another name')
-  containers.contents(clip)  # Raises where it cannot be opened.
+    raise ValueError(f'{path}: is the clip itself; choose another output name')
+  containers.contents(clip)  # Raises a MediaError if it cannot be opened.
   features = prediction.features
   images = _decodable(media.every_frame(clip, features.video_track))
   sound = _decodable(media.read_sound(clip, features.audio_track))
@@ -51,7 +50,7 @@ def annotate(prediction: Prediction, path: media.Path) -> None:
 
 
 def _decodable(items: Iterator[_Item]) -> Iterator[_Item] | None:
-  """Returns the items; None where the clip has none that can be decoded."""
+  """Returns the items; None if the first one cannot be decoded."""
   try:
     return itertools.chain([next(items)], items)
   except (media.MediaError, StopIteration):
@@ -61,7 +60,7 @@ def _decodable(items: Iterator[_Item]) -> Iterator[_Item] | None:
 def _annotated(
   prediction: Prediction, images: Iterable[_Image]
 ) -> Iterator[_Image]:
-  """Yields pictures, all as large as the first one."""
+  """Yields annotated pictures, all in the size of the first one."""
   size: tuple[int, int] | None = None
   for seconds, image in images:
     height, width = image.shape[:2]
@@ -93,7 +92,7 @@ def _even(pixels: float) -> int:
 
 
 def _probabilities(prediction: Prediction, seconds: float) -> np.ndarray | None:
-  """Returns the probabilities of a moment; None before the first, in a gap."""
+  """Returns the probabilities at a time; None before the first and in gaps."""
   index = _latest(prediction.timeline_seconds, seconds)
   if index is None or np.isnan(prediction.timeline[index]).any():
     return None
@@ -121,7 +120,7 @@ def _box(shown: ClipFeatures, seconds: float) -> np.ndarray | None:
 
 
 def _points(shown: ClipFeatures, seconds: float) -> np.ndarray:
-  """Returns the landmarks of a moment, float32[points, 2]; none if unsure."""
+  """Returns the landmarks at a time, float32[points, 2]; empty if unsure."""
   if shown.landmarks is None or shown.landmark_confidence is None:
     return np.zeros((0, 2), np.float32)
   assert shown.frame_seconds is not None
@@ -138,7 +137,7 @@ def _panel(
   panel = Image.new('RGB', (width, height), _BACKGROUND)
   draw = ImageDraw.Draw(panel)
   names = [*prediction.probabilities]
-  line = height / (len(names) + 2.5)  # The label is as high as two.
+  line = height / (len(names) + 2.5)  # The label takes two lines.
   margin = width // 16
   left, right = width // 2, width - margin
   if row is not None:
@@ -162,7 +161,7 @@ def _panel(
 
 @functools.cache
 def _font(size: float, words: tuple[str, ...], width: float) -> _Font:
-  """Returns a font of a size, or smaller if the longest word is too wide."""
+  """Returns a font of `size`, or smaller if the longest word is too wide."""
   font = ImageFont.load_default(size)
   longest = max(font.getlength(word) for word in words)
   return ImageFont.load_default(size * min(1, width / longest))

@@ -1,4 +1,4 @@
-"""Answers of a cross-validated run's models to the clips that scored them."""
+"""Predictions of a cross-validated run for the clips that scored it."""
 
 import dataclasses
 import os
@@ -20,8 +20,8 @@ from avemotion.training import checkpoints
 from avemotion.training.checkpoints import TrainedModel
 
 _QUANTILES = 101
-# Changes a clip's rows of one modality, float32[steps, features]; is given the
-# clip's id and the modality, too.
+# Function of a clip's id, a modality and its rows float32[steps, features]
+# that returns the changed rows.
 Change = Callable[[str, str, np.ndarray], np.ndarray]
 
 
@@ -31,23 +31,23 @@ def read(
   """Reads a run of `avemotion train`, scored on 'test' or 'validation' clips.
 
   Raises:
-    ReportError: there is no whole run, or it is scored on other clips.
-    ValueError: there are several, or it is of enrolled speakers.
+    ReportError: there is no complete run, or it is scored on other clips.
+    ValueError: there are several runs, or the run enrols speakers.
   """
   found = runs.read_runs([files.as_path(workdir)], scored)
   if len(found) > 1 or found[0].enrolled:
-    raise ValueError(f'{workdir}: expected one run, of speakers not enrolled')
+    raise ValueError(f'{workdir}: expected one run, without enrolled speakers')
   return found[0]
 
 
 def answers(
   run: runs.CrossValidation, clips: ClipSet, change: Change | None = None
 ) -> Iterator[tuple[FoldOutputs, Answers]]:
-  """Yields each fold, and its model's answers to the clips that scored it.
+  """Yields each fold with its model's answers for the clips that scored it.
 
-  `clips` are the data set that it was trained on. Answers are float32[clips,
-  labels], in the order of the fold's clips and labels: under `JOINT`, and of a
-  model of two modalities by each alone.
+  `clips` is the run's data set. Answers are float32[clips, labels], in the
+  order of the fold's clips and labels: under `JOINT`, and under the name of
+  each modality if the model has two.
   """
   places = {clip: place for place, clip in enumerate(clips.clip_ids.tolist())}
 
@@ -70,11 +70,10 @@ def answers(
 def calibrated(
   model: TrainedModel, run: runs.CrossValidation, clips: ClipSet
 ) -> TrainedModel:
-  """Gives a model temperatures, and what `Prediction.labels` needs.
+  """Returns the model with temperatures and the quantiles for label sets.
 
-  They are fitted on answers of models of the same recipe to the clips of
-  validation actors, by whom `run` is scored: of all modalities together and, of
-  two, of each alone.
+  Both are fitted on the answers of `run`, models of the same recipe, for its
+  validation actors: for all modalities together and, of two, for each alone.
   """
   found: dict[str, list[np.ndarray]] = {}
   for _, of_fold in answers(run, clips):
@@ -83,7 +82,7 @@ def calibrated(
   fitted, held_out = {}, {}
   for name, parts in found.items():
     joined = np.concatenate(parts)
-    there = ~np.isnan(joined).any(axis=-1)  # Others lack the modality.
+    there = ~np.isnan(joined).any(axis=-1)  # NaN: the modality is missing.
     rows, labels = joined[there], run.labels[there]
     fitted[name] = calibration.fit_temperature(rows, labels)
     scaled = calibration.scale(rows, fitted[name])
@@ -98,10 +97,10 @@ def calibrated(
 
 
 def _speaker_quantiles(values: np.ndarray, speakers: np.ndarray) -> list[float]:
-  """Computes quantiles of the speaker who has the least of each, rising.
+  """Computes each quantile per speaker, and returns the least of them.
 
-  New speakers differ by more than the clips of one: what holds for whoever is
-  hardest to recognise holds for most others.
+  Speakers differ more than the clips of one speaker do: a bound for the hardest
+  speaker holds for most others.
   """
   steps = np.linspace(0, 1, _QUANTILES)
   own = [

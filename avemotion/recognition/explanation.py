@@ -1,9 +1,9 @@
-"""Attribution: the time steps of sound and picture that carried a label.
+"""Attribution of a label to time steps of sound and picture.
 
-Integrated gradients (Sundararajan, Taly & Yan 2017): each feature's gradient,
-integrated along the straight line from a baseline, a clip that says nothing, to
-the clip, times the feature's distance from the baseline is what the feature
-adds. All of them add up to what the clip adds to the baseline.
+Integrated gradients (Sundararajan, Taly & Yan 2017): a feature's attribution is
+its gradient, integrated along the straight line from a neutral baseline clip to
+the clip, times the feature's distance from the baseline. Attributions add up to
+the difference of the log-probabilities of clip and baseline.
 """
 
 import dataclasses
@@ -19,26 +19,26 @@ from avemotion.models import EmotionClassifier
 from avemotion.training.checkpoints import TrainedModel
 from avemotion.training.logs import log
 
-_MOST = 0.5  # of what speaks for a label, in its strongest interval
-# Sequences are padded to multiples, so that clips of like lengths share a
-# compiled program.
+_MOST = 0.5  # share of the positive attributions in the strongest interval
+# Sequences are padded to this multiple, so that clips of similar lengths share
+# a compiled program.
 _STEP_MULTIPLE = 32
-_POINTS_AT_ONCE = 16  # of the line; more take memory and are hardly faster
-# In all; more where fewer do not add up, as the answer jumps on the way.
+_POINTS_AT_ONCE = 16  # points per batch; more take memory and save little time
+# Numbers of points to try, until the attributions add up.
 _POINTS = (64, 128, 256, 512)
-_TOLERANCE = 0.02  # nats, and share of all nats, that may be missing
+_TOLERANCE = 0.02  # nats, and share of all nats, that the sum may miss
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-  """The steps that carried a label, for each modality that the clip has.
+  """Attributions of a label to the steps of each modality of a clip.
 
   Attributes:
-    seconds: float[steps], the time that each step is known at.
-    attributions: float32[steps], nats: what each step adds to the logarithm of
-      the label's probability, beside a clip that says nothing.
-    parts: the video's attributions, float32[steps], divided among the parts of
-      the face, 'brows', 'eyes', 'mouth' and 'head'; empty without landmarks.
+    seconds: float[steps], the time of each step.
+    attributions: float32[steps], in nats: the amount that each step adds to the
+      log-probability of the label, relative to a neutral clip.
+    parts: the attributions of video, float32[steps], divided among 'brows',
+      'eyes', 'mouth' and 'head' of the face; empty without landmarks.
   """
 
   label: str
@@ -48,32 +48,30 @@ class Explanation:
 
   @property
   def shares(self) -> dict[str, float]:
-    """Each modality's share; 0: as a whole, it does not speak for the label."""
+    """Share of each modality; 0 if its attributions sum to 0 or less."""
     sums = {k: max(float(v.sum()), 0.0) for k, v in self.attributions.items()}
     whole = sum(sums.values()) or 1.0
     return {name: value / whole for name, value in sums.items()}
 
   @property
   def part_shares(self) -> dict[str, float]:
-    """Share of each part of the face in all that speaks for the label.
-
-    The largest comes first; a part that speaks against the label is below 0.
-    """
+    """Share of each part of the face, the largest first; below 0: against."""
     sums = {name: float(nats.sum()) for name, nats in self.parts.items()}
     whole = sum(max(value, 0.0) for value in sums.values()) or 1.0
     ranked = sorted(sums.items(), key=lambda item: -item[1])
     return {name: value / whole for name, value in ranked}
 
   def strongest(self, modality: str) -> tuple[float, float] | None:
-    """Finds the shortest time that holds half of what speaks for the label.
+    """Finds the shortest interval with half of the positive attributions.
 
-    Its first and its last step, seconds; None: no step speaks for it.
+    Returns the times of its first and last step, in seconds; None if no step
+    has a positive attribution.
     """
     known = np.maximum(self.attributions[modality], 0).cumsum(dtype=np.float64)
     if not known.size or known[-1] <= 0:
       return None
     before = np.concatenate([[0.0], known[:-1]])
-    # For each first step the last one; past the end there is none.
+    # The last step for each first step; past the end there is none.
     last = np.searchsorted(known, before + _MOST * known[-1] * (1 - 1e-9))
     possible = np.flatnonzero(last < known.size)
     first = possible[(last[possible] - possible).argmin()]
@@ -100,13 +98,13 @@ class Explanation:
     return {'label': self.label, 'modalities': modalities}
 
   def lines(self) -> list[str]:
-    """Says what carried the label, in a line for each modality."""
+    """Formats one line per modality: its share and its strongest interval."""
     lines = []
     for name, share in self.shares.items():
-      said = f'{name} does not speak for {self.label}'
+      said = f'{name} does not support {self.label}'
       strongest = self.strongest(name)
       if share and strongest:
-        # Once, where both are the same to a tenth of a second.
+        # One number where both round to the same tenth of a second.
         times = '–'.join(dict.fromkeys(f'{at:.1f}' for at in strongest))
         said = f'{name} carried {share:.0%} of {self.label}: most at {times} s'
         if name == 'video' and self.parts:
@@ -119,22 +117,20 @@ class Explanation:
 def attribute(
   model: TrainedModel, inputs: Mapping[str, np.ndarray], label: int
 ) -> dict[str, np.ndarray]:
-  """Computes what each feature of each step adds to a log-probability.
+  """Computes the attribution of each feature to a label's log-probability.
 
-  Not to the logit, which also moves by what moves those of all labels alike and
-  carries no decision.
+  A logit would not do: it also moves with changes that all labels share.
 
   Args:
-    model: the one that recognised the clip.
-    inputs: for each of its modalities float32[time, features] as the model
-      reads them, less an enrolled speaker's mean; no rows: it is missing.
-    label: its index.
+    model: the model that recognised the clip.
+    inputs: by modality float32[time, features], as `WindowClassifier.read`
+      returns them; no rows if the modality is missing.
+    label: index of the label.
 
   Returns:
-    For each modality that is not missing float32[time, features], nats; they
-    sum up to the logarithm of the label's probability, at the model's
-    temperature, less the baseline's. Where they do so badly, a warning is
-    logged.
+    By modality that is not missing float32[time, features], in nats. They add
+    up to the label's log-probability at the model's temperature, less that of
+    the baseline; a warning is logged if they do not.
   """
   lengths = {name: len(inputs[name]) for name in model.feature_dims}
   there = [name for name, length in lengths.items() if length]
@@ -157,8 +153,8 @@ def attribute(
       break
   else:
     log.warning(
-      f'the explanation adds up to {found:.2f} nats of {added:.2f}: the answer'
-      ' jumps on the way to the clip'
+      f'the explanation adds up to {found:.2f} of {added:.2f} nats and is'
+      ' inaccurate: the probability changes too abruptly to integrate'
     )
   return {name: attributions[name][: lengths[name]] for name in there}
 
@@ -166,10 +162,10 @@ def attribute(
 def baseline(
   model: TrainedModel, modality: str, rows: np.ndarray
 ) -> np.ndarray:
-  """Returns a clip of the same length that says nothing.
+  """Returns a neutral clip of the same length.
 
-  It stands at the training clips' mean, or at its own for a branch that takes
-  that off. Features that the model does not read are the clip's.
+  Every step is the mean of the training clips, or the clip's own mean for a
+  branch with `cmn`. Features that the model does not read stay as they are.
   """
   if not len(rows):
     return rows
@@ -185,9 +181,9 @@ def _integrate(
   at: Callable[[np.ndarray], tuple[jax.Array, dict[str, jax.Array]]],
   number: int,
 ) -> dict[str, np.ndarray]:
-  """Approximates the integral of equation (1) by points of the line."""
-  # Gauss and Legendre's of the root of the distance: most happens near the
-  # baseline, where states leave zero.
+  """Approximates the integral of equation (1) by points on the line."""
+  # Gauss-Legendre quadrature over the square root of the distance: gradients
+  # change most near the baseline, where states leave zero.
   roots, weights = np.polynomial.legendre.leggauss(number)
   roots = (roots + 1) / 2  # From [-1, 1] to [0, 1].
   points = np.float32(roots**2).reshape(-1, _POINTS_AT_ONCE)
@@ -208,7 +204,7 @@ def _along(
   temperature: float,
   points: jax.Array,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """Returns log-probabilities [points], parts [points, time, features]."""
+  """Returns log-probabilities [points] and terms [points, time, features]."""
   ways = {name: rows - baselines[name] for name, rows in inputs.items()}
 
   def log_probability(features: Mapping[str, jax.Array]) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Encodes a clip by PyAV: frames as they are shown, and sound."""
+"""Encoding of clips with PyAV, from timed frames and sound."""
 
 import heapq
 import itertools
@@ -15,43 +15,45 @@ from avemotion.data import files
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.media import MediaError, Path
 
-# Seconds since the clip's start, and pixels or samples.
+# Pairs of seconds since the clip's start, and pixels or samples.
 _Timed = Iterable[tuple[float, np.ndarray]]
-# FFmpeg's container for each ending; all hold the codecs below.
+# FFmpeg's container for each suffix; all of them hold the codecs below.
 _CONTAINERS = {'.mp4': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
-# The first that FFmpeg was built with.
+# Codecs by preference; the first that this FFmpeg includes is used.
 _CODECS = {
   'libx264': {'preset': 'veryfast', 'crf': '23'},
   'mpeg4': {'q:v': '4'},
 }
-# Ticks of a second: a whole number of them to a frame of nearly any rate, and
-# no more than mpeg4 counts.
+# Ticks per second: frames of nearly any rate last a whole number of them, and
+# mpeg4 allows no more than 65,535.
 _TICKS = 60_000
-_LONGEST_JITTER = 0.05  # seconds; a longer hole in the sound is silence
+_LONGEST_JITTER = 0.05  # seconds; a longer gap in the sound becomes silence
 _LAYOUTS = {1: 'mono', 2: 'stereo'}
 
 
 def check_name(path: Path) -> None:
-  """Raises a `ValueError` if a clip cannot be written by this name."""
+  """Raises a `ValueError` if the suffix of the output is not supported."""
   if pathlib.Path(path).suffix.lower() not in _CONTAINERS:
     raise ValueError(
-      f'{path}: expected a name that ends in {", ".join(_CONTAINERS)}'
+      f'{path}: expected a name that ends in {" or ".join(_CONTAINERS)}'
     )
 
 
 def write_clip(path: Path, frames: _Timed, sound: _Timed = ()) -> None:
-  """Writes a clip, whole or not at all.
+  """Writes a clip atomically.
 
   Args:
     path: `….mp4`, `.mov` or `.mkv`; an existing file is replaced.
-    frames: seconds since the clip's start, and uint8[height, width, 3] RGB, all
-      of one size, even both ways; one no later than the one before is left out.
-    sound: seconds since the clip's start, and float32[channels, samples] at 48
-      kHz of one channel or two; holes in time become silence.
+    frames: pairs of seconds since the clip's start and uint8[height, width, 3]
+      RGB, all of one size with even sides; a frame that is not later than the
+      last one is left out.
+    sound: pairs of seconds since the clip's start and float32[channels,
+      samples] at 48 kHz, mono or stereo; gaps become silence.
 
   Raises:
-    MediaError: it cannot be written, as on a full disk, or there is no frame.
-    ValueError: the name's ending is unknown.
+    MediaError: the clip cannot be written, for example because the disk is
+      full, or there is no frame.
+    ValueError: the suffix is not supported.
   """
   check_name(path)
   path = pathlib.Path(path)
@@ -76,14 +78,14 @@ def _encode(
 ) -> None:
   picture, sound = next(pictures, None), next(sounds, None)
   if picture is None:
-    raise MediaError(f'{path}: there is no frame to write')
+    raise MediaError(f'{path}: expected at least one frame, got none')
   frames = itertools.chain([picture], pictures)
   tracks = [_track(_picture_stream(container, picture), frames)]
   if sound is not None:
     layout = sound.layout.name
     stream = container.add_stream('aac', rate=SAMPLE_RATE, layout=layout)
     tracks.append(_track(stream, itertools.chain([sound], sounds)))
-  # Otherwise the muxer would keep all of one stream until the other comes.
+  # Interleaved, so that the muxer need not buffer a whole stream.
   for _, stream, frame in heapq.merge(*tracks, key=lambda each: each[0]):
     container.mux(stream.encode(frame))
 
@@ -94,7 +96,7 @@ def _picture_stream(
   codec = next(name for name in _CODECS if name in av.codecs_available)
   stream: Any = container.add_stream(
     codec,
-    rate=30,  # Nominal: each frame says when it is shown.
+    rate=30,  # Nominal: each frame has its own time stamp.
     options=_CODECS[codec],
     width=frame.width,
     height=frame.height,
@@ -105,7 +107,7 @@ def _picture_stream(
 
 
 def _track(stream: Any, frames: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
-  """Yields the time of each frame, the stream and the frame; None ends it."""
+  """Yields (seconds, stream, frame); a frame of None ends the stream."""
   for frame in frames:
     yield float(frame.pts * frame.time_base), stream, frame
   yield math.inf, stream, None
@@ -123,7 +125,7 @@ def _pictures(frames: _Timed) -> Iterator['av.VideoFrame']:
 
 
 def _sounds(chunks: _Timed) -> Iterator['av.AudioFrame']:
-  """Yields frames without a hole, from the clip's start on."""
+  """Yields audio frames without gaps, from the clip's start."""
   samples = 0
   for seconds, chunk in chunks:
     hole = seconds - samples / SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""The emotion recognised in a clip, as a table, JSON or a picture."""
+"""Prediction for a clip, as a table, as JSON or as a plot."""
 
 import dataclasses
 import os
@@ -11,16 +11,16 @@ from avemotion.features.clip import ClipFeatures
 from avemotion.recognition.explanation import Explanation
 from avemotion.recognition.windows import WINDOW_SECONDS
 
-# Where probabilities are calibrated, a label of less is more likely wrong than
-# right; docs/recognise.md has the accuracy of those above.
+# With calibrated probabilities, a label below this is more likely wrong than
+# right; docs/recognise.md has the accuracy of labels above it.
 UNCERTAIN_BELOW = 0.5
 
-_BAR_WIDTH = 40  # characters of a probability of one
+_BAR_WIDTH = 40  # characters of a bar at probability 1
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipFailure:
-  """A clip, the path as given, that has no prediction, and the reason."""
+  """A clip without a prediction, and the reason; `clip` is the given path."""
 
   clip: str
   reason: str
@@ -31,29 +31,27 @@ class ClipFailure:
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-  """The emotion that is recognised in a clip, whose path is as given.
+  """Emotion probabilities of a clip; `clip` is the given path.
 
   Attributes:
-    label: of the largest probability.
+    label: the most probable label.
     probabilities: by label name, for the whole clip.
-    modalities: which of the model's modalities the clip had.
+    modalities: the model's modalities that were found in the clip.
     seconds: length of the clip.
-    face_share: share of the sampled frames with a face; None: no picture read.
-    timeline: float32[points, labels], of the six seconds before each of
-      `timeline_seconds`, or from the clip's start (what is taken from the clip
-      as a whole, as its mean, silence, or what Whisper's encoder makes of its
-      speech, is that of the whole first window); nan in a gap, where nobody was
-      heard or seen.
-    warnings: what is missing or doubtful.
-    features: what was extracted, for pictures.
-    branches: by modality float32[points, labels], the timeline of each by
-      itself; empty where the clip, or the model, has but one.
-    explanation: what carried the label; None: it was not asked for.
+    face_share: share of the sampled frames with a face; None without video.
+    timeline: float32[points, labels], probabilities for the six seconds before
+      each of `timeline_seconds`, or since the clip's start; NaN in a gap, where
+      no voice and no face was found. Within the first window, statistics of a
+      whole clip (mean, silence, Whisper's encoding) are those of that window.
+    warnings: missing or doubtful inputs.
+    features: the extracted features, for plots.
+    branches: by modality float32[points, labels], the timeline of each alone;
+      empty if the clip or the model has only one.
+    explanation: attributions of the label, from `Recognizer.explain`, or None.
     held_out: quantiles of the right label's probability at equal steps from 0
-      to 1, rising: of whoever has the least among the speakers who were held
-      out while models like this one were trained; empty: they are not known.
-    person: number from 1, in the order that people appear; None: it is the only
-      one who is looked at.
+      to 1, the least over the held-out speakers of models of this recipe; empty
+      if unknown.
+    person: number from 1, in order of appearance; None for a single person.
   """
 
   clip: str
@@ -83,37 +81,37 @@ class Prediction:
 
   @property
   def timeline_name(self) -> str:
-    """Says, for pictures, what the probabilities of a moment are of."""
+    """Axis label of the timeline in plots."""
     if self.seconds <= WINDOW_SECONDS:
       return 'probability so far'
     return f'probability, last {WINDOW_SECONDS:.0f} s'
 
   def labels(self, coverage: float = 0.9) -> tuple[str, ...]:
-    """The fewest labels that hold the right one in such a share of clips.
+    """Returns the fewest labels that include the right one at this coverage.
 
-    The likeliest first. The share was measured on speakers who were held out,
-    for whoever of them is hardest to recognise (split conformal prediction,
-    Sadinle et al. 2019, with whole speakers held out): it holds for new
-    speakers who are like them.
+    The most probable label comes first. `coverage`, the share of clips, was
+    measured on the hardest of the held-out speakers (split conformal
+    prediction, Sadinle et al. 2019, by speaker): it holds for similar speakers.
 
     Raises:
-      ValueError: the share is not above 0 and below 1, or nothing was measured.
+      ValueError: `coverage` is not between 0 and 1, or the model has no
+        measured quantiles.
     """
     if not 0 < coverage < 1:
-      raise ValueError(f'expected a coverage above 0, below 1, got {coverage}')
+      raise ValueError(f'expected a coverage between 0 and 1, got {coverage}')
     if not self.held_out:
       raise ValueError(
-        'the model does not say how sure it is: make it by avemotion release'
-        ' --temperatures_of'
+        'expected a model with measured coverage, got one without; make it with'
+        ' avemotion release --temperatures_of'
       )
-    # Below it lies the share that may be missed.
+    # The share of clips below this probability may be missed.
     least = np.quantile(self.held_out, 1 - coverage, method='lower')
     ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
     first, *others = ranked
     return first[0], *(name for name, share in others if share >= least)
 
   def to_json(self) -> dict[str, Any]:
-    """The object that `avemotion predict --json` prints."""
+    """Returns the object that `avemotion predict --json` prints."""
     points = zip(self.timeline_seconds, self.timeline, strict=True)
     explained = self.explanation
     return {
@@ -139,7 +137,7 @@ class Prediction:
     } | ({'explanation': explained.to_json()} if explained else {})
 
   def __str__(self) -> str:
-    """Formats a table for the terminal: what was seen and heard, each label."""
+    """Formats a table for the terminal: the inputs, then each label."""
     faces = '' if self.face_share is None else f', {self.face_share:.0%} faces'
     clip = self.clip + (f', person {self.person}' if self.person else '')
     modalities = ' + '.join(self.modalities)
@@ -158,7 +156,7 @@ class Prediction:
     return '\n'.join(lines)
 
   def save_plot(self, path: str | os.PathLike[str]) -> None:
-    """Draws probabilities over time, what they come from, and the clip."""
+    """Plots the probabilities over time, the features and the faces."""
     from avemotion.evaluation import plots  # Matplotlib.
     from avemotion.recognition import timeline
 
@@ -166,7 +164,7 @@ class Prediction:
 
 
 def named(names: Iterable[str], row: np.ndarray) -> dict[str, float]:
-  """Probabilities by label name, to six digits."""
+  """Returns probabilities by label name, rounded to six digits."""
   return {
     name: round(float(value), 6) for name, value in zip(names, row, strict=True)
   }

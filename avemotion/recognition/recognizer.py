@@ -1,4 +1,4 @@
-"""Recognises the emotion of clips and streams by a trained model."""
+"""Emotion recognition of clips and streams with a trained model."""
 
 import dataclasses
 import os
@@ -24,10 +24,10 @@ from avemotion.training.logs import log
 
 
 class Recognizer:
-  """Keeps a trained model and the feature chain loaded for many clips.
+  """A trained model with its feature extraction, loaded once for many clips.
 
-  `modalities` are those that are read: 'video', 'audio' or both. A path may be
-  of anything that FFmpeg opens.
+  `modalities` are the ones in use: 'video', 'audio' or both. A path may be
+  anything that FFmpeg opens.
   """
 
   def __init__(
@@ -38,25 +38,26 @@ class Recognizer:
     illustrate: bool = False,
     modalities: Sequence[str] | None = None,
   ) -> None:
-    """Loads what the modalities need.
+    """Loads the detectors and encoders of the modalities.
 
     Args:
       model: from `checkpoints.load` or `weights.load`.
-      vgg16_weights: those that it was trained on, see `features.vgg16_weights`.
-      illustrate: shows faces in pictures even if the model does not read them.
-      modalities: the only ones to read; None: all that the model reads.
+      vgg16_weights: the weights file that the model was trained on, see
+        `features.vgg16_weights`.
+      illustrate: finds faces for plots even if the model reads no video.
+      modalities: the modalities to use; None: all that the model reads.
 
     Raises:
-      ValueError: the model was trained on features that clips do not give, the
-        weights cannot be used, or what finds landmarks is not installed.
+      ValueError: the model was trained on features that no front end extracts,
+        the weights cannot be used, or the landmark detector is not installed.
     """
     self._model = model
     self._front_ends = front_ends.reading(model.sources, model.feature_dims)
     trained = model.config.model.modalities
     self.modalities: tuple[str, ...] = tuple(modalities or trained)
     if not set(self.modalities) <= set(trained):
-      raise ValueError(f'the model reads {trained}, got {self.modalities}')
-    # The picture that is only shown may be looked at by either front end.
+      raise ValueError(f'expected some of {trained}, got {self.modalities}')
+    # Any front end serves for a picture that is only shown.
     video = self._front_ends.get('video', front_ends.VGG16).name
     audio = self._front_ends.get('audio', front_ends.MFCC).name
     self._extract = clip_lib.Extractor(
@@ -67,8 +68,8 @@ class Recognizer:
       illustrate=illustrate,
     )
     self._classify = window_classifier.WindowClassifier(model, self._front_ends)
-    self._without: dict[str, str] = {}  # Why a modality is not read.
-    self._trained_on: set[str] = set()  # Clips, where it is known.
+    self._without: dict[str, str] = {}  # Why a modality is not in use.
+    self._trained_on: set[str] = set()  # Names of training clips, if known.
 
   @classmethod
   def from_checkpoint(
@@ -78,13 +79,14 @@ class Recognizer:
     *,
     illustrate: bool = False,
   ) -> Self:
-    """Loads a trained model from a path; None: the one that ships.
+    """Loads a trained model from a path; None: the bundled model.
 
-    That one reads landmarks of faces and sound; without the extra `face`, which
-    finds landmarks, it reads sound alone.
+    The bundled model reads face landmarks and sound; without the extra `face`,
+    which detects landmarks, it reads sound alone.
 
-    Raises a `CheckpointError` where `avemotion.load_model` finds none, or a
-    damaged one; all else is as for the constructor.
+    Raises:
+      CheckpointError: there is no model at the path, or it is damaged.
+      ValueError: as for the constructor.
     """
     model = weights.load_model(path)
     reads: tuple[str, ...] = model.config.model.modalities
@@ -99,7 +101,7 @@ class Recognizer:
     return made
 
   def describe(self) -> str:
-    """Says what the model reads, and what it was trained on, in a line."""
+    """Returns one line: the model's inputs and its training data."""
     data = self._model.config.data
     reads = (f'{m} ({self._front_ends[m].source})' for m in self.modalities)
     dataset = data.dataset
@@ -113,23 +115,22 @@ class Recognizer:
 
   @property
   def expected(self) -> tuple[str, ...]:
-    """Modalities that are read, or would be if their extra was installed."""
+    """Modalities in use, and those whose extra is not installed."""
     return tuple(
       m for m in self._front_ends if m in {*self.modalities, *self._without}
     )
 
   def enrol(self, paths: Iterable[Path]) -> None:
-    """Learns a speaker's mean from clips of that speaker, of several emotions.
+    """Learns a speaker's mean features from clips of several emotions.
 
-    What is predicted afterwards is about that speaker, the mean of whose
-    features is moved to that of the training clips (`data.enrolment`).
-
-    A branch that takes each clip's own mean off, as that of the voice in the
-    model that ships, knows no speaker's mean, and is left as it is.
+    Later predictions are for this speaker: their features are shifted so that
+    the speaker's mean becomes that of the training clips (`data.enrolment`).
+    Enrolment does not change a branch with `cmn`, such as the voice branch of
+    the bundled model, which subtracts the mean of every clip already.
 
     Raises:
-      ClipError: one cannot be read.
-      ValueError: none of the clips has what enrolment changes.
+      ClipError: a clip cannot be read.
+      ValueError: no clip contains a modality that enrolment changes.
     """
     if self._without:
       raise ValueError(f'enrolment needs faces; {self._without["video"]}')
@@ -139,7 +140,7 @@ class Recognizer:
     )
     for path, used in zip(given, useful, strict=True):
       if not used:
-        log.warning('%s is not used to enrol: nobody is seen or heard', path)
+        log.warning('%s is not used: no voice and no face was found', path)
 
   def predict(
     self,
@@ -148,17 +149,17 @@ class Recognizer:
     audio_track: int | None = None,
     video_track: int | None = None,
   ) -> Prediction:
-    """Recognises the emotion of one clip, of any length.
+    """Recognises the emotion of one clip of any length.
 
-    A clip of more than six seconds is recognised in windows of so many, one
-    every half second, and the answer is the mean of theirs. A missing modality
-    is in the prediction's warnings. Tracks are numbered from 0 among those of
-    their kind in the file; None: the default one, or if that sound is silent
-    the next.
+    A clip of more than six seconds is recognised in six-second windows, one
+    every half second, and the answer is their mean. `warnings` of the
+    prediction name a missing modality. Tracks are numbered from 0 among the
+    audio or video tracks of the file; None: the default track, or the next one
+    if its sound is silent.
 
     Raises:
-      ClipError: the clip cannot be read, has no such track or none of the
-        model's modalities, or nobody is heard or seen in it.
+      ClipError: the clip cannot be read, lacks the track or every modality of
+        the model, or contains neither a voice nor a face.
     """
     try:
       features = self._extract(
@@ -178,14 +179,17 @@ class Recognizer:
     audio_track: int | None = None,
     video_track: int | None = None,
   ) -> list[Prediction]:
-    """Recognises everybody who is seen in a clip, in the order they appear.
+    """Recognises every person in a clip, in order of appearance.
 
-    Each is with the sound of all: it is not known who speaks. Raises as
-    `predict`, and a `ValueError` where the model does not see.
+    All predictions share the sound, because the speaker is not identified.
+
+    Raises:
+      ClipError: as `predict`.
+      ValueError: the model reads no video.
     """
     if self._without:
       hint = self._without['video']
-      raise ValueError(f'people are told apart by their faces; {hint}')
+      raise ValueError(f'people are distinguished by their faces; {hint}')
     people = self._extract.people(
       path, audio_track=audio_track, video_track=video_track
     )
@@ -197,7 +201,7 @@ class Recognizer:
   def predict_many(
     self, paths: Iterable[Path]
   ) -> Iterator[Prediction | ClipFailure]:
-    """Yields a prediction of each clip, or why there is none, one at a time."""
+    """Yields for each clip its prediction, or the reason that there is none."""
     for path in paths:
       try:
         yield self.predict(path)
@@ -205,14 +209,14 @@ class Recognizer:
         yield ClipFailure(os.fspath(path), str(error))
 
   def stream(self) -> Session:
-    """Starts to recognise frames and samples as they come, of one speaker."""
+    """Starts a session that recognises one speaker's frames and samples."""
     return Session(self._classify, self._extract)
 
   def explain(self, prediction: Prediction) -> Prediction:
-    """Finds which time steps, of which modality, carried a clip's label.
+    """Returns the prediction with its `explanation`.
 
-    Returns a prediction of this recogniser with its `explanation`: of a clip of
-    several windows, that of the one that speaks for the label most.
+    For a clip of several windows, the window with the label's highest
+    probability is explained.
     """
     tracks = windows.tracks_of(prediction.features)
     ends = windows.window_ends(tracks)
@@ -239,8 +243,8 @@ class Recognizer:
     seconds, branches, answer = self._recognise(features)
     if np.isnan(answer).any():
       nobody = (
-        'nobody is heard (no voice louder than'
-        f' {windows.QUIETEST_VOICE_DB:.0f} dBFS) or seen'
+        f'no voice above {windows.QUIETEST_VOICE_DB:.0f} dBFS and no face was'
+        ' found'
       )
       reasons = '; '.join([nobody, *features.warnings])
       raise ClipError(f'{path}: nothing to recognise: {reasons}')
@@ -270,10 +274,10 @@ class Recognizer:
   def _recognise(
     self, features: ClipFeatures
   ) -> tuple[np.ndarray, Answers, np.ndarray]:
-    """Returns seconds of the timeline, its answers, and that to the clip."""
+    """Returns the timeline's seconds and answers, and the clip's answer."""
     tracks = windows.tracks_of(features)
     ends = windows.window_ends(tracks)
-    # The first window over time: every 1/7.5 s from the clip's start on.
+    # Points within the first window: every 1/7.5 s from the clip's start.
     step = 1 / FRAMES_PER_SECOND
     end = features.seconds if len(ends) == 1 else ends[0]
     points = np.append(np.arange(step, end - step / 2, step), end)
@@ -293,7 +297,7 @@ class Recognizer:
 
   def _warnings(self, used: tuple[str, ...]) -> tuple[str, ...]:
     missing = set(self.expected) - set(used)
-    expected = 'the model expects a speaker who is enrolled (--enrol)'
+    expected = 'the model expects an enrolled speaker (--enrol)'
     return (expected,) * self._classify.lacks_speaker + tuple(
       self._without.get(
         name, f'recognised without {name}, though the model was trained with it'
@@ -303,9 +307,9 @@ class Recognizer:
 
 
 def _performance(clip_id: str) -> str:
-  """Returns the name of a clip; of RAVDESS's without the number of its kind.
+  """Returns a clip's name, for RAVDESS without the modality (01 to 03).
 
-  So a clip with a picture is the same as its recording of sound alone.
+  A video clip and its audio-only recording then have the same name.
   """
   name = pathlib.PurePath(clip_id).name
   return name[3:] if re.fullmatch(r'\d\d(-\d\d){6}', name) else name

@@ -1,4 +1,4 @@
-"""Recognition while a clip is still being heard and seen."""
+"""Recognition of a stream of frames and samples."""
 
 import dataclasses
 import functools
@@ -19,17 +19,18 @@ from avemotion.recognition.prediction import named
 from avemotion.recognition.window_classifier import WindowClassifier
 from avemotion.recognition.windows import Track, Tracks
 
-# A modality that is further behind the other is waited for no longer.
+# A modality may lag behind the other by this much; later rows are left out.
 _LONGEST_LAG = 5.0  # seconds
-# Frames wait to be encoded together, but not longer than ten of them take.
+# Frames wait to be encoded in one batch, at most for the duration of ten.
 _LONGEST_WAIT = 1.5  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-  """The emotion at a moment of a stream, recognised when it is asked for.
+  """The emotion at a moment of a stream, computed on first access.
 
-  `seconds` is when its last row was complete.
+  Predictions are lazy: the encoder and the model run only when you read
+  `probabilities` or `label`. `seconds` is the time of the last complete row.
   """
 
   seconds: float
@@ -37,15 +38,15 @@ class Moment:
 
   @functools.cached_property
   def probabilities(self) -> Mapping[str, float] | None:
-    """Probabilities by label, of the last six seconds; at the end, of all.
+    """Probabilities by label for the last six seconds; at the end, for all.
 
-    None in a gap: nobody was heard or seen.
+    None in a gap: no voice and no face was found.
     """
     return self._recognise()
 
   @property
   def label(self) -> str | None:
-    """The label of the largest probability; None in a gap."""
+    """The most probable label; None in a gap."""
     if self.probabilities is None:
       return None
     return max(self.probabilities, key=self.probabilities.__getitem__)
@@ -54,14 +55,14 @@ class Moment:
 class Session:
   """A stream of one speaker, from `Recognizer.stream`.
 
-  It ends at the probabilities that `Recognizer.predict` gives for a file of the
-  same frames and samples. It holds the rows of the last window, those that one
-  modality is ahead of the other, and up to ten crops that nobody needed yet.
-  Once it has been finished, its methods raise a `ValueError`.
+  Its final probabilities equal those of `Recognizer.predict` for a file of the
+  same frames and samples. A session keeps the rows of the last window, the rows
+  that one modality is ahead of the other, and up to ten crops to encode. Its
+  methods raise a `ValueError` after `finish`.
   """
 
   def __init__(self, classify: WindowClassifier, extract: Extractor) -> None:
-    """Starts a stream of the modalities that are extracted."""
+    """Starts a stream of the extractor's modalities."""
     self._classify = classify
     self._tracks = {
       modality: Track.empty(classify.front_ends[modality].row_dim)
@@ -76,35 +77,38 @@ class Session:
     self._encode = extract.encode
     self._sampler = FrameSampler()
     self._last_seconds = -math.inf
-    self._frames = _Frames(self._encode)  # That are not encoded yet.
-    # Of the windows that are past: their answers' sum and number.
+    self._frames = _Frames(self._encode)  # Frames that are not encoded yet.
+    # Sum and number of the answers of complete windows.
     self._next_end = windows.WINDOW_SECONDS
     self._sum = np.zeros(len(classify.model.label_names))
     self._count = 0
     self._finished = False
 
   def warm_up(self) -> None:
-    """Compiles the programs, so that the first pieces do not wait."""
+    """Compiles the programs, so that the first push is fast."""
     if self._encode is not None:
       self._encode.warm_up()
     self._classify.whole([self._tracks])
 
   def push_audio(self, samples: np.ndarray) -> Moment | None:
-    """Takes the next samples, the first of all at time zero.
+    """Adds the next samples; the first of the stream is at time zero.
 
-    They are float32[samples], mono, at 48 kHz, within [-1, 1]; any number.
-    Returns what is recognised now; None where no row became complete, of which
-    there is one every 43 ms (MFCC) or 10 ms, or the model does not listen.
+    Args:
+      samples: float32[samples], mono, at 48 kHz, within [-1, 1].
+
+    Returns:
+      The moment; None if no feature row is complete yet (a row lasts 43 ms for
+      MFCC, 10 ms otherwise) or if the model reads no audio.
 
     Raises:
-      ValueError: the samples are not as above.
+      ValueError: the samples are not floating point.
     """
     self._check_open()
     if 'audio' not in self._tracks:
       return None
     if samples.dtype.kind != 'f':
       raise ValueError(
-        f'expected samples in float32 within [-1, 1], got {samples.dtype};'
+        f'expected float32 samples within [-1, 1], got {samples.dtype};'
         ' divide int16 by 32768'
       )
     heard = self._sound.push(samples)
@@ -114,19 +118,19 @@ class Session:
     return self._moment()
 
   def push_frame(self, image: np.ndarray, seconds: float) -> Moment | None:
-    """Takes the next frame.
+    """Adds the next frame.
 
     Args:
       image: uint8[height, width, 3], RGB, upright.
-      seconds: when it is shown, on the clock of the samples; later than the
-        frame before, and within five seconds of the sound that is known.
+      seconds: its time on the clock of the samples, later than that of the last
+        frame and within five seconds of the last sample.
 
     Returns:
-      What is recognised now; None where the frame is none of the 7.5 a second
-      that are looked at, or the model does not see.
+      The moment; None if the frame is not sampled (7.5 frames a second are) or
+      if the model reads no video.
 
     Raises:
-      ValueError: the image or its time is not as above.
+      ValueError: the image has another shape or type, or is not later.
     """
     self._check_open()
     if 'video' not in self._tracks:
@@ -139,8 +143,8 @@ class Session:
       )
     if not self._last_seconds < seconds < math.inf:
       raise ValueError(
-        'a frame must be later than the one before, at'
-        f' {self._last_seconds:.3f} s, got {seconds:.3f} s'
+        f'expected a frame later than the last one, {self._last_seconds:.3f} s,'
+        f' got {seconds:.3f} s'
       )
     self._last_seconds = seconds
     times = self._sampler.push(seconds)
@@ -150,7 +154,7 @@ class Session:
     return self._moment()
 
   def finish(self) -> Moment:
-    """Ends the stream, and returns the probabilities of the whole of it."""
+    """Ends the stream; returns the moment with its overall probabilities."""
     self._check_open()
     if 'audio' in self._tracks:
       self._join_sound(self._sound.finish())
@@ -163,7 +167,7 @@ class Session:
     return Moment(end, lambda: self._named(mean))
 
   def _moment(self) -> Moment:
-    """Returns the moment of now, whose waiting frames are encoded on demand."""
+    """Returns the current moment, which encodes waiting frames on demand."""
     now = windows.end_of(self._tracks)
     if self._frames:
       first, last = self._frames.span
@@ -173,7 +177,7 @@ class Session:
     if not self._frames:
       self._count_what_is_past(now)
     tracks, waiting = dict(self._tracks), self._frames
-    # Frames that come later are not part of this moment.
+    # Leave out frames that are added after this moment.
     frames = len(waiting)
 
     def recognise() -> dict[str, float] | None:
@@ -183,20 +187,20 @@ class Session:
     return Moment(now, recognise)
 
   def _count_what_is_past(self, now: float) -> None:
-    """Adds windows that are complete to the sum, and drops their rows."""
+    """Adds complete windows to the sum and drops rows out of use."""
     while self._is_past(self._next_end, now):
       self._count_in(self._next_end)
       self._next_end += windows.HOP_SECONDS
     until = min(self._next_end, now) - windows.WINDOW_SECONDS
-    if until <= 0:  # The first window holds the row at 0 s, too.
+    if until <= 0:  # The first window includes the row at 0 s.
       until = -math.inf
     for modality, track in self._tracks.items():
-      # A modality's last row tells how far it has come.
+      # The last row stays: its time is the modality's progress.
       later = track.between(until, np.inf)
       self._tracks[modality] = later if len(later) else track[-1:]
 
   def _take_frames(self) -> None:
-    """Encodes the frames that wait; later ones are others."""
+    """Encodes the waiting frames, and starts a new list."""
     taken, self._frames = self._frames, _Frames(self._encode)
     self._tracks = _with_frames(self._tracks, taken, len(taken))
 
@@ -227,19 +231,19 @@ class Session:
 
   def _check_open(self) -> None:
     if self._finished:
-      raise ValueError('the stream has been finished; start another one')
+      raise ValueError('the session is finished; start another one')
 
 
 class _Frames:
-  """Frames of a stream, whose features are made when they are asked for.
+  """Frames of a stream, encoded on demand.
 
-  VGG16 takes ten crops in a third of the time of ten by themselves.
+  VGG16 encodes a batch of ten crops in a third of the time of ten batches.
   """
 
   def __init__(self, encode: FaceEncoder | None) -> None:
     self._encode = encode
     self._faces: list[FaceOfFrame] = []
-    self._times: list[int] = []  # Rows of each.
+    self._times: list[int] = []  # Number of rows of each face.
     width = encode.front_end.row_dim if encode else 0
     self._encoded = np.zeros((0, width), np.float32)
 
@@ -252,7 +256,7 @@ class _Frames:
 
   @property
   def span(self) -> tuple[float, float]:
-    """When the first and the last frame are shown, in seconds."""
+    """Times of the first and the last frame, in seconds."""
     return self._faces[0].seconds, self._faces[-1].seconds
 
   def add(self, face: FaceOfFrame, times: int) -> None:
@@ -260,7 +264,7 @@ class _Frames:
     self._times.append(times)
 
   def track(self, frames: int) -> Track:
-    """Returns so many frames, and encodes what was not encoded yet."""
+    """Encodes new frames; returns the first `frames` as a track."""
     fresh = self._faces[len(self._encoded) :]
     if fresh and self._encode:
       self._encoded = np.concatenate([self._encoded, self._encode(fresh)])

@@ -1,4 +1,4 @@
-"""The picture of a prediction: probabilities over time, and their sources."""
+"""Plot of a prediction: probabilities over time, features and faces."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,11 @@ _AGAINST = '#3a444f'
 
 
 def draw(prediction: Prediction) -> figure.Figure:
-  """Draws a clip's probabilities over time, what they come from, and the clip.
+  """Plots the probabilities over time and, below them, what is available.
 
-  Below the probabilities come, where there are some: each branch by itself, of
-  which the labels that are the strongest at some point are shown; what each
-  step adds to the label, and each part of the face; loudness; and faces, of
-  crops among the features, with the landmarks that are read.
+  The other panels are: each branch alone, with the labels that lead at some
+  point; the attribution of each step and of each part of the face; loudness;
+  and face crops with landmarks.
   """
   names = [*prediction.probabilities]
   ranked = sorted(names, key=lambda name: -prediction.probabilities[name])
@@ -97,10 +96,10 @@ def _branch(
 def _attributions(
   explanation: Explanation, colours: Mapping[str, str]
 ) -> list[Panel]:
-  """Fills what speaks for a label in its colour, what against it dark.
+  """Plots attributions: in the label's colour if positive, dark if negative.
 
-  Heights are nats per second, as steps of sound and of picture differ in
-  length, and all rows have one scale, so that their areas compare.
+  Heights are nats per second, because steps of audio and video differ in
+  length; all panels share one scale, so areas are comparable.
   """
   label, steps = explanation.label, {}
   for name, share in explanation.shares.items():
@@ -130,7 +129,7 @@ def _attributions(
 
 
 def _parts(explanation: Explanation) -> Panel:
-  """Draws parts of the face × time: green is for the label, pink against."""
+  """Plots parts of the face × time: green for the label, pink against it."""
   shares = explanation.part_shares
   nats = np.stack([explanation.parts[name] for name in shares])
   seconds = explanation.seconds['video']

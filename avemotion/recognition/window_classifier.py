@@ -1,4 +1,4 @@
-"""Applies a trained model to windows of a clip."""
+"""Application of a trained model to windows of a clip."""
 
 import dataclasses
 import functools
@@ -18,25 +18,25 @@ from avemotion.models.fusion import JOINT
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.training.checkpoints import TrainedModel
 
-# Sequences, points and windows are padded to multiples of these, so that clips
-# of like lengths share a compiled program.
+# Sequences, points and windows are padded to these multiples, so that clips of
+# similar lengths share a compiled program.
 _STEP_MULTIPLE = 32
 _POINT_MULTIPLE = 32
 _WINDOWS = 16
 _EVIDENCE = {'video': 'shows a face', 'audio': 'has a voice'}
-_WINDOW_STEPS = 160  # Without a front end, which says its own.
+_WINDOW_STEPS = 160  # multiple of steps without a front end
 
-# Probabilities float32[…, labels]: under `JOINT` by all that the model reads,
-# and under a modality's name, of a model of two, by that one alone; nan where
-# nobody was heard or seen.
+# Probabilities float32[…, labels]: under `JOINT` from all modalities and, if
+# the model has two, under each name from that modality alone; NaN without a
+# voice or a face.
 Answers = dict[str, np.ndarray]
 
 
 class WindowClassifier:
-  """A trained model, and the means of the speaker who is enrolled.
+  """A trained model with the means of an enrolled speaker.
 
-  Rows of windows are as the `front_ends` extract them, by modality; without
-  one, as the model reads them.
+  Windows hold rows as the `front_ends`, by modality, extract them; without a
+  front end, rows are model inputs.
   """
 
   def __init__(
@@ -45,31 +45,31 @@ class WindowClassifier:
     self.model = model
     self.modalities = model.config.model.modalities
     self.front_ends = front_ends or {}
-    # What is taken off each row.
+    # By modality, the vector to subtract from each row.
     self._speaker_offsets: dict[str, np.ndarray] = {}
 
   @property
   def lacks_speaker(self) -> bool:
-    """True if the model expects an enrolled speaker, and there is none."""
+    """True if the model expects an enrolled speaker and has none."""
     return bool(self.model.config.data.enrol) and not self._speaker_offsets
 
   def enrol(self, clips: Iterable[Tracks]) -> list[bool]:
     """Learns the speaker's means, see `Recognizer.enrol`.
 
-    Returns for each clip whether it has anything of what is learned.
+    Returns a flag for each clip: True if it was used.
     """
-    # Not less the mean of a speaker who was enrolled before.
+    # Without the mean of an earlier speaker.
     fresh = WindowClassifier(self.model, self.front_ends)
     read = [*map(fresh.read, clips)]
     config = self.model.config
-    # A branch that takes the clip's own mean off knows no speaker's.
+    # A branch with `cmn` subtracts the mean of each clip already.
     changed = [m for m in self.modalities if not getattr(config.model, m).cmn]
     if config.data.enrol:
       changed = [m for m in self.modalities if m in config.data.enrol]
     if not changed:
       raise ValueError(
-        "the model takes every clip's own mean off, so that a speaker's changes"
-        ' nothing'
+        'enrolment has no effect: the model subtracts the mean of each clip'
+        ' already (`cmn`); predict without it'
       )
     offsets = {}
     for name in changed:
@@ -80,26 +80,28 @@ class WindowClassifier:
         offsets[name] = enrolment.offset(rows, self._training_mean(name))
     if not offsets:
       wanted = (_EVIDENCE[name] for name in changed)
-      raise ValueError(f'none of the clips to enrol by {" or ".join(wanted)}')
+      raise ValueError(
+        f'no enrolment clip {" or ".join(wanted)}; add at least one that does'
+      )
     self._speaker_offsets = offsets
     return [any(len(tracks[name]) for name in changed) for tracks in read]
 
   def _training_mean(self, modality: str) -> np.ndarray:
-    """Returns the mean of all training rows; zero of what is not read."""
+    """Returns the mean of all training rows; 0 for features not in use."""
     statistics = self.model.variables['statistics'][modality]['standardize']
     mean = np.zeros(self.model.feature_dims[modality], np.float32)
     mean[: len(statistics['mean'])] = statistics['mean']
     return mean
 
   def over_time(self, window: Tracks, points: np.ndarray) -> Answers:
-    """Answers from a window's start to each of several points of time.
+    """Computes answers from a window's start to each of several points.
 
-    Points are float[points], seconds, the last of them the window's end.
+    `points`, float[points], are in seconds; the last one is the window's end.
     Returns probabilities float32[points, labels], see `Answers`.
     """
     inputs, lengths = {}, {}
     for modality, track in self.read(window).items():
-      # The last point is the whole window, whatever its stamps' rounding.
+      # The last point is the whole window, despite rounding of time stamps.
       steps = np.searchsorted(track.seconds, points + 1e-6, side='right')
       steps[-1] = len(track)
       inputs[modality], _ = clips_lib.pad([track.rows], 1, _STEP_MULTIPLE)
@@ -109,9 +111,9 @@ class WindowClassifier:
     return {name: rows[0, : len(points)] for name, rows in answers.items()}
 
   def whole(self, windows: Iterable[Tracks]) -> Answers:
-    """Answers whole windows, float32[windows, labels], see `Answers`.
+    """Computes float32[windows, labels] for whole windows, see `Answers`.
 
-    One or more from `windows.window`, which are taken as they are needed.
+    `windows` come from `windows.window`, at least one; they are read lazily.
     """
     left = iter(windows)
     answers = []
@@ -129,16 +131,16 @@ class WindowClassifier:
     return joined(answers)
 
   def _window_steps(self, modality: str) -> int:
-    """Returns what sequences are padded to a multiple of."""
+    """Returns the multiple of steps to which windows are padded."""
     front_end = self.front_ends.get(modality)
     return front_end.window_steps if front_end else _WINDOW_STEPS
 
   def read(self, window: Tracks) -> dict[str, Track]:
-    """Returns the rows of a window that the model reads.
+    """Returns the model's inputs for a window, a track per modality.
 
-    For each of its modalities a track, of no steps where it is missing: rows
-    of `feature_dims`, less silence that the model was not trained on, and less
-    an enrolled speaker's mean or its distance from the training clips'.
+    Rows are `feature_dims` wide; a missing modality has no steps. Silence is
+    removed if the model was trained without it, and the enrolled speaker's
+    offset is subtracted.
     """
     tracks = {}
     for modality in self.modalities:
@@ -158,14 +160,14 @@ class WindowClassifier:
 
 
 def joined(answers: Sequence[Answers]) -> Answers:
-  """Joins answers to earlier and to later points of time."""
+  """Concatenates answers for successive points in time."""
   return jax.tree.map(lambda *rows: np.concatenate(rows), *answers)
 
 
 def apply(
   model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> dict[str, jax.Array]:
-  """Computes `Answers` of a batch, or of points, as other programs may do.
+  """Computes `Answers` for a batch; may be called under `jax.jit`.
 
   Features and lengths are as for `EmotionClassifier.__call__`.
   """
@@ -178,7 +180,7 @@ def apply(
 def _answers(
   model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> Answers:
-  """Computes what `apply` does, but the nan, at which JAX_DEBUG_NANS stops."""
+  """Computes `apply`, but sets NaN in NumPy, which JAX_DEBUG_NANS ignores."""
   answers, there = jax.device_get(_known(model, features, lengths))
   return {
     k: np.where(there[k][..., None], v, np.float32(np.nan))
@@ -189,7 +191,7 @@ def _answers(
 def _known(
   model: TrainedModel, features: Mapping[str, Any], lengths: Mapping[str, Any]
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-  """Computes probabilities, and tells which of them are of anything."""
+  """Computes probabilities, and a mask of those with at least one step."""
   temperatures = {
     name: model.temperature_of([name]) for name in model.classifier.modalities
   }
@@ -213,7 +215,9 @@ def _apply(
   there = {name: lengths[name] > 0 for name in classifier.modalities}
   joint = jnp.full_like(logits[JOINT][..., 0], temperatures[JOINT])
   all_there = jnp.stack([*there.values()])
-  for name in classifier.modalities:  # Alone, it has a temperature of its own.
+  for (
+    name
+  ) in classifier.modalities:  # A modality alone has its own temperature.
     alone = there[name] & (all_there.sum(axis=0) == 1)
     joint = jnp.where(alone, temperatures[name], joint)
   there[JOINT] = all_there.any(axis=0)

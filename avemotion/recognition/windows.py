@@ -1,8 +1,8 @@
-"""Rows of features with time stamps, and windows of them.
+"""Feature rows with time stamps, and sliding windows over them.
 
-Models learn from clips of some seconds, so that a longer one is recognised in
-windows that slide over it. Where nobody speaks, or nobody is seen, in a window,
-that modality is taken to be missing.
+Models learn from clips of a few seconds, so a longer clip is recognised in
+sliding windows. A modality counts as missing in a window without a voice or
+without a face.
 """
 
 import collections
@@ -16,26 +16,27 @@ from avemotion.features.acoustic import Sound
 from avemotion.features.clip import ClipFeatures
 from avemotion.features.landmark_detector import MIN_CONFIDENCE
 
-WINDOW_SECONDS = 6.0  # RAVDESS's longest clip has 5.3
+WINDOW_SECONDS = 6.0  # the longest RAVDESS clip has 5.3
 HOP_SECONDS = 0.5
-# Louder steps that rise above the quietest of the last six seconds are taken
-# for a voice, which pauses and changes where noise and hum go on. The quietest
-# of RAVDESS's recordings reaches -53.5 at its loudest, 20 dB softer -73.5;
-# rooms are about -80.
+# A step counts as voice if it is louder than QUIETEST_VOICE_DB and rises above
+# the quietest step of the last six seconds: speech pauses, noise and hum do
+# not. The softest RAVDESS recording peaks at -53.5 dBFS (20 dB softer: -73.5);
+# rooms are at about -80.
 QUIETEST_VOICE_DB = -75.0
-_LEAST_RISE_DB = 4.0  # steady noise stays within 2 of its quietest
+_LEAST_RISE_DB = 4.0  # steady noise stays within 2 dB of its minimum
 _SHORTEST_VOICE = 0.1  # seconds
-_NOTHING_DB = -95.0  # a hole in the sound is not its quietest
-_TOLERANCE = 1e-6  # seconds, of time stamps in float32
+_NOTHING_DB = -95.0  # digital silence, excluded from the minimum
+_TOLERANCE = 1e-6  # seconds; rounding of float32 time stamps
 
 
 @dataclasses.dataclass(frozen=True)
 class Track:
   """Rows of one modality, float32[steps, row_dim], with the time of each.
 
-  `seconds` float64[steps] is when each is known, rising; `evidence` bool[steps]
-  whether a voice is heard, or a face seen, in it. Rows are as the front end
-  extracts them, until `WindowClassifier.read` describes them.
+  `seconds`, float64[steps], is the time at which each row is complete, in
+  ascending order. `evidence`, bool[steps], marks rows with a voice or a face.
+  Rows are as the front end extracts them; `WindowClassifier.read` turns them
+  into model inputs.
   """
 
   rows: np.ndarray
@@ -44,12 +45,12 @@ class Track:
 
   @classmethod
   def of(cls, rows: np.ndarray) -> Self:
-    """Returns a track of rows at any time."""
+    """Returns a track of rows without times, all with evidence."""
     return cls(rows, np.zeros(len(rows)), np.ones(len(rows), bool))
 
   @classmethod
   def empty(cls, width: int) -> Self:
-    """Returns a track without steps, of so many features."""
+    """Returns a track without steps, `width` features wide."""
     return cls.of(np.zeros((0, width), np.float32))
 
   def __len__(self) -> int:
@@ -59,14 +60,14 @@ class Track:
     return type(self)(*(column[steps] for column in vars(self).values()))
 
   def between(self, begin: float, end: float) -> Self:
-    """Returns the steps that become known after `begin`, by `end` (seconds)."""
+    """Returns the steps in (`begin`, `end`], in seconds."""
     first, last = np.searchsorted(
       self.seconds, np.array([begin, end]) + _TOLERANCE, side='right'
     )
     return self[first:last]
 
   def joined(self, later: Self) -> Self:
-    """Returns these steps and later ones."""
+    """Returns this track followed by a later one."""
     pairs = zip(vars(self).values(), vars(later).values(), strict=True)
     return type(self)(*map(np.concatenate, pairs))
 
@@ -75,7 +76,7 @@ Tracks = Mapping[str, Track]
 
 
 def tracks_of(features: ClipFeatures) -> dict[str, Track]:
-  """Returns the tracks of the modalities that a clip has, by their names."""
+  """Returns the tracks of a clip's modalities, by name."""
   tracks = {}
   if features.video is not None:
     assert features.frame_seconds is not None
@@ -96,14 +97,14 @@ def tracks_of(features: ClipFeatures) -> dict[str, Track]:
 
 
 class VoiceDetector:
-  """Decides where sound may be a voice, by what was heard until then."""
+  """Causal detector of the rows of sound that may contain a voice."""
 
   def __init__(self) -> None:
-    # Seconds and loudness of rows of which no later one was quieter.
+    # (seconds, loudness) of the rows that no later row undercuts.
     self._quiet: collections.deque[tuple[float, float]] = collections.deque()
 
   def push(self, sound: Sound) -> Track:
-    """Makes a track of the next rows; evidence is where a voice may be."""
+    """Returns the next rows as a track; `evidence` marks a possible voice."""
     rows = zip(sound.seconds.tolist(), sound.loudness.tolist(), strict=True)
     quietest = np.array([self._quietest(*row) for row in rows])
     rises = sound.loudness >= quietest + _LEAST_RISE_DB
@@ -111,7 +112,7 @@ class VoiceDetector:
     return Track(sound.rows, sound.seconds, voiced)
 
   def _quietest(self, seconds: float, loudness: float) -> float:
-    """Takes a row; returns the least loudness of the six seconds until it."""
+    """Adds a row; returns the minimum loudness of the last six seconds."""
     if loudness < _NOTHING_DB:
       return loudness
     while self._quiet and self._quiet[-1][1] >= loudness:
@@ -123,16 +124,16 @@ class VoiceDetector:
 
 
 def end_of(tracks: Tracks) -> float:
-  """Returns when the last row of all is known, in seconds; 0 of no rows."""
+  """Returns the time of the last row of all tracks, in seconds; 0 without."""
   return max(
     (track.seconds[-1] for track in tracks.values() if len(track)), default=0.0
   )
 
 
 def window_ends(tracks: Tracks) -> np.ndarray:
-  """Returns where windows end, float64[windows] seconds.
+  """Returns the ends of the windows, float64[windows], in seconds.
 
-  Every half second from the first whole window on, and at the clip's end.
+  Windows end every half second from 6 s on, and at the end of the clip.
   """
   end = end_of(tracks)
   whole = np.arange(WINDOW_SECONDS, end - _TOLERANCE, HOP_SECONDS)
@@ -140,19 +141,19 @@ def window_ends(tracks: Tracks) -> np.ndarray:
 
 
 def window(tracks: Tracks, end: float) -> dict[str, Track]:
-  """Returns the rows of the window that ends at some time (seconds).
+  """Returns the window that ends at `end` seconds, a track per modality.
 
-  Tracks of the same modalities; without steps where nobody is heard or seen.
+  A modality without a voice or a face in the window has no steps.
   """
-  # The first window holds all of its clip, whatever the stamp of its first row.
+  # Without a lower bound, the first window includes the first row.
   begin = end - WINDOW_SECONDS if end > WINDOW_SECONDS else -np.inf
   return evident({k: each.between(begin, end) for k, each in tracks.items()})
 
 
 def evident(tracks: Tracks) -> dict[str, Track]:
-  """Returns the tracks; without steps where nobody is heard or seen.
+  """Returns the tracks, emptied where they hold no voice or no face.
 
-  A voice goes on for a tenth of a second; clicks and buzz rise for less.
+  A voice lasts at least 0.1 s; clicks and buzz are shorter.
   """
   least = {'audio': _SHORTEST_VOICE}
   return {
@@ -162,7 +163,7 @@ def evident(tracks: Tracks) -> dict[str, Track]:
 
 
 def _longest_evidence(track: Track) -> float:
-  """Returns the seconds from first to last of steps in a row; -1: none."""
+  """Returns the duration of the longest run of evidence in s; -1: none."""
   edges = np.flatnonzero(np.diff(track.evidence, prepend=False, append=False))
   first, last = edges[::2], edges[1::2] - 1
   spans = track.seconds[last] - track.seconds[first]

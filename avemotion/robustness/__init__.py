@@ -1,1 +1,1 @@
-"""The accuracy that trained models keep when clips are corrupted."""
+"""Accuracy of trained models on corrupted clips."""

@@ -1,4 +1,4 @@
-"""The conditions that a model's robustness is measured under."""
+"""Conditions for measuring robustness."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import numpy as np
 
 from avemotion.robustness import corruptions
 
-CLEAN = 'clean'  # that the others are compared with
+CLEAN = 'clean'  # the reference condition
 _SEED = 0
 
 
@@ -16,10 +16,11 @@ class Condition:
   """A change of a clip, with its name in tables and plots.
 
   Attributes:
-    level: what changes: the 'waveform' float32[samples], its 'mfcc'
-      float32[steps, coefficients], the 'frames' uint8[frames, height, width,
-      3], or 'rows' of video features float32[steps, features].
-    change: a function of that and of a generator of random numbers.
+    name: name in tables and plots.
+    level: kind of array that changes: 'waveform' float32[samples], 'mfcc'
+      float32[steps, coefficients], 'frames' uint8[frames, height, width, 3], or
+      'rows' of video features float32[steps, features].
+    change: function of such an array and of a random generator.
   """
 
   name: str
@@ -28,11 +29,11 @@ class Condition:
 
   @property
   def modality(self) -> str:
-    """'audio' or 'video'; the other one stays as it is."""
+    """Modality that changes, 'audio' or 'video'."""
     return 'audio' if self.level in ('waveform', 'mfcc') else 'video'
 
   def __call__(self, array: np.ndarray, clip_id: str) -> np.ndarray:
-    """Changes an array, as `level` says; draws at random by the id only."""
+    """Changes an array of kind `level`; the clip's id seeds the generator."""
     drawn_for = f'{_SEED} {self.name} {clip_id}'
     return self.change(array, np.random.default_rng(list(drawn_for.encode())))
 
@@ -54,8 +55,8 @@ def _fixed(
 NO_SOUND = Condition('no sound', 'mfcc', lambda rows, _: rows[:0])
 NO_PICTURE = Condition('no picture', 'rows', lambda rows, _: rows[:0])
 
-# Frame rate and lost frames are changes of rows, which stand for 1/7.5 s each:
-# a frame that stands still gives the same row again.
+# Frame rate and dropped frames change rows of 1/7.5 s each, because a frozen
+# frame repeats its row.
 CONDITIONS = (
   *(_noise('white', corruptions.WHITE, snr_db) for snr_db in (20, 10, 0)),
   *(_noise('pink', corruptions.PINK, snr_db) for snr_db in (20, 10, 0)),

@@ -1,4 +1,4 @@
-"""Features of clips, clean and under each condition."""
+"""Features of clips under each condition."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,16 @@ from avemotion.features.landmarks import GROUP
 from avemotion.features.visual import VisualEncoder
 from avemotion.robustness.conditions import CLEAN, CONDITIONS, Condition
 
-# By the names of conditions, float32[steps, features].
+# Rows by name of the condition, float32[steps, features].
 Rows = dict[str, np.ndarray]
 
 
 class CorruptedClips:
-  """Reads clips one by one, each under the `conditions` that can be made of it.
+  """Reader of clips under several conditions.
 
-  `feature_dims` has the features of a row of each modality.
+  Attributes:
+    conditions: those that the available inputs allow.
+    feature_dims: features per row, by modality.
   """
 
   def __init__(
@@ -37,20 +39,20 @@ class CorruptedClips:
     front_end: str = VGG16.name,
     audio: FrontEnd = MFCC,
   ) -> None:
-    """Loads what the modalities need.
+    """Loads detectors and encoders of the modalities.
 
     Args:
-      files: of each clip id what FFmpeg opens.
+      files: by clip id, a file that FFmpeg opens.
       modalities: 'video', 'audio' or both.
-      video: the clips' video features, where the files have no picture; None:
-        those of the faces in the files.
-      conditions: to read clips under, where they can be made of what there is.
-      front_end: of the faces in the files, 'vgg16' or 'landmarks'.
-      audio: of the sound in the files.
+      video: data set with video features of the clips; None: extract them from
+        the files.
+      conditions: conditions to read clips under, as far as inputs allow.
+      front_end: video front end for the files, 'vgg16' or 'landmarks'.
+      audio: audio front end for the files.
 
     Raises:
-      ValueError: `video` holds none, VGG16's weights cannot be used, or what
-        finds landmarks is not installed.
+      ValueError: `video` has no video features, the weights of VGG16 cannot be
+        used, or the landmark detector is not installed.
     """
     self._files = files
     self._stored: dict[str, np.ndarray] | None = None
@@ -86,16 +88,19 @@ class CorruptedClips:
     self._has_changes = landmarks and width == LANDMARKS.dim
 
   def __contains__(self, clip_id: str) -> bool:
-    """True if there is a file of this clip, and stored rows where needed."""
+    """Returns True if the clip has a file and, with `video`, stored rows."""
     stored = self._stored is None or clip_id in self._stored
     return clip_id in self._files and stored
 
   def __call__(self, clip_id: str) -> dict[str, Rows]:
-    """Reads a clip that it contains.
+    """Reads a clip.
 
-    Returns for each modality its rows under `CLEAN`, and under those conditions
-    that change it. No rows: no face was found. Raises a `ValueError` that says
-    why the file cannot be read.
+    Returns:
+      By modality, rows under `CLEAN` and under each condition that changes the
+      modality; without a face there are no rows.
+
+    Raises:
+      ValueError: the file cannot be read.
     """
     rows = {}
     if 'audio' in self.feature_dims:
@@ -109,7 +114,7 @@ class CorruptedClips:
       seen = rows['video'] = self._seen(clip_id)
       for condition in self._of_level('rows'):
         changed = condition(seen[CLEAN], clip_id)
-        if self._has_changes:  # They follow from the landmarks' positions.
+        if self._has_changes:  # Recompute changes from the positions.
           still = changed[:, :GROUP]
           changes = np.diff(still, axis=0, prepend=still[:1])
           changed = np.hstack([still, changes])
@@ -117,7 +122,7 @@ class CorruptedClips:
     return rows
 
   def _heard(self, waveform: np.ndarray) -> np.ndarray:
-    """Returns what a model reads of a whole clip's sound."""
+    """Returns the model inputs for the sound of a whole clip."""
     assert self._audio.make_rows
     rows = self._audio.make_rows.compute(waveform, waveform[:0])
     return self._audio.of_window(rows, np.ones(len(rows), bool))[0]
@@ -126,14 +131,14 @@ class CorruptedClips:
     return [each for each in self.conditions if each.level == level]
 
   def _seen(self, clip_id: str) -> Rows:
-    """Returns rows that are stored, or those of pictures, changed or not."""
+    """Returns stored rows, or rows of the frames under each condition."""
     if self._stored is not None:
       return {CLEAN: self._stored[clip_id]}
     path = os.fspath(self._files[clip_id])
     with media.read_frames(path) as frames:
       decoded = list(frames)
     if not decoded:
-      raise ValueError(f'{path}: none of its frames can be decoded')
+      raise ValueError(f'{path}: no frame can be decoded')
     seconds = [time for time, _ in decoded]
     pictures = np.stack([image for _, image in decoded])
     return {CLEAN: self._rows(seconds, pictures)} | {
@@ -145,6 +150,6 @@ class CorruptedClips:
     frames = self._crop_faces(zip(seconds, pictures, strict=True))
     seen = ((face.seconds, [(0, face)]) for face in frames)
     (track,) = clip_track.pictures_of(seen, self._encode, every_crop=False)
-    if (rows := track.arrays.get('video')) is None:  # Nobody.
+    if (rows := track.arrays.get('video')) is None:  # No face.
       return np.zeros((0, self._encode.front_end.dim), np.float32)
     return np.asarray(rows)

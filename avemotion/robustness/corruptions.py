@@ -1,9 +1,8 @@
-"""Corruptions that clips meet outside a studio, as functions of arrays.
+"""Corruptions of clips outside a studio, as functions of arrays.
 
 A `waveform` is float32[samples] at 48 kHz, `frames` are uint8[frames, height,
-width, 3] and `rows` are float32[steps, features]; each function returns an
-array of the same kind, and changes nothing in place. Random numbers come from
-the generator that is passed in.
+width, 3], and `rows` are float32[steps, features]. Functions return a new array
+of the same kind, and draw random numbers from the given generator.
 """
 
 import fractions
@@ -13,13 +12,13 @@ from scipy import ndimage, signal
 
 from avemotion.features.acoustic import SAMPLE_RATE
 
-WHITE = 0  # power the same at every frequency
-PINK = 1  # power as 1 / frequency: nearer to what rooms and streets sound like
+WHITE = 0  # equal power at all frequencies
+PINK = 1  # power proportional to 1 / frequency, closer to rooms and streets
 
-_LOWEST_NOISE = 20.0  # Hz, where hearing begins
+_LOWEST_NOISE = 20.0  # Hz, lower limit of hearing
 _BLOCK = SAMPLE_RATE // 50  # samples, 20 ms
-# Below a clip's loudest block. RAVDESS is silent for a third of a clip, and
-# noise 20 dB under a mean with silence in it would be fainter.
+# Blocks within this range below the loudest are speech. A mean that includes
+# silence, a third of a RAVDESS clip, would make the noise fainter.
 _SPEECH_RANGE_DB = 20.0
 TELEPHONE_BAND = (300.0, 3400.0)  # Hz, ITU-T G.712
 _FILTER_ORDER = 8
@@ -29,10 +28,10 @@ _VOCODER_OVERLAP = _VOCODER_WINDOW * 3 // 4
 
 
 def speech_level(waveform: np.ndarray) -> float:
-  """Returns the root mean square of a clip's speech, less the silence around.
+  """Returns the root mean square of a clip's speech without silence.
 
-  Speech is the blocks of 20 ms at most 20 dB under the loudest; a rest shorter
-  than a block is left out.
+  Speech is made of blocks of 20 ms at most 20 dB below the loudest block; an
+  incomplete last block is left out.
   """
   size = min(_BLOCK, waveform.size)
   blocks = waveform[: waveform.size // size * size].reshape(-1, size)
@@ -47,10 +46,10 @@ def add_noise(
   rng: np.random.Generator,
   exponent: int = WHITE,
 ) -> np.ndarray:
-  """Adds noise from 20 Hz up, `snr_db` below the level of the speech.
+  """Adds noise above 20 Hz, `snr_db` below the level of the speech.
 
-  Its power falls by the frequency to an exponent, `WHITE` or `PINK`. Nothing is
-  clipped, so that samples may leave [-1, 1].
+  The power of the noise is proportional to frequency ** -exponent, for `WHITE`
+  or `PINK`. Samples are not clipped to [-1, 1].
   """
   spectrum = np.fft.rfft(rng.standard_normal(waveform.size))
   hertz = np.fft.rfftfreq(waveform.size, 1 / SAMPLE_RATE)
@@ -63,7 +62,7 @@ def add_noise(
 
 
 def telephone_band(waveform: np.ndarray) -> np.ndarray:
-  """Keeps 300 to 3400 Hz, 6 dB down at both ends, of 52 samples or more."""
+  """Keeps 300 to 3400 Hz (-6 dB at both ends); needs at least 52 samples."""
   sections = signal.butter(
     _FILTER_ORDER, TELEPHONE_BAND, 'bandpass', fs=SAMPLE_RATE, output='sos'
   )
@@ -71,9 +70,9 @@ def telephone_band(waveform: np.ndarray) -> np.ndarray:
 
 
 def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
-  """Plays a clip faster, float32[samples / factor]; pitch rises with tempo.
+  """Changes speed and pitch by a factor, float32[samples / factor].
 
-  The factor is taken as a fraction of at most 100.
+  The factor is rounded to a fraction with a denominator of at most 100.
   """
   ratio = fractions.Fraction(factor).limit_denominator(100)
   changed = signal.resample_poly(waveform, ratio.denominator, ratio.numerator)
@@ -81,10 +80,10 @@ def change_speed(waveform: np.ndarray, factor: float) -> np.ndarray:
 
 
 def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
-  """Raises pitch and formants, below 0 semitones lowers them; the tempo stays.
+  """Raises pitch and formants by semitones, and keeps the tempo.
 
-  The clip is stretched by a phase vocoder and played faster by as much, which
-  leaves some of the vocoder's reverberation.
+  A phase vocoder stretches the clip, which is then resampled to its length;
+  some reverberation of the vocoder remains.
   """
   factor = 2 ** (semitones / 12)
   changed = change_speed(_stretch(waveform, factor), factor)[: waveform.size]
@@ -92,21 +91,21 @@ def change_pitch(waveform: np.ndarray, semitones: float) -> np.ndarray:
 
 
 def silence_half(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """Silences the first or the second half, as a lost connection does."""
+  """Silences the first or the second half, like a lost connection."""
   silenced = waveform.copy()
   silenced[_half(waveform.size, rng)] = 0
   return silenced
 
 
 def darken(frames: np.ndarray, stops: float) -> np.ndarray:
-  """Halves the light so many times, as a shorter exposure; gamma is 2.2."""
+  """Halves the light `stops` times, like a shorter exposure; gamma is 2.2."""
   gain = 2 ** (-stops / _DISPLAY_GAMMA)
   levels = np.round(np.arange(256) * gain).astype(np.uint8)
   return levels[frames]
 
 
 def blur(frames: np.ndarray, std: float) -> np.ndarray:
-  """Blurs by a Gaussian, whose std is a share of the picture's height."""
+  """Applies Gaussian blur; `std` is a share of the picture's height."""
   sigma = std * frames.shape[1]
   sigmas = (0, sigma, sigma, 0)
   blurred = ndimage.gaussian_filter(frames, sigmas, output=np.float32)
@@ -114,7 +113,7 @@ def blur(frames: np.ndarray, std: float) -> np.ndarray:
 
 
 def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
-  """Keeps every second, third … row, each shown until the next one comes."""
+  """Keeps every `keep_every`-th row, and repeats it until the next one."""
   steps = np.arange(len(rows))
   return rows[steps - steps % keep_every]
 
@@ -122,7 +121,7 @@ def lower_frame_rate(rows: np.ndarray, keep_every: int) -> np.ndarray:
 def drop_frames(
   rows: np.ndarray, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-  """Drops a share of the rows after the first; the last one stands still."""
+  """Drops a share of the rows after the first, and repeats the row before."""
   places = np.arange(len(rows))
   later = places[1:]
   dropped = rng.choice(later, round(share * later.size), replace=False)
@@ -131,7 +130,7 @@ def drop_frames(
 
 
 def mask_half(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """Hides the first or the second half, where the nearest row stands still."""
+  """Replaces the first or the second half by the nearest row of the other."""
   seen = np.ones(len(rows), bool)
   seen[_half(len(rows), rng)] = False
   if not seen.any():
@@ -146,9 +145,9 @@ def _half(length: int, rng: np.random.Generator) -> slice:
 
 
 def _stretch(waveform: np.ndarray, factor: float) -> np.ndarray:
-  """Lengthens a clip by a phase vocoder (Flanagan & Golden 1966)."""
+  """Stretches a clip with a phase vocoder (Flanagan & Golden 1966)."""
   window = {'nperseg': _VOCODER_WINDOW, 'noverlap': _VOCODER_OVERLAP}
-  # Another window behind it, for the places after the last spectrum.
+  # One more window, for positions after the last spectrum.
   padded = np.pad(waveform, (0, _VOCODER_WINDOW))
   *_, spectra = signal.stft(padded, **window)
   places = np.arange(0, spectra.shape[1] - 1, 1 / factor)

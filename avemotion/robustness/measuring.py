@@ -1,4 +1,4 @@
-"""Scores trained runs on corrupted clips, each fold on its own test clips."""
+"""Scoring of trained runs on corrupted clips, each fold on its test clips."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -22,43 +22,45 @@ from avemotion.robustness.table import ConditionScore, Robustness
 from avemotion.training import checkpoints
 from avemotion.training.logs import log
 
-# By clip id and modality the rows under each condition.
+# Rows under each condition, by clip id and modality.
 Features = Mapping[str, Mapping[str, Rows]]
 
 _Conditions = Sequence[Condition]
-_NAMED = 5  # clips, where many are missing
+_NAMED = 5  # missing clips listed in an error
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRun:
-  """A run's results, and the models of its folds, in their order."""
+  """Results of a run with the models of its folds, in the same order."""
 
   run: runs_lib.CrossValidation
   models: tuple[checkpoints.TrainedModel, ...]
 
   @property
   def modalities(self) -> tuple[str, ...]:
-    """Modalities that its models read."""
+    """Modalities that the models read."""
     return self.models[0].config.model.modalities
 
 
 def load(workdir: epath.PathLike) -> TrainedRun:
-  """Reads a run with its models from a work directory of `avemotion train`.
+  """Reads a run with its models from a WORKDIR of `avemotion train`.
 
   Raises:
-    ReportError: there is no whole run in it, or it scores validation clips.
-    CheckpointError: a fold has no checkpoint, or a damaged one.
+    ReportError: the run is missing or incomplete, or scores validation clips.
+    CheckpointError: a checkpoint is missing or damaged.
     ValueError: there are several runs, or models for enrolled speakers.
   """
   found = runs_lib.read_runs([workdir])
   if len(found) > 1:
     names = ', '.join(each.name for each in found)
-    raise ValueError(f'{workdir}: holds {len(found)} runs, {names}; name one')
+    raise ValueError(
+      f'{workdir}: expected one run, got {len(found)}, {names}; choose one'
+    )
   (run,) = found
   if run.enrolled:
     raise ValueError(
-      f'{workdir}: has models for speakers who are enrolled, which are not'
-      ' measured here'
+      f'{workdir}: expected a run without enrolled speakers, got one with'
+      ' data.enrol; choose another run'
     )
   models = (checkpoints.load(fold.directory) for fold in run.folds)
   return TrainedRun(run, tuple(models))
@@ -71,12 +73,12 @@ def measure(
 ) -> Robustness:
   """Reads every test clip under every condition, and scores the runs.
 
-  A clip that cannot be read is left out of all scores, and named. `on_progress`
-  is called with the clips that are done and their number.
+  Clips that cannot be read are left out of all scores, and listed in the
+  result. `on_progress` is called with the number of finished clips and of all.
 
   Raises:
-    ValueError: `clips` lacks a clip, or has features that a model was not
-      trained on; or none can be read.
+    ValueError: `clips` lacks a clip or has other features than a model, or no
+      clip can be read.
   """
   folds = [fold for each in runs.values() for fold in each.run.folds]
   tested = list(dict.fromkeys(clip for fold in folds for clip in fold.clip_ids))
@@ -90,7 +92,9 @@ def measure(
       left_out[clip_id] = f'{clip_id}: {error}'
     on_progress(done, len(tested))
   if not features:
-    raise ValueError(f'no clip can be read, as {left_out[tested[0]]}')
+    raise ValueError(
+      f'expected readable clips, got none: {left_out[tested[0]]}'
+    )
   conditions = clips.conditions
   return Robustness(
     {k: _score_all(k, run, features, conditions) for k, run in runs.items()},
@@ -109,24 +113,24 @@ def _check(
       width = each.models[0].feature_dims[modality]
       if width != clips.feature_dims[modality]:
         raise ValueError(
-          f'{name} reads {width} {modality} features a row, and these clips'
-          f' have {clips.feature_dims[modality]}: it was trained on features'
-          ' from elsewhere'
+          f'{name}: expected {width} {modality} features a row, got'
+          f' {clips.feature_dims[modality]}; use the features that the run was'
+          ' trained on'
         )
   missing = [clip for clip in tested if clip not in clips]
   if missing:
     more = f' and {len(missing) - _NAMED} more' * (len(missing) > _NAMED)
     raise ValueError(
-      f'of {len(tested)} test clips {len(missing)} are missing:'
-      f' {", ".join(missing[:_NAMED])}{more}'
+      f'expected {len(tested)} test clips, but {len(missing)} are missing:'
+      f' {", ".join(missing[:_NAMED])}{more}; add them'
     )
 
 
 def _score_all(
   name: str, trained: TrainedRun, features: Features, conditions: _Conditions
 ) -> dict[str, ConditionScore]:
-  """Scores a run, clean and under what changes something that it reads."""
-  # A model of one modality has nothing left without it.
+  """Scores a run clean and under the conditions that change its inputs."""
+  # Without its only modality, a model has no input.
   none = (NO_SOUND, NO_PICTURE) if len(trained.modalities) == 1 else ()
   felt = [
     each.name
@@ -143,7 +147,7 @@ def _score_all(
 def _score(
   trained: TrainedRun, features: Features, condition: str | None = None
 ) -> ConditionScore:
-  """Averages scores over folds; without a condition, what the run wrote."""
+  """Averages scores over folds; without a condition, of stored predictions."""
   confusions = []
   for fold, model in zip(trained.run.folds, trained.models, strict=True):
     read = np.array([clip in features for clip in fold.clip_ids])
@@ -157,7 +161,7 @@ def _score(
         if clip in features
       )
       answers = WindowClassifier(model).whole(tracks)
-      # The checkpoint counts labels in the data set's order.
+      # Checkpoints have labels in the order of the data set.
       order = [fold.label_names.index(name) for name in model.label_names]
       predictions = np.array(order)[answers[JOINT].argmax(axis=-1)]
     classes = len(fold.label_names)

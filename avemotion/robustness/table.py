@@ -1,4 +1,4 @@
-"""Tabulates the accuracy that runs keep when clips are corrupted."""
+"""Tables and plots of accuracy on corrupted clips."""
 
 import dataclasses
 import itertools
@@ -13,7 +13,7 @@ from avemotion.robustness.conditions import CLEAN
 
 @dataclasses.dataclass(frozen=True)
 class ConditionScore:
-  """Means over folds: share of clips recognised, unweighted average recall."""
+  """Means over folds of accuracy and of unweighted average recall."""
 
   accuracy: float
   uar: float
@@ -21,13 +21,14 @@ class ConditionScore:
 
 @dataclasses.dataclass(frozen=True)
 class Robustness:
-  """Scores of runs under conditions, of `num_clips` that were read.
+  """Scores of runs under conditions.
 
   Attributes:
-    scores: by the names of runs and of conditions, `CLEAN` the first of them.
-    own: of the same clips, by the predictions that each run wrote.
-    descriptions: of each run: its protocol, and what it reads.
-    left_out: why clips could not be read, by their ids.
+    scores: by run and condition, `CLEAN` first.
+    own: by run, the score of its stored predictions for the same clips.
+    descriptions: by run, its protocol and features.
+    num_clips: number of clips that were read.
+    left_out: by id, the reason that a clip could not be read.
   """
 
   scores: dict[str, dict[str, ConditionScore]]
@@ -38,7 +39,7 @@ class Robustness:
 
 
 def write(result: Robustness, output: epath.PathLike, command: str) -> str:
-  """Writes OUTPUT.md, whose text it returns, and OUTPUT.png."""
+  """Writes OUTPUT.md and OUTPUT.png; returns the text of OUTPUT.md."""
   text = to_markdown(result, command)
   files.write(f'{output}.md', text)
   clean = {name: each[CLEAN].accuracy for name, each in result.scores.items()}
@@ -56,7 +57,7 @@ def write(result: Robustness, output: epath.PathLike, command: str) -> str:
 
 
 def to_markdown(result: Robustness, command: str) -> str:
-  """Writes conditions × runs, with notes and the command that made it."""
+  """Formats a table of conditions × runs, with notes and the command."""
   header = ['condition']
   for name in result.scores:
     header += [f'{name}: accuracy', 'change', 'UAR']
@@ -73,7 +74,7 @@ def to_markdown(result: Robustness, command: str) -> str:
   ]
   notes.append(
     f'Of {result.num_clips} clips; means over folds, each scored on its own'
-    ' test clips. What a run does not read leaves its place empty.'
+    ' test clips. A cell is empty if the run does not read the modality.'
   )
   if result.left_out:
     notes.append(f'Left out: {"; ".join(result.left_out.values())}.')

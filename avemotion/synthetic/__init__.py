@@ -1,1 +1,1 @@
-"""A corpus that needs no download: drawn faces with synthetic voices."""
+"""Synthetic corpus: drawn faces with synthetic voices, without a download."""

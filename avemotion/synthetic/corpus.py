@@ -1,9 +1,8 @@
-"""A corpus that needs no download: talking heads, drawn and spoken on the spot.
+"""Synthetic corpus of talking heads in the file layout of RAVDESS.
 
-The clips are named, laid out and coded as RAVDESS's are, so that tests and the
-quick start run the whole chain, from files to a trained model, in a minute.
-They are cartoons: an accuracy measured on them says that the chain works, and
-nothing about how well emotions are recognised.
+Tests and the quick start run the whole pipeline on these clips, from files to a
+trained model, in a minute. The clips are cartoons: accuracy on them shows that
+the pipeline works, not how well it recognises emotions.
 """
 
 import fractions
@@ -28,12 +27,11 @@ def make_corpus(
   seconds: float = 2.0,
   progress: Callable[[pathlib.Path], None] | None = None,
 ) -> list[pathlib.Path]:
-  """Writes `root/Actor_01/01-01-05-01-01-01-01.mp4` and its like.
+  """Writes clips such as `root/Actor_01/01-01-05-01-01-01-01.mp4`.
 
-  Clips that exist are kept, so a run that was killed goes on where it stopped.
-  `progress` is called with the path of each clip that was written; the other
-  arguments are as for `make_clip`. Returns the path of every clip asked for,
-  written now or before, in order.
+  Existing clips are kept, so a second call resumes a killed one. `progress` is
+  called with the path of each new clip; the other arguments are as for
+  `make_clip`. Returns the paths of all clips, in order.
   """
   paths = []
   for actor, emotion, said in itertools.product(actors, emotions, statements):
@@ -49,9 +47,9 @@ def make_corpus(
 
 
 def clip_name(emotion: str, actor: int, statement: int = 1) -> str:
-  """Names a clip as RAVDESS does: picture and sound, speech, normal intensity.
+  """Returns a RAVDESS file name: video with sound, speech, normal intensity.
 
-  An emotion that does not exist raises `ValueError`.
+  Raises a `ValueError` for an unknown emotion.
   """
   fields = (1, 1, EMOTIONS.index(emotion) + 1, 1, statement, 1, actor)
   return '-'.join(f'{field:02d}' for field in fields) + '.mp4'
@@ -70,17 +68,23 @@ def make_clip(
   face: bool = True,
   seed: int = 0,
 ) -> None:
-  """Writes one clip, or one that lacks something, to see how a reader takes it.
+  """Writes one clip, optionally without video, audio or face.
 
-  The path's ending (.mp4, .mkv, .webm, .avi, .mpg or .wav) chooses container
-  and codecs. The clip appears under its name only once it is whole; until then
-  it is `.NAME.part` beside it. The same arguments give the same clip. `video`
-  and `audio` say whether there are these tracks, `face` whether somebody is in
-  the picture.
+  The clip is deterministic, and is written atomically: an unfinished one is
+  named `.NAME.part`.
 
-  The emotion is one of `avemotion.emotions.EMOTIONS`; odd actors of 1 to 24 are
-  men, even ones women; statements are 1 and 2; the size is width and height in
-  pixels, both even. .mpg takes television's rates only, .mp4 any `fps`.
+  Args:
+    path: file; .mp4, .mkv, .webm, .avi, .mpg or .wav sets container and codecs.
+    emotion: one of `avemotion.emotions.EMOTIONS`.
+    actor: 1 to 24; odd actors are men, even ones women.
+    statement: 1 or 2.
+    seconds: length of the clip.
+    fps: frames per second; .mpg allows the rates of television only.
+    size: width and height in pixels, both even.
+    video: adds a video track.
+    audio: adds an audio track.
+    face: adds the actor to the picture.
+    seed: seed of the take.
   """
   path = pathlib.Path(path)
   take = [seed, EMOTIONS.index(emotion), actor, statement, 1]
@@ -98,7 +102,7 @@ def make_clip(
   )
 
 
-# An actor's clips follow one another in a corpus.
+# A corpus is written actor by actor.
 @functools.lru_cache(maxsize=4)
 def _head(actor: int, size: tuple[int, int]) -> face_lib.TalkingHead:
   return face_lib.TalkingHead(actor, size)

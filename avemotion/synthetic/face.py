@@ -1,8 +1,8 @@
-"""A drawn talking head: an actor and a pose become one picture.
+"""Drawing of a talking head from an actor and a pose.
 
-Lengths are in units of half the head's height, measured from the middle of the
-face, x to the right and y down. The skin is shaded like a ball under a lamp:
-BlazeFace is less sure of flat colours.
+Coordinates are in units of half the head's height from the centre of the face,
+x to the right and y down. The skin is shaded like a ball under a lamp, because
+flat colours lower BlazeFace's scores.
 """
 
 import dataclasses
@@ -11,10 +11,9 @@ import math
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-_HEAD_HEIGHT = 0.56  # Of the picture's height.
-_NECK = 1.0  # The head turns about a point this far down.
-# The head moves, so that it is painted on a layer of its own, which is larger
-# than it is shown, to smooth its edges.
+_HEAD_HEIGHT = 0.56  # share of the picture's height
+_NECK = 1.0  # y of the point about which the head turns
+# The head moves, so it has its own layer, enlarged for anti-aliasing.
 _HALF_WIDTH, _TOP, _BOTTOM = 1.15, -1.3, 1.5
 _SUPERSAMPLING = 2
 _EYE_X, _EYE_Y, _EYE_WIDTH, _EYE_HEIGHT = 0.31, -0.05, 0.15, 0.07
@@ -24,15 +23,15 @@ _SKINS = '#ecbea2', '#cc9674', '#e0ac8a', '#9e6c50', '#f2ccb4', '#ba8462'
 _HAIRS = '#3a281e', '#181414', '#845830', '#221a18', '#bc985c', '#5c2e1c'
 _IRISES = '#563a24', '#466a86', '#3c281c', '#586e46', '#644a2c'
 _SHIRTS = '#282a34', '#3a3e4a', '#4a3436'
-# Places where the skin is darker or lighter than a ball's: x, y, spread in x
-# and in y, amount. The lamp stands to the left.
+# Spots where the skin is darker or lighter than a ball: x, y, spread in x and
+# y, amount. The lamp is on the left.
 _RELIEF = (
   (-0.31, -0.09, 0.15, 0.09, -0.13),  # Eye sockets.
   (0.31, -0.09, 0.15, 0.09, -0.15),
-  (-0.03, 0.08, 0.045, 0.22, 0.10),  # The nose's ridge, its side, its tip.
+  (-0.03, 0.08, 0.045, 0.22, 0.10),  # Ridge, side and tip of the nose.
   (0.09, 0.12, 0.045, 0.18, -0.10),
   (-0.02, 0.25, 0.07, 0.05, 0.10),
-  (0.0, 0.34, 0.14, 0.035, -0.20),  # Below the nose, and below the lip.
+  (0.0, 0.34, 0.14, 0.035, -0.20),  # Below nose and lip.
   (0.0, 0.68, 0.14, 0.04, -0.10),
 )
 
@@ -46,27 +45,27 @@ _Outline = tuple[np.ndarray, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-  """One moment of a face; all zeros is a face at rest."""
+  """Pose of a face; all zeros is a neutral face."""
 
-  brow: float = 0.0  # raised by this much
-  inner_brow: float = 0.0  # inner ends raised; negative is a frown
-  eye: float = 0.0  # opened wider, as a fraction; -1 is shut
-  smile: float = 0.0  # corners of the mouth raised; negative pulls them down
-  width: float = 0.0  # of the mouth, as a fraction more
-  jaw: float = 0.0  # mouth open by this much
-  sneer: float = 0.0  # upper lip raised, 0 to 1
-  tilt: float = 0.0  # head turned clockwise, in degrees
-  x: float = 0.0  # head moved to the right
-  y: float = 0.0  # head moved down
+  brow: float = 0.0  # raise of the brows
+  inner_brow: float = 0.0  # raise of their inner ends; negative: a frown
+  eye: float = 0.0  # relative opening of the eyes; -1: shut
+  smile: float = 0.0  # raise of the mouth's corners
+  width: float = 0.0  # relative widening of the mouth
+  jaw: float = 0.0  # opening of the mouth
+  sneer: float = 0.0  # raise of the upper lip, 0 to 1
+  tilt: float = 0.0  # rotation of the head, clockwise, in degrees
+  x: float = 0.0  # shift of the head to the right
+  y: float = 0.0  # shift of the head downwards
 
 
 class TalkingHead:
-  """An actor in front of a wall, ready to be drawn in any pose."""
+  """An actor in front of a wall, to be drawn in any pose."""
 
   def __init__(self, actor: int, size: tuple[int, int]) -> None:
-    """Paints what does not move; odd actors are men, even ones women.
+    """Paints the static parts; odd actors are men, even ones women.
 
-    The size is the picture's width and height in pixels.
+    `size` is width and height in pixels.
     """
     rng = np.random.default_rng([actor, 1618])
     self._woman = actor % 2 == 0
@@ -85,7 +84,7 @@ class TalkingHead:
     self._head, self._mask = self._paint_head()
 
   def draw(self, pose: Pose) -> np.ndarray:
-    """Returns uint8[height, width, 3], RGB."""
+    """Draws a pose, uint8[height, width, 3], RGB."""
     head = self._head.copy()
     brush = _Brush(head, (_HALF_WIDTH, -_TOP), self._layer_unit)
     for side in (-1, 1):
@@ -107,12 +106,12 @@ class TalkingHead:
     return large.resize(wall.size, Image.Resampling.BOX)
 
   def _paint_head(self) -> tuple[Image.Image, Image.Image]:
-    """Returns the layer with skin and hair, and where it covers the scene."""
+    """Returns the layer with skin and hair, and its mask."""
     unit = self._layer_unit
     size = round(2 * _HALF_WIDTH * unit), round((_BOTTOM - _TOP) * unit)
     y, x = np.mgrid[0 : size[1], 0 : size[0]] / unit
     x, y = x - _HALF_WIDTH, y + _TOP
-    # Lambert's law on a ball that is lit from the upper left.
+    # Lambert's law for a ball lit from the upper left.
     round_x = x / self._half_width
     outward = np.sqrt(np.clip(1 - 0.8 * round_x**2 - 0.7 * y**2, 0.02, 1))
     light = 0.42 + 0.62 * (0.9 * outward - 0.3 * round_x - 0.3 * y)
@@ -171,10 +170,10 @@ class TalkingHead:
     brush.line(x, upper, (*_shade(self._lips, 0.4), 200), 0.014)
 
   def _place(self, head: Image.Image, pose: Pose) -> np.ndarray:
-    """Turns and moves the head, and puts it on the shoulders."""
+    """Rotates and shifts the head, and composites it on the scene."""
     x = self._centre[0] + pose.x * self._unit
     y = self._centre[1] + (pose.y + _NECK) * self._unit
-    # Image.transform wants the way back, from the picture to the layer.
+    # Image.transform takes the inverse map, from the picture to the layer.
     turn = math.radians(pose.tilt)
     cosine, sine = (_SUPERSAMPLING * f(turn) for f in (math.cos, math.sin))
     pivot_x = _HALF_WIDTH * self._layer_unit
@@ -191,7 +190,7 @@ class TalkingHead:
 
 
 def paint_wall(size: tuple[int, int]) -> Image.Image:
-  """Paints the background alone: RGB, `size` is (width, height)."""
+  """Paints the background, RGB; `size` is (width, height)."""
   width, height = size
   y, x = np.mgrid[0:height, 0:width]
   light = 226 - 34 * np.hypot(x / width - 0.42, y / height - 0.35)
@@ -199,7 +198,7 @@ def paint_wall(size: tuple[int, int]) -> Image.Image:
 
 
 class _Brush:
-  """Draws on an image in head units; a colour's fourth number is opacity."""
+  """Drawing on an image in head units; a fourth colour value is opacity."""
 
   def __init__(
     self, image: Image.Image, origin: tuple[float, float], unit: float
@@ -246,5 +245,5 @@ def _image(values: np.ndarray) -> Image.Image:
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
-  """Makes a colour darker (below 1) or lighter."""
+  """Returns a darker (factor below 1) or lighter colour."""
   return tuple(min(255, round(factor * value)) for value in colour)

@@ -1,4 +1,4 @@
-"""Drawn pictures and sound become a media file, in real codecs."""
+"""Encoding of synthetic frames and sound as media files."""
 
 import fractions
 import pathlib
@@ -11,7 +11,7 @@ import numpy as np
 from avemotion.data import files
 from avemotion.synthetic.voice import SAMPLE_RATE
 
-# FFmpeg's container, video codec and audio codec for each file name ending.
+# FFmpeg's container, video codec and audio codec for each suffix.
 _FORMATS: dict[str, tuple[str, str | None, str]] = {
   '.mp4': ('mp4', 'libx264', 'aac'),
   '.mkv': ('matroska', 'libx264', 'aac'),
@@ -35,14 +35,14 @@ def write_media(
   fps: float | fractions.Fraction,
   samples: np.ndarray | None,
 ) -> None:
-  """Writes the tracks that are not None; the name's ending chooses the codecs.
+  """Writes the tracks that are not None, atomically.
 
-  The file appears under its name only once it is whole. Frames are uint8[
-  height, width, 3], RGB; samples float32[samples], mono at 48 kHz, within -1
-  and 1. A .wav leaves the frames out.
+  The suffix sets container and codecs; a .wav has no frames. Frames are
+  uint8[height, width, 3], RGB; `samples` are float32[samples], mono at 48 kHz,
+  within [-1, 1].
   """
   file_format, video_codec, audio_codec = _FORMATS[path.suffix.lower()]
-  # Without bitexact, Matroska writes a random number into the file.
+  # Without bitexact, Matroska files contain a random number.
   options = {'fflags': '+bitexact'}
   with (
     files.replacing(path) as partial,
@@ -57,7 +57,7 @@ def write_media(
         width=size[0],
         height=size[1],
         pix_fmt='yuv420p',
-        # Encoders give other bytes with other numbers of threads.
+        # The output of encoders depends on the number of threads.
         thread_count=1,
       )
       pictures = (av.VideoFrame.from_ndarray(frame) for frame in frames)
@@ -65,7 +65,7 @@ def write_media(
     if samples is not None:
       stream = container.add_stream(audio_codec, SAMPLE_RATE, layout='mono')
       tracks.append((stream, [_sound(samples)]))
-    # A stream can be added only before the first packet is written.
+    # All streams must be added before the first packet is written.
     for stream, media in tracks:
       for frame in media:
         container.mux(stream.encode(frame))

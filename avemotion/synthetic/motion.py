@@ -1,4 +1,4 @@
-"""The movements of a drawn actor: an emotion becomes poses over time."""
+"""Movements of a drawn actor: poses over time for an emotion."""
 
 import dataclasses
 
@@ -9,8 +9,8 @@ from avemotion.synthetic.face import Pose
 _BLINK_SECONDS = 0.16
 _ONSET_SECONDS = 0.3
 
-# The face at full strength, after the action units that Ekman & Friesen's
-# Facial Action Coding System (1978) finds in each emotion.
+# The face at full strength, by the action units of each emotion in the Facial
+# Action Coding System (Ekman & Friesen 1978).
 # fmt: off
 EXPRESSIONS = {
   'neutral': Pose(),
@@ -26,15 +26,15 @@ EXPRESSIONS = {
                   width=-0.04, jaw=0.02, sneer=1, tilt=-5),
   'surprised': Pose(brow=0.14, eye=0.5, width=-0.16, jaw=0.11, y=-0.03),
 }
-# How far the mouth opens at a stressed vowel; quiet voices open it less.
+# Opening of the mouth at a stressed vowel; smaller for quiet voices.
 _TALK = {
   'neutral': 0.11, 'calm': 0.09, 'happy': 0.15, 'sad': 0.08,
   'angry': 0.19, 'fearful': 0.13, 'disgust': 0.11, 'surprised': 0.17,
 }
 # fmt: on
 
-_SWAY = 0.035  # Of the head, in half heads.
-# The differences between takes of one emotion, in the fields' own units.
+_SWAY = 0.035  # of the head, in half heads
+# Standard deviations between takes of one emotion, in units of the fields.
 _SPREAD = Pose(0.015, 0.015, 0.06, 0.015, 0.04, 0.005, 0.04, 1.5, y=0.015)
 _FIELDS = tuple(field.name for field in dataclasses.fields(Pose))
 
@@ -45,17 +45,17 @@ def act(
   opening: np.ndarray,
   rng: np.random.Generator,
 ) -> list[Pose]:
-  """Acts one of `EXPRESSIONS` while speaking: a pose for each frame.
+  """Returns a pose for each frame of a speaker with one of `EXPRESSIONS`.
 
-  `seconds` are the frames' time stamps, float[frames]; `opening` is how far
-  speech opens the mouth, float[frames], 0 to 1; `rng` makes takes differ.
+  `seconds`, float[frames], are time stamps; `opening`, float[frames], 0 to 1,
+  is the opening of the mouth by speech; `rng` varies the takes.
   """
   full, spread = (
     np.array(dataclasses.astuple(pose))
     for pose in (EXPRESSIONS[emotion], _SPREAD)
   )
   take = full * rng.uniform(0.6, 1.15) + spread * rng.normal(size=len(full))
-  # The expression is half there at first, then grows, then wavers a little.
+  # The expression starts at half strength, grows, then wavers a little.
   growth = np.clip(seconds / (_ONSET_SECONDS * rng.uniform(0.5, 1.5)), 0, 1)
   strength = 0.55 + 0.45 * growth + 0.06 * _wander(seconds, rng)
   pose = dict(zip(_FIELDS, np.outer(take, strength), strict=True))
@@ -70,14 +70,14 @@ def act(
 
 
 def _wander(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """A slow smooth movement, about within -1 and 1."""
+  """Returns a slow, smooth movement, about within [-1, 1]."""
   speeds = rng.uniform(0.15, 0.8, size=3)
   phases = 2 * np.pi * (np.outer(seconds, speeds) + rng.uniform(size=3))
   return np.sin(phases) @ np.array([0.5, 0.3, 0.2])
 
 
 def _blinks(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-  """How shut the eyes are, 0 to 1: a blink every two to five seconds."""
+  """Returns the closure of the eyes, 0 to 1, a blink every two to five s."""
   shut = np.zeros_like(seconds)
   start = rng.uniform(0.2, 3.0)
   while start < seconds[-1]:

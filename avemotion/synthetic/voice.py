@@ -1,10 +1,10 @@
-"""Speech-like sound for drawn clips: a glottis, a vocal tract, an emotion.
+"""Synthesis of emotional, speech-like sound for drawn clips.
 
 The source-filter model of Klatt (1980), "Software for a cascade/parallel
-formant synthesizer": a pulse train with a pitch contour goes through resonators
-that glide from vowel to vowel. How loud, high, fast and breathy it is follows
-the emotion, in the directions that Scherer (2003), "Vocal communication of
-emotion", table 2, reports.
+formant synthesizer": a pulse train with a pitch contour passes through
+resonators that glide from vowel to vowel. Loudness, pitch, rate and breathiness
+follow the emotion, in the directions of Scherer (2003), "Vocal communication of
+emotion", table 2.
 """
 
 from typing import NamedTuple
@@ -13,15 +13,15 @@ import numpy as np
 from scipy import signal
 
 SAMPLE_RATE = 48_000
-# Formants move once every 10 ms; pitch and loudness glide in between.
+# Formants change every 10 ms; pitch and loudness are interpolated.
 _BLOCK = 480
 BLOCKS_PER_SECOND = SAMPLE_RATE / _BLOCK
 _NEUTRAL_DBFS = -30.0
 _ROOM_DBFS = -68.0
 _PAUSE_SECONDS = 0.35
 
-# First three formants of a man's vowels in Hz (Peterson & Barney 1952); the
-# fourth is the same for all.
+# First three formants of men's vowels in Hz (Peterson & Barney 1952); the
+# fourth is the same for all vowels.
 _VOWELS = {
   'i': (390, 1990, 2550, 3500),
   'a': (730, 1090, 2440, 3500),
@@ -30,21 +30,21 @@ _VOWELS = {
 }
 _BANDWIDTHS = np.array([70.0, 90.0, 130.0, 220.0])
 
-# The vowels of RAVDESS's statements, "Kids are talking by the door" and "Dogs
-# are sitting by the door", and how strongly each is spoken.
+# Vowels and stresses of RAVDESS's statements, "Kids are talking by the door"
+# and "Dogs are sitting by the door".
 STATEMENTS = {1: 'iaoiaeo', 2: 'oaiiaeo'}
 _STRESSES = (1.0, 0.6, 1.0, 0.6, 0.7, 0.5, 0.9)
 
 
 class Voice(NamedTuple):
-  """The sound of an emotion."""
+  """Parameters of the voice for an emotion."""
 
-  pitch: float  # mean, as a factor of the actor's own
-  span: float  # of a stressed syllable's pitch movement, in semitones
-  ending: float  # pitch of the last syllable against the mean, in semitones
+  pitch: float  # mean, as a factor of the actor's pitch
+  span: float  # pitch movement of a stressed syllable, in semitones
+  ending: float  # pitch of the last syllable relative to the mean, in semitones
   rate: float  # syllables per second
-  loudness: float  # dB against neutral
-  brightness: float  # corner of the source's low-pass in Hz; tense is bright
+  loudness: float  # dB relative to neutral
+  brightness: float  # corner of the source's low-pass in Hz; higher if tense
   breath: float  # noise in the source, as a fraction of the pulses
 
 
@@ -61,7 +61,7 @@ VOICES = {
   'surprised': Voice(1.48, 6.5,  6.0, 5.3,  4.0, 2100.0, 0.07),
 }
 # fmt: on
-# The spread of the logarithms of these among takes.
+# Standard deviations of their logarithms among takes.
 _SPREAD = Voice(0.06, 0.2, 0.0, 0.06, 0.15, 0.15, 0.25)
 
 
@@ -72,12 +72,18 @@ def speak(
   seconds: float,
   rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Says a statement once, or again and again while the clip has room.
+  """Synthesises a statement, repeated while it fits into the clip.
 
-  The emotion is one of `VOICES`, the statement one of `STATEMENTS`; as in
-  RAVDESS, odd actors of 1 to 24 are men, even ones women; `rng` makes takes
-  differ. Returns float32[seconds * 48000], mono within -1 and 1; and how far
-  the mouth is open every 10 ms, float[blocks], 0 to about 1.
+  Args:
+    emotion: one of `VOICES`.
+    actor: 1 to 24, odd for men and even for women, as in RAVDESS.
+    statement: one of `STATEMENTS`.
+    seconds: length of the sound.
+    rng: varies the takes.
+
+  Returns:
+    Samples float32[seconds * 48000], mono, within [-1, 1]; and the opening of
+    the mouth every 10 ms, float[blocks], 0 to about 1.
   """
   spread = np.exp(np.array(_SPREAD) * rng.normal(size=len(_SPREAD)))
   voice = Voice(*(np.array(VOICES[emotion]) * spread))
@@ -88,7 +94,7 @@ def speak(
   )
   pitch = voice_pitch(actor) * voice.pitch * 2 ** (semitones / 12)
   source = _glottis(pitch, voice, rng) * amplitude
-  # Women's vocal tracts are shorter, so that their formants are higher.
+  # Women's vocal tracts are shorter, and their formants higher.
   tract = (1.0 if actor % 2 else 1.16) * (0.95 + 0.1 * (actor * 7 % 13) / 12)
   voiced = _vocal_tract(source, formants * tract)
   spoken = voiced[amplitude > 0.1]
@@ -101,7 +107,7 @@ def speak(
 
 
 def voice_pitch(actor: int) -> float:
-  """Returns an actor's pitch in Hz when neutral: 98-128 men, 180-236 women."""
+  """Returns an actor's neutral pitch in Hz: men 98-128, women 180-236."""
   step = (actor * 5 % 12) / 11
   return 98 + 30 * step if actor % 2 else 180 + 56 * step
 
@@ -109,10 +115,10 @@ def voice_pitch(actor: int) -> float:
 def _write_score(
   statement: str, voice: Voice, seconds: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Makes amplitude, semitones and formants [blocks, 4] in Hz, by block."""
+  """Returns amplitude, semitones and formants [blocks, 4] in Hz by block."""
   blocks = np.arange(np.ceil(seconds * BLOCKS_PER_SECOND) + 1)
   times = blocks / BLOCKS_PER_SECOND
-  # A slow speaker still gets to the end of the statement in a short clip.
+  # Fast enough to finish the statement in a short clip.
   rate = max(voice.rate, len(statement) / max(seconds - 0.15, 0.1))
   starts = _syllable_starts(len(statement), rate, seconds, rng)
   amplitude, semitones, targets = np.zeros_like(times), np.zeros_like(times), []
@@ -137,7 +143,7 @@ def _write_score(
 def _syllable_starts(
   count: int, rate: float, seconds: float, rng: np.random.Generator
 ) -> np.ndarray:
-  """Places a statement near the middle; a long clip has room for it again."""
+  """Returns the starts of syllables, repeating the statement in long clips."""
   length = count / rate
   first = min(0.6, rng.uniform(0.4, 0.6) * (seconds - length))
   period = length + _PAUSE_SECONDS
@@ -150,7 +156,7 @@ def _syllable_starts(
 def _glottis(
   pitch: np.ndarray, voice: Voice, rng: np.random.Generator
 ) -> np.ndarray:
-  """Klatt's KLGLOTT88 pulses, the glottal flow's derivative, and breath."""
+  """Returns KLGLOTT88 pulses (Klatt), derivatives of the flow, with breath."""
   jitter = 1 + 0.01 * np.repeat(rng.normal(size=len(pitch) // 400 + 1), 400)
   phase = np.cumsum(pitch * jitter[: len(pitch)]) / SAMPLE_RATE % 1
   opened = phase / 0.6
@@ -161,7 +167,7 @@ def _glottis(
 
 
 def _vocal_tract(source: np.ndarray, formants: np.ndarray) -> np.ndarray:
-  """Four resonators in a row, whose frequencies change block by block."""
+  """Filters the source by four resonators whose frequencies vary by block."""
   sections = np.zeros((len(formants), 4, 6))
   radius = np.exp(-np.pi * _BANDWIDTHS / SAMPLE_RATE)
   sections[:, :, 3] = 1

@@ -1,4 +1,4 @@
-"""Augments a training batch by `data.augment`, as a configuration says."""
+"""Augmentation of a training batch by `data.augment`, per configuration."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,14 +20,14 @@ Augmentation = Callable[[jax.Array, jax.Array, jax.Array], augment.Sequences]
 
 
 def actor_means(clips: Clips, indices: jax.Array) -> dict[str, jax.Array]:
-  """Computes the mean of each actor's features over the clips of int32[...].
+  """Computes the mean of each actor's features over the clips at int32[...].
 
-  Returns for each modality float32[actors, features]; clips without any steps
-  of it do not count.
+  Returns for each modality float32[actors, features], without the clips that
+  lack the modality.
   """
   indices = indices.reshape(-1)
   actors = clips.actors[indices]
-  # Actors are numbered from 0, so that there are no more than clips.
+  # Actors are numbered from 0, so there are at most as many as clips.
   sums_of = partial(
     jax.ops.segment_sum, segment_ids=actors, num_segments=len(clips.labels)
   )
@@ -48,11 +48,11 @@ def augment_batch(
   num_classes: int,
   rng: jax.Array,
 ) -> tuple[Clips, jax.Array]:
-  """Changes the features of a batch to train on at random.
+  """Changes the features of a training batch at random.
 
-  `statistics` are the model's, see `standardization.model_statistics`; `means`
-  are from `actor_means`. Returns the batch, whose sequences may have become
-  shorter, and what it is to be recognised as, float32[batch, labels].
+  `statistics` come from `standardization.model_statistics`, `means` from
+  `actor_means`. Returns the batch, whose sequences may have become shorter, and
+  its targets, float32[batch, labels].
   """
   targets = jax.nn.one_hot(batch.labels, num_classes)
   change_key, mix_key = jax.random.split(rng)
@@ -60,7 +60,7 @@ def augment_batch(
   for modality in features:
     known = statistics[modality]['standardize']
     mean, std = known['mean'], known['std']
-    # The model reads no others: those are not worth changing.
+    # The model uses these features only.
     rows = features[modality][..., : std.shape[-1]]
     if modality == 'audio':
       changes = _of_audio(config.audio, std)

@@ -1,4 +1,4 @@
-"""Clips on the device: a whole data set, or a batch of it."""
+"""Clips on the device: a data set, or a batch of it."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ Features = Mapping[str, jax.Array]
 
 
 class Clips(flax.struct.PyTreeNode):
-  """A data set on the device.
+  """Data set, or a batch of it, on the device.
 
   Attributes:
     features: for each modality float32[clips, time, features].

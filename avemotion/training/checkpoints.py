@@ -1,7 +1,7 @@
-"""Save and load trained models and runs under way; only here is orbax known.
+"""Checkpoints of trained models and of unfinished runs, by orbax.
 
-Where several processes train, all of them call each function here, with the
-same directory, which all of them reach.
+If several processes train, all of them call each function here, with the same
+directory, which all of them must reach.
 """
 
 import contextlib
@@ -31,26 +31,29 @@ _FORMAT = 'avemotion/2'
 _DIRECTORY = 'checkpoint'
 _SNAPSHOTS = 'training'
 _LONGEST_REASON = 200  # characters; orbax's errors quote whole specifications
-_ORBAX_MARK = 'orbax.checkpoint'  # in every directory that orbax finished
-_UNREADABLE = 'the run under way cannot be read'
+_ORBAX_MARK = 'orbax.checkpoint'  # in every complete orbax directory
+_UNREADABLE = 'the unfinished run cannot be read'
 _ADVICE = '; remove this directory to train from the start'
 
 
 class CheckpointError(ValueError):
-  """A directory holds no checkpoint of ours, or one of another model."""
+  """Raised for a checkpoint that is missing, damaged or of another model."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-  """A trained model and what it takes to use it.
+  """Trained model with all that its use needs.
 
-  `variables` are `params`, `batch_stats` and `statistics` of the classifier,
-  `feature_dims` the features of a row of each modality that it was trained on,
-  and `sources` what these are in words, as `ClipSet` has them. Logits are
-  divided by the `temperature` before the softmax, or of a clip that has but one
-  of two modalities by that of `branch_temperatures`, if it is there. `held_out`
-  has under 'joint' and modalities by themselves what `Prediction.held_out` is;
-  `about` says whom the model learned from, in words.
+  Attributes:
+    variables: `params`, `batch_stats` and `statistics` of the classifier.
+    config: configuration of its training.
+    label_names: names of the classes, in the order of the logits.
+    feature_dims: number of features of each modality.
+    temperature: divisor of the logits before the softmax.
+    sources: description of each modality's features, as in `ClipSet`.
+    branch_temperatures: temperatures for clips that lack the other modality.
+    held_out: `Prediction.held_out`, under 'joint' and each modality by itself.
+    about: description of the speakers that the model was trained on.
   """
 
   variables: Mapping[str, Any]
@@ -69,28 +72,28 @@ class TrainedModel:
 
   @property
   def classifier(self) -> EmotionClassifier:
-    """The network that `variables` belong to."""
+    """Network that `variables` belong to."""
     return step.make_classifier(self.config.model, len(self.label_names))
 
   @property
   def num_parameters(self) -> int:
-    """Numbers that are trained."""
+    """Number of trained parameters."""
     return sum(map(np.size, jax.tree.leaves(self.variables['params'])))
 
   def temperature_of(self, modalities: Collection[str]) -> float:
-    """Returns the temperature for clips that have these modalities."""
+    """Returns the temperature for clips with these modalities."""
     if len(modalities) == 1:
       (only,) = modalities
       return self.branch_temperatures.get(only, self.temperature)
     return self.temperature
 
   def held_out_of(self, modalities: Collection[str]) -> tuple[float, ...]:
-    """Returns `held_out` of clips that have these modalities."""
+    """Returns `held_out` for clips with these modalities."""
     alone = len(modalities) < len(self.config.model.modalities)
     return (*self.held_out.get(min(modalities) if alone else JOINT, ()),)
 
   def metadata(self) -> dict[str, Any]:
-    """Tells all but the variables, as JSON can hold it."""
+    """Returns all but the variables, as JSON can hold it."""
     return {
       'config': config_lib.to_dict(self.config),
       'label_names': list(self.label_names),
@@ -104,10 +107,10 @@ class TrainedModel:
 
   @classmethod
   def restored(cls, metadata: Mapping[str, Any], variables: Any) -> Self:
-    """Makes a model of what was stored, in this version or an earlier one.
+    """Makes a model from stored parts of this version or an earlier one.
 
     Raises:
-      KeyError, TypeError, ValueError: they are of no model, or of another one.
+      KeyError, TypeError, ValueError: the parts are not of one model.
     """
     config = config_lib.from_dict(metadata['config'])
     label_names = tuple(metadata['label_names'])
@@ -132,13 +135,13 @@ class TrainedModel:
 
 
 class Snapshot(flax.struct.PyTreeNode):
-  """A run under way: what it takes to go on as if it had not stopped.
+  """Unfinished run, which resumes from here without a change of its results.
 
   Attributes:
-    epoch: epochs that are done.
-    folds: those that train together, in the order of the arrays.
+    epoch: number of epochs done.
+    folds: folds that train together, in the order of the arrays.
     seconds: wall time so far.
-    best: what is known of the best epochs.
+    best: each fold's best epoch so far.
     state: arrays [slots, …] on the devices, padding behind the folds.
     best_variables: likewise, of each fold's best epoch.
   """
@@ -154,10 +157,10 @@ class Snapshot(flax.struct.PyTreeNode):
 def save(workdir: str | os.PathLike[str], model: TrainedModel) -> epath.Path:
   """Writes a checkpoint into a fold's directory, and returns its path.
 
-  An older one is replaced once the new one is complete.
+  An older checkpoint is replaced once the new one is complete.
 
   Raises:
-    CheckpointError: it could not be written, as on a full disk.
+    CheckpointError: the checkpoint cannot be written, as on a full disk.
   """
   path = files.as_path(workdir) / _DIRECTORY
   variables = jax.tree.map(np.asarray, dict(model.variables))
@@ -177,7 +180,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
   """Reads a checkpoint, or the one in a fold's directory, into NumPy arrays.
 
   Raises:
-    CheckpointError: there is none, it is damaged, or it is of another model.
+    CheckpointError: the checkpoint is missing, damaged or of another model.
   """
   path = files.as_path(directory)
   if (path / _DIRECTORY).is_dir():
@@ -188,7 +191,7 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
     # Earlier versions stored none.
     if metadata.get('digest', found := _digest(stored)) != found:
       raise ValueError(
-        'its arrays are not those that were saved: it is damaged'
+        'its arrays differ from those that were saved: it is damaged'
       )
     return TrainedModel.restored(metadata, stored)
 
@@ -196,19 +199,19 @@ def load(directory: str | os.PathLike[str]) -> TrainedModel:
 def save_snapshot(
   directory: str | os.PathLike[str], snapshot: Snapshot
 ) -> None:
-  """Writes a run under way into the directory of the run or of its only fold.
+  """Writes an unfinished run into its directory, or that of its only fold.
 
-  The snapshot before goes when this one is complete.
+  The previous snapshot is removed once this one is complete.
 
   Raises:
-    CheckpointError: it could not be written, as on a full disk.
+    CheckpointError: the snapshot cannot be written, as on a full disk.
   """
   path = files.as_path(directory) / _SNAPSHOTS
   tree = {'state': snapshot.state, 'best': snapshot.best_variables}
   # Each process has its own slots.
   digests = processes.gather(_slot_digests(tree)).max(axis=0)
-  # Not by orbax's `Checkpointer`: where it fails in one process, that process
-  # waits 20 minutes for the others before it says so (orbax 0.12).
+  # Not by orbax's `Checkpointer`: if it fails in one process, that process
+  # waits 20 minutes for the others before it raises (orbax 0.12).
   with _told(f'{path}: cannot be written'):
     _check_room(path, tree)
     ocp.save(
@@ -221,7 +224,7 @@ def save_snapshot(
         'digests': [row.tobytes().hex() for row in digests],
         'seconds': snapshot.seconds,
         'best_epochs': snapshot.best.epochs.tolist(),
-        # JSON knows no infinity.
+        # JSON has no infinity.
         'best_losses': [
           x if np.isfinite(x) else None for x in snapshot.best.losses.tolist()
         ],
@@ -234,15 +237,15 @@ def save_snapshot(
 
 
 def discard_snapshots(directory: str | os.PathLike[str]) -> None:
-  """Removes what is saved of a run under way, if there is any."""
+  """Removes the snapshots of an unfinished run, if there are any."""
   (files.as_path(directory) / _SNAPSHOTS).rmtree(missing_ok=True)
 
 
 def saved_folds(directory: str | os.PathLike[str]) -> tuple[int, ...]:
-  """Reads which folds the run under way in a directory trains, if any.
+  """Reads the folds of the unfinished run in a directory, if there is one.
 
   Raises:
-    CheckpointError: it is damaged.
+    CheckpointError: the snapshot is damaged.
   """
   path = files.as_path(directory) / _SNAPSHOTS
   with _told(f'{path}: {_UNREADABLE}', _ADVICE):
@@ -255,12 +258,12 @@ def load_snapshot(
 ) -> Snapshot:
   """Reads the latest snapshot of a run onto the devices.
 
-  Its arrays are spread over the devices like those of `like`, the same run
-  before its first epoch, if there are as many slots; otherwise, as after a
-  start on other devices, a copy is on each device.
+  `like` is the same run before its first epoch. With as many slots, the arrays
+  are spread over the devices like those of `like`; otherwise, as after a start
+  on other devices, each device has a copy.
 
   Raises:
-    CheckpointError: it is damaged, or of another model.
+    CheckpointError: the snapshot is damaged, or of another model.
   """
   path = files.as_path(directory) / _SNAPSHOTS
   with _told(f'{path}: {_UNREADABLE}', _ADVICE):
@@ -287,7 +290,7 @@ def load_snapshot(
 
 
 def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
-  """Describes an array [slots, …]; of other slots, a copy on each device."""
+  """Describes an array [slots, …]; a copy on each device if slots differ."""
   sharding: Any = leaf.sharding
   if slots != len(leaf):
     sharding = NamedSharding(sharding.mesh, PartitionSpec())
@@ -296,7 +299,7 @@ def _in_slots(leaf: jax.Array, slots: int) -> jax.ShapeDtypeStruct:
 
 
 def _digest(tree: Any) -> str:
-  """Computes SHA-256 of arrays, and of their names, dtypes and shapes."""
+  """Computes SHA-256 of arrays, their names, dtypes and shapes."""
   whole = hashlib.sha256()
   for name, leaf in _named(tree):
     whole.update(f'{name} {leaf.dtype} {leaf.shape}'.encode())
@@ -305,7 +308,7 @@ def _digest(tree: Any) -> str:
 
 
 def _slot_digests(tree: Any) -> np.ndarray:
-  """Computes that of each slot, uint8[slots, 32]; 0 of another process's."""
+  """Computes each slot's SHA-256, uint8[slots, 32]; 0 for other processes'."""
   leaves = _named(tree)
   digests = np.zeros((len(leaves[0][1]), 32), np.uint8)
   rows: list[dict[str, np.ndarray]] = [{} for _ in digests]
@@ -325,7 +328,7 @@ def _check_slots(tree: Any, digests: Sequence[str]) -> None:
   for found, saved in zip(_slot_digests(tree), digests, strict=False):
     if found.any() and found.tobytes().hex() != saved:
       raise ValueError(
-        'its arrays are not those that were saved: it is damaged'
+        'its arrays differ from those that were saved: it is damaged'
       )
 
 
@@ -346,12 +349,12 @@ def _check_room(path: epath.Path, tree: Any) -> None:
   if free < needed:
     raise OSError(
       errno.ENOSPC,
-      f'No space left on device: {needed:,} bytes are needed, {free:,} free',
+      f'No space left on device: needs {needed:,} bytes, has {free:,}',
     )
 
 
 def _renamed(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """Translates the names of variables of an earlier version."""
+  """Renames variables of an earlier version."""
   return {
     'std' if name == 'deviation' else name: _renamed(leaf)
     if isinstance(leaf, Mapping)
@@ -361,7 +364,7 @@ def _renamed(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _latest(path: epath.Path) -> int:
-  """Finds the last epoch whose snapshot is complete; 0: there is none."""
+  """Finds the last epoch with a complete snapshot; 0: none."""
   found = ocp.path.step.standard_name_format().find_all(path)
   return max((snapshot.step for snapshot in found), default=0)
 
@@ -372,19 +375,22 @@ def _progress(path: epath.Path, epoch: int) -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def _told(failure: str, advice: str = '') -> Iterator[None]:
-  """Raises whatever goes wrong as a `CheckpointError` that says what failed."""
+  """Raises any error as a `CheckpointError` that names what failed."""
   try:
     yield
   except CheckpointError:
     raise
-  except Exception as error:  # Each client of a bucket has errors of its own.
+  except Exception as error:  # Each bucket client has errors of its own.
     reason = (str(error) or repr(error)).splitlines()[0][:_LONGEST_REASON]
     raise CheckpointError(f'{failure} ({reason}){advice}') from error
 
 
 def _metadata(path: epath.Path) -> Mapping[str, Any]:
   if not path.is_dir():
-    raise CheckpointError(f'{path}: no such checkpoint directory')
+    raise CheckpointError(
+      f'{path}: no such checkpoint directory; expected a directory that'
+      ' `avemotion train` wrote, such as WORKDIR/fold_0'
+    )
   if not (path / _ORBAX_MARK).exists():
     raise CheckpointError(
       f'{path}: no checkpoint in it; expected a directory that'
@@ -392,7 +398,10 @@ def _metadata(path: epath.Path) -> Mapping[str, Any]:
     )
   metadata = ocp.checkpointables_metadata(path).custom_metadata
   if not isinstance(metadata, dict) or metadata.get('format') != _FORMAT:
-    raise CheckpointError(f'{path}: an orbax checkpoint, not one of {_FORMAT}')
+    raise CheckpointError(
+      f'{path}: an orbax checkpoint, but not one of {_FORMAT}; expected one'
+      ' that `avemotion train` wrote'
+    )
   return metadata
 
 
@@ -401,10 +410,10 @@ def _check_same_shapes(variables: Any, expected: Any) -> None:
   found = dict(jax.tree.leaves_with_path(variables))
   wanted = dict(jax.tree.leaves_with_path(expected))
   if found.keys() != wanted.keys():
-    raise ValueError('the names of its arrays are those of another model')
+    raise ValueError('its arrays have the names of another model')
   for path, leaf in wanted.items():
     if leaf.shape != found[path].shape:
       raise ValueError(
-        f'{jax.tree_util.keystr(path, simple=True, separator="/")} should be'
-        f' {leaf.shape}, is {found[path].shape}'
+        f'{jax.tree_util.keystr(path, simple=True, separator="/")}: expected'
+        f' shape {leaf.shape}, got {found[path].shape}'
       )

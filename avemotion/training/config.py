@@ -15,7 +15,7 @@ _Dataclass = TypeVar('_Dataclass')
 
 
 class ConfigError(ValueError):
-  """A configuration key or value is not what the configuration knows."""
+  """Raised for an unknown configuration key, or a value out of its range."""
 
 
 _RANGES: dict[str, Callable[[Any], bool]] = {
@@ -32,7 +32,7 @@ _RANGES: dict[str, Callable[[Any], bool]] = {
 
 
 def _require(config: Any, expected: str, *names: str) -> None:
-  """Refuses values that are not of `_RANGES`, nor of a list: 'a, b or c'."""
+  """Refuses values outside `expected`: a key of `_RANGES`, or 'a, b or c'."""
   words = re.split(', | or ', expected)
   for name in names:
     value = getattr(config, name)
@@ -43,25 +43,24 @@ def _require(config: Any, expected: str, *names: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-  """What is trained on, and how it is divided.
+  """Data set, and its division into training, validation and test clips.
 
   Attributes:
     dataset: a TFDS name such as 'ravdess/speech', or a path to an `.npz` of
       features (see `avemotion.data.clips.ClipSet.from_npz`).
-    data_dir: where the TFDS data set was prepared; None: TFDS's default (and
-      for 'ravdess/bundled' the package).
+    data_dir: directory of the prepared TFDS data set; None: TFDS's default (for
+      'ravdess/bundled' the package).
     protocol: see `avemotion.data.folds.named`.
-    validation_share: share of a random protocol's training side that is
-      validated on instead, made one part of a whole number (0.1 is a tenth, 0.4
-      a half); 0, as in the paper, trains on all of it.
-    validation: what becomes of validation clips. 'kept': they stand by, for
-      `patience` and the temperature. 'trained': they are trained on, by a
-      recipe that chooses nothing. 'scored': they are scored in the place of the
-      test clips, which nothing reads: so a recipe is chosen.
-    trim_silence: whether sound begins and ends with speech, see
+    validation_share: share of a random protocol's training clips to validate
+      on, rounded to 1 / N (0.1 is a tenth, 0.4 a half); 0, as in the paper:
+      none.
+    validation: use of the validation clips. 'kept': for `patience` and the
+      temperature. 'trained': train on them too. 'scored': score them instead of
+      the test clips, to choose a recipe.
+    trim_silence: cut silence before and after speech, see
       `avemotion.data.silence`.
-    enrol: modalities of which every actor's own mean is taken off: a model for
-      speakers who are enrolled, see `avemotion.data.enrolment`.
+    enrol: modalities from which each actor's own mean is subtracted, for
+      enrolled speakers, see `avemotion.data.enrolment`.
   """
 
   dataset: str = 'ravdess/speech'
@@ -76,7 +75,9 @@ class DataConfig:
     _require(self, '0 to 0.5', 'validation_share')
     _require(self, 'kept, trained or scored', 'validation')
     if not set(self.enrol) <= set(MODALITIES):
-      raise ConfigError('enrol must be of video and audio')
+      raise ConfigError(
+        f'enrol must be video, audio or both, got {",".join(self.enrol)}'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +96,14 @@ class BranchConfig:
     _require(self, '1 or more', 'features')
     _require(self, '0 or more', 'num_layers')
     if not (self.skip or self.num_layers):
-      raise ConfigError('num_layers of 0 needs skip')
+      raise ConfigError('num_layers must be 1 or more without skip, got 0')
     _require(self, 'none, or 1 or more', 'num_inputs')
     _require(self, 'none, or above 0', 'doubt')
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoConfig(BranchConfig):
-  """The video branch; by default the paper's best, 1 × 512 (Table I)."""
+  """Video branch; by default the paper's best, 1 × 512 (Table I)."""
 
   features: int = 512
   num_layers: int = 1
@@ -110,7 +111,7 @@ class VideoConfig(BranchConfig):
 
 @dataclasses.dataclass(frozen=True)
 class AudioConfig(BranchConfig):
-  """The audio branch; by default the paper's best, 3 × 256 on 13 MFCC."""
+  """Audio branch; by default the paper's best, 3 × 256 on 13 MFCC."""
 
   features: int = 256
   num_layers: int = 3
@@ -119,22 +120,22 @@ class AudioConfig(BranchConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """The network, `avemotion.models.EmotionClassifier`.
+  """Network, `avemotion.models.EmotionClassifier`.
 
   Attributes:
-    modalities: the branches that there are, 'video', 'audio' or both.
-    video: the video branch, where there is one.
-    audio: the audio branch, where there is one.
-    pooling: what each branch keeps of its states, see `models.pooling`.
+    modalities: names of the branches, 'video', 'audio' or both.
+    video: video branch, if it is among `modalities`.
+    audio: audio branch, if it is among `modalities`.
+    pooling: kinds of pooling over each branch's states, see `models.pooling`.
     dense_features: units of each branch's dense layer.
-    batch_norm: whether each branch ends in batch normalisation.
-    dropout_rate: share of units dropped between layers while training.
-    video_weight: how much the video branch counts beside the audio branch.
+    batch_norm: end each branch in batch normalisation.
+    dropout_rate: share of units dropped between layers in training.
+    video_weight: factor of the video branch's vector; audio's is 1.
     modality_dropout: share of a training batch's clips that lose one branch.
-    use_bias: whether the GRU's gates have biases; the paper's have none.
-    dtype: of the computation, 'float32' or 'bfloat16'.
-    recurrence: how the GRU layers loop over time, 'scan', 'fused' or 'pallas',
-      see `models.gru.GRU`; 'auto' takes the Pallas kernel where it passes
+    use_bias: give the GRU's gates biases; the paper's have none.
+    dtype: dtype of the computation, 'float32' or 'bfloat16'.
+    recurrence: loop of the GRU layers, 'scan', 'fused' or 'pallas', see
+      `models.gru.GRU`; 'auto' is the Pallas kernel where it passes
       `training.kernel_check`, else 'fused'.
   """
 
@@ -154,7 +155,10 @@ class ModelConfig:
   def __post_init__(self) -> None:
     _require(self, '1 or more', 'dense_features')
     if not self.pooling or not set(self.pooling) <= set(POOLINGS):
-      raise ConfigError(f'pooling must be of {", ".join(POOLINGS)}')
+      raise ConfigError(
+        f'pooling must be one or more of {", ".join(POOLINGS)}, got'
+        f' {",".join(self.pooling)}'
+      )
     _require(self, '0 to below 1', 'dropout_rate')
     _require(self, '0 or more', 'video_weight')
     _require(self, '0 to 1', 'modality_dropout')
@@ -165,19 +169,22 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AudioAugmentation:
-  """Random changes of what is heard while training; none at 0.
+  """Random changes of sound in training; none at 0.
 
   Attributes:
-    exchange: probability that a clip is moved to, or part of the way to,
-      another training actor's mean voice.
-    warp: most that frequencies of MFCC are scaled by, as a share: another
+    exchange: probability that a clip's mean moves all or part of the way to
+      another training actor's.
+    warp: largest relative change of the frequencies of MFCC, as by another
       vocal tract.
-    stretch: most that a clip becomes longer or shorter, as a share.
-    max_steps: a random stretch of longer clips is trained on; None: all.
-    mask_steps: the longest of two stretches that are overwritten.
-    drop_channels: probability that a coefficient is held at its clip's mean.
-    noise: std of noise on every number, in stds of its feature.
-    offset: std of a clip's constant on every feature, likewise.
+    stretch: largest relative change of a clip's length.
+    max_steps: train on a random part of this many steps of longer clips; None:
+      all.
+    mask_steps: largest length of each of two parts that are overwritten.
+    drop_channels: probability that a coefficient is set to its clip's mean.
+    noise: standard deviation of noise on every number, in standard deviations
+      of its feature.
+    offset: standard deviation of a constant on every feature of a clip,
+      likewise.
   """
 
   exchange: float = 0.0
@@ -198,14 +205,13 @@ class AudioAugmentation:
 
 @dataclasses.dataclass(frozen=True)
 class VideoAugmentation:
-  """Random changes of what is seen while training; none at 0.
+  """Random changes of video in training; none at 0.
 
   Attributes:
-    exchange: as in `AudioAugmentation`, of faces.
-    stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
-    mirror: whether landmarks are mirrored, every other time.
-    rotation: std of the angle that landmarks are turned by, in radians.
-    scale: std of the factors, about 1, that their x and y are scaled by.
+    exchange, stretch, mask_steps, noise, offset: as in `AudioAugmentation`.
+    mirror: mirror landmarks with probability one half.
+    rotation: standard deviation of the landmarks' rotation, in radians.
+    scale: standard deviation of the factors of their x and y, around 1.
   """
 
   exchange: float = 0.0
@@ -226,11 +232,13 @@ class VideoAugmentation:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-  """What is done to the clips of a training batch, see `data.augment`.
+  """Augmentation of a training batch, see `data.augment`.
 
   Attributes:
-    mixup: parameter of the Beta distribution by which clips of a batch, and
-      their labels, are mixed (Zhang et al. 2018); 0: they are not.
+    audio: changes of sound.
+    video: changes of video.
+    mixup: parameter of the Beta distribution of the weights with which clips of
+      a batch, and their labels, are mixed (Zhang et al. 2018); 0: no mixing.
   """
 
   audio: AudioAugmentation = AudioAugmentation()
@@ -246,16 +254,15 @@ class OptimizerConfig:
   """AdamW with linear warm-up and cosine decay to zero.
 
   Attributes:
-    learning_rate: at the end of the warm-up.
+    learning_rate: learning rate at the end of the warm-up.
     warmup_epochs: epochs of linear growth from zero.
-    weight_decay: decoupled, on matrices only.
+    weight_decay: decoupled weight decay, on matrices only.
     clip_norm: largest global norm of a gradient.
     label_smoothing: share of the target spread evenly over the labels.
-    joint_loss: weight of the loss of the branches together. 0: each branch
-      learns from its own loss alone.
-    branch_loss: weight of the loss of each branch by itself, so that neither
-      rests on the other; the paper has none. A single branch has the joint
-      loss alone.
+    joint_loss: weight of the loss of both branches together; 0: each branch
+      trains on its own loss only.
+    branch_loss: weight of the loss of each branch by itself; the paper has
+      none. A single branch has the joint loss only.
   """
 
   learning_rate: float = 1e-3
@@ -272,23 +279,27 @@ class OptimizerConfig:
     _require(self, '0 to below 1', 'label_smoothing')
     _require(self, '0 or more', 'joint_loss', 'branch_loss')
     if not self.joint_loss + self.branch_loss:
-      raise ConfigError('joint_loss and branch_loss must not both be 0')
+      raise ConfigError('joint_loss or branch_loss must be above 0, got 0, 0')
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """Everything that decides a run's numbers, less which fold it is.
+  """Configuration of a run; with a fold's number, it determines the result.
 
   Attributes:
-    epochs: of every fold, fixed as in the paper; with `patience`, the most.
-    patience: epochs without a lower loss on the validation clips after which a
-      fold stops; its best epoch's parameters are kept. None: never, and the
-      last ones are kept.
-    pretrained: `.npz` of `avemotion release`, or 'bundled': its branches are
-      what training starts from, see `avemotion.training.pretrained`. None: it
-      starts from scratch.
-    batch_size: clips of a step; a smaller training side is one batch.
-    seed: of initial parameters, order of clips, dropout and random folds.
+    data: data set, and its division.
+    model: network.
+    augment: random changes of training clips.
+    optimizer: optimiser and loss.
+    epochs: number of epochs, fixed as in the paper; with `patience`, the most.
+    patience: epochs without a lower validation loss after which a fold stops
+      and keeps its best epoch's parameters. None: train all epochs, and keep
+      the last parameters.
+    pretrained: `.npz` of `avemotion release`, or 'bundled', whose branches
+      training starts from, see `avemotion.training.pretrained`. None: start
+      from random parameters.
+    batch_size: clips of a step; fewer training clips form one batch.
+    seed: seed of initial parameters, order of clips, dropout and random folds.
   """
 
   data: DataConfig = DataConfig()
@@ -313,7 +324,7 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> Config:
-  """Returns what `to_dict` wrote, in this version or an earlier one.
+  """Returns the configuration that `to_dict` of any earlier version wrote.
 
   Raises:
     ConfigError: a key is unknown, as in a checkpoint of a later version.
@@ -322,9 +333,9 @@ def from_dict(values: Mapping[str, Any]) -> Config:
 
 
 def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
-  """Copies a configuration, or a part of it, with some values changed.
+  """Copies a configuration, or a part of it, with values changed by key.
 
-  They are by key; `{'audio': {'features': 128}}` changes a part of a part.
+  `{'audio': {'features': 128}}` changes a nested value.
 
   Raises:
     ConfigError: a key is unknown.
@@ -333,7 +344,10 @@ def update(config: _Dataclass, values: Mapping[str, Any]) -> _Dataclass:
   unknown = set(values) - {field.name for field in dataclasses.fields(whole)}
   if unknown:
     names = ', '.join(sorted(unknown))
-    raise ConfigError(f'{type(config).__name__} has no {names}')
+    raise ConfigError(
+      f'{type(config).__name__} has no {names}, only'
+      f' {", ".join(field.name for field in dataclasses.fields(whole))}'
+    )
   changes = {}
   for name, value in values.items():
     if dataclasses.is_dataclass(getattr(config, name)):

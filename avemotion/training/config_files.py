@@ -1,4 +1,4 @@
-"""Configuration files, and how the command line changes what is in them."""
+"""Configuration files, and changes to them from the command line."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ from typing import Any
 import avemotion
 from avemotion.training.config import Config, ConfigError
 
-# The wheel has the configurations inside the package, a checkout beside it.
+# The configurations are inside the package in a wheel, beside it in a checkout.
 _PACKAGE = pathlib.Path(avemotion.__file__).parent
 _SHIPPED = _PACKAGE / 'configs'
 if not _SHIPPED.is_dir():
@@ -22,10 +22,10 @@ _SHIPPED_AS = (pathlib.Path(), pathlib.Path('launch', 'configs'))
 def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
   """Separates `--config.KEY=VALUE` from a command line's other arguments.
 
-  Returns overrides for `load_config`, and the arguments that are none.
+  Returns overrides for `load_config`, and the other arguments.
 
   Raises:
-    ConfigError: a key without a value.
+    ConfigError: a key has no value.
   """
   prefix = '--config.'
   own = [each for each in argv if each.startswith(prefix)]
@@ -33,7 +33,9 @@ def split_overrides(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
   for argument in own:
     key, equals, value = argument.removeprefix(prefix).partition('=')
     if not equals:
-      raise ConfigError(f'write {prefix}{key}=VALUE, with an equals sign')
+      raise ConfigError(
+        f'expected {prefix}{key}=VALUE, with an equals sign, got {argument}'
+      )
     overrides[key] = value
   return overrides, [each for each in argv if each not in own]
 
@@ -42,14 +44,14 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
   """Reads a configuration file and applies the command line's changes.
 
   Args:
-    name: a Python file that defines `get_config() -> Config`; or the name of a
+    name: a Python file that defines `get_config() -> Config`, or the name of a
       configuration that ships: 'audio', 'audio.py', 'launch/configs/audio.py'.
     overrides: values as text, by dotted key: {'optimizer.learning_rate':
-      '3e-4'}. A tuple is separated by commas; 'none' clears an optional value.
+      '3e-4'}. Commas separate a tuple; 'none' clears an optional value.
 
   Raises:
-    ConfigError: the file defines none; a key is unknown; a value is not of the
-      key's type.
+    ConfigError: the file is missing or defines no configuration, a key is
+      unknown, or a value has another type.
   """
   config = _defined(name, 'get_config')
   if not isinstance(config, Config):
@@ -58,9 +60,10 @@ def load_config(name: str, overrides: Mapping[str, str]) -> Config:
 
 
 def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
-  """Reads the rows of an ablation by name; changes each as `load_config` does.
+  """Reads the rows of an ablation, and overrides each as `load_config` does.
 
-  The file, as for `load_config`, defines `get_rows() -> dict[str, Config]`.
+  The file, named as for `load_config`, defines `get_rows() -> dict[str,
+  Config]`.
   """
   rows = _defined(name, 'get_rows')
   configs = rows.values() if isinstance(rows, dict) else ()
@@ -70,7 +73,7 @@ def load_rows(name: str, overrides: Mapping[str, str]) -> dict[str, Config]:
 
 
 def _defined(name: str, function: str) -> Any:
-  """Calls a function of a configuration file; None: it has no such function."""
+  """Calls a function of a configuration file; None if it has no such one."""
   path = _file(name)
   try:
     return runpy.run_path(path).get(function, lambda: None)()
@@ -79,7 +82,7 @@ def _defined(name: str, function: str) -> Any:
 
 
 def _file(name: str) -> str:
-  """The file of that path; else the shipped configuration of that name."""
+  """Finds the file at that path, or the shipped configuration of that name."""
   path = pathlib.Path(name)
   if path.is_file():
     return name
@@ -87,7 +90,9 @@ def _file(name: str) -> str:
   if shipped.is_file() and path.parent in _SHIPPED_AS:
     return str(shipped)
   names = ', '.join(sorted(each.stem for each in _SHIPPED.glob('[a-z]*.py')))
-  raise ConfigError(f'no configuration file {name}; those that ship: {names}')
+  raise ConfigError(
+    f'no configuration file {name}; give a path, or one of {names}'
+  )
 
 
 def _with(config: Config, overrides: Mapping[str, str]) -> Config:

@@ -1,4 +1,4 @@
-"""Cores of a CPU as devices, which train their folds one after another."""
+"""CPU cores as JAX devices, each of which trains its folds in turn."""
 
 import contextlib
 import os
@@ -10,22 +10,22 @@ from jax.sharding import Mesh
 
 from avemotion.features.compilation import num_cores
 
-# Rows of a fold's batch on each core, at least: with fewer, cores are faster
-# apart than together (docs/log.md).
+# Least rows of a batch per core; with fewer, one core alone is faster
+# (docs/log.md).
 _ROWS = 16
-# Devices that share a pool of threads may wait for each other's for ever.
+# Devices that share a thread pool may deadlock.
 _ONE_THREAD_EACH = '--xla_cpu_multi_thread_eigen=false'
 
 
 def make_cores_devices(number: int | None, *, alone: bool) -> None:
-  """Makes each core a device, if JAX has none yet.
+  """Makes each core a device, unless JAX has devices already.
 
-  `number` is of devices; None: as many as there are cores, or one where this
+  `number` is the number of devices; None: that of the cores, or 1 if this
   process is not `alone` in the run.
   """
   if number is None and alone:
     number = num_cores()
-    with contextlib.suppress(RuntimeError):  # JAX has devices, and keeps them.
+    with contextlib.suppress(RuntimeError):  # JAX has devices already.
       jax.config.update('jax_num_cpu_devices', number)
   if number is not None and number > 1:
     flags = f'{os.environ.get("XLA_FLAGS", "")} {_ONE_THREAD_EACH}'
@@ -35,11 +35,11 @@ def make_cores_devices(number: int | None, *, alone: bool) -> None:
 def worth_using(
   devices: Sequence[Any], num_folds: int, batch_size: int
 ) -> Sequence[Any]:
-  """Chooses the cores that shorten a run, so that no fold pads the others.
+  """Chooses as many cores as shorten a run, without padding folds.
 
-  Returns the first of the devices: those that have a fold each of `num_folds`,
-  or 16 rows of a fold's `batch_size` clips. Accelerators, and the devices of
-  several processes, are all used.
+  Returns the first of the devices, so that each has a fold of `num_folds`, or
+  16 rows or more of a fold's `batch_size` clips; all devices if they are
+  accelerators or belong to several processes.
   """
   if devices[0].platform != 'cpu' or jax.process_count() > 1:
     return devices
@@ -54,5 +54,5 @@ def worth_using(
 
 
 def takes_folds_in_turn(mesh: Mesh) -> bool:
-  """Tells whether a mesh is of CPU cores, which one fold's products fill."""
+  """Returns whether a mesh's devices, CPU cores, train one fold at a time."""
   return bool(mesh.devices.flat[0].platform == 'cpu')

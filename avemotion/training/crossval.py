@@ -1,4 +1,4 @@
-"""Train folds of a protocol as one program, and score their test clips."""
+"""Training of a protocol's folds as one program, and their test scores."""
 
 import os
 from collections.abc import Sequence
@@ -43,30 +43,33 @@ def train(
   fold: int | None = None,
   options: Options | None = None,
 ) -> list[dict[str, Any]]:
-  """Trains folds, scores their test clips once, and writes all of it.
+  """Trains folds, scores their test clips once, and writes the results.
 
-  Folds that are finished are left as they are; a run that was stopped goes on
-  from its last save, and comes to what it would have come to. Under the
-  workdir: `config.json`; `training/`, the run under way; and for each fold
-  `fold_K/` with `metrics.jsonl`, then `checkpoint/`, `predictions.csv`,
-  `confusion.png`, and last `result.json`, which is returned.
+  Skips finished folds. A stopped run resumes from its last save, and gives the
+  same results as one that never stopped. Writes to the workdir `config.json`,
+  `training/` (the unfinished run), and for each fold `fold_K/` with
+  `metrics.jsonl`, then `checkpoint/`, `predictions.csv`, `confusion.png`, and
+  last `result.json`.
 
   Args:
-    config: the run.
+    config: configuration of the run.
     clips: the whole data set.
-    workdir: of the run, on a disk or `gs://BUCKET/…`; where several processes
-      train, all of them must reach it.
-    fold: the only one to train; None: every fold of the protocol, together.
-    options: how; None: as `Options` says.
+    workdir: directory of the run, on a disk or `gs://BUCKET/…`; all processes
+      that train must reach it.
+    fold: number of the only fold to train; None: all of the protocol, together.
+    options: settings that change no result; None: the defaults of `Options`.
+
+  Returns:
+    The `result.json` of each fold.
 
   Raises:
-    ConfigError: the workdir is of another configuration or other data.
-    ValueError: the data set lacks a modality or cannot be divided so.
-    TrainingError: the loss is no longer finite, or another process trains in
-      the workdir.
-    CheckpointError: a checkpoint cannot be written, or read to go on.
-    Interrupted: SIGTERM or Ctrl-C; all is saved.
-    OSError: another file cannot be written, or the workdir not be reached.
+    ConfigError: the workdir belongs to another configuration or other data.
+    ValueError: the data set lacks a modality, or the protocol cannot divide it.
+    TrainingError: the loss is not finite, or another process trains in the
+      workdir.
+    CheckpointError: a checkpoint cannot be written or read.
+    Interrupted: SIGTERM or Ctrl-C came; the run is saved.
+    OSError: another file cannot be written, or the workdir cannot be reached.
   """
   path = files.as_path(workdir)
   options = options or Options()
@@ -90,18 +93,18 @@ def train(
       run.train(stop, metrics, options.checkpoint_every)
       _write(config, clips, program, run, plan, path)
     else:
-      log.info('finished before: %s holds every result', path)
+      log.info('already finished: %s holds every result', path)
     if stop.pending():
-      raise interruption.Interrupted(f'{path} is finished; stopped after it')
+      raise interruption.Interrupted(f'stopped; the run in {path} is finished')
   summaries = [outputs.finished(path, each, config) for each in wanted]
   return [summary for summary in summaries if summary is not None]
 
 
 def wanted_folds(config: config_lib.Config, fold: int | None) -> list[int]:
-  """Numbers the folds to train: all of the protocol, or the only one.
+  """Lists the numbers of the folds to train; None: all of the protocol.
 
   Raises:
-    ValueError: no such protocol, or none of its folds.
+    ValueError: the protocol, or its fold, does not exist.
   """
   numbers = [*range(folds.named(config.data.protocol).num_folds)]
   if fold is None:
@@ -116,13 +119,13 @@ def wanted_folds(config: config_lib.Config, fold: int | None) -> list[int]:
 def with_modalities_of(
   clips: ClipSet, config: config_lib.Config
 ) -> config_lib.Config:
-  """Leaves branches out whose modality the data set lacks, and says so."""
+  """Removes branches whose modality the data set lacks, and logs it."""
   wanted = config.model.modalities
   there = tuple(name for name in wanted if name in clips.features)
   if there in (wanted, ()):
     return config
   log.info(
-    'the data set has %s alone, of %s: the model has that branch alone',
+    'the data set has only %s of %s; the model gets that branch only',
     ', '.join(there),
     ', '.join(wanted),
   )
@@ -132,11 +135,10 @@ def with_modalities_of(
 def is_finished(
   config: config_lib.Config, clips: ClipSet, workdir: str | os.PathLike[str]
 ) -> bool:
-  """Tells whether every fold of a run, trained here or elsewhere, has a result.
+  """Returns whether every fold of a run, trained here or elsewhere, is done.
 
   Raises:
-    ConfigError: a result there is of another configuration or other data, or
-      damaged.
+    ConfigError: a result is damaged, or of another configuration or other data.
     ValueError: the data set lacks a modality.
   """
   path = files.as_path(workdir)
@@ -148,7 +150,7 @@ def is_finished(
 
 
 def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
-  """Takes from the data set what a run trains on."""
+  """Selects and prepares the modalities that a run trains on."""
   clips = clips.select(config.model.modalities)
   _check_mfcc(config, clips)
   if config.data.trim_silence:
@@ -157,14 +159,14 @@ def _prepared(config: config_lib.Config, clips: ClipSet) -> ClipSet:
 
 
 def _check_mfcc(config: config_lib.Config, clips: ClipSet) -> None:
-  """Refuses what is made for MFCC, and would scramble other features."""
+  """Refuses options that are meaningful for MFCC only, on other features."""
   source = clips.sources.get('audio', MFCC.source)
   if source != MFCC.source and (
     config.data.trim_silence or config.augment.audio.warp
   ):
     raise config_lib.ConfigError(
-      'data.trim_silence and augment.audio.warp are made for MFCC; the sound of'
-      f' the data set is {source!r} (audio_source, in an .npz)'
+      'data.trim_silence and augment.audio.warp need MFCC, got audio features'
+      f' {source!r} (audio_source of an .npz); turn them off'
     )
 
 
@@ -180,7 +182,7 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
   ]
   if config.patience and not all(fold.validation.size for fold in protocol):
     raise config_lib.ConfigError(
-      f'patience needs validation clips, and {name} keeps none; set'
+      f'patience needs validation clips, but {name} keeps none; set'
       ' data.validation_share, and data.validation to kept'
     )
   log.info('%s: %s', name, folds.named(name).meaning)
@@ -188,9 +190,9 @@ def _divided(config: config_lib.Config, clips: ClipSet) -> list[folds.Fold]:
 
 
 class _Plan(NamedTuple):
-  missing: list[int]  # folds that lack a result
-  numbers: list[int]  # folds that train together to get them
-  resumes: bool  # whether these were saved on the way
+  missing: list[int]  # folds without a result
+  numbers: list[int]  # folds that train together
+  resumes: bool  # whether their training continues from a snapshot
 
 
 def _plan(
@@ -203,7 +205,10 @@ def _plan(
   digest = int(outputs.digest(clips)[:7], base=16)
   digests = processes.gather(np.int32(digest))
   if np.unique(digests).size > 1:
-    raise ValueError('the processes read different data sets')
+    raise ValueError(
+      'expected one data set in all processes, got different ones; copy the'
+      ' same files to each machine'
+    )
 
   def look() -> list[bool]:
     files.make_directory(workdir)
@@ -257,8 +262,8 @@ def _write(
     fold = program.folds[place]
     if not np.isfinite(tested).all():
       raise TrainingError(
-        f'fold {number} ended in parameters that are not finite; try a smaller'
-        ' --config.optimizer.learning_rate'
+        f'fold {number} ended with parameters that are not finite; try a'
+        ' smaller --config.optimizer.learning_rate'
       )
     scores = scoring.score(config, clips, fold, validated, tested)
     summary = run.facts(place) | scores

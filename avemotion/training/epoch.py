@@ -1,4 +1,4 @@
-"""The compiled functions of stacked folds: start, an epoch, evaluation."""
+"""Compiled functions of stacked folds: initialisation, epoch, evaluation."""
 
 import functools
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ from avemotion.training.batch import Clips
 from avemotion.training.config import Config
 from avemotion.training.mesh import map_folds, shard_batch
 
-# What a step's key for augmentation is derived by; dropout has the key itself.
+# Folded into a step's key for augmentation; dropout uses the key itself.
 _AUGMENT = 1
 
 
 class FoldFunctions:
-  """The jitted functions of stacked folds, each compiled when it is called.
+  """Jitted functions of stacked folds, each compiled at its first call.
 
   Attributes:
-    model: the network.
-    schedule: the learning rate of a step.
-    init: (statistics [folds, …], key data uint32[folds, …]) to fresh states
+    model: network.
+    schedule: learning rate of a step.
+    init: (statistics [folds, …], key data uint32[folds, …]) to initial states
       [folds, …].
     train_epoch: (states [folds, …], clips, order int32[folds, steps, batch],
       key data uint32[folds, …]) to the new states and each step's metrics
-      float32[folds, steps]; it consumes the old states' buffers.
+      float32[folds, steps]; donates the old states' buffers.
     evaluate: (variables [folds, …], clips, indices int32[folds, batches,
       batch]) to probabilities float32[folds, batches, batch, labels].
   """
@@ -40,7 +40,7 @@ class FoldFunctions:
     steps_per_epoch: int,
     mesh: Mesh,
   ) -> None:
-    """Makes them; the mesh may be of devices that are only described."""
+    """Makes the functions; the mesh may have abstract devices."""
     self._mesh = mesh
     self._augment = config.augment
     self.model = step.make_classifier(config.model, num_classes, mesh)
@@ -84,7 +84,7 @@ class FoldFunctions:
         self.model.num_classes,
         jax.random.fold_in(step_rng, _AUGMENT),
       )
-      # Clips that were mixed came from other devices.
+      # Mixed clips may come from other devices.
       chosen, targets = shard_batch(self._mesh, (chosen, targets))
       return self._one_step(state, chosen, targets, step_rng)
 
@@ -103,7 +103,7 @@ class FoldFunctions:
     return jax.lax.map(probabilities, indices)
 
   def _gather(self, clips: Clips, batch: jax.Array) -> Clips:
-    """Takes the clips at int32[batch] to the devices that work on them."""
+    """Gathers the clips at int32[batch], divided over the data axis."""
     return shard_batch(self._mesh, clips.take(shard_batch(self._mesh, batch)))
 
 

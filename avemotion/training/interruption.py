@@ -1,4 +1,4 @@
-"""Stops a run between epochs, on Ctrl-C or when its machine is taken away."""
+"""Stops a run between epochs, on Ctrl-C or SIGTERM (preemption)."""
 
 import signal
 import threading
@@ -14,17 +14,17 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):
-  """Training stopped as it was asked to; the message says how to go on."""
+  """Raised when training stopped on request; the message says how to resume."""
 
 
 class StopRequest:
-  """Notes SIGTERM and Ctrl-C while it is open; a second one acts at once.
+  """Context that records SIGTERM and Ctrl-C; a second one acts at once.
 
-  Python lets only the main thread listen; elsewhere nothing is noted.
+  Python handles signals in the main thread only; elsewhere none is recorded.
   """
 
   def __enter__(self) -> Self:
-    """Begins to listen."""
+    """Installs the signal handlers."""
     self._asked = False
     listens = threading.current_thread() is threading.main_thread()
     self._before = {
@@ -34,13 +34,13 @@ class StopRequest:
     return self
 
   def __exit__(self, *error: object) -> None:
-    """Listens no longer."""
+    """Restores the previous handlers."""
     self._restore()
 
   def pending(self) -> bool:
-    """Tells whether a process of the run was asked to stop.
+    """Returns whether any process of the run was asked to stop.
 
-    Every process must call it, and gets the same answer.
+    Every process must call this, and gets the same result.
     """
     return bool(np.any(processes.gather(self._asked)))
 
@@ -49,7 +49,7 @@ class StopRequest:
     self._asked = True
     self._restore()
     log.info(
-      '%s: saving after this epoch; once more to stop without saving',
+      '%s: saving after this epoch; send it again to stop without saving',
       signal.Signals(number).name,
     )
 

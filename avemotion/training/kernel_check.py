@@ -1,4 +1,4 @@
-"""Chooses how GRU layers loop; checks the Pallas kernel before it is used."""
+"""Choice of the GRU layers' loop, with a check of the Pallas kernel."""
 
 import functools
 from typing import Any
@@ -14,19 +14,19 @@ from avemotion.training.config import ConfigError, ModelConfig
 from avemotion.training.logs import log
 from avemotion.training.mesh import takes_kernels
 
-_FOLDS, _TIME, _BATCH = 2, 17, 8  # two blocks of steps, and one step more
-# As a share of the largest number. By default a TPU multiplies float32 in
-# bfloat16, and XLA and Pallas need not do it alike.
+_FOLDS, _TIME, _BATCH = 2, 17, 8  # two blocks of steps and one step
+# Relative to the largest number. By default a TPU multiplies float32 in
+# bfloat16, and XLA and Pallas may round differently.
 _TOLERANCE = 0.05
 
 
 def choose(config: ModelConfig, mesh: Mesh | None) -> str:
-  """Chooses the implementation of the GRU layers, for a mesh to train on.
+  """Chooses the implementation of the GRU layers for a mesh.
 
   Returns one of `avemotion.models.gru.IMPLEMENTATIONS`. 'auto' becomes 'pallas'
-  if the mesh takes kernels and they pass the check of this file on it, else
-  'fused'. Without a mesh, 'pallas' becomes 'fused' too, which computes the same
-  function on any device.
+  if the mesh takes kernels and they pass the check on it, else 'fused'. Without
+  a mesh, 'pallas' becomes 'fused' too, which computes the same function on any
+  device.
 
   Raises:
     ConfigError: `config.recurrence` is 'pallas', and the mesh takes no kernels.
@@ -40,7 +40,7 @@ def choose(config: ModelConfig, mesh: Mesh | None) -> str:
       return 'fused'
     raise ConfigError(
       'model.recurrence=pallas needs TPUs, and a mesh of data axis 1; got'
-      f' {mesh.devices.flat[0].device_kind} and the mesh {dict(mesh.shape)}:'
+      f' {mesh.devices.flat[0].device_kind} and the mesh {dict(mesh.shape)};'
       ' use auto or fused'
     )
   if config.recurrence == 'pallas':
@@ -55,23 +55,23 @@ def choose(config: ModelConfig, mesh: Mesh | None) -> str:
 
 @functools.cache
 def passes(device: Any, features: int, dtype: str) -> bool:
-  """Tells whether the Pallas kernel agrees with the fused loop on a device.
+  """Returns whether the Pallas kernel agrees with the fused loop on a device.
 
-  Both run forward and backward, for a layer of `features` units on a TPU of
-  this process, and all values and gradients are compared. Of a kernel that does
-  not compile, does not run or gives other numbers, a line is logged.
+  Compares all values and gradients of a layer of `features` units on a TPU of
+  this process. Logs a warning if the kernel does not compile, does not run or
+  gives other numbers.
   """
   fault = ''
   try:
     both = [_outputs(device, features, dtype, p) for p in (True, False)]
-    error = np.max([*map(_distance, *both)])  # nan if any is.
+    error = np.max([*map(_distance, *both)])  # NaN if any is.
     if not error <= _TOLERANCE:
       fault = f'its results are off by {error:.0%}'
-  except Exception as error:  # Whatever fails, the fused loop does the job.
+  except Exception as error:  # After any failure, the fused loop is used.
     fault = f'{type(error).__name__}: {error}'.splitlines()[0]
   if fault:
     log.warning(
-      'model.recurrence: the fused loop is used; the Pallas kernel fails its'
+      'model.recurrence: using the fused loop; the Pallas kernel failed its'
       f' check on {device.device_kind} with {features} units ({fault})'
     )
   return not fault
@@ -80,7 +80,7 @@ def passes(device: Any, features: int, dtype: str) -> bool:
 def _outputs(
   device: Any, features: int, dtype: str, pallas: bool
 ) -> list[np.ndarray]:
-  """States of small layers, and all gradients, float32 on the host."""
+  """Computes small layers' states and all gradients, float32 on the host."""
   rng = np.random.default_rng(0)
 
   def normal(*shape: int, dtype: str = dtype, scale: float = 1.0) -> jax.Array:
@@ -104,5 +104,5 @@ def _outputs(
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:
-  """The largest difference, as a share of the largest number."""
+  """Computes the largest difference, relative to the largest number."""
   return float(np.abs(found - expected).max() / np.abs(expected).max())

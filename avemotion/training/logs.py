@@ -1,4 +1,4 @@
-"""Metrics as JSON lines, and a line of progress an epoch."""
+"""Metrics as JSON lines, and lines of progress."""
 
 import json
 import logging
@@ -13,13 +13,13 @@ from etils import epath
 from avemotion.data import files
 
 log = logging.getLogger('avemotion')
-_EVERY_SECONDS = 5.0  # a line of progress, at the most
+_EVERY_SECONDS = 5.0  # least time between two lines of progress
 
 
 def log_to_terminal() -> None:
-  """Shows what avemotion logs, on standard error, with the time.
+  """Shows the log of avemotion on standard error, with the time.
 
-  Of libraries warnings and errors are shown: orbax logs each file it writes.
+  Libraries show warnings and errors only: orbax logs each file it writes.
   """
   absl.logging.set_verbosity(absl.logging.WARNING)
   handler = logging.StreamHandler()
@@ -30,18 +30,18 @@ def log_to_terminal() -> None:
 
 
 class MetricsLog:
-  """Metrics of each epoch of a fold: JSON lines, and TensorBoard if asked."""
+  """Metrics of a fold's epochs, as JSON lines and optionally TensorBoard."""
 
   def __init__(
     self, directory: epath.Path, done: int, *, tensorboard: bool = False
   ) -> None:
-    """Goes on in a fold's directory, which is made, after the epochs done.
+    """Opens a fold's log after `done` epochs, and makes its directory.
 
-    Lines of later ones are of a run that was killed before it was saved, and
-    come again. TensorBoard's event files lie beside the JSON lines.
+    Drops lines of later epochs, which a killed run wrote before its next save.
+    TensorBoard's event files lie beside the JSON lines.
 
     Raises:
-      ValueError: TensorBoard is asked for where TensorFlow is not installed.
+      ValueError: `tensorboard` without TensorFlow installed.
       OSError: the directory cannot be written.
     """
     self._path = directory / 'metrics.jsonl'
@@ -51,29 +51,29 @@ class MetricsLog:
     self._board = _EventFile(directory) if tensorboard else None
 
   def add(self, values: Mapping[str, float | int]) -> None:
-    """Takes an epoch's metrics; among them `epoch`, counted from 1."""
+    """Adds an epoch's metrics, among them `epoch`, counted from 1."""
     self._lines.append(json.dumps(dict(values)))
     if self._board is not None:
       self._board.write(values)
 
   def write(self) -> None:
-    """Writes the file anew, since objects in a bucket cannot be appended to."""
+    """Rewrites the file, since objects in a bucket cannot be appended to."""
     files.write(self._path, ''.join(f'{line}\n' for line in self._lines))
 
 
 class _EventFile:
-  """TensorBoard's scalars, by TensorFlow alone."""
+  """TensorBoard's scalars, written without the tensorboard package."""
 
   def __init__(self, directory: epath.Path) -> None:
     try:
       import tensorflow as tf
     except ImportError as error:
       raise ValueError(
-        f'--tensorboard needs TensorFlow ({error}): pip install'
-        " 'avemotion[data]'"
+        f'--tensorboard needs TensorFlow, which is missing ({error}); run pip'
+        " install 'avemotion[data]'"
       ) from error
     self._summary = tf.summary
-    # `tf.summary.scalar` needs the package tensorboard, and adds only this.
+    # `tf.summary.scalar` adds only this, but needs the package tensorboard.
     self._metadata = tf.compat.v1.SummaryMetadata(
       plugin_data={'plugin_name': 'scalars'}, data_class=1
     )
@@ -88,15 +88,15 @@ class _EventFile:
 
 
 class Progress:
-  """Logs how far a run is, and when it will be done.
+  """Log of a run's progress, and of its remaining time.
 
-  A line, not a bar: it survives a file and `ssh --worker=all`.
+  Writes lines, not a bar: lines suit files and `ssh --worker=all`.
   """
 
   def __init__(self, name: str, total: int, done: int = 0) -> None:
-    """Starts the clock of a run of `total` epochs, of which some were `done`.
+    """Starts the clock of a run of `total` epochs, `done` of them before.
 
-    Lines are 5 seconds apart or more, except the last one, which always shows.
+    Lines are at least 5 seconds apart, except the last one.
     """
     self._name = name
     self._total = total
@@ -105,9 +105,9 @@ class Progress:
     self._after_first = self._last_line = float('-inf')
 
   def epoch(self, done: int, values: Mapping[str, float | int | None]) -> None:
-    """Logs that `done` epochs are over, with some of their metrics."""
+    """Logs that `done` epochs are done, with metrics of the last one."""
     now = time.monotonic()
-    if done == self._first:  # It compiles, and says nothing of the rest.
+    if done == self._first:  # Includes compilation.
       self._after_first = now
     if now - self._last_line < _EVERY_SECONDS and done < self._total:
       return
@@ -129,7 +129,7 @@ class Progress:
 
 
 def mean_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-  """Computes the means over folds of what changes from epoch to epoch."""
+  """Computes the means over folds of the training and validation metrics."""
   return {
     name: float(np.mean([row[name] for row in rows]))
     for name in rows[0]

@@ -1,8 +1,8 @@
-"""Divides devices into a mesh of (fold, data), and places arrays on it.
+"""Mesh of devices with axes `fold` and `data`, and arrays placed on it.
 
-Every device is used: folds lie side by side on the axis `fold`, and what
-remains of the devices shares each fold's batches on the axis `data`. Folds
-need nothing of each other, so a mesh whose data axis is 1 communicates nothing.
+Folds are spread over the axis `fold`; the axis `data` divides each fold's
+batches among the remaining devices. Folds are independent, so a mesh whose data
+axis is 1 needs no communication.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ def mesh_shape(
 ) -> tuple[int, int]:
   """Chooses the lengths of the axes `fold` and `data`.
 
-  Among the divisions of all devices whose data axis divides the batch, it takes
-  that of fewest rounds (folds that a device trains), then of fewest padding
-  folds, then of the longest data axis. Rounds come first because a fold's steps
-  are a chain of small matrix products: twice the devices hardly shorten it.
+  Among the shapes that use all devices, and whose data axis divides the batch,
+  returns the one with the fewest rounds (folds per device), then with the
+  longest data axis. Rounds come first because a fold's steps are a chain of
+  small matrix products: twice the devices hardly shorten it.
   """
   divisions = [
     (num_devices // data, data)
@@ -39,10 +39,10 @@ def mesh_shape(
 def make_mesh(
   num_folds: int, batch_size: int, devices: Sequence[Any] | None = None
 ) -> Mesh:
-  """Makes a mesh of axes `fold` and `data`, `AxisType.Auto` both.
+  """Makes a mesh of axes `fold` and `data`, both `AxisType.Auto`.
 
-  It is for folds that train together on steps of `batch_size` clips each;
-  without `devices`, on all of them that are worth using.
+  Each fold trains on steps of `batch_size` clips. Without `devices`, uses those
+  of `cpu.worth_using`.
   """
   if devices is None:
     devices = cpu.worth_using(jax.devices(), num_folds, batch_size)
@@ -53,7 +53,7 @@ def make_mesh(
 
 
 def num_slots(mesh: Mesh, num_folds: int) -> int:
-  """Counts folds and the padding folds that fill up the mesh's last round."""
+  """Counts folds, with the padding folds that complete the last round."""
   size = mesh.shape[FOLD]
   return -(-num_folds // size) * size
 
@@ -63,9 +63,9 @@ def map_folds(
 ) -> Callable[..., Any]:
   """Maps a function of one fold over stacked folds, each on its device.
 
-  Those of one device are vmapped; on a CPU they go one after another. Where
-  `stacked`, an argument has a leading axis of folds, a multiple of the mesh's;
-  the others are the same for every fold. What the function returns is stacked.
+  Folds of one device are vmapped; on a CPU they run one after another. A
+  `stacked` argument has a leading axis of folds, a multiple of the mesh's; the
+  other arguments are the same for every fold. Results are stacked.
   """
   if cpu.takes_folds_in_turn(mesh):
     function = jax.custom_batching.sequential_vmap(function)
@@ -76,16 +76,16 @@ def map_folds(
       PartitionSpec(FOLD) if each else PartitionSpec() for each in stacked
     ),
     out_specs=PartitionSpec(FOLD),
-    # Kernels take no axis that is the compiler's, not even one of length 1.
+    # Pallas kernels allow no automatic axis, not even one of length 1.
     axis_names={FOLD, DATA} if mesh.shape[DATA] == 1 else {FOLD},
     check_vma=False,
   )
 
 
 def takes_kernels(mesh: Mesh) -> bool:
-  """Tells whether Pallas kernels may stand in a fold's function.
+  """Returns whether a fold's function may contain Pallas kernels.
 
-  They are for TPUs, and the compiler cannot divide them over the data axis.
+  They need TPUs, and the compiler cannot divide them over the data axis.
   """
   on_tpu = mesh.devices.flat[0].platform == 'tpu'
   return bool(on_tpu) and mesh.shape[DATA] == 1
@@ -99,7 +99,7 @@ def shard_batch(mesh: Mesh, batch: Any) -> Any:
 
 
 def replicate(mesh: Mesh, tree: Any) -> Any:
-  """Places a copy of arrays that every process holds on every device."""
+  """Copies host arrays, the same in every process, to every device."""
   return _place(mesh, PartitionSpec(), tree)
 
 
@@ -113,10 +113,10 @@ def stack_folds(mesh: Mesh, tree: Any) -> Any:
 
 
 def restack_folds(mesh: Mesh, tree: Any, num_folds: int) -> Any:
-  """Spreads arrays that have the slots of another mesh over this one.
+  """Spreads arrays with the slots of another mesh over this one.
 
-  They are [other slots, …], on every device, the first `num_folds` of them no
-  padding. Those that have as many slots already are returned as they are.
+  The arrays are [other slots, …], on every device; the first `num_folds` slots
+  are folds, the others padding. With equally many slots they stay unchanged.
   """
   order = _in_slots(mesh, num_folds)
   if len(jax.tree.leaves(tree)[0]) == len(order):
@@ -128,7 +128,7 @@ def restack_folds(mesh: Mesh, tree: Any, num_folds: int) -> Any:
 
 
 def _in_slots(mesh: Mesh, num_folds: int) -> np.ndarray:
-  """Numbers the fold that is in each slot."""
+  """Returns the number of the fold in each slot."""
   order = np.arange(num_slots(mesh, num_folds))
   return np.where(order < num_folds, order, 0)
 
@@ -140,7 +140,7 @@ def _place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
     rows = np.asarray(rows)
     if jax.process_count() == 1:
       return jax.device_put(rows, sharding)
-    # Of each process's copy of all rows, the part that its devices hold.
+    # Each process has all rows; JAX takes those of the process's devices.
     return jax.make_array_from_process_local_data(sharding, rows, rows.shape)
 
   return jax.tree.map(place, tree)
@@ -149,7 +149,7 @@ def _place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
 def to_host(tree: Any, num_folds: int) -> Any:
   """Fetches stacked arrays to NumPy [folds, …], without the padding folds.
 
-  Every process must call it, and gets all folds.
+  Every process must call this, and gets all folds.
   """
   if jax.process_count() > 1:
     tree = multihost_utils.process_allgather(tree, tiled=True)

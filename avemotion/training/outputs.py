@@ -1,4 +1,4 @@
-"""Files by which a run knows itself again: `config.json` and `result.json`."""
+"""Files that identify a run: `config.json` and `result.json`."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ _CONFIG = 'config.json'
 
 
 def fold_directory(workdir: epath.Path, fold: int) -> epath.Path:
-  """Names the directory of a fold's files."""
+  """Returns the directory of a fold's files."""
   return workdir / f'fold_{fold}'
 
 
 def claim(
   workdir: epath.Path, config: config_lib.Config, clips: ClipSet
 ) -> None:
-  """Writes `config.json`, or checks that a run goes on as it began.
+  """Writes `config.json`, or checks that an existing one is of the same run.
 
   Raises:
-    ConfigError: the directory is of another configuration or other data; the
-      message is their difference.
+    ConfigError: the directory belongs to another configuration or other data;
+      the message lists the differences.
     OSError: the directory cannot be written.
   """
   mine = {
@@ -45,12 +45,12 @@ def claim(
 
 
 def write_json(path: epath.Path, values: Mapping[str, Any]) -> None:
-  """Writes a JSON file, whole or not at all; `OSError` if it cannot."""
+  """Writes a JSON file atomically; raises `OSError` if that fails."""
   files.write(path, json.dumps(values, indent=2) + '\n')
 
 
 def digest(clips: ClipSet) -> str:
-  """Computes SHA-256, cut short, of all that training reads of a data set."""
+  """Computes a shortened SHA-256 of all that training reads of a data set."""
   whole = hashlib.sha256()
   for rows in (
     *(clips.features[name] for name in sorted(clips.features)),
@@ -66,7 +66,7 @@ def digest(clips: ClipSet) -> str:
 def _check_same(
   path: epath.Path, there: Mapping[str, Any], mine: Mapping[str, Any]
 ) -> None:
-  """Compares what the file of that path says of a run with the present one."""
+  """Compares the file at that path with the present run."""
   before, now = _flattened(there), _flattened(mine)
   lines = [
     f'  {key}: {before.get(key)!r} there, {now.get(key)!r} now'
@@ -75,7 +75,7 @@ def _check_same(
   ]
   if lines:
     raise config_lib.ConfigError(
-      f'{path} is of another run; choose another --workdir, or:\n'
+      f'{path} is of another run; choose another --workdir, or resolve:\n'
       + '\n'.join(lines)
     )
 
@@ -83,10 +83,10 @@ def _check_same(
 def finished(
   workdir: epath.Path, fold: int, config: config_lib.Config
 ) -> dict[str, Any] | None:
-  """Reads the summary of a fold that was trained before, or returns None.
+  """Reads the summary of a finished fold; None if it is not finished.
 
   Raises:
-    ConfigError: it was trained with another configuration, or its
+    ConfigError: the fold was trained with another configuration, or its
       `result.json` is damaged.
   """
   path = fold_directory(workdir, fold) / RESULT
@@ -98,19 +98,19 @@ def finished(
 
 
 def _completed(values: Mapping[str, Any], path: epath.Path) -> dict[str, Any]:
-  """Completes a stored configuration by the defaults of newer keys."""
+  """Fills in a stored configuration with the defaults of newer keys."""
   try:
     return config_lib.to_dict(config_lib.from_dict(values['config']))
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise config_lib.ConfigError(
-      f'{path} holds no configuration of this version ({error}); choose another'
-      ' --workdir'
+      f'{path}: expected a configuration of this version ({error}); choose'
+      ' another --workdir'
     ) from error
 
 
 def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
-  """Returns JSON's values by dotted keys, less where the data set lies."""
-  as_json = json.loads(json.dumps(values))  # Which has no tuples.
+  """Returns JSON's values by dotted keys, without the data set's location."""
+  as_json = json.loads(json.dumps(values))  # JSON has no tuples.
   flat = traverse_util.flatten_dict(as_json, sep='.')
   places = ('dataset', 'data_dir')
   return {k: v for k, v in flat.items() if k.split('.')[-1] not in places}

@@ -1,4 +1,4 @@
-"""Starts from branches that were trained before, on other clips."""
+"""Initial branches from a model that was trained on other clips."""
 
 import os
 import re
@@ -13,46 +13,46 @@ from avemotion.training.step import TrainState
 
 BUNDLED = 'bundled'  # the model that ships with the package
 
-# Modality and channel, then emotion, intensity, statement, repetition, actor.
+# Modality, channel, (emotion, intensity, statement, repetition, actor).
 _RAVDESS = re.compile(r'\d\d-\d\d-(\d\d(?:-\d\d){4})')
 
 
 def check_unknown(path: str, clip_ids: Iterable[str]) -> None:
-  """Refuses a model that was trained on the validation or test clips.
+  """Refuses a model that was trained on one of these clips.
 
-  Those of RAVDESS are known whichever of a performance's recordings they name;
-  `path` is as for `adopt`.
+  All RAVDESS recordings of one performance count as the same clip. `path` is as
+  for `adopt`.
 
   Raises:
     CheckpointError: the file is missing or damaged.
-    ConfigError: it was trained on one of them.
+    ConfigError: the model was trained on one of the clips.
   """
   seen = set(map(_performance, weights.trained_on(_file(path))))
   known = [clip for clip in clip_ids if _performance(clip) in seen]
   if known:
     raise ConfigError(
-      f'pretrained: {path} was trained on {len(known)} of the clips that are'
-      f' scored here, such as {known[0]}: what they say would be worth nothing'
+      f'pretrained: {path} was trained on {len(known)} of the clips that this'
+      f' run scores, such as {known[0]}; choose another model or protocol'
     )
 
 
 def adopt(path: str, state: TrainState) -> TrainState:
-  """Puts the branches of a model in the place of those of fresh states.
+  """Replaces the branches of initial states by those of a trained model.
 
-  The last layer stays fresh, since labels may be others; statistics stay those
-  of the clips that are trained on. `path` is an `.npz` that `avemotion release`
-  wrote, or 'bundled'; states are of stacked folds, [folds, …] in host memory.
+  Keeps the last layer, since labels may differ, and the statistics of the
+  training clips. `path` is an `.npz` that `avemotion release` wrote, or
+  'bundled'; states are of stacked folds, [folds, …] in host memory.
 
   Raises:
     CheckpointError: the file is missing or damaged.
-    ConfigError: no branch is in both, or one is of another size.
+    ConfigError: the models share no branch, or a branch has another size.
   """
   model = weights.load(_file(path))
   shared = set(model.config.model.modalities) & set(state.params)
   if not shared:
     raise ConfigError(
       f'pretrained: {path} has only {", ".join(model.config.model.modalities)},'
-      ' which the model does not read'
+      ' which the model does not use'
     )
   changed: dict[str, Any] = {}
   for collection in ('params', 'batch_stats'):
@@ -69,21 +69,24 @@ def _file(path: str) -> str | os.PathLike[str]:
 
 
 def _performance(clip_id: str) -> str:
-  """Cuts a RAVDESS name to what its recordings share; keeps any other."""
+  """Returns the performance in a RAVDESS name; other names as they are."""
   match = _RAVDESS.fullmatch(clip_id)
   return match[1] if match else clip_id
 
 
 def _replaced(own: Any, trained: Any, name: str) -> Any:
-  """Repeats trained arrays for stacked folds, and compares their shapes."""
+  """Repeats trained arrays for stacked folds, and checks their shapes."""
   if isinstance(own, Mapping):
     if not isinstance(trained, Mapping) or own.keys() != trained.keys():
-      raise ConfigError(f'pretrained: {name} is of another model')
+      raise ConfigError(
+        f'pretrained: {name} is of another model; configure the same layers'
+      )
     return {
       key: _replaced(own[key], trained[key], f'{name}/{key}') for key in own
     }
   if own.shape[1:] != trained.shape:
     raise ConfigError(
-      f'pretrained: {name} is {trained.shape}, the model has {own.shape[1:]}'
+      f'pretrained: {name}: expected shape {own.shape[1:]}, got'
+      f' {trained.shape}; configure the same sizes'
     )
   return np.broadcast_to(trained, own.shape).astype(own.dtype)

@@ -1,4 +1,4 @@
-"""Several processes that train as one: where one fails, none goes on."""
+"""Several processes that train as one: if one fails, all stop."""
 
 import contextlib
 import os
@@ -18,25 +18,25 @@ _Result = TypeVar('_Result')
 
 
 class TrainingError(RuntimeError):
-  """Training cannot go on; the message says where it stopped."""
+  """Raised when training cannot continue; the message says where it stopped."""
 
 
 def gather(value: Any) -> np.ndarray:
-  """Stacks each process's array of the same shape, [processes, …]."""
-  if jax.process_count() == 1:  # Which needs no device to know its own.
+  """Stacks arrays of the same shape from all processes, [processes, …]."""
+  if jax.process_count() == 1:  # Needs no device.
     return np.asarray(value)[None]
   return np.asarray(multihost_utils.process_allgather(np.asarray(value)))
 
 
 @contextlib.contextmanager
 def alone(workdir: epath.Path, fold: int | None) -> Iterator[None]:
-  """Keeps other runs from a workdir, or from the only fold that is trained.
+  """Locks a workdir, or only a fold's directory, against other runs.
 
-  Folds may be trained apart at the same time. Nothing is kept in a bucket, and
-  where there are no locks, or no right to write.
+  Different folds may be trained apart at the same time. There is no lock in a
+  bucket, on a system without locks, or without the right to write.
 
   Raises:
-    TrainingError: another run is there; the message says which.
+    TrainingError: another run holds the lock; the message names it.
   """
   try:
     import fcntl
@@ -78,10 +78,10 @@ def alone(workdir: epath.Path, fold: int | None) -> Iterator[None]:
 def together(function: Callable[[], _Result]) -> _Result:
   """Calls a function, which waits for no other process, in every process.
 
-  Returns this process's result, or raises what the function raised here.
+  Returns this process's result, or raises this process's error.
 
   Raises:
-    TrainingError: it raised in another process.
+    TrainingError: the function raised in another process.
   """
   failure: Exception | None = None
   try:
@@ -92,7 +92,7 @@ def together(function: Callable[[], _Result]) -> _Result:
   if failure:
     raise failure
   if np.any(failed):
-    raise TrainingError('another process failed; its message says why')
+    raise TrainingError('another process failed; see the log of that process')
   return result
 
 
@@ -103,11 +103,11 @@ def on_first(function: Callable[[], _Result]) -> _Result | None:
 
 @contextlib.contextmanager
 def as_one() -> Iterator[None]:
-  """Surrounds what the processes do as one, such as a save of shared arrays.
+  """Context of a collective operation, such as a save of shared arrays.
 
-  Where it fails in one process, the others wait for that process amid it, and
-  cannot be asked. It says what failed and ends at once; JAX then ends the
-  others, within its heartbeat of 100 seconds.
+  If it fails in one of several processes, the others wait inside it. The failed
+  process then logs the error and exits at once, and JAX ends the others within
+  its heartbeat of 100 seconds.
   """
   try:
     yield

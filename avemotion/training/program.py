@@ -1,4 +1,4 @@
-"""Folds that train together, on the devices with the data set."""
+"""Folds that train together, with the data set on the devices."""
 
 import pathlib
 import tempfile
@@ -24,15 +24,15 @@ _PROFILED_STEPS = 3
 
 
 class FoldProgram:
-  """Stacked folds on the devices; states and variables stay there.
+  """Stacked folds on the devices, with their states and variables.
 
-  The data set is on every device; a fold's clips are named by their indices.
+  The whole data set is on every device; a fold refers to its clips by index.
 
   Attributes:
-    mesh: the devices.
-    numbers: the folds, in the order of the arrays.
-    folds: the clips of each.
-    steps_per_epoch: of every fold.
+    mesh: mesh of the devices.
+    numbers: numbers of the folds, in the order of the arrays.
+    folds: clips of each fold.
+    steps_per_epoch: steps of every fold's epoch.
   """
 
   def __init__(
@@ -43,11 +43,11 @@ class FoldProgram:
     numbers: Sequence[int],
     mesh: Mesh | None = None,
   ) -> None:
-    """Places the whole data set and makes the functions.
+    """Places the whole data set on the devices and makes the functions.
 
-    Of every fold of the protocol, those of `numbers` train together; alone and
-    together, each takes as many steps as the smallest fold of all. Without a
-    mesh, it is that of `make_mesh`.
+    The folds `numbers` of the protocol train together. Every fold, alone or
+    with others, takes as many steps as the smallest fold of the protocol. The
+    default mesh is that of `make_mesh`.
     """
     smallest = min(fold.train.size for fold in protocol)
     self.numbers = tuple(numbers)
@@ -79,11 +79,12 @@ class FoldProgram:
     )
 
   def init(self) -> step.TrainState:
-    """Makes the folds' fresh states, with branches that were trained before.
+    """Makes the folds' initial states, with pretrained branches if configured.
 
     Raises:
-      CheckpointError: what is pretrained cannot be read.
-      ValueError: it is of another size, or a training side lacks a modality.
+      CheckpointError: the pretrained model cannot be read.
+      ValueError: the pretrained model has another size, or a fold's training
+        clips lack a modality.
     """
     model, path = self._config.model, self._config.pretrained
     measured = [
@@ -99,11 +100,11 @@ class FoldProgram:
   def train_epoch(
     self, state: step.TrainState, epoch: int, steps: int | None = None
   ) -> tuple[step.TrainState, dict[str, np.ndarray]]:
-    """Trains every fold for an epoch, or so many of its steps.
+    """Trains every fold for an epoch, or only its first `steps`.
 
-    Its number, from 0, decides the order of the clips; what a shuffled training
-    side leaves over is dropped. The old states' buffers are consumed. Returns
-    the new states, and each step's metrics float32[folds, steps].
+    The epoch's number, from 0, determines the order of the clips; an incomplete
+    last batch is dropped. Donates the old states' buffers. Returns the new
+    states, and each step's metrics float32[folds, steps].
     """
     shape = self.steps_per_epoch, self._batch_size
     orders = [
@@ -120,13 +121,13 @@ class FoldProgram:
   def probabilities(
     self, variables: Any, indices: Sequence[np.ndarray]
   ) -> list[np.ndarray]:
-    """Recognises each fold's own clips, int32[clips] or none at all.
+    """Recognises each fold's own clips, int32[clips], which may be empty.
 
     Returns for each fold probabilities float32[clips, labels].
     """
     longest = max(1, *(len(rows) for rows in indices))
     batches = -(-longest // self._batch_size)
-    # Rows are filled up with clip 0, whose probabilities are cut off again.
+    # Rows are padded with clip 0, whose probabilities are cut off again.
     filled = np.zeros((len(indices), batches * self._batch_size), np.int32)
     for place, rows in enumerate(indices):
       filled[place, : len(rows)] = rows
@@ -136,15 +137,15 @@ class FoldProgram:
     return [stacked[place, : len(rows)] for place, rows in enumerate(indices)]
 
   def choose(self, chosen: np.ndarray, new: Any, old: Any) -> Any:
-    """Takes arrays [folds, …] from `new` where bool[folds] is true."""
+    """Takes arrays [folds, …] from `new` where `chosen`, else from `old`."""
     return _choose(self._stack(chosen), new, old)
 
   def copy(self, tree: Any) -> Any:
-    """Makes a copy on the devices, which no later step consumes."""
+    """Makes a copy on the devices, which no later step overwrites."""
     return jax.tree.map(jnp.copy, tree)
 
   def restack(self, tree: Any) -> Any:
-    """Spreads arrays over the devices that were saved on other devices."""
+    """Spreads arrays from a snapshot of other devices over these devices."""
     return mesh_lib.restack_folds(self.mesh, tree, len(self.numbers))
 
   def to_host(self, tree: Any) -> Any:
@@ -152,11 +153,11 @@ class FoldProgram:
     return mesh_lib.to_host(tree, len(self.numbers))
 
   def learning_rate(self, epochs: int) -> float:
-    """Computes the rate of the last step of so many epochs."""
+    """Computes the learning rate of the last step of epoch `epochs`."""
     return float(self._functions.schedule(epochs * self.steps_per_epoch - 1))
 
   def profile(self, state: step.TrainState, directory: epath.Path) -> None:
-    """Writes an xprof trace of a few steps, whose outcome is thrown away."""
+    """Writes an xprof trace of a few steps, whose results are discarded."""
     self.train_epoch(self.copy(state), 0, _PROFILED_STEPS)  # Compiles.
     with tempfile.TemporaryDirectory() as beside:
       with jax.profiler.trace(beside):
@@ -168,7 +169,7 @@ class FoldProgram:
             files.write(place, file.read_bytes())
 
   def describe(self) -> str:
-    """Tells the devices, what each does, and how much of them is idle."""
+    """Describes the devices, the work of each, and their idle share."""
     fold_axis, data_axis = self.mesh.devices.shape
     slots = mesh_lib.num_slots(self.mesh, len(self.numbers))
     return (

@@ -1,4 +1,4 @@
-"""Folds that train together: their epochs, and the saves on the way."""
+"""Epochs of folds that train together, with periodic saves."""
 
 import dataclasses
 import time
@@ -25,12 +25,12 @@ from avemotion.training.program import FoldProgram
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Ways of working that change no number of a run.
+  """Settings that change no result of a run.
 
   Attributes:
-    checkpoint_every: epochs between two saves of the run under way.
-    tensorboard: writes TensorBoard's event files too.
-    profile: writes an xprof trace of a few steps before the first epoch.
+    checkpoint_every: epochs between two saves of the unfinished run.
+    tensorboard: also write TensorBoard's event files.
+    profile: write an xprof trace of a few steps before the first epoch.
   """
 
   checkpoint_every: int = 5
@@ -39,10 +39,10 @@ class Options:
 
 
 class Run:
-  """Folds that train together, from their fresh states or those last saved.
+  """Training of folds, from their initial states or the last snapshot.
 
   Attributes:
-    now: the epochs that are done, and what came of them.
+    now: the run's state after the last epoch.
   """
 
   def __init__(
@@ -54,10 +54,10 @@ class Run:
     *,
     resumes: bool,
   ) -> None:
-    """Makes the states of a program's folds, fresh or as last saved in `root`.
+    """Makes the states of a program's folds, or reads those saved in `root`.
 
-    `labels` are int32[clips], of the whole data set. Errors, here and in
-    `train`, are those of `crossval.train`.
+    `labels` are int32[clips], of the whole data set. Raises the errors of
+    `crossval.train`.
     """
     self._config = config
     self._program = program
@@ -83,9 +83,10 @@ class Run:
     metrics: Mapping[int, logs.MetricsLog],
     checkpoint_every: int,
   ) -> None:
-    """Runs the epochs that are to go, and saves each `checkpoint_every`-th.
+    """Trains the remaining epochs, and saves after each `checkpoint_every`.
 
-    In process 0 `metrics`, by fold, take those of each epoch.
+    In process 0, `metrics`, by fold, receive the metrics of each epoch. Raises
+    the errors of `crossval.train`.
     """
     self._describe()
     total = self._config.epochs
@@ -103,28 +104,28 @@ class Run:
         progress.epoch(self.now.epoch, logs.mean_metrics(rows))
         stopping = stop.pending()
         if stopping or self._over() or self.now.epoch % checkpoint_every == 0:
-          # First the lines: those after the last save come again.
+          # Metrics first: a resumed run rewrites those after its last save.
           processes.on_first(write_metrics)
           with processes.as_one():
             checkpoints.save_snapshot(self._root, self.now)
         if stopping and not self._over():
           raise interruption.Interrupted(
             f'{self._name()} stopped after epoch {self.now.epoch} of {total};'
-            ' the same command goes on from there'
+            ' run the same command to resume'
           )
     except TrainingError:
-      write_metrics()  # They show how the loss came to it.
+      write_metrics()  # They show how the loss diverged.
       raise
 
   @property
   def variables(self) -> Any:
-    """The parameters that are kept, arrays [slots, …] on the devices."""
+    """Variables to keep, arrays [slots, …] on the devices."""
     if self._config.patience is None:
       return self.now.state.variables
     return self.now.best_variables
 
   def facts(self, place: int) -> dict[str, Any]:
-    """Tells what `result.json` says of the training of a fold."""
+    """Returns the part of `result.json` on the training of a fold."""
     best_epoch = int(self.now.best.epochs[place])
     keeps_best = self._config.patience is not None
     return {
@@ -136,7 +137,7 @@ class Run:
     }
 
   def _train_epoch(self) -> list[dict[str, Any]]:
-    """Trains an epoch, and returns each fold's metrics of it."""
+    """Trains an epoch, and returns each fold's metrics."""
     start = time.monotonic()
     state, measured = self._program.train_epoch(self.now.state, self.now.epoch)
     self._check_finite(measured['loss'])
@@ -161,7 +162,7 @@ class Run:
     ]
 
   def _validate(self) -> Sequence[dict[str, float]]:
-    """Scores each fold's validation clips, and notes the best epochs."""
+    """Scores each fold's validation clips, and updates the best epochs."""
     chosen = [fold.validation for fold in self._program.folds]
     scores: list[dict[str, float]] = [{} for _ in chosen]
     losses = np.full(len(chosen), np.nan)
@@ -219,4 +220,4 @@ class Run:
       )
     log.info(self._program.describe())
     if self.now.epoch:
-      log.info(f'{self._name()} goes on after epoch {self.now.epoch}')
+      log.info(f'resuming {self._name()} after epoch {self.now.epoch}')

@@ -1,4 +1,4 @@
-"""Scores a trained fold's test clips, once, and writes its result."""
+"""Scores of a trained fold's test clips, and its result files."""
 
 import csv
 import io
@@ -23,12 +23,19 @@ def score(
   validated: np.ndarray,
   tested: np.ndarray,
 ) -> dict[str, Any]:
-  """Summarises a fold of the whole data set after its training.
+  """Scores a fold's test clips, and fits the temperature.
 
-  Of its probabilities, float32[validation clips, labels] and float32[test
-  clips, labels], the temperature is fitted on `validated`. Returns the part of
-  `result.json` that says which clips there were, and the scores; these are None
-  where no clip was left to test.
+  Args:
+    config: configuration of the run.
+    clips: the whole data set.
+    fold: clips of the fold.
+    validated: probabilities float32[validation clips, labels], on which the
+      temperature is fitted.
+    tested: probabilities float32[test clips, labels].
+
+  Returns:
+    The part of `result.json` on clips and scores; the scores of a fold without
+    test clips are None.
   """
   confusion = metrics.confusion_matrix(
     clips.labels[fold.test], tested.argmax(-1), len(clips.label_names)
@@ -39,7 +46,7 @@ def score(
     scores['uar'] = metrics.unweighted_average_recall(confusion)
   return {
     'protocol': config.data.protocol,
-    # What a recipe was chosen by is no result.
+    # A score that a recipe was chosen by is no test result.
     'scored': 'validation' if config.data.validation == 'scored' else 'test',
     'modalities': list(config.model.modalities),
     'sources': {name: clips.sources[name] for name in config.model.modalities},
@@ -64,11 +71,11 @@ def write(
   tested: np.ndarray,
   summary: dict[str, Any],
 ) -> None:
-  """Writes predictions, picture, and last `result.json`: then all is there.
+  """Writes the predictions, the picture, and last `result.json`.
 
-  Test clips are int32[clips] of the whole data set; probabilities `tested`
-  float32[clips, labels], before the temperature. `OSError` if a file cannot be
-  written.
+  `test` are int32[clips], indices into the whole data set; `tested` are
+  probabilities float32[clips, labels], before the temperature. Raises `OSError`
+  if a file cannot be written.
   """
   rows = io.StringIO(newline='')
   writer = csv.writer(rows)
@@ -94,8 +101,8 @@ def write(
 def _draw_confusion(path: epath.Path, summary: dict[str, Any]) -> None:
   try:
     from avemotion.evaluation import plots
-  except ImportError as error:  # A bare TPU machine trains all the same.
-    log.warning('%s is not drawn: %s', path.name, error)
+  except ImportError as error:  # A bare TPU machine may lack matplotlib.
+    log.warning('skipping %s: %s', path.name, error)
     return
   title = (
     f'{summary["protocol"]}, fold {summary["fold"]}:'

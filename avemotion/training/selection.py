@@ -1,4 +1,4 @@
-"""Choice of each fold's best epoch, and of its end, by validation clips."""
+"""Best epoch and early stop of each fold, by its validation loss."""
 
 from typing import Self
 
@@ -8,11 +8,11 @@ import numpy as np
 
 @flax.struct.dataclass
 class BestEpochs:
-  """The best epoch of each fold so far, by the loss on validation clips.
+  """Each fold's best epoch so far, by the loss on validation clips.
 
   Attributes:
     epochs: int[folds], from 1; 0: none yet.
-    losses: float[folds]; infinite: none yet.
+    losses: float[folds]; infinity: none yet.
   """
 
   epochs: np.ndarray
@@ -20,26 +20,26 @@ class BestEpochs:
 
   @classmethod
   def none_yet(cls, num_folds: int) -> Self:
-    """Before the first epoch."""
+    """Makes the value before the first epoch."""
     return cls(np.zeros(num_folds, int), np.full(num_folds, np.inf))
 
   def after(
     self, epoch: int, losses: np.ndarray, patience: int | None
   ) -> tuple[Self, np.ndarray]:
-    """Takes one more epoch into account, by its number, from 1.
+    """Updates the best epochs with one more epoch, numbered from 1.
 
-    Its losses on validation clips are float[folds], NaN for a fold that has
-    none; a fold that has `stopped` does not improve. Returns the best epochs
-    with this one, and bool[folds]: which folds improved.
+    `losses` are float[folds], NaN for a fold without validation clips; a fold
+    that has `stopped` does not improve. Returns the new best epochs, and
+    bool[folds], true for folds that improved.
     """
     improved = (losses < self.losses) & ~self.stopped(epoch - 1, patience)
     epochs = np.where(improved, epoch, self.epochs)
     return type(self)(epochs, np.where(improved, losses, self.losses)), improved
 
   def stopped(self, epoch: int, patience: int | None) -> np.ndarray:
-    """Tells which folds are over after so many epochs, bool[folds].
+    """Returns which folds have stopped after `epoch` epochs, bool[folds].
 
-    Those that had no lower loss for `patience` epochs; None: none of them.
+    A fold stops after `patience` epochs without a lower loss; None: never.
     """
     if patience is None:
       return np.zeros(self.epochs.shape, bool)

@@ -1,4 +1,4 @@
-"""Mean and std of features, measured on the clips to train on."""
+"""Mean and standard deviation of features, measured on the training clips."""
 
 from typing import Any
 
@@ -11,14 +11,15 @@ from avemotion.training.config import ModelConfig
 def model_statistics(
   config: ModelConfig, clips: ClipSet, train: np.ndarray
 ) -> dict[str, Any]:
-  """Measures mean and std over the valid rows of the clips at int[train].
+  """Measures mean and standard deviation over valid rows of training clips.
 
-  Returns by modality the variables of `avemotion.models.branches.Standardize`,
-  float32[features] of those features that the model reads. A feature that
-  hardly varies, as VGG16's dead units, gets the std 1.
+  `train` are int[clips], indices into the data set. Returns by modality the
+  variables of `avemotion.models.branches.Standardize`, float32[features] of the
+  features that the model uses. A feature that hardly varies, like VGG16's dead
+  units, gets the standard deviation 1.
 
   Raises:
-    ValueError: none of the clips has a modality.
+    ValueError: all training clips lack a modality.
   """
   found = {}
   for modality, rows in clips.features.items():
@@ -26,7 +27,9 @@ def model_statistics(
     valid = steps < clips.lengths[modality][train, None]
     values = rows[train][valid].astype(np.float64)
     if not values.size:
-      raise ValueError(f'no clip to train on has any {modality}')
+      raise ValueError(
+        f'no training clip has {modality}; leave it out of model.modalities'
+      )
     std = values.std(axis=0)
     varies = std > 1e-3 * std.mean()
     read = slice(getattr(config, modality).num_inputs)

@@ -1,4 +1,4 @@
-"""A model's state, and one step of its training."""
+"""Training state, and one step of training."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ Metrics = dict[str, jax.Array]
 
 
 class TrainState(flax.struct.PyTreeNode):
-  """What training changes, and the statistics that it is given.
+  """Variables of the model, and state of the optimiser.
 
   Attributes:
-    step: int32, optimiser steps taken.
-    params: of the model.
+    step: int32, number of optimiser steps taken.
+    params: parameters of the model.
     batch_stats: running statistics of batch normalisation.
-    statistics: mean and std of the training clips' features.
-    opt_state: of the optimiser.
+    statistics: mean and standard deviation of the training clips' features.
+    opt_state: state of the optimiser.
   """
 
   step: jax.Array
@@ -40,7 +40,7 @@ class TrainState(flax.struct.PyTreeNode):
 
   @property
   def variables(self) -> dict[str, Any]:
-    """What the model is applied with; no `batch_stats` without batch norm."""
+    """Variable collections of the model that are not empty."""
     collections = {
       'params': self.params,
       'batch_stats': self.batch_stats,
@@ -54,8 +54,8 @@ def make_classifier(
 ) -> EmotionClassifier:
   """Makes the network that a configuration describes.
 
-  `mesh` are the devices that it is to be trained on, from `make_mesh`; None:
-  any, where a Pallas kernel may not run, and is not taken.
+  `mesh` are the devices to train on, from `make_mesh`; None: any devices, hence
+  no Pallas kernel.
 
   Raises:
     ConfigError: `config.recurrence` is 'pallas', which the mesh cannot run.
@@ -81,7 +81,7 @@ def make_classifier(
 def sample_inputs(
   feature_dims: Mapping[str, int],
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-  """Makes features and lengths of one clip of one step, to shape a model by."""
+  """Makes features and lengths of one clip of one step, for `model.init`."""
   features = {
     name: jnp.zeros((1, 1, size)) for name, size in feature_dims.items()
   }
@@ -95,7 +95,7 @@ def expected_variables(
 ) -> Any:
   """Makes variables of a classifier's shapes, float32 of arbitrary values.
 
-  `feature_dims` are the features of a row of each modality.
+  `feature_dims` are the numbers of features of each modality.
   """
   init = make_classifier(config, len(label_names)).init
   inputs = sample_inputs(feature_dims)
@@ -120,7 +120,7 @@ def make_schedule(
 def make_optimizer(
   config: OptimizerConfig, schedule: optax.Schedule
 ) -> optax.GradientTransformation:
-  """Makes AdamW with gradient clipping; weights decay in matrices alone."""
+  """Makes AdamW with gradient clipping, and weight decay of matrices only."""
   return optax.chain(
     optax.clip_by_global_norm(config.clip_norm),
     optax.adamw(
@@ -138,9 +138,9 @@ def init_state(
   statistics: Any,
   rng: jax.Array,
 ) -> TrainState:
-  """Makes a fresh state of one fold; `rng` is of the initial parameters.
+  """Makes the initial state of one fold, with parameters drawn by `rng`.
 
-  `feature_dims` are the features of a row of each modality, `statistics` the
+  `feature_dims` are the numbers of features of each modality, `statistics` the
   model's variable collection of that name.
   """
   variables = model.init(rng, *sample_inputs(feature_dims))
@@ -165,9 +165,8 @@ def train_step(
 ) -> tuple[TrainState, Metrics]:
   """Takes an optimiser step on the cross-entropy of the softmax (equation 9).
 
-  `targets`, float32[batch, labels], are what the batch's clips are to be
-  recognised as; `rng` is the key of dropout. Returns the state after the step;
-  `loss`, `accuracy`, `gradient_norm`, scalars.
+  `targets` are float32[batch, labels]; `rng` is the key of dropout. Returns the
+  state after the step, and the scalars `loss`, `accuracy`, `gradient_norm`.
   """
   targets = optax.smooth_labels(targets, config.label_smoothing)
 
@@ -187,7 +186,7 @@ def train_step(
     }
     weight = config.joint_loss if len(losses) > 1 else 1.0
     loss = weight * losses.pop(JOINT).mean()
-    for name, of_clips in losses.items():  # Of the clips that have it.
+    for name, of_clips in losses.items():  # Mean over clips that have it.
       there = batch.lengths[name] > 0
       mean = jnp.where(there, of_clips, 0).sum() / jnp.maximum(there.sum(), 1)
       loss += config.branch_loss * mean

@@ -1,4 +1,4 @@
-"""Rows × protocols × seeds: the runs of a table, an ablation or a search."""
+"""Runs of a table, an ablation or a search: rows × protocols × seeds."""
 
 import dataclasses
 import datetime
@@ -17,9 +17,9 @@ from avemotion.training.config import Config, ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-  """A run of a sweep: a row's configuration, with a protocol and a seed.
+  """One run of a sweep: a row's configuration, with a protocol and a seed.
 
-  Its workdir is ROW/PROTOCOL/seed_S in the sweep's.
+  Its workdir is ROW/PROTOCOL/seed_S in that of the sweep.
   """
 
   row: str
@@ -28,7 +28,7 @@ class Trial:
 
   @property
   def protocol(self) -> str:
-    """Its name in `avemotion.data.folds`."""
+    """Name of the protocol in `avemotion.data.folds`."""
     return self.config.data.protocol
 
 
@@ -38,20 +38,27 @@ def plan(
   protocols: Sequence[str] = (),
   seeds: int = 1,
 ) -> list[Trial]:
-  """Lists the runs of a sweep of configurations by name, row by row.
+  """Lists the runs of a sweep, row by row.
 
-  Each is trained under each of the protocols (without any, its own), with so
-  many seeds from the row's on if the protocol keeps speakers apart, else one.
+  Args:
+    rows: configurations by name.
+    workdir: directory of the sweep.
+    protocols: protocols of each row; empty: the row's own.
+    seeds: number of seeds, from the row's on, of protocols that test unseen
+      speakers; the others get one seed.
 
   Raises:
-    ConfigError: a protocol tests nobody.
+    ConfigError: a protocol has no test clips.
     ValueError: there is no such protocol.
   """
   trials = []
   for name, row in rows.items():
     for protocol in protocols or (row.data.protocol,):
       if folds.named(protocol) is folds.named('everyone'):
-        raise ConfigError('everyone: tests nobody; see avemotion release')
+        raise ConfigError(
+          'expected a protocol with test clips, got everyone; use avemotion'
+          ' release instead'
+        )
       data = dataclasses.replace(row.data, protocol=protocol)
       num_seeds = 1 if folds.named(protocol).shares_speakers else seeds
       for seed in range(row.seed, row.seed + num_seeds):
@@ -64,21 +71,21 @@ def plan(
 def log(
   path: epath.Path, trial: Trial, summaries: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-  """Adds a candidate's scores to a log, unless it has them of an earlier day.
+  """Adds a candidate's scores to a log, unless it has the same scores already.
 
-  The log is of JSON lines; `summaries` are of the run's folds, as
-  `crossval.train` returns them. Returns the line: all of the configuration, and
-  means over folds.
+  The log has JSON lines; `summaries` are those of the run's folds, from
+  `crossval.train`. Returns the new line: the whole configuration, and means
+  over folds.
   """
   line = {
     'date': datetime.date.today().isoformat(),
     'candidate': trial.row,
-    # All of it: what the candidate changes may itself change.
+    # All settings: the candidate's file may change later.
     'settings': json.loads(json.dumps(config_lib.to_dict(trial.config))),
     'accuracy': round(float(np.mean([s['accuracy'] for s in summaries])), 4),
     'uar': round(float(np.mean([s['uar'] for s in summaries])), 4),
     'uar_of_folds': [round(s['uar'], 4) for s in summaries],
-    # Of all folds, which train together.
+    # Folds train together.
     'seconds': max(s['seconds'] for s in summaries),
   }
   before = path.read_text() if path.exists() else ''
@@ -89,5 +96,5 @@ def log(
 
 
 def _slug(name: str) -> str:
-  """A row's directory; file systems take 255 characters."""
+  """Names a row's directory; file systems allow 255 characters."""
   return re.sub(r'[^\w.=-]+', '_', name).strip('_')[:200] or 'as_configured'

@@ -1,7 +1,7 @@
-"""Trained models as one file of float16: what ships, and is easily sent.
+"""Trained models as one `.npz` of float16, like the model that ships.
 
-NumPy's `.npz`, which anything reads. Statistics and what batch normalisation
-knows stay float32: they are small, and their differences matter.
+Statistics and batch normalisation stay float32: they are small, and need the
+precision.
 """
 
 import contextlib
@@ -32,15 +32,15 @@ def save(
   model: TrainedModel,
   trained_on: Iterable[str] = (),
 ) -> int:
-  """Writes a model, and the ids of the clips that it was trained on.
+  """Writes a model, and the ids of its training clips, to an `.npz`.
 
-  The file, `….npz`, is written whole or not at all; its directory is made, an
-  existing file is replaced. Returns its size in bytes.
+  Writes atomically, makes the directory, and replaces an existing file. Returns
+  the size in bytes.
 
   Raises:
-    CheckpointError: a value is not finite, or beyond float16.
-    ValueError: the name has another ending.
-    OSError: it cannot be written, as on a full disk.
+    CheckpointError: a value is not finite, or beyond the range of float16.
+    ValueError: the name does not end in `.npz`.
+    OSError: the file cannot be written, as on a full disk.
   """
   flat = traverse_util.flatten_dict(dict(model.variables), sep='/')
   arrays: dict[str, Any] = {
@@ -55,10 +55,10 @@ def save(
 
 
 def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
-  """Reads a model that `save` wrote, into variables in float32.
+  """Reads a model that `save` wrote, with variables in float32.
 
   Raises:
-    CheckpointError: the file is missing, damaged, or of something else.
+    CheckpointError: the file is missing, damaged, or no model.
   """
   with _told(path):
     arrays = npz.read(path)
@@ -72,22 +72,23 @@ def load(path: str | os.PathLike[str] = BUNDLED) -> TrainedModel:
 
 
 def load_model(path: str | os.PathLike[str] | None = None) -> TrainedModel:
-  """Reads a trained model, whichever way it was kept: `avemotion.load_model`.
+  """Reads a trained model of any format; public as `avemotion.load_model`.
 
-  Its `classifier` is a Flax module, `variables` what it takes::
+  Its `classifier` is a Flax module, and `variables` are its variables::
 
       model = avemotion.load_model()
       logits = model.classifier.apply(model.variables, features, lengths)
       probabilities = jax.nn.softmax(logits / model.temperature)
 
-  with features and lengths by modality, `model.feature_dims` wide; what they
-  are of is in `model.sources`, and `model.label_names` are the classes.
+  with features and lengths by modality, `model.feature_dims` wide;
+  `model.sources` describes the features, `model.label_names` are the classes.
 
-  `path` is a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
-  an `.npz` that `avemotion release` wrote; None: the model that ships.
+  Args:
+    path: a directory that `avemotion train` wrote, such as WORKDIR/fold_0, or
+      an `.npz` that `avemotion release` wrote; None: the model that ships.
 
   Raises:
-    CheckpointError: there is none, or it is damaged.
+    CheckpointError: the model is missing or damaged.
   """
   path = BUNDLED if path is None else path
   is_file = os.fspath(path).endswith('.npz')
@@ -97,7 +98,7 @@ def load_model(path: str | os.PathLike[str] | None = None) -> TrainedModel:
 def trained_on(path: str | os.PathLike[str] | None = None) -> list[str]:
   """Reads the ids of the clips that a model was trained on.
 
-  There are none in a directory of `avemotion train`. Raises as `load_model`.
+  A directory of `avemotion train` has none. Raises as `load_model`.
   """
   path = BUNDLED if path is None else path
   if not os.fspath(path).endswith('.npz'):
@@ -113,14 +114,16 @@ def trained_on(path: str | os.PathLike[str] | None = None) -> list[str]:
 def _told(path: str | os.PathLike[str]) -> Iterator[None]:
   try:
     yield
-  except Exception as error:  # Whatever a damaged description leads to.
+  except Exception as error:  # A damaged file may raise anything.
     reason = str(error) or repr(error)
-    raise CheckpointError(f'{path}: not a model of ours ({reason})') from error
+    raise CheckpointError(
+      f'{path}: expected a model that avemotion wrote ({reason})'
+    ) from error
 
 
 def _as_float32(name: str, values: np.ndarray) -> np.ndarray:
   if values.dtype.kind not in 'iuf' or not np.isfinite(values).all():
-    raise ValueError(f'{name}: expected numbers that are finite')
+    raise ValueError(f'{name}: expected finite numbers, got others')
   return values.astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Measures what the docs quote, and writes it into docs/results.json.
+"""Measures the figures of the docs, and writes them into docs/results.json.
 
 python launch/benchmark NAME [flags]
 python launch/benchmark NAME --help
@@ -8,42 +8,42 @@ import importlib
 import pathlib
 import sys
 
-# Here and in the contenders' processes, wherever they were started from.
+# Also in the contenders' processes, from any working directory.
 sys.path[0] = str(pathlib.Path(__file__).resolve().parents[2])
 
 from absl import app, flags  # noqa: E402
 
 from avemotion.training import logs  # noqa: E402
 
-# By name: module, function, what is measured.
+# Module, function and description, by name.
 _BENCHMARKS = {
-  'gru': ('layers', 'main', 'recurrent layers beside their peers'),
-  'train': ('training', 'steps', 'steps of training beside their peers'),
+  'gru': ('layers', 'main', 'recurrent layers, ours and peers'),
+  'train': ('training', 'steps', 'training steps, ours and peers'),
   'crossval': ('training', 'crossval', 'ten folds as one program, and apart'),
   'recognise': (
     'recognition',
     'recognise',
     'a clip, warm and in a new process',
   ),
-  'memory': ('recognition', 'memory', 'the most memory that a long clip takes'),
+  'memory': ('recognition', 'memory', 'peak memory of a long clip'),
   'stream': ('recognition', 'stream', 'a clip as a stream, and as a file'),
   'quickstart': ('recognition', 'quickstart', 'the quick start, in seconds'),
   'extract': ('extraction', 'extract', 'faces and MFCC of real clips'),
-  'stages': ('extraction', 'stages', 'extraction over decoding alone'),
+  'stages': ('extraction', 'stages', 'extraction relative to decoding'),
   'dataset': ('dataset', 'main', 'preparing and reading TFRecords'),
-  'tpu': ('tpu', 'main', "programs under the TPU's compiler, without a TPU"),
+  'tpu': ('tpu', 'main', "programs, by the TPU's compiler without a TPU"),
   'record': ('finished', 'record', 'accuracy and UAR of a finished run'),
-  'missing': ('finished', 'missing', 'points lost where a modality is missing'),
-  'sees_pixels': ('sees', 'pixels', 'landmarks of real clips, beside others'),
+  'missing': ('finished', 'missing', 'points lost without a modality'),
+  'sees_pixels': ('sees', 'pixels', 'landmarks of real clips, ours and given'),
   'unseen_scores': ('unseen', 'scores', 'runs: face and voice, voice, face'),
   'unseen_enrolled': ('unseen', 'enrolled', 'runs, speakers enrolled'),
   'unseen_noise': ('unseen', 'noise', 'a run, in noise and at other levels'),
-  'unseen_detector': ('unseen', 'detector', 'runs, by noisy landmarks'),
+  'unseen_detector': ('unseen', 'detector', 'runs, with noisy landmarks'),
   'unseen_abroad': ('released', 'abroad', 'other languages and cameras'),
   'unseen_speed': (
     'released',
     'speed',
-    'the model that ships, its seconds',
+    'seconds of the model that ships',
   ),
   'field_level': ('field', 'level', 'the model that ships, at other levels'),
   'field_faces': ('field', 'found_faces', 'small faces in large frames'),
@@ -51,16 +51,16 @@ _BENCHMARKS = {
   'field_cases': (
     'field_cases',
     'main',
-    'what was reported of tools of this kind, case by case',
+    'known problems of similar tools, case by case',
   ),
   'house': ('house', 'main', 'lines of source, tests, the install'),
-  'words': ('words', 'main', 'the documents, and their code that runs'),
+  'words': ('words', 'main', 'the documents, and their code blocks'),
 }
 
 
 def main(arguments: list[str]) -> None:
   """Runs one benchmark by its name."""
-  global __doc__  # What --help shows, above the flags.
+  global __doc__  # --help shows it above the flags.
   name, *rest = arguments or ['--help']
   if name == '--help':
     print(f'{__doc__}')
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
       print(f'  {each:16}{what}')
     return
   if name not in _BENCHMARKS:
-    sys.exit(f'benchmark: no {name}; there are {", ".join(_BENCHMARKS)}')
+    sys.exit(f'benchmark: expected {", ".join(_BENCHMARKS)}, got {name}')
   module_name, function, _ = _BENCHMARKS[name]
   module = importlib.import_module(f'launch.benchmark.{module_name}')
   __doc__ = str(module.__doc__)

@@ -1,4 +1,4 @@
-"""Compiles programs for devices that need not be there, and looks at them."""
+"""Compiles programs for TPUs without a TPU, and analyses them."""
 
 import collections
 import concurrent.futures
@@ -19,13 +19,13 @@ from avemotion.training.batch import Clips
 from avemotion.training.config import Config, update
 from avemotion.training.epoch import FoldFunctions
 
-# Bytes of a device, by its kind.
+# Bytes of memory of a device, by its kind.
 MEMORY = {
   'TPU v5 lite': 16 * 10**9,
   'TPU v5': 95 * 10**9,
   'TPU v6 lite': 32 * 10**9,
 }
-# An HLO module is a list of computations that name each other.
+# An HLO module is a list of computations that refer to each other by name.
 _COMPUTATION = re.compile(r'^(ENTRY )?%(\S+) [^\n]*\{\n(.*?)^\}', re.M | re.S)
 _CALLED = re.compile(
   r'\b(body|condition|calls|to_apply|\w+_computations?)='
@@ -34,16 +34,16 @@ _CALLED = re.compile(
 _COLLECTIVE = re.compile(
   r'\b(ragged-all-to-all|all-gather|all-reduce|all-to-all|reduce-scatter'
   r'|collective-broadcast|collective-permute)(?:-start)?\('
-  r'(?:.*\bchannel_id=)?(\d+|.*)'  # Without a channel, its operands name it.
+  r'(?:.*\bchannel_id=)?(\d+|.*)'  # Identified by channel or operands.
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-  """A program to compile, for devices along the axes `fold` and `data`.
+  """Program to compile, for devices along the axes `fold` and `data`.
 
-  `takes_state` says whether it consumes its first argument; the arguments have
-  shapes, dtypes and shardings in place of arrays.
+  `takes_state` is true if it donates its first argument; the arguments have
+  shapes, dtypes and shardings instead of arrays.
   """
 
   name: str
@@ -55,9 +55,9 @@ class Program:
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """A compiled program; bytes are those of one device.
+  """Compiled program, with bytes per device.
 
-  `donated_bytes` of its arguments are reused for its results.
+  `donated_bytes` are those of arguments that results reuse.
   """
 
   program: Program
@@ -70,17 +70,17 @@ def describe(topology: str) -> list[Any]:
   """Describes the devices of a TPU topology, such as 'v5e:2x4'.
 
   Raises:
-    ValueError: libtpu is not installed, or the topology is not known.
+    ValueError: libtpu is not installed, or the topology is unknown.
   """
   try:
     description = topologies.get_topology_desc(topology, platform='tpu')
   except jax.errors.JaxRuntimeError as error:
     raise ValueError(
-      f'no topology {topology!r}; v5e:2x4 is one ({error})'
+      f'expected a topology such as v5e:2x4, got {topology!r} ({error})'
     ) from error
   except RuntimeError as error:
     raise ValueError(
-      f"libtpu is missing; run: pip install 'jax[tpu]=={jax.__version__}'"
+      f"libtpu is missing; run pip install 'jax[tpu]=={jax.__version__}'"
     ) from error
   devices: list[Any] = list(description.devices)
   kind = devices[0].device_kind
@@ -100,12 +100,12 @@ def fold_programs(
 ) -> tuple[Program, Program]:
   """Makes the epoch and the evaluation of folds, as `FoldProgram` does.
 
-  `clips` are arrays of the data set or their shapes; `sides` counts the clips
-  that a fold trains on, and those that it evaluates.
+  `clips` are arrays of the data set or their shapes; `sides` are the numbers of
+  clips that a fold trains on and evaluates.
   """
   feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
   if mesh_lib.takes_kernels(mesh):
-    # 'auto' runs a check, and these devices are only described.
+    # 'auto' would run a check on the devices.
     config = update(config, {'model': {'recurrence': 'pallas'}})
   steps = sides[0] // config.batch_size
   functions = FoldFunctions(config, feature_dims, num_classes, steps, mesh)
@@ -143,7 +143,7 @@ def fold_programs(
 
 
 def abstract(tree: Any, sharding: Sharding) -> Any:
-  """Replaces arrays by their shapes and dtypes, to be placed so."""
+  """Replaces arrays by their shapes and dtypes, with this sharding."""
   return jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
   )
@@ -153,7 +153,7 @@ def compile_all(programs: Iterable[Program]) -> list[Compiled]:
   """Compiles programs, as many at a time as there are CPU cores.
 
   Raises:
-    ValueError: the compiler refuses one, as where memory is short.
+    ValueError: the compiler refuses a program, as for lack of memory.
   """
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     return list(pool.map(_compile, programs))
@@ -178,11 +178,10 @@ def _compile(program: Program) -> Compiled:
 
 
 def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
-  """Counts collectives by their kind and the loops that they lie in.
+  """Counts collectives by their kind and the number of loops around them.
 
-  A collective that the compiler split, to overlap its parts with other work,
-  is one by its channel, and lies where its outermost part does; those in a
-  loop's body count once.
+  A collective that the compiler split, to overlap it with other work, counts
+  once, by its channel, at its outermost part; so does one in a loop's body.
   """
   computations = _COMPUTATION.findall(hlo)
   text_of = {name: text for _, name, text in computations}
@@ -203,13 +202,13 @@ def count_collectives(hlo: str) -> collections.Counter[tuple[str, int]]:
 
 
 def problems(row: Compiled) -> Iterator[str]:
-  """Yields a line for each fault of a program whose folds need no exchange."""
+  """Yields a line for each fault of a program."""
   name = row.program.name
   memory = MEMORY[row.program.mesh.devices.flat[0].device_kind]
   if row.num_bytes > memory:
     yield f'{name}: {row.num_bytes} bytes do not fit into {memory}'
   if row.collectives and row.program.mesh.devices.shape[-1] == 1:
-    yield f'{name}: communicates, yet there is no data axis'
+    yield f'{name}: communicates without a data axis'
   if any(loops > 1 for _, loops in row.collectives):
     yield f'{name}: communicates in a loop over time'
   if row.program.takes_state and not row.donated_bytes:

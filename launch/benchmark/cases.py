@@ -1,4 +1,4 @@
-"""What is timed: the paper's layers and models on clips of RAVDESS's sizes."""
+"""Cases to time: the paper's layers and models on clips of RAVDESS's sizes."""
 
 import dataclasses
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from avemotion.training.config import Config
 
-CONFIG = Config()  # What the peers train, too.
+CONFIG = Config()  # Configuration of all contenders.
 BATCH = CONFIG.batch_size
-STEPS = 4  # in a call that trains; ours has an epoch in one call
+STEPS = 4  # training steps in a call; ours runs an epoch in one call
 NUM_CLASSES = 8
 NUM_FOLDS = 10
-# RAVDESS's longest clip, to which the others are padded, and features.
+# Steps of RAVDESS's longest clip, to which the others are padded, and features.
 SHAPES = {'video': (40, 512), 'audio': (122, 13)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Recurrent:
-  """Stacked recurrent layers, and `STEPS` batches of what they read.
+  """Stacked recurrent layers, and `STEPS` batches of inputs.
 
-  To train, the gradient of the mean squared state is followed, a step for each
-  batch; otherwise all states are computed.
+  Training takes a gradient step on the mean squared state for each batch;
+  otherwise all states are computed.
   """
 
   layers: int
@@ -39,14 +39,14 @@ class Recurrent:
 
   @property
   def flops(self) -> float:
-    """FLOPs of the three products of a step and layer; to train, thrice."""
+    """FLOPs of the products of all steps and layers; 3 times in training."""
     widths = [self.inputs] + [self.features] * (self.layers - 1)
     weights = sum(3 * self.features * (w + self.features) for w in widths)
     forward = 2.0 * STEPS * self.time * self.batch * weights
     return 3 * forward if self.train else forward
 
   def samples(self) -> np.ndarray:
-    """float32[batches, time, batch, inputs]."""
+    """Draws inputs float32[batches, time, batch, inputs]."""
     shape = STEPS, self.time, self.batch, self.inputs
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
@@ -59,7 +59,7 @@ TRAIN = tuple(Recurrent(*sizes, batch=BATCH, train=True) for sizes in _PAPERS)
 def clips(
   modalities: tuple[str, ...], number: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-  """Random float32[clips, time, features] by modality, int32[clips] labels."""
+  """Draws float32[clips, time, features] by modality, and int32[clips]."""
   rng = np.random.default_rng(0)
   features = {
     name: rng.standard_normal((number, *SHAPES[name]), np.float32)

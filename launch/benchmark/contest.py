@@ -1,6 +1,6 @@
-"""Contenders take turns in processes of their own; the medians are compared.
+"""Times contenders in turn, each in processes of its own, and compares medians.
 
-Libraries that share a process share threads, and disturb each other.
+In one process, libraries would compete for threads.
 """
 
 import collections
@@ -20,23 +20,23 @@ from launch.benchmark import figures
 OURS = 'ours'
 
 _ROUNDS = flags.DEFINE_integer(
-  'rounds', 3, 'how often each contender is started', lower_bound=1
+  'rounds', 3, 'how often to start each contender', lower_bound=1
 )
 _CONTENDER = flags.DEFINE_string(
-  'contender', None, 'time this one in this process, and start no other'
+  'contender', None, 'time only this contender, in this process'
 )
 
 Call = Callable[[], object]
-Medians = dict[str, dict[str, float]]  # Seconds, by case and contender.
+Medians = dict[str, dict[str, float]]  # seconds, by case and contender
 
 
 def run(
   contenders: Sequence[str],
   calls: Callable[[str], Iterable[tuple[str, Call]]],
 ) -> Medians:
-  """Holds a contest and prints it; in a contender's process, times it and ends.
+  """Runs and prints a contest; with --contender, times that one and exits.
 
-  Ours is the first contender; `calls` gives what to time of one, by case.
+  Ours is the first contender; `calls` yields a contender's cases and calls.
   """
   if _CONTENDER.value:
     timings = {case: timed(call) for case, call in calls(_CONTENDER.value)}
@@ -52,11 +52,13 @@ def run(
 def hold(
   command: Sequence[str], contenders: Sequence[str], rounds: int
 ) -> Medians:
-  """Has contenders measure themselves in turn, each started so many times.
+  """Starts each contender `rounds` times in turn, and computes medians.
 
   The command, with `--contender=NAME`, prints seconds by case as JSON on its
-  last line. One that is not installed is left out, and named. One that fails
-  raises `RuntimeError`.
+  last line. Skips and names contenders that are not installed.
+
+  Raises:
+    RuntimeError: a contender failed.
   """
   found: dict[str, dict[str, list[float]]] = collections.defaultdict(dict)
   for name in [*contenders] * rounds:
@@ -70,7 +72,7 @@ def hold(
       (*_, reason) = ran.stderr.strip().splitlines() or ['no reason given']
       if not reason.startswith('ModuleNotFoundError'):
         raise RuntimeError(f'{name} failed: {reason}')
-      print(f'without {name}: {reason}', file=sys.stderr)
+      print(f'skipping {name}: {reason}', file=sys.stderr)
       continue
     for case, seconds in json.loads(ran.stdout.splitlines()[-1]).items():
       found[case].setdefault(name, []).extend(seconds)
@@ -81,7 +83,7 @@ def hold(
 
 
 def timed(call: Call, repeats: int = 10, warm_ups: int = 2) -> list[float]:
-  """Seconds of calls, after some that compile and warm up."""
+  """Measures the seconds of calls, after some warm-up calls."""
   seconds = []
   for _ in range(warm_ups + repeats):
     start = time.perf_counter()
@@ -96,15 +98,15 @@ def table(seconds: Mapping[str, float]) -> str:
     (name, f'{1e3 * each:.1f}', f'{each / seconds[OURS]:.2f} ×')
     for name, each in seconds.items()
   ]
-  return markdown.table(('who', 'ms', 'over ours'), rows)
+  return markdown.table(('contender', 'ms', 'over ours'), rows)
 
 
 def record_over(
   key: str, seconds: Mapping[str, float], peers: Mapping[str, str]
 ) -> None:
-  """Writes KEY.over_NAME of a case for the peers that took part, by such names.
+  """Records KEY.over_NAME, a peer's seconds over ours, for the peers that ran.
 
-  It is a peer's seconds divided by ours.
+  `peers` maps NAME to the contender.
   """
   for name, peer in peers.items():
     if peer in seconds:

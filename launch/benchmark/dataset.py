@@ -1,4 +1,4 @@
-"""What preparing a dataset takes, whole builds; and reading it."""
+"""Times whole builds of a data set, and reading it."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow  # noqa: F401  # As prepare.py has, before it starts.
+import tensorflow  # noqa: F401  # prepare.py imports it before it starts too.
 import tensorflow_datasets as tfds
 from etils import epath
 
@@ -23,15 +23,15 @@ from launch.benchmark.figures import record
 from launch.benchmark.usual_chain import usual_chain
 from tfds_ravdess import BUNDLED_DIR
 
-_RAVDESS_CLIPS = 200  # of a build, copies of what is there
+_RAVDESS_CLIPS = 200  # clips of a build, copies of the real ones
 
-# Files of the picture and of the sound of each clip.
+# Video and audio file of each clip.
 _Clips = Sequence[tuple[pathlib.Path, pathlib.Path]]
 
 
 def main(_: list[str]) -> None:
   """Records builds by one worker and two, the usual chain, and reading."""
-  # As the builder of RAVDESS takes them: the sound from a file of its own.
+  # Sound from a file of its own, as in the builder of RAVDESS.
   ravdess = [(path, real_clips.sound_of(path)) for path in real_clips.ravdess()]
   javanese = [(path, path) for path in real_clips.javanese()]
   build(ravdess, 2)  # Fills the compilation cache.
@@ -62,8 +62,8 @@ def main(_: list[str]) -> None:
 def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
   """Prepares a data set of clips.
 
-  Returns seconds of wall time from the first process's start to the last
-  TFRecord, and the most bytes that one of the workers held, as Linux has it.
+  Returns seconds of wall time from the start of the first process to the last
+  TFRecord, and the peak resident bytes of a worker, on Linux.
   """
   numbered = []
   for number, (picture, sound) in enumerate(clips, start=1):
@@ -86,7 +86,7 @@ def build(clips: _Clips, num_workers: int) -> tuple[float, int]:
 
 
 def _most_resident() -> int:
-  """Bytes that the largest of this process's workers ever held."""
+  """Reads the peak resident bytes of this process's largest worker."""
   kilobytes = ['0']
   for process in multiprocessing.active_children():
     with contextlib.suppress(OSError):

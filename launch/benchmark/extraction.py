@@ -1,4 +1,4 @@
-"""Faces that extraction finds in real clips, and how long it takes."""
+"""Measures extraction of real clips: faces found, and speed."""
 
 import concurrent.futures
 import multiprocessing
@@ -34,9 +34,9 @@ def extract(_: list[str]) -> None:
 
 
 def stages(_: list[str]) -> None:
-  """Records the chain's processor time over that of decoding every frame.
+  """Records the processor time of extraction over that of decoding.
 
-  It is measured in a process like a worker's.
+  Both run in a process like a worker's.
   """
   spawn = multiprocessing.get_context('spawn')
   clips = real_clips.ravdess('01-*.mp4')
@@ -53,10 +53,10 @@ def stages(_: list[str]) -> None:
 def stage_seconds(
   clips: Sequence[pathlib.Path], rounds: int
 ) -> tuple[float, float]:
-  """Times the chain and the decoding of every frame, in turn, on one core.
+  """Times extraction and the decoding of every frame, in turn, on one core.
 
-  This process, which must not have used JAX, keeps to that core. Returns the
-  median seconds of processor time for a clip: the chain's, and decoding's.
+  Pins this process, which must not have used JAX, to that core. Returns the
+  median seconds of processor time per clip, of extraction and of decoding.
   """
   if hasattr(os, 'sched_setaffinity'):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

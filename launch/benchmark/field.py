@@ -1,14 +1,14 @@
-r"""Measures how the model that ships takes what people feed it.
+r"""Measures the model that ships on difficult input.
 
   python launch/benchmark field_level
   python launch/benchmark field_faces
   python launch/benchmark field_fuzz --cases=100000
 
-`field_level` counts the labels that change, and the voices that are no longer
-heard, when real recordings are softer or louder. `field_faces` scales real
-faces to so many pixels, puts them into frames of 1080p and 4K, and counts those
-that are found; and times the search on clips whose face is large. `field_fuzz`
-damages files and reads them, see `tests/fuzz/fuzz.py`.
+`field_level` counts labels that change, and voices that are not detected, when
+real recordings are softer or louder. `field_faces` scales real faces to several
+sizes, pastes them into frames of 1080p and 4K, and counts those that are found;
+it also times the search on clips with a large face. `field_fuzz` reads damaged
+files, see `tests/fuzz/fuzz.py`.
 """
 
 import collections
@@ -30,7 +30,7 @@ from avemotion.training import weights
 from launch.benchmark import real_clips
 from launch.benchmark.figures import record
 
-_CASES = flags.DEFINE_integer('cases', 2000, 'damaged files to read')
+_CASES = flags.DEFINE_integer('cases', 2000, 'number of damaged files to read')
 _DECIBELS = -20, -10, 10
 _RAVDESS, _JAVANESE = 40, 24  # recordings
 _SIZES = {'1080p': (1920, 1080), '4K': (3840, 2160)}
@@ -59,7 +59,7 @@ def level(_: list[str]) -> None:
       tracks.append(windows.evident({'audio': track}))
     rows = classify.whole(tracks)['audio']
     heard = ~np.isnan(rows).any(axis=-1)
-    print(f'{decibels:+} dB: {heard.sum()} of {len(clips)} are heard')
+    print(f'{decibels:+} dB: {heard.sum()} of {len(clips)} have a voice')
     return np.where(heard, np.nan_to_num(rows).argmax(axis=-1), -1)
 
   as_it_is = labels(0)
@@ -72,7 +72,7 @@ def level(_: list[str]) -> None:
 
 
 def found_faces(_: list[str]) -> None:
-  """Records shares of small faces that are found, and what the search takes."""
+  """Records shares of small faces that are found, and times the search."""
   cropper = faces.FaceCropper()
   people = [
     _first_face(cropper, clip)
@@ -108,8 +108,8 @@ def found_faces(_: list[str]) -> None:
 
 
 def fuzz(_: list[str]) -> int:
-  """Records what came of damaged files; returns 1 if there was a fault."""
-  # Tests are in a checkout alone.
+  """Records the outcomes of damaged files; returns 1 if there was a fault."""
+  # Tests are in a checkout only.
   found = importlib.import_module('tests.fuzz.fuzz').run(_CASES.value)
   untyped = sum(each['outcome'] == 'untyped' for each in found)
   record('field.fuzz.cases', len(found), 'cases')
@@ -146,7 +146,7 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _pasted(
   room: np.ndarray, image: np.ndarray, face: Face, width: int, seed: int
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-  """Puts a head of some width at random into a frame; returns its box, too."""
+  """Pastes a head at random into a frame; returns the frame and its box."""
   side = 1.6 * face.width
   left = max(round(face.left + face.width / 2 - side / 2), 0)
   top = max(round(face.top + face.height / 2 - side / 2), 0)
@@ -156,7 +156,7 @@ def _pasted(
     cut, (round(cut.shape[1] * scale), round(cut.shape[0] * scale))
   )
   rng = np.random.default_rng([seed, width])
-  # Beside the actor, whose own face is in the middle.
+  # Beside the actor of the frame, whose face is in the middle.
   x = int(rng.integers(0, room.shape[1] // 4 - head.shape[1]))
   y = int(rng.integers(0, room.shape[0] - head.shape[0]))
   frame = room.copy()

@@ -1,4 +1,4 @@
-"""Runs the tests of what was reported of tools of this kind, case by case.
+"""Runs the tests of known problems of similar tools, case by case.
 
 python launch/benchmark field_cases
 """
@@ -11,7 +11,7 @@ import pytest
 
 from launch.benchmark.figures import record
 
-# Faults of files, lists and code that others write, and the tests of each.
+# Faults of users' files, lists and code, and the tests of each.
 _CASES = {
   'eight channels of sound and more': (
     'features/media_test.py::test_of_many_channels_none_is_read_beyond_its_end',
@@ -19,11 +19,11 @@ _CASES = {
   'one packet that is damaged': (
     'features/media_test.py::test_a_damaged_packet_costs_no_more_than_itself',
   ),
-  'rate, channels or size that change on the way': (
+  'rate, channels or size that change within a clip': (
     'features/media_test.py::test_what_begins_again_goes_on',
     'features/media_test.py::test_sound_may_change_its_rate_and_channels',
   ),
-  'a length that is not true': (
+  'a wrong length in the header': (
     'features/containers_test.py::test_length_is_known_of_what_a_browser_records'
     '_and_no_header_believed',
     'features/clip_test.py::test_a_clip_that_does_not_say_its_length_has_that_of'
@@ -66,7 +66,7 @@ _CASES = {
   'a fork of a process that extracts': (
     'features/clip_test.py::test_a_fork_of_a_process_that_extracts_is_told',
   ),
-  'lists of labels, however they were written': (
+  'lists of labels in many formats': (
     'data/lists_test.py::test_the_same_list_is_read_however_it_was_written',
     'data/lists_test.py::test_values_are_of_any_length_and_the_limit_is_as'
     '_before',
@@ -84,10 +84,10 @@ _CASES = {
   'a tag that is not Unicode': (
     'features/containers_test.py::test_a_tag_that_is_not_unicode_is_no_fault',
   ),
-  'the page: addresses in the place of uploads': (
+  'the page: addresses instead of uploads': (
     'apps/gate_test.py::test_what_is_no_clip_of_the_folder_never_reaches_gradio',
   ),
-  'the page: what a killed server left': (
+  'the page: files of a killed server': (
     'apps/uploads_test.py::test_what_a_killed_process_left_goes_and_what_a_live'
     '_one_has_stays',
   ),
@@ -113,7 +113,7 @@ _CASES = {
 
 
 class _Outcomes:
-  """Counts, as pytest's plugin, how the tests of each name ended."""
+  """Plugin of pytest that counts passed and failed tests by name."""
 
   def __init__(self) -> None:
     self.passed = collections.Counter[str]()
@@ -128,7 +128,7 @@ class _Outcomes:
 
 
 def main(_: list[str]) -> int:
-  """Records the share of cases all of whose tests pass."""
+  """Records the share of cases whose tests all pass."""
   tests = pathlib.Path('tests')
   names = [f'{tests / each}' for case in _CASES.values() for each in case]
   outcomes = _Outcomes()

@@ -1,4 +1,4 @@
-"""The one home of figures: docs/results.json, written by what measures them."""
+"""Writes figures into docs/results.json."""
 
 import datetime
 import json
@@ -16,9 +16,9 @@ RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 
 
 def record(key: str, value: float, unit: str) -> None:
-  """Writes a figure beside the command that this process was started with.
+  """Writes a figure with the command of this process; keeps other figures.
 
-  Shares and accuracies are fractions; the other figures are kept.
+  Shares and accuracies are fractions.
   """
   figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   figures[key] = {
@@ -33,7 +33,7 @@ def record(key: str, value: float, unit: str) -> None:
 
 
 def record_speed(key: str, value: float, unit: str) -> None:
-  """Writes a figure of speed, under the accelerator's name if there is one."""
+  """Writes a figure of speed; an accelerator's name becomes part of the key."""
   import jax
 
   platform = jax.default_backend()
@@ -42,7 +42,7 @@ def record_speed(key: str, value: float, unit: str) -> None:
 
 
 def _machine() -> str:
-  """The machine in words: processor, cores, and the jax that ran on it."""
+  """Describes the machine: cores, processor, and versions of Python and JAX."""
   cpuinfo = pathlib.Path('/proc/cpuinfo')
   text = cpuinfo.read_text() if cpuinfo.exists() else ''
   named = re.search(r'^model name\s*: (.*)', text, re.M)

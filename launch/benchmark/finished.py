@@ -1,4 +1,4 @@
-r"""Figures of finished runs: their scores, and what a missing modality costs.
+r"""Records scores of finished runs, and the loss without a modality.
 
   python launch/benchmark record WORKDIR --key=KEY
   python launch/benchmark missing fusion=WORKDIR dropout=WORKDIR \
@@ -7,14 +7,14 @@ r"""Figures of finished runs: their scores, and what a missing modality costs.
 
 `record` reads the runs in WORKDIR, of one recipe under any protocols and seeds,
 and writes fractions, means over seeds and folds: KEY.PROTOCOL.accuracy and
-.uar. With --ece it writes one run's expected calibration error in their place,
-as KEY.PROTOCOL.
+.uar. With --ece it writes one run's expected calibration error instead, as
+KEY.PROTOCOL.
 
-`missing` scores four runs alike but for their modalities: `dropout` was trained
-for clips that lack one, `fusion` was not, `audio` and `video` have one branch.
-It writes the points of accuracy that `dropout` loses on clips without picture
-to `audio`, without sound to `video`, and on whole clips to `fusion`, as
-recognise.modality_dropout.loss_points.NAME; below zero, `dropout` is better.
+`missing` compares four runs that differ in their modalities: `dropout` was
+trained with modality dropout, `fusion` without, `audio` and `video` have one
+branch. It writes the accuracy of `audio` on clips without video, of `video` on
+clips without sound, and of `fusion` on whole clips, minus that of `dropout`, in
+points, as recognise.modality_dropout.loss_points.NAME.
 """
 
 import collections
@@ -33,14 +33,16 @@ from avemotion.robustness.table import ConditionScore
 from launch.benchmark import figures
 from tfds_ravdess import recordings
 
-_KEY = flags.DEFINE_string('key', None, 'the key of the figures, see above')
+_KEY = flags.DEFINE_string('key', None, 'key of the figures, see above')
 _ECE = flags.DEFINE_bool('ece', False, 'write the calibration error instead')
 _RECORDINGS = flags.DEFINE_string(
-  'recordings', None, "folder of RAVDESS's recordings of speech"
+  'recordings', None, "folder of RAVDESS's speech recordings"
 )
-_FEATURES = flags.DEFINE_string('features', None, 'the video features of these')
+_FEATURES = flags.DEFINE_string(
+  'features', None, 'data set with the video features of the recordings'
+)
 
-# A protocol's name in keys: the folds of the Javanese clips hold out one actor.
+# Names of protocols in keys: a fold of the Javanese clips holds out one actor.
 _PROTOCOL_KEYS = {'group10': 'actor'}
 _CONDITIONS = {
   'audio': NO_PICTURE.name,
@@ -50,9 +52,9 @@ _CONDITIONS = {
 
 
 def record(argv: list[str]) -> None:
-  """Records a work directory's scores; its runs are of one recipe."""
+  """Records the scores of a work directory with runs of one recipe."""
   if len(argv) != 1 or not _KEY.value:
-    raise app.UsageError('give one WORKDIR, and a --key')
+    raise app.UsageError('expected one WORKDIR and --key')
   workdir = pathlib.Path(argv[0])
   inside = {path.parent for path in workdir.rglob('fold_*') if path.is_dir()}
   by_protocol = collections.defaultdict(list)
@@ -70,7 +72,7 @@ def record(argv: list[str]) -> None:
       reliability = scores.score(seeds[0]).reliability
       figures.record(key, reliability.expected_calibration_error, 'fraction')
       continue
-    print(f'{protocol}: {len(seeds)} of the seeds')
+    print(f'{protocol}: {len(seeds)} seeds')
     pooled = comparison.pool_seeds(seeds)
     figures.record(f'{key}.accuracy', pooled.accuracy, 'fraction')
     figures.record(f'{key}.uar', pooled.uar, 'fraction')
@@ -82,7 +84,7 @@ def missing(argv: list[str]) -> None:
   named = set(workdirs) == {'dropout', *_CONDITIONS}
   if not (named and _RECORDINGS.value and _FEATURES.value):
     raise app.UsageError(
-      'give fusion=, dropout=, audio= and video=WORKDIR, --recordings and'
+      'expected fusion=, dropout=, audio= and video=WORKDIR, --recordings and'
       ' --features'
     )
   trained = {k: measuring.load(pathlib.Path(p)) for k, p in workdirs.items()}
@@ -103,7 +105,7 @@ def missing(argv: list[str]) -> None:
 def lost_points(
   of_runs: Mapping[str, Mapping[str, ConditionScore]],
 ) -> dict[str, float]:
-  """Points of accuracy that `dropout` loses to each of the other runs."""
+  """Computes the points of accuracy that `dropout` loses to each other run."""
   dropout = of_runs['dropout']
   return {
     name: 100 * (of_runs[name][CLEAN].accuracy - dropout[condition].accuracy)

@@ -1,4 +1,4 @@
-"""Measures the project itself: its source, its tests, its install.
+"""Measures the project: its source, its tests, its installation.
 
 python launch/benchmark house                # all three, or some:
 python launch/benchmark house lines tests install
@@ -23,10 +23,10 @@ _PYTEST = ('pytest', '-q', '-n', '2', '--dist', 'loadfile')
 
 
 def main(argv: list[str]) -> None:
-  """Measures the parts that are named, or all."""
+  """Measures the given parts, or all."""
   parts = {'lines': _lines, 'tests': _tests, 'install': _install}
   if not set(argv) <= set(parts):
-    raise app.UsageError(f'name some of: {", ".join(parts)}')
+    raise app.UsageError(f'expected some of {", ".join(parts)}')
   for name in argv or parts:
     parts[name]()
 
@@ -47,7 +47,7 @@ def _lines() -> None:
 
 
 def _tests() -> None:
-  """Records the seconds of both test runs; ends at one that fails."""
+  """Records the seconds of both test runs; stops if one fails."""
   for name, more in (('default', ()), ('all', ('-m', ''))):
     start = time.monotonic()
     subprocess.run(
@@ -60,8 +60,8 @@ def _tests() -> None:
 def _install() -> None:
   """Records the size of the installed wheel, and seconds to its answers.
 
-  For the first answer pip finds its packages in its cache, and nothing of
-  recognition is cached. TensorFlow is not installed.
+  Before the first answer, packages are in pip's cache, and caches of
+  recognition are empty. TensorFlow is not installed.
   """
   clip = real_clips.ravdess('01-*.mp4')[0].resolve()
   with tempfile.TemporaryDirectory() as name:

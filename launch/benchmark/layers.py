@@ -1,7 +1,7 @@
-"""Recurrent layers alone, forward and in training: ours, Flax, Keras, PyTorch.
+"""Times recurrent layers, forward and in training: ours, Flax, Keras, PyTorch.
 
 Ours and Keras's `reset_after=False` are equations (1)–(4); Flax's and PyTorch's
-cells reset after the product, so that no product waits for another.
+cells reset after the product, so their products are independent.
 """
 
 import functools
@@ -27,7 +27,7 @@ _MATMUL = f'matrix product of {_SIZE}²'
 
 
 def main(_: list[str]) -> None:
-  """Records a share of the limit, and the peers' seconds over ours."""
+  """Records shares of the matrix product's rate, and peers' seconds."""
   held = contest.run((contest.OURS, _FLAX, _KERAS, _TORCH), _calls)
   limit = 2 * _SIZE**3 / held[_MATMUL][contest.OURS]
   for name, case in (('forward', cases.FORWARD[0]), ('train', cases.TRAIN[0])):
@@ -39,14 +39,14 @@ def main(_: list[str]) -> None:
 
 def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
   if contender == contest.OURS:
-    devices.start()  # Divides batches among a CPU's cores, as training does.
+    devices.start()  # Divides batches among CPU cores, as in training.
     yield _MATMUL, _matmul()
   for case in cases.FORWARD + cases.TRAIN:
     yield str(case), _call(contender, case)
 
 
 def _matmul() -> contest.Call:
-  """A large float32 product, its rows divided among all devices."""
+  """Makes a large float32 product, with rows divided among all devices."""
   own: list[Any] = jax.devices()[: math.gcd(jax.device_count(), _SIZE)]
   mesh = Mesh(np.array(own), ('rows',))
   square = jnp.ones((_SIZE, _SIZE))
@@ -73,9 +73,9 @@ def _call(contender: str, case: cases.Recurrent) -> contest.Call:
 def _jax_call(
   apply: Callable[..., Any], params: Any, case: cases.Recurrent
 ) -> contest.Call:
-  """Makes a call that does a case once.
+  """Makes a call that runs a case once.
 
-  `apply` takes parameters and float32[time, batch, inputs] to all states.
+  `apply` maps parameters and float32[time, batch, inputs] to all states.
   """
   mesh = mesh_lib.make_mesh(1, case.batch)
   divided = PartitionSpec(None, None, mesh_lib.DATA)
@@ -101,7 +101,7 @@ def _jax_call(
 
 
 class _Stack(nn.Module):
-  """Layers of our GRU, or of Flax's."""
+  """Layers of our GRU or of Flax's."""
 
   layers: int
   features: int

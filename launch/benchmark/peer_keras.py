@@ -1,4 +1,4 @@
-"""The peers in Keras on JAX; Keras comes with TensorFlow."""
+"""Contenders in Keras on JAX; Keras comes with TensorFlow."""
 
 import os
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from launch.benchmark import cases
 
 
 def recurrent(case: cases.Recurrent) -> tuple[Callable[..., Any], list[Any]]:
-  """Stacked `GRU(reset_after=False)`: their function, and its parameters."""
+  """Makes the function of stacked `GRU(reset_after=False)`, and parameters."""
   stack = [_gru(case.features, True) for _ in range(case.layers)]
   model = keras.Sequential(stack)
   model.build((case.batch, case.time, case.inputs))
   fixed = [variable.value for variable in model.non_trainable_variables]
 
   def apply(params: list[Any], samples: Any) -> Any:
-    # Keras has the batch in front, and transposes for its loop itself.
+    # Keras has the batch first, and transposes for its loop.
     return model.stateless_call(params, fixed, samples.swapaxes(0, 1))[0]
 
   return apply, [variable.value for variable in model.trainable_variables]
 
 
 def training(modalities: tuple[str, ...]) -> Callable[[], object]:
-  """A call that trains a model for some steps by `fit`."""
+  """Makes a call that trains a model for some steps by `fit`."""
   config, optimizer = cases.CONFIG.model, cases.CONFIG.optimizer
   inputs, found = {}, []
   for name in modalities:

@@ -1,4 +1,4 @@
-"""The peers in PyTorch, which the extra `peers` brings."""
+"""Contenders in PyTorch; needs the extra `peers`."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ _DENSE = cases.CONFIG.model.dense_features
 
 
 def recurrent(case: cases.Recurrent) -> Callable[[], object]:
-  """A call that does a case once, by stacked `nn.GRU`."""
+  """Makes a call that runs a case once, by stacked `nn.GRU`."""
   layers = nn.GRU(case.inputs, case.features, case.layers, bias=False)
   layers = layers.to(_DEVICE)
   samples = torch.from_numpy(case.samples()).to(_DEVICE)
@@ -40,7 +40,7 @@ def recurrent(case: cases.Recurrent) -> Callable[[], object]:
 def training(
   modalities: tuple[str, ...], num_folds: int
 ) -> Callable[[], object]:
-  """A call that trains every fold for some steps, one fold after another."""
+  """Makes a call that trains all folds for some steps, one after another."""
   features, labels = cases.clips(modalities, cases.STEPS * cases.BATCH)
   batches = {
     name: torch.from_numpy(rows).split(cases.BATCH)
@@ -74,14 +74,14 @@ def _wait() -> None:
 
 
 class _LastState(nn.GRU):
-  """GRU layers that return the last one's state after the last step."""
+  """GRU layers that return the last layer's last state."""
 
   def forward(self, rows: torch.Tensor) -> torch.Tensor:
     return super().forward(rows)[0][:, -1]
 
 
 class _Classifier(nn.Module):
-  """As `avemotion.models.EmotionClassifier`."""
+  """Network like `avemotion.models.EmotionClassifier`."""
 
   def __init__(self, modalities: tuple[str, ...]) -> None:
     super().__init__()

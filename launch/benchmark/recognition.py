@@ -1,4 +1,4 @@
-"""How long recognition takes, and how much memory: clips, streams, a start."""
+"""Measures seconds and memory of recognition: clips, streams, new processes."""
 
 import json
 import pathlib
@@ -17,14 +17,14 @@ from launch.benchmark import contest, real_clips, usual_chain
 from launch.benchmark.figures import record, record_speed
 
 _CHECKPOINT = flags.DEFINE_string(
-  'checkpoint', None, 'as for launch/predict.py; default: the model that ships'
+  'checkpoint', None, 'as for avemotion predict; default: the model that ships'
 )
 _LAUNCH = pathlib.Path(__file__).parents[1]
 _CASE = 'a clip, models loaded'
-_DECODING = 'decoding every frame, no more, by one thread'
+_DECODING = 'decoding every frame, on one thread'
 _USUAL = 'the usual chain'
 _NEW_PROCESSES, _IMPORTS = 5, 9
-# In between, since a process counts what its parent held as its own.
+# An intermediate process, since a process inherits its parent's peak memory.
 _MEASURED = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
@@ -40,7 +40,7 @@ _IMPORT = (
 
 
 def recognise(_: list[str]) -> None:
-  """Records a clip's seconds by ours and others, and those of imports."""
+  """Records the seconds of a clip, ours and others, and of imports."""
   held = contest.run((contest.OURS, _DECODING, _USUAL), _calls)[_CASE]
   ours, unit = held[contest.OURS], 'ratio of wall time'
   record_speed('recognise.seconds', ours, 'seconds')
@@ -52,7 +52,7 @@ def recognise(_: list[str]) -> None:
 
 
 def new_process(command: pathlib.Path, clip: pathlib.Path) -> None:
-  """Records seconds and memory of an `avemotion` that recognises a clip."""
+  """Records seconds and memory of a process that recognises a clip."""
   model = _CHECKPOINT.value
   chosen = [f'--checkpoint={pathlib.Path(model).resolve()}'] if model else []
   whole = [str(command), str(clip), *chosen]
@@ -64,13 +64,13 @@ def new_process(command: pathlib.Path, clip: pathlib.Path) -> None:
 
 
 def memory(argv: list[str]) -> None:
-  """Records the most memory that a process holds which recognises a clip."""
+  """Records the peak memory of a process that recognises a clip."""
   _, most = measured(_predict(_clip(argv)))
   record('recognise.hour_resident_gigabytes', most / 1e9, 'GB')
 
 
 def stream(argv: list[str]) -> None:
-  """Records a stream's speed, and how far its end is from the file's answer."""
+  """Records a stream's speed, and its difference from the file's prediction."""
   clip = _clip(argv)
   model = Recognizer.from_checkpoint(_CHECKPOINT.value)
   session = model.stream()
@@ -97,14 +97,14 @@ def quickstart(_: list[str]) -> None:
 
 
 def measured(command: Sequence[str]) -> tuple[float, float]:
-  """Runs a command: its seconds, and the most bytes that were resident."""
+  """Runs a command; returns its seconds and peak resident bytes."""
   printed = subprocess.check_output([sys.executable, '-c', _MEASURED, *command])
   seconds, most = json.loads(printed)
   return seconds, most
 
 
 def import_seconds(*modules: str) -> list[float]:
-  """Median seconds of imports, each in processes of its own, in turn."""
+  """Measures median seconds of imports, each in processes of its own."""
   commands = [[sys.executable, '-c', _IMPORT.format(name)] for name in modules]
   rounds = [
     [float(subprocess.check_output(command)) for command in commands]
@@ -118,7 +118,10 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
   if contender == contest.OURS:
     model = Recognizer.from_checkpoint(_CHECKPOINT.value)
     if model.modalities != ('video', 'audio'):
-      raise ValueError('give the --checkpoint of a model of both modalities')
+      raise ValueError(
+        'expected a --checkpoint with both modalities, got'
+        f' {", ".join(model.modalities)}'
+      )
     yield _CASE, lambda: model.predict(clip)
   elif contender == _USUAL:
     extract, sound = usual_chain.usual_chain(), real_clips.sound_of(clip)
@@ -128,7 +131,7 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
 
 
 def _predict(clip: pathlib.Path | str) -> list[str]:
-  """The command that recognises a clip."""
+  """Makes the command that recognises a clip."""
   command = [sys.executable, str(_LAUNCH / 'predict.py'), str(clip)]
   if _CHECKPOINT.value:
     command.append(f'--checkpoint={_CHECKPOINT.value}')
@@ -137,5 +140,5 @@ def _predict(clip: pathlib.Path | str) -> list[str]:
 
 def _clip(argv: list[str]) -> str:
   if len(argv) != 1:
-    raise app.UsageError('name one clip')
+    raise app.UsageError(f'expected one clip, got {len(argv)}')
   return argv[0]

@@ -4,10 +4,10 @@ r"""Measures the model that ships: other languages and cameras, speed, size.
   python launch/benchmark unseen_speed --vgg16_checkpoint=runs/javanese/fold_0 \
     --wheel=dist/avemotion-0.1.2-py3-none-any.whl
 
-`unseen_abroad` scores it on the Javanese clips, which it knows nothing of, as
-six classes (calm counts as neutral, disgust is not among them), and a model of
-RAVDESS alone on nEMO's. `unseen_speed` times it beside a model of VGG16, and as
-a stream that is looked at five times a second, and weighs the wheel.
+`unseen_abroad` scores it on the Javanese clips, which are not in its training
+set, as six classes (calm counts as neutral, disgust is left out), and a model
+of RAVDESS alone on nEMO. `unseen_speed` times it and a model of VGG16, and a
+stream with five predictions a second, and measures the wheel's size.
 """
 
 import collections
@@ -32,17 +32,17 @@ from launch.benchmark.figures import record
 from launch.benchmark.unseen import NAMES, heard
 
 _CHECKPOINT = flags.DEFINE_string(
-  'of', None, 'as of `avemotion predict`; default: the model that ships'
+  'of', None, 'checkpoint of the model; default: the model that ships'
 )
 _VGG16_CHECKPOINT = flags.DEFINE_string(
-  'vgg16_checkpoint', None, 'a model of VGG16 features and MFCC'
+  'vgg16_checkpoint', None, 'checkpoint of a model of VGG16 and MFCC'
 )
 _NEMO_CHECKPOINT = flags.DEFINE_string(
-  'nemo_checkpoint', None, 'a model that was trained without nEMO'
+  'nemo_checkpoint', None, 'checkpoint of a model trained without nEMO'
 )
-_WHEEL = flags.DEFINE_string('wheel', None, "the package's wheel, to weigh")
+_WHEEL = flags.DEFINE_string('wheel', None, "the package's wheel, to measure")
 _SIX = ('neutral', 'happy', 'sad', 'angry', 'fearful', 'surprised')
-# As nEMO's and the Javanese clips' names say them.
+# Emotions in the names of nEMO's and the Javanese clips.
 _NEMO = {
   'neutral': 'neutral',
   'happiness': 'happy',
@@ -52,13 +52,13 @@ _NEMO = {
   'surprised': 'surprised',
 }
 _JAVANESE = ('neutral', 'sad', 'happy', 'surprised', 'fearful', 'angry')
-_ENROLLED, _DRAWS = 8, 10  # clips of an actor; draws of them
+_ENROLLED, _DRAWS = 8, 10  # enrolment clips of an actor; draws of them
 _LOOKS_PER_SECOND = 5
 _CASE = 'a clip, models loaded'
 
 
 def abroad(_: list[str]) -> None:
-  """Records accuracy on clips of other languages, as they are and enrolled."""
+  """Records accuracy in other languages, with and without enrolment."""
   if _NEMO_CHECKPOINT.value:
     _abroad_of_nemo(weights.load_model(_NEMO_CHECKPOINT.value))
   model = weights.load_model(_CHECKPOINT.value)
@@ -104,13 +104,13 @@ def _abroad_of_nemo(model: TrainedModel) -> None:
 
 
 def _javanese(clip: pathlib.Path) -> tuple[str, str]:
-  """Reads who speaks, and what is felt, in a name as 01-02-06_01."""
+  """Reads actor and emotion from a name such as 01-02-06_01."""
   actor, _, emotion = clip.stem.partition('_')[0].split('-')
   return actor, _JAVANESE[int(emotion) - 1]
 
 
 def speed(_: list[str]) -> None:
-  """Records the seconds of a clip, over VGG16's, a stream's speed, sizes."""
+  """Records seconds of a clip, also over VGG16's, a stream's speed, sizes."""
   held = contest.run((contest.OURS, 'VGG16'), _calls)[_CASE]
   if _WHEEL.value:
     size = pathlib.Path(_WHEEL.value).stat().st_size / 1e6
@@ -127,14 +127,14 @@ def speed(_: list[str]) -> None:
 def _six_classes(
   names: Sequence[str], labels: np.ndarray
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-  """Returns what tells which answers to clips of some indices are right."""
+  """Makes a function of answers and clip indices that checks the answers."""
   columns = [names.index(name) for name in _SIX]
   own = np.array([_SIX.index(name) for name in labels])
 
   def right(answers: np.ndarray, indices: np.ndarray) -> np.ndarray:
     six = answers[:, columns]
     six[:, 0] += answers[:, names.index('calm')]
-    there = np.isfinite(six).all(axis=-1)  # Nothing is right about the others.
+    there = np.isfinite(six).all(axis=-1)  # Others count as wrong.
     return np.asarray(there & (six.argmax(axis=-1) == own[indices]))
 
   return right
@@ -145,7 +145,7 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
   ours = contender == contest.OURS
   path = _CHECKPOINT.value if ours else _VGG16_CHECKPOINT.value
   if not (ours or path):
-    raise app.UsageError('give a --vgg16_checkpoint')
+    raise app.UsageError('expected --vgg16_checkpoint')
   model = Recognizer.from_checkpoint(path)
   if model.modalities != ('video', 'audio'):
     raise ValueError(f'expected a model of both modalities, got {path}')
@@ -153,7 +153,7 @@ def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
 
 
 def _streamed(model: Recognizer) -> float:
-  """Streams a clip, looks at it, and returns how much faster than it lasts."""
+  """Streams a clip with regular predictions; returns the real-time factor."""
   session = model.stream()
   session.warm_up()
   start = time.monotonic()

@@ -1,10 +1,10 @@
-r"""Measures landmarks of faces beside those that others found.
+r"""Compares landmarks of faces with given ones.
 
   python launch/benchmark sees_pixels --checkpoint=runs/actor5/seed_0/fold_4
 
-It compares landmarks that are found in real clips with those that others found,
-by dlib's own detector of faces, and what a model says to either; the model must
-not know the actor.
+Compares our landmarks of real clips with given ones, which others found with
+dlib's face detector, and a model's predictions from both. The actor must not be
+in the model's training set.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ from launch.benchmark import real_clips
 from launch.benchmark.figures import record
 
 _CHECKPOINT = flags.DEFINE_string(
-  'checkpoint', None, 'as of `avemotion predict`; default: the model that ships'
+  'checkpoint', None, 'as for avemotion predict; default: the model that ships'
 )
-_GIVEN_EVERY = 2  # Every second of the given landmarks is one of our rows.
+_GIVEN_EVERY = 2  # Our rows are every second one of the given landmarks.
 
 _Points = np.ndarray  # float32[rows, 68, 2], pixels
 
 
 def pixels(_: list[str]) -> None:
-  """Records how far landmarks, and answers to them, are from those given."""
+  """Records distances of landmarks and predictions from the given ones."""
   model = weights.load_model(_CHECKPOINT.value)
   made_by = front_ends.reading(model.sources, model.feature_dims)
   errors = []
@@ -56,7 +56,7 @@ def pixels(_: list[str]) -> None:
 def both(
   audio: str = front_ends.MFCC.name,
 ) -> Iterator[tuple[_Points, _Points, dict[str, Track]]]:
-  """Yields our landmarks of RAVDESS's clips, those given, and the sound."""
+  """Yields our landmarks of RAVDESS's clips, the given ones, and the sound."""
   extract = Extractor(video='landmarks', audio=audio)
   known = data_landmarks.read(str(real_clips.ravdess('landmarks.npz')[0]))
   for clip in real_clips.ravdess():
@@ -73,12 +73,12 @@ def both(
 
 
 def described(points: _Points) -> np.ndarray:
-  """Returns what models read of landmarks."""
+  """Computes the features of landmarks."""
   return landmarks.describe(points, np.ones(len(points), bool))
 
 
 class Noise:
-  """Gives a clip the differences of another one's landmarks, at random."""
+  """Change that adds the landmark errors of a random clip to another clip."""
 
   def __init__(self) -> None:
     self._differences = [

@@ -1,20 +1,19 @@
-r"""Compiles what train.py and the feature chain run for TPUs, without one.
+r"""Compiles the programs of training and VGG16 for TPUs, without a TPU.
 
-  pip install 'jax[tpu]==VERSION'  # of the JAX that is installed
+  pip install 'jax[tpu]==VERSION'  # version of the installed JAX
   python launch/benchmark tpu --topology=v5e:2x4 > compile_tpu.md
 
-libtpu's compiler takes a description of devices for devices. A table for each
-topology has of each program: its mesh (folds × data); on one device the bytes
-that it holds, and the bytes of its input that it reuses (donated); the
-collectives in its HLO, and in how many loops they lie. It is an error if a
-program does not fit, if it communicates without a data axis or in a loop over
-time, or if it copies the state that it is given.
+libtpu compiles for a description of devices. Prints a table for each topology,
+with each program's mesh (folds × data), its bytes and its donated bytes per
+device, and the collectives in its HLO with the number of loops around them.
+Fails if a program does not fit, communicates without a data axis or in a loop
+over time, or copies its state.
 """
 
 import os
 
-# Read when jax is imported and libtpu loaded: no TPU is looked for, here or on
-# the network, nor locked, and libtpu does not wonder where it is.
+# Set before JAX is imported and libtpu is loaded, so that neither searches for
+# a TPU, here or on the network, or locks one.
 os.environ |= {
   'JAX_PLATFORMS': 'cpu',
   'TPU_SKIP_MDS_QUERY': '1',
@@ -41,19 +40,19 @@ from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
 from launch.benchmark import ahead_of_time
 
-# RAVDESS's speech in `random10`: clips; trained on, tested; emotions.
+# RAVDESS's speech in `random10`: clips; training and test clips; emotions.
 _CLIPS, _SIDES, _CLASSES = 1440, (1296, 144), 8
 _SHAPES = {'video': (40, visual.FEATURES), 'audio': (122, 40)}
 
 _TOPOLOGY = flags.DEFINE_multi_string(
-  'topology', ['v5e:2x4', 'v5e:4x4'], 'what to compile for; may be repeated'
+  'topology', ['v5e:2x4', 'v5e:4x4'], 'TPU topology; may be repeated'
 )
 
 
 def main(argv: list[str]) -> int:
-  """Compiles, prints the tables, and names what is wrong with a program."""
+  """Compiles, prints the tables, and lists the faults of programs."""
   if argv:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv)}')
+    raise app.UsageError(f'expected flags only, got {" ".join(argv)}')
   devices.start()
   failures: list[str] = []
   for topology in _TOPOLOGY.value:
@@ -69,7 +68,7 @@ def main(argv: list[str]) -> int:
 
 
 def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
-  """VGG16 on one device, ten folds of both models, one fold on all devices."""
+  """Yields VGG16 on one device, and folds of both models on all devices."""
   yield _encoder(devices[0])
   numbers: Any = jax.ShapeDtypeStruct((_CLIPS,), jnp.int32)
   for name, num_folds in (('fusion', 10), ('audio', 10), ('fusion', 1)):
@@ -88,7 +87,7 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
 
 
 def _encoder(device: Any) -> ahead_of_time.Program:
-  """Extraction of video features from the largest piece of a clip."""
+  """Makes the extraction of VGG16 features from the largest batch of faces."""
   mesh = Mesh(np.array([[device]]), (mesh_lib.FOLD, mesh_lib.DATA))
   shape = (visual.PADDED_FRAMES[-1], *visual.CROP_SHAPE)
   crops = jax.ShapeDtypeStruct(shape, jnp.uint8)
@@ -102,7 +101,7 @@ def _encoder(device: Any) -> ahead_of_time.Program:
 
 
 def _table(rows: Sequence[ahead_of_time.Compiled], memory: int) -> str:
-  """A Markdown table of programs for devices of so many bytes."""
+  """Writes a Markdown table of programs for devices with `memory` bytes."""
   cells = []
   for row in rows:
     mesh = ' × '.join(map(str, row.program.mesh.devices.shape))

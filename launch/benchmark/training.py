@@ -1,4 +1,4 @@
-"""Whole steps of training, and ten folds of them: ours, Keras, PyTorch."""
+"""Times training steps of one fold and of ten: ours, Keras, PyTorch."""
 
 import jax
 import numpy as np
@@ -23,7 +23,7 @@ _CLIPS = 1440
 
 
 def steps(_: list[str]) -> None:
-  """Records peers' seconds over ours for steps of the fusion model."""
+  """Records peers' seconds over ours, for steps of the fusion model."""
   held = contest.run(
     (contest.OURS, _KERAS, _TORCH),
     lambda who: ((case, _call(who, of, 1)) for case, of in _MODELS.items()),
@@ -33,7 +33,7 @@ def steps(_: list[str]) -> None:
 
 
 def crossval(_: list[str]) -> None:
-  """Records ten folds in one program over ten runs, and over PyTorch."""
+  """Records ten folds in one program relative to ten runs, and to PyTorch."""
   seconds = contest.run(
     (contest.OURS, _APART, _TORCH),
     lambda who: [(_FOLDS, _call(who, ('audio',), cases.NUM_FOLDS))],
@@ -61,7 +61,7 @@ def _call(
 
 
 def _ours(modalities: tuple[str, ...], num_folds: int) -> contest.Call:
-  """A call that trains folds for some steps, as `launch/train.py` does."""
+  """Makes a call that trains folds for some steps, as `avemotion train`."""
   devices.start()
   features, labels = cases.clips(modalities, _CLIPS)
   clips = ClipSet(

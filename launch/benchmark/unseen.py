@@ -1,4 +1,4 @@
-r"""Measures models of faces and voices on people whom they never met.
+r"""Measures models of faces and voices on unseen speakers.
 
   python launch/benchmark unseen_scores --validated=runs/validated RUN...
   python launch/benchmark unseen_enrolled RUN...
@@ -6,13 +6,13 @@ r"""Measures models of faces and voices on people whom they never met.
   python launch/benchmark unseen_detector RUN...
 
 RUN are work directories of one recipe that differ in their seeds.
-`unseen_scores` scores what is read together and alone; by temperatures and
-quantiles of a run that is scored on validation actors, how far confidence and
-accuracy lie apart, and how often the labels of nine in ten clips hold the right
-one; and women beside men. `unseen_enrolled` takes some clips of each actor to
-enrol by, and scores the others. `unseen_noise` scores the voice alone in noise,
-over a telephone, and softer; `unseen_detector` both, with a detector's noise on
-the landmarks.
+`unseen_scores` records scores of both modalities and of each alone; with
+temperatures and quantiles of a run that scores validation actors, the
+calibration error and the coverage of 90 % label sets; and the gap between women
+and men. `unseen_enrolled` enrols with some clips of each actor, and scores the
+others. `unseen_noise` scores the voice in noise, in telephone quality and
+softer; `unseen_detector` scores face and voice with a detector's noise on the
+landmarks.
 """
 
 import collections
@@ -38,29 +38,29 @@ from launch.benchmark.figures import record
 from tfds_ravdess import recordings
 
 _DATASET = flags.DEFINE_string(
-  'dataset', 'runs/ravdess_speech.npz', "the runs' features of RAVDESS"
+  'dataset', 'runs/ravdess_speech.npz', "data set of the runs' features"
 )
 _DATA_DIR = flags.DEFINE_string(
-  'data_dir', None, 'where a --dataset of TFDS is'
+  'data_dir', None, 'directory of a --dataset of TFDS'
 )
 _VALIDATED = flags.DEFINE_string(
-  'validated', None, 'a run of the recipe that is scored on validation actors'
+  'validated', None, 'run of the recipe that scores validation actors'
 )
 _KEYS = flags.DEFINE_string(
-  'keys', 'unseen.{name}.{protocol}', 'how the keys of scores begin'
+  'keys', 'unseen.{name}.{protocol}', 'beginning of the keys of scores'
 )
 _RECORDINGS = flags.DEFINE_string(
-  'recordings', None, "folder of RAVDESS's recordings of speech"
+  'recordings', None, "folder of RAVDESS's speech recordings"
 )
 NAMES = {JOINT: 'fusion', 'audio': 'audio', 'video': 'video'}
 _CURVE = 0, 1, 2, 4, 8, 16
-_DRAWS = 10  # of the clips to enrol by
+_DRAWS = 10  # draws of the enrolment clips
 _COVERAGE = 0.9
 _LEVEL_CLIPS = 64
 
 
 class _Part(NamedTuple):
-  """Clips that were scored by one model: labels, actors, answers to them."""
+  """Labels and actors of clips, and one model's answers."""
 
   labels: np.ndarray
   actors: np.ndarray
@@ -68,7 +68,7 @@ class _Part(NamedTuple):
 
 
 def scores(workdirs: list[str]) -> None:
-  """Records the scores of all modalities and of each alone, over seeds."""
+  """Records the scores of both modalities and of each alone, over seeds."""
   runs, clips = _read(workdirs)
   (protocol,) = {run.protocol for run in runs}
   parts = [
@@ -137,7 +137,7 @@ def _record_groups(name: str, parts: Sequence[_Part]) -> None:
   )
   predicted = np.concatenate([p.answers[name].argmax(axis=-1) for p in parts])
   uars = []
-  for gender, rest in (('women', 0), ('men', 1)):  # RAVDESS's numbers.
+  for gender, rest in (('women', 0), ('men', 1)):  # RAVDESS's numbering.
     own = actors % 2 == rest
     confusion = metrics.confusion_matrix(labels[own], predicted[own], 8)
     uars.append(metrics.unweighted_average_recall(confusion))
@@ -147,7 +147,7 @@ def _record_groups(name: str, parts: Sequence[_Part]) -> None:
 
 
 def enrolled(workdirs: list[str]) -> None:
-  """Records UAR with some of each actor's clips to enrol by, not scored."""
+  """Records UAR after enrolment with some clips of each actor."""
   runs, clips = _read(workdirs)
   tracks = dict(zip(clips.clip_ids.tolist(), _stored(clips), strict=True))
   for count in _CURVE:
@@ -161,7 +161,7 @@ def enrolled(workdirs: list[str]) -> None:
 def _enrolled(
   run: CrossValidation, tracks: Mapping[str, Tracks], count: int
 ) -> Iterator[_Part]:
-  """Yields answers to each actor's clips but those that are enrolled by."""
+  """Yields answers to each actor's clips, without the enrolment clips."""
   rng = np.random.default_rng(0)
   for fold in run.folds:
     model = checkpoints.load(fold.directory)
@@ -185,10 +185,10 @@ def _enrolled(
 
 
 def noise(workdirs: list[str]) -> None:
-  """Records the voice alone in noise and by telephone, and at another level."""
+  """Records scores of the voice in noise, by telephone and at a lower level."""
   runs, _ = _read(workdirs)
   if len(runs) != 1 or not _RECORDINGS.value:
-    raise app.UsageError('give one RUN, and --recordings')
+    raise app.UsageError('expected one RUN and --recordings')
   found = recordings.find_recordings(_RECORDINGS.value).recordings
   files = {each.clip_id: each.path for each in found}
   wanted = {'pink noise, 0 dB': 'noise_0_db', 'telephone band': 'telephone'}
@@ -224,7 +224,7 @@ def noise(workdirs: list[str]) -> None:
 
 
 def heard(model: TrainedModel, waveform: np.ndarray) -> Tracks:
-  """Returns a clip's sound as a model reads it, and no picture."""
+  """Computes the tracks of a clip's sound for a model."""
   front_end = front_ends.reading(model.sources, model.feature_dims)['audio']
   assert front_end.make_rows
   rows = front_end.make_rows.compute(waveform, waveform[:0])
@@ -236,7 +236,7 @@ def _read(
   workdirs: Sequence[str],
 ) -> tuple[list[CrossValidation], clips_lib.ClipSet]:
   if not workdirs:
-    raise app.UsageError('name at least one RUN')
+    raise app.UsageError('expected one or more RUN, got none')
   runs = [cross_validated.read(workdir) for workdir in workdirs]
   return runs, clips_lib.load(_DATASET.value, _DATA_DIR.value)
 
@@ -255,7 +255,7 @@ _Score = tuple[float, float, tuple[float, float]]
 
 
 def _scored(parts: Sequence[_Part]) -> dict[str, _Score]:
-  """Returns accuracy, UAR and its interval by what is read."""
+  """Computes accuracy, UAR and its interval, by modality."""
   scored = {}
   for name in parts[0].answers:
     classes = parts[0].answers[name].shape[1]

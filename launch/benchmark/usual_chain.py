@@ -1,4 +1,4 @@
-"""A clip's features by the usual means, and decoding alone.
+"""Features of a clip by common libraries, and decoding alone.
 
 OpenCV comes with MediaPipe, Keras with TensorFlow.
 """
@@ -12,11 +12,11 @@ import numpy as np
 
 from avemotion.features import acoustic, faces, tracking, visual
 
-_STRIDE = 4  # The paper's rows (III-B), which this package makes.
+_STRIDE = 4  # The paper's frame rate (III-B), as in this package.
 
 
 def decode_every_frame(path: pathlib.Path) -> None:
-  """Decodes a clip's picture by one thread, and does nothing with it."""
+  """Decodes a clip's video on one thread, and discards the frames."""
   with av.open(str(path)) as container:
     stream = container.streams.video[0]
     stream.thread_type = 'SLICE'
@@ -26,11 +26,11 @@ def decode_every_frame(path: pathlib.Path) -> None:
 
 
 def usual_chain() -> Callable[[pathlib.Path, pathlib.Path], np.ndarray]:
-  """Loads the models of what is usually written to the same end.
+  """Loads the models of a typical implementation.
 
-  OpenCV decodes every frame, MediaPipe looks for a face in each, Keras's VGG16
-  predicts every fourth crop, librosa reads the sound and makes 40 MFCC. Returns
-  a function of a clip and of its sound's file, that returns the MFCC.
+  OpenCV decodes every frame, MediaPipe searches each for a face, Keras's VGG16
+  encodes every fourth crop, librosa reads the sound and computes 40 MFCC.
+  Returns a function from a clip and its sound's file to the MFCC.
   """
   import cv2
   import keras

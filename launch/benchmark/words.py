@@ -1,4 +1,4 @@
-"""Measures the documents: their size, their code that runs, their docstrings.
+"""Measures the documents: pages, docstrings and code blocks.
 
 python launch/benchmark words                # all, or some:
 python launch/benchmark words pages docstrings blocks
@@ -18,16 +18,16 @@ from absl import app
 from launch.benchmark.figures import record
 
 _ROOT = pathlib.Path(__file__).parents[2]
-# No docstring opens with these (docs/development.md).
+# Openings that no docstring should have (docs/development.md).
 _OPENINGS = re.compile(r'(What|Of|Whether|None of)\b')
 _DOCUMENTED = ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
 
 
 def main(argv: list[str]) -> None:
-  """Measures the parts that are named, or all."""
+  """Measures the given parts, or all."""
   parts = {'pages': _pages, 'docstrings': _docstrings, 'blocks': _blocks}
   if not set(argv) <= set(parts):
-    raise app.UsageError(f'name some of: {", ".join(parts)}')
+    raise app.UsageError(f'expected some of {", ".join(parts)}')
   for name in argv or parts:
     parts[name]()
 
@@ -43,7 +43,7 @@ def _pages() -> None:
 
 
 def _docstrings() -> None:
-  """Records how many docstrings open as none should, and names each."""
+  """Counts docstrings with a forbidden opening, and lists them."""
   opening = [
     where for where, text in _all_docstrings() if _OPENINGS.match(text)
   ]
@@ -64,7 +64,7 @@ def _all_docstrings() -> Iterator[tuple[str, str]]:
 
 
 def _blocks() -> None:
-  """Runs the code blocks of the documents, and records how many passed."""
+  """Runs the code blocks of the documents, and counts those that pass."""
   with tempfile.TemporaryDirectory() as folder:
     report = pathlib.Path(folder, 'report.xml')
     command = sys.executable, '-m', 'pytest', '-q', '-m', 'slow'

@@ -1,9 +1,9 @@
-r"""The rows of the audio ablation: the paper's model, ours, ours less a part.
+r"""Rows of the audio ablation: the paper's model, ours, ours without a part.
 
   avemotion sweep --rows=ablation_audio --protocols=random10,actor5 \
     --workdir=runs/ablation_audio --seeds=3
 
-What a row lacks is what its part is worth.
+The loss of a row against 'ours' is the gain of the missing part.
 """
 
 import functools
@@ -13,7 +13,7 @@ from avemotion.training.config import Config
 
 
 def get_rows() -> dict[str, Config]:
-  """The configurations by name."""
+  """Returns the configurations by name."""
   ours = functools.partial(config_files.load_config, 'audio_best')
   return {
     'paper': config_files.load_config('audio', {}),

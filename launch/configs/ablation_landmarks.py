@@ -1,9 +1,10 @@
-r"""The rows of the fusion ablation, of landmarks and MFCC.
+r"""Rows of the fusion ablation, with landmarks and MFCC.
 
   avemotion sweep --rows=ablation_landmarks --protocols=random10,actor5 \
     --workdir=runs/ablation_landmarks --seeds=3
 
-What a row lacks is what its part is worth; the two last have one branch.
+The loss of a row against 'ours' is the gain of the missing part; the last two
+rows have one branch.
 """
 
 import functools
@@ -13,11 +14,11 @@ from avemotion.training.config import Config
 
 
 def get_rows() -> dict[str, Config]:
-  """The configurations by name."""
+  """Returns the configurations by name."""
   ours = functools.partial(config_files.load_config, 'landmarks_best')
   landmarks = ours({}).data.dataset
   return {
-    # By its twelfth epoch it knows its training clips by heart.
+    # It fits all training clips by epoch 12.
     'paper': config_files.load_config(
       'fusion', {'data.dataset': landmarks, 'epochs': '16'}
     ),

@@ -1,24 +1,24 @@
-"""Our best audio model: 40 MFCC less the clip's mean, much augmentation.
+"""Our best model of MFCC: 40 coefficients, cepstral mean normalisation.
 
   avemotion train --config=audio_best
 
-It trains on the features that ship in the package. Chosen on validation actors
-by `avemotion sweep`, among widths, 60 to 400 epochs and stronger augmentation
-(docs/search.jsonl); nothing is chosen while it trains, so that validation clips
-are trained on too.
+It trains on the features in the package, with strong augmentation. Chosen on
+validation actors by `avemotion sweep`, among widths, 60 to 400 epochs and
+stronger augmentation (docs/search.jsonl); training chooses nothing, and so uses
+the validation clips too.
 
-Cost: a minute of a GPU for the five folds of actor5; on one CPU core some two
-hours, half an hour with --config.model.audio.features=128, which is as good for
-speakers never heard.
-Expect: 86 % in random10 (90 % with --config.model.audio.cmn=false, which
-suits speakers who are known), 62 % for speakers never heard (docs/results.md).
+Cost: one minute on a GPU for the five folds of actor5; two hours on one CPU
+core, or half an hour with --config.model.audio.features=128, which is as good
+on unseen speakers.
+Expect: 86 % in random10 (90 % with --config.model.audio.cmn=false, which suits
+known speakers), 62 % on unseen speakers (docs/results.md).
 """
 
 from avemotion.training import config
 
 
 def get_config() -> config.Config:
-  """The configuration."""
+  """Returns the configuration."""
   return config.Config(
     data=config.DataConfig(
       dataset='ravdess/bundled', validation='trained', trim_silence=True

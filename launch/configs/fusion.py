@@ -10,5 +10,5 @@ from avemotion.training.config import Config
 
 
 def get_config() -> Config:
-  """The configuration."""
+  """Returns the configuration."""
   return Config()

@@ -4,15 +4,15 @@ r"""Our best model of landmarks and MFCC.
     --output=runs/ravdess_landmarks.npz
   avemotion train --config=landmarks_best
 
-It is fusion_best.py with 128 units and 60 epochs. Landmarks are mirrored,
-turned and scaled besides, each axis by itself, for other heads and cameras;
-their noise is that of a detector on pixels. Losses of their own weigh as much
-as the joint one, so that voice and face serve alone, too. Chosen on validation
-actors (docs/log.md).
+It is fusion_best.py with 128 units and 60 epochs. Landmarks are also mirrored,
+rotated and scaled along each axis, for other heads and cameras; their noise
+matches a detector's. The loss of each branch weighs as much as the joint loss,
+so that voice and face also work alone. Chosen on validation actors
+(docs/log.md).
 
-Cost: a minute of a GPU for the five folds of actor5; on one CPU core a quarter
-of an hour.
-Expect: 78 % for unseen speakers; voice alone 61 %, face alone 63 %
+Cost: one minute on a GPU for the five folds of actor5; 15 minutes on one CPU
+core.
+Expect: 78 % on unseen speakers; voice alone 61 %, face alone 63 %
 (docs/results.md).
 """
 
@@ -21,7 +21,7 @@ from avemotion.training.config import Config, update
 
 
 def get_config() -> Config:
-  """The configuration."""
+  """Returns the configuration."""
   video = {'mirror': True, 'rotation': 0.05, 'scale': 0.1, 'noise': 0.4}
   return update(
     config_files.load_config('fusion_best', {}),

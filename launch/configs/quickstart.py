@@ -1,15 +1,15 @@
-"""A small fusion model for the quick start's synthetic clips.
+"""Small fusion model for the quick start's synthetic clips.
 
   avemotion quickstart
 
-Cost: seconds a fold. Expect: nothing; drawn faces prove that it runs, no more.
+Cost: seconds per fold. Expect: no meaningful score; the clips are synthetic.
 """
 
 from avemotion.training import config
 
 
 def get_config() -> config.Config:
-  """The configuration."""
+  """Returns the configuration."""
   return config.Config(
     data=config.DataConfig(dataset='ravdess/speech'),
     model=config.ModelConfig(

@@ -5,16 +5,16 @@ r"""Our best model of faces and voices, the recipe of the one that ships.
   avemotion prepare --folder=NEMO --pattern=nemo --config=speech_encoder
   avemotion train --config=speech_best
 
-Landmarks as in landmarks_best.py; speech by the first blocks of Whisper's
-encoder, of RAVDESS and of nEMO (Polish), whose clips are only trained on. The
-mean and the std of what a branch reads pass by its GRU layer; the voice has
-none, for the encoder has seen the whole clip, and a GRU layer on it learns the
-training speakers by heart. Each branch learns from its own loss alone, and the
-face counts half as much as the voice. Speakers' means are exchanged; copies
-with another vocal tract, microphone and noise are trained on. A clip far from
-the training clips is doubted. Chosen on validation actors (docs/log.md).
+Landmarks are those of landmarks_best.py; speech features are the first blocks
+of Whisper's encoder, of RAVDESS and of nEMO (Polish), which is for training
+only. The mean and the standard deviation of a branch's inputs bypass its GRU
+layer. The voice has no GRU layer, which would overfit the training speakers.
+Each branch trains on its own loss only, and the face's vector counts half.
+Augmentation exchanges speakers' means, and adds copies with another vocal
+tract, microphone and noise. Clips far from the training clips count less
+(`doubt`). Chosen on validation actors (docs/log.md).
 
-Cost: five minutes of one CPU core for the five folds of actor5.
+Cost: five minutes on one CPU core for the five folds of actor5.
 Expect: docs/results.md.
 """
 
@@ -23,7 +23,7 @@ from avemotion.training.config import Config, update
 
 
 def get_config() -> Config:
-  """The configuration."""
+  """Returns the configuration."""
   landmarks = config_files.load_config('landmarks_best', {})
   both = {'skip': True, 'doubt': 1.0}
   return update(

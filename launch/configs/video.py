@@ -3,14 +3,13 @@
   avemotion prepare --config=speech --manual_dir=RAVDESS
   avemotion train --config=video
 
-Expect: the paper reports 79 % on a random split. RAVDESS's video was at hand of
-one actor only; what landmarks and the Javanese clips come to stands in
-docs/results.md.
+Expect: the paper reports 79 % on a random split. docs/results.md has our scores
+with landmarks, and on the Javanese clips.
 """
 
 from avemotion.training.config import Config, ModelConfig
 
 
 def get_config() -> Config:
-  """The configuration."""
+  """Returns the configuration."""
   return Config(model=ModelConfig(modalities=('video',)))

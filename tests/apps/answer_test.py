@@ -1,4 +1,4 @@
-"""What the page does with a clip, and says of it; demo_test.py looks at it."""
+"""Tests of the page's answers; demo_test.py runs the page in a browser."""
 
 import base64
 import dataclasses
@@ -18,10 +18,12 @@ from avemotion.recognition.prediction import Prediction
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
 
+GONE = 'The clip was already processed or has expired; upload it again.'
+
 
 @pytest.fixture
 def prediction():
-  """Of half a clip's sound, by a model that also sees."""
+  """Returns a prediction from sound alone, by a model that reads video, too."""
   return Prediction(
     clip='clip.mp4',
     label='happy',
@@ -40,16 +42,16 @@ def prediction():
 
 def test_the_label_is_told_and_doubted(prediction):
   shown = answer.describe(prediction, ('audio',))
-  assert shown.startswith('Taken for happy, at 62%.\n')
+  assert shown.startswith('Recognised as happy, 62%.\n')
   unsure = {'calm': 0.35, 'happy': 0.4, 'bored': 0.25}
   doubted = dataclasses.replace(prediction, probabilities=unsure)
-  assert 'happy, at 40%, uncertain' in answer.describe(doubted, ())
+  assert 'happy, 40%, uncertain' in answer.describe(doubted, ())
 
 
 @pytest.mark.parametrize(
   ('modalities', 'reads', 'line'),
   [
-    (('audio',), ('audio',), 'Picture not used: this model does not read it.'),
+    (('audio',), ('audio',), 'Picture not used by this model.'),
     (('audio',), ('video', 'audio'), 'Picture not used, see the notes.'),
     (('video', 'audio'), ('video', 'audio'), 'Picture used.'),
   ],
@@ -58,7 +60,7 @@ def test_what_was_used_is_told_and_why(prediction, modalities, reads, line):
   changed = dataclasses.replace(prediction, modalities=modalities)
   shown = answer.describe(changed, reads)
   assert line in shown
-  assert 'Loudest at -20 dBFS in the band of voices.' in shown
+  assert 'Peak loudness -20 dBFS (150 Hz to 5 kHz).' in shown
   assert 'A face in 0% of the frames.' in shown
   assert 'Note: no face in any of 8 frames.' in shown
 
@@ -77,7 +79,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def upload(clip, tmp_path):
-  """As Gradio tells of a file that it has put into a folder of its own."""
+  """Returns Gradio's data of an uploaded file."""
   path = tmp_path / 'uploads' / 'hash' / 'clip.mp4'
   path.parent.mkdir(parents=True)
   path.write_bytes(clip)
@@ -101,11 +103,11 @@ def test_a_clip_is_gone_when_it_is_answered(
   kind, _, png = picture.partition(',')
   assert kind == 'data:image/png;base64'
   assert Image.open(io.BytesIO(base64.b64decode(png))).width >= 1000
-  assert f'Taken for {expected.label}' in words
+  assert f'Recognised as {expected.label}' in words
   assert not list(pathlib.Path(upload['path']).parents[1].iterdir())
   *nothing, words = answered(recognizer, upload)
   assert nothing == [None] * 3
-  assert words == 'No such clip; upload it again.'
+  assert words == GONE
 
 
 def test_a_clip_is_gone_when_recognising_breaks_down(upload):
@@ -119,9 +121,9 @@ def test_a_clip_is_gone_when_recognising_breaks_down(upload):
 
 
 def test_a_clip_that_is_too_long_is_not_decoded(upload):
-  # A recognizer that does not exist decodes nothing.
+  # Without a recogniser nothing is decoded.
   *_, words = answer.recognise(None, 0.5, upload['path'])
-  assert 'clip.mp4: 1.0 s long; this page takes 0.5 s at most' in words
+  assert 'clip.mp4: expected a clip of at most 0.5 s' in words
   assert upload['path'] not in words
 
 
@@ -138,7 +140,7 @@ def test_what_is_no_clip_of_the_folder_is_refused_and_stays(
   *_, words = answer.ask_and_delete(
     Here(lambda: None), 9.0, str(tmp_path / 'uploads'), asked
   )
-  assert words == 'No such clip; upload it again.'
+  assert words == GONE
   assert secret.exists()
   assert os.path.exists(upload['path'])
 
@@ -147,11 +149,11 @@ def test_no_clip_is_told(tmp_path):
   *_, words = answer.ask_and_delete(
     Here(lambda: None), 9.0, str(tmp_path), None
   )
-  assert words == 'No such clip; upload it again.'
+  assert words == GONE
 
 
 class Fragile:
-  """A recogniser whose decoder crashes."""
+  """Recogniser whose decoder crashes."""
 
   expected = ()
 
@@ -163,7 +165,7 @@ def test_a_clip_that_crashes_its_decoder_is_told_and_deleted(upload):
   folder = pathlib.Path(upload['path']).parents[1]
   content = pathlib.Path(upload['path']).read_bytes()
   with Worker(Fragile) as worker:
-    for _ in range(2):  # It goes on.
+    for _ in range(2):  # Works again after a crash.
       path = folder / 'hash' / 'clip.mp4'
       path.parent.mkdir(exist_ok=True)
       path.write_bytes(content)

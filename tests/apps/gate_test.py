@@ -1,4 +1,4 @@
-"""Requests that the gate passes on, changes or refuses."""
+"""Tests of requests that the gate passes on, changes or refuses."""
 
 import json
 
@@ -54,7 +54,7 @@ def send(client, name='clip.mp4', content=b'clip'):
 def test_a_clip_is_kept_where_nobody_can_guess_and_found_again(client, folder):
   paths = [send(client).json() for _ in range(2)]
   (first,), (second,) = paths
-  # The same bytes twice are two clips.
+  # Equal files are separate clips.
   assert first != second
   assert len(first.split('/')[0]) > 20
   asked = {'data': [{'path': first, 'url': 'http://x/'}, None], 'fn_index': 0}
@@ -172,7 +172,7 @@ def test_a_name_that_is_not_ours_is_refused(folder, host, asked, status):
   [
     ('http://127.0.0.1:7860', 200),
     ('https://proxy.example', 200),
-    ('http://127.0.0.1:3000', 403),  # Another program of this machine.
+    ('http://127.0.0.1:3000', 403),  # Another program on this machine.
     ('http://evil.example', 403),
     ('null', 403),
   ],

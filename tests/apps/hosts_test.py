@@ -1,4 +1,4 @@
-"""Which hosts are this machine's own."""
+"""Tests of local hosts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page refuses what it cannot serve; commands/demo_test.py looks at it."""
+"""Tests of limits and notices; commands/demo_test.py runs the page."""
 
 import pytest
 
@@ -25,4 +25,4 @@ def test_limits_that_no_clip_meets_are_refused(limit, capsys):
 def test_who_is_recorded_from_elsewhere_is_told(host, told):
   limits = page.told(host, 100, 120.0)
   assert limits.endswith(page.PRIVACY)
-  assert ('recognises emotions' in limits) == told
+  assert ('recognise emotions' in limits) == told

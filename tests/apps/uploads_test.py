@@ -1,4 +1,4 @@
-"""Clips that were uploaded and never answered go all the same."""
+"""Tests of uploads, and their deletion."""
 
 import os
 import pathlib
@@ -44,7 +44,7 @@ def test_what_cannot_be_removed_does_not_keep_the_others(tmp_path, monkeypatch):
 def test_the_folder_is_swept_while_it_is_used_and_goes(monkeypatch):
   monkeypatch.setattr(uploads, '_BETWEEN_SWEEPS', 0.01)
   with uploads.swept_folder() as folder:
-    for name in ('first', 'second'):  # It sweeps again and again.
+    for name in ('first', 'second'):  # Sweeps are repeated.
       path = write(pathlib.Path(folder, 'hash', name), 9999.0)
       for _ in range(1000):
         if not path.exists():
@@ -60,7 +60,7 @@ def test_of_two_names_in_one_folder_the_other_stays(tmp_path):
   assert second.exists()
   uploads.delete(second)
   assert not second.parent.exists()
-  uploads.delete(second)  # It may be gone.
+  uploads.delete(second)  # A second deletion is no error.
 
 
 def test_what_a_killed_process_left_goes_and_what_a_live_one_has_stays(

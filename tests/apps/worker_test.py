@@ -1,4 +1,4 @@
-"""A process that dies, hangs or takes too much is an error, and is replaced."""
+"""Tests of worker processes that crash, hang or exceed their memory."""
 
 import multiprocessing
 import os
@@ -79,7 +79,7 @@ def test_an_error_is_that_of_the_function_and_ends_nothing(worker):
     (die, (), 'the process that decodes the clip ended by SIGSEGV'),
     (hang, (), 'no answer within 2 s'),
     pytest.param(
-      *(take, (2**29,), 'more memory than it may'),
+      *(take, (2**29,), 'the memory limit was exceeded'),
       marks=pytest.mark.skipif(sys.platform != 'linux', reason='RLIMIT_DATA'),
     ),
   ],

@@ -1,4 +1,4 @@
-"""MFCC and loudness against NumPy, step by step, and what a stream needs."""
+"""Tests of MFCC and loudness against NumPy, and of streams."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ def _waveform():
 
 
 def hertz_of_mel(mel):
-  """Slaney's scale: linear to 1 kHz, logarithmic above."""
+  """Converts to Slaney's scale, linear to 1 kHz, logarithmic above."""
   above = 1000 * np.exp((mel - 15) * np.log(6.4) / 27)
   return np.where(mel < 15, mel * 200 / 3, above)
 
 
 def mel_filters():
-  """Slaney's triangular filters of unit area, by their definition."""
+  """Returns Slaney's triangular filters of unit area, by definition."""
   top = 15 + 27 * np.log(RATE / 2 / 1000) / np.log(6.4)
   edges = hertz_of_mel(np.linspace(0, top, acoustic.NUM_MEL_BANDS + 2))
   bins = np.arange(acoustic.FRAME_LENGTH // 2 + 1) * RATE / 4096
@@ -36,7 +36,7 @@ def mel_filters():
 
 
 def reference(waveform):
-  """Section II-C's chain in float64, step by step."""
+  """Computes MFCC by section II-C in float64, step by step."""
   waveform = waveform.astype(np.float64)
   emphasised = np.append(waveform[0], waveform[1:] - 0.97 * waveform[:-1])
   window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(4096) / 4096)
@@ -79,7 +79,7 @@ def test_a_row_depends_on_nothing_later(waveform):
 
 
 def test_what_a_codec_drops_does_not_count(waveform):
-  """Noise of about one bit of 16; AAC puts silence there."""
+  """Checks noise of about one bit of 16, which AAC replaces by silence."""
   quiet = np.random.default_rng(1).standard_normal(RATE).astype(np.float32)
   quiet *= 2**-17
   np.testing.assert_allclose(
@@ -120,7 +120,7 @@ def test_loudness_is_that_of_the_band_of_voices(hertz):
   [
     (np.zeros((2, 9000), np.float32), r'shape \(2, 9000\)'),
     (np.zeros(0, np.float32), r'shape \(0,\)'),
-    (np.full(9000, np.nan, np.float32), 'not finite'),
+    (np.full(9000, np.nan, np.float32), 'expected a finite waveform'),
   ],
 )
 def test_bad_waveforms_are_told(bad, message):
@@ -178,7 +178,7 @@ def test_it_holds_less_than_a_frame():
   stream.push(noise(1_000_000))
   held = [x for x in vars(stream).values() if isinstance(x, np.ndarray)]
   assert sum(x.size for x in held) <= acoustic.FRAME_LENGTH
-  # Nor a view of all that came.
+  # No view of all samples.
   assert all(x.base is None or x.base.size < 10_000 for x in held)
 
 

@@ -1,4 +1,4 @@
-"""The whole chain, on synthetic clips and on real ones."""
+"""Tests of feature extraction on synthetic and real clips."""
 
 import os
 import subprocess
@@ -95,7 +95,7 @@ def test_a_track_that_cannot_be_decoded_leaves_the_other(
 
 @pytest.mark.slow
 def test_nothing_is_printed_and_nothing_fails_at_the_end(folder):
-  """MediaPipe's detector is freed before its library is."""
+  """Checks that MediaPipe's detector is freed before its library."""
   path = make(folder / 'quiet.mp4')
   script = (
     'from avemotion.features.clip import extract;'
@@ -129,7 +129,7 @@ def test_only_the_modalities_asked_for_are_extracted(folder):
 
 @pytest.mark.slow
 def test_eight_real_clips_match_their_lossless_sound(shared, extractor):
-  """Results 4: a face in every frame, 24–28 rows, and the FLAC's MFCC."""
+  """Checks for a face in every frame, 24–28 rows, and the FLAC's MFCC."""
   paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))
   assert len(paths) == 8
   for path in paths:
@@ -145,14 +145,14 @@ def test_eight_real_clips_match_their_lossless_sound(shared, extractor):
       (shared / 'ravdess/audio_speech').rglob(f'03{path.stem[2:]}.flac')
     )
     lossless = clip_lib.extract(flac, ('audio',)).audio
-    # The MP4's sound comes a video frame later than the WAV's.
+    # The sound of the MP4 is one video frame later than that of the WAV.
     rows = min(len(lossless), len(features.audio))
     one, other = lossless[:rows, :13], features.audio[:rows, :13]
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
 
 
 def test_a_clip_cut_off_at_its_end_says_where(folder, extractor):
-  """Matroska's index is not needed: FFmpeg plays what is left."""
+  """Cuts a Matroska file, which needs no index at its end."""
   whole = make(folder / 'whole.mkv', seconds=3.0)
   path = folder / 'cut.mkv'
   path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -180,7 +180,7 @@ def test_a_clip_that_does_not_say_its_length_has_that_of_its_tracks(
 
 
 def two_tracks(path):
-  """A grey picture and silence; then one of a face, and a tone."""
+  """Writes tracks of a grey picture and silence, then of a face and a tone."""
   seconds = np.arange(48_000) / 48_000
   tone = np.int16(9_000 * np.sin(2 * np.pi * 440 * seconds))[None]
   face = drawn_face.TalkingHead(3, (240, 240)).draw(drawn_face.Pose())
@@ -211,8 +211,8 @@ def test_of_several_sound_tracks_one_that_is_not_silent_is_used(
   assert features.loudness.max() > -20
   assert features.audio_track == 1
   assert (
-    'sound track 2 of 2 is used: track 1 is silent or damaged (--audio_track'
-    ' chooses one)'
+    'sound track 2 of 2 is used: track 1 is silent or damaged (choose one with'
+    ' --audio_track)'
   ) in features.warnings
 
 
@@ -245,7 +245,7 @@ def test_the_next_video_track_is_used_where_the_first_is_damaged(
   assert 'video track 2 is used: track 1 is damaged' in features.warnings
 
 
-# Heads of women and men, of half a picture's height.
+# Heads of women and men, half as high as the picture.
 WALL = np.full((240, 240, 3), 90, np.uint8)
 LEFT, RIGHT = (
   drawn_face.TalkingHead(actor, (240, 240)).draw(drawn_face.Pose())
@@ -254,7 +254,7 @@ LEFT, RIGHT = (
 
 
 def film(path, scenes, tone_from=0.0):
-  """Writes scenes of two halves, each for so many seconds, and a tone."""
+  """Writes scenes of two halves, with their durations, and a tone."""
   frames = [
     np.concatenate(halves, axis=1)
     for seconds, *halves in scenes
@@ -284,7 +284,7 @@ def test_everybody_in_a_clip_has_features_of_their_own(folder, extractor):
   assert (lefts(second) > 240).all()
   assert first.frame_seconds[0] == 0
   assert second.frame_seconds[0] == pytest.approx(0.8, abs=0.14)
-  # Each to the last frame that shows them.
+  # Each until the last frame with the person.
   assert first.frame_seconds[-1] == pytest.approx(2.0, abs=0.14)
   assert second.frame_seconds[-1] > 2.2
   assert first.face_found.all() and second.face_found.all()
@@ -296,7 +296,7 @@ def test_everybody_in_a_clip_has_features_of_their_own(folder, extractor):
     assert each.modalities == ('video', 'audio')
     assert each.warnings == ()
   assert first.audio is second.audio
-  # Who is followed is the first, to the cut.
+  # The first face is tracked until the cut.
   followed = extractor(path)
   np.testing.assert_array_equal(followed.crops[: len(first.crops)], first.crops)
 
@@ -316,7 +316,7 @@ def test_real_clips_of_one_person_have_one(shared, extractor):
   for path in paths:
     whole = extractor(path)
     (features,) = extractor.people(path)
-    # Nothing is found before the first face, nor missed here.
+    # No face is found before the first one, and none is missed here.
     for name in ('video', 'crops', 'face_box', 'face_score', 'audio'):
       np.testing.assert_array_equal(
         getattr(features, name), getattr(whole, name)
@@ -327,12 +327,12 @@ def test_where_nobody_lasts_there_is_sound_alone(folder, extractor):
   path = film(folder / 'passing.mp4', [(0.3, LEFT, WALL), (1, WALL, WALL)])
   (features,) = extractor.people(path)
   assert features.modalities == ('audio',)
-  assert features.warnings == ('nobody is seen for half a second',)
+  assert features.warnings == ('no face was found for half a second',)
   (features,) = extractor.people(make(folder / 'heard.mkv', video=False))
   assert features.modalities == ('audio',)
   assert features.warnings == ('no picture in the clip',)
   path = make(folder / 'nobody.mp4', face=False, audio=False)
-  with pytest.raises(clip_lib.ClipError, match='nobody'):
+  with pytest.raises(clip_lib.ClipError, match='no face was found'):
     extractor.people(path)
 
 
@@ -341,6 +341,6 @@ def test_late_sound_is_in_the_rows_of_its_time(folder, extractor):
   assert features.seconds == pytest.approx(1.5, abs=0.05)
   starts = np.arange(len(features.audio)) * acoustic.HOP_LENGTH / 48_000
   ends = starts + acoustic.FRAME_LENGTH / 48_000
-  # AAC spreads an onset over its blocks, of 21 ms.
+  # AAC spreads an onset over its blocks of 21 ms.
   assert (features.loudness[ends < 0.47] < -60).all()
   assert (features.loudness[starts > 0.5] > -12).all()

@@ -1,4 +1,4 @@
-"""What is kept of a clip's frames: crops of long ones are bounded."""
+"""Tests of clip tracks, with a bounded number of crops."""
 
 import tracemalloc
 
@@ -14,7 +14,7 @@ from avemotion.features.media import MediaError
 
 
 def seen(frames, first=0):
-  """Crops and boxes say which frame they are of."""
+  """Yields faces whose crops and boxes encode the frame's number."""
   for index in range(frames):
     crop = np.full((48, 48, 3), index % 251, np.uint8)
     face = Face(index, 2, 3, 4, 0.9)
@@ -28,7 +28,7 @@ def picture_of(faces, encode, *, every_crop):
 
 
 class FirstPixels:
-  """Features that are the first pixel of each crop; counts the faces."""
+  """Encoder that returns the first pixel of each crop, and counts faces."""
 
   front_end = VGG16
 
@@ -56,7 +56,7 @@ def test_of_many_crops_every_which_is_kept(frames, step, encode):
   np.testing.assert_array_equal(
     arrays['crop_seconds'], arrays['frame_seconds'][shown]
   )
-  # Of all else there is a row for each frame.
+  # All other arrays have a row per frame.
   np.testing.assert_array_equal(arrays['face_box'][:, 0], np.arange(frames))
   if encode:
     rows = np.arange(frames) % 251
@@ -72,7 +72,7 @@ def test_of_a_long_clip_little_is_held_besides_its_rows():
       peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
       tracemalloc.stop()
-  # Not the 7 kB of a crop, for each of ten thousand more.
+  # Much less than 7 kB, a crop, for each of ten thousand more frames.
   assert peaks[1] - peaks[0] < 10_000 * 700
 
 
@@ -132,7 +132,7 @@ def test_people_have_tracks_of_their_own_to_the_end_of_the_picture():
 def test_who_is_seen_for_less_than_half_a_second_is_nobody():
   shown = ((face.seconds, [(0, face)]) for face in seen(3))
   (nobody,) = pictures_of(shown, None, every_crop=True, least_frames=4)
-  assert nobody.warnings == ['nobody is seen for half a second']
+  assert nobody.warnings == ['no face was found for half a second']
   assert nobody.arrays == {}
 
 
@@ -172,5 +172,5 @@ def test_landmarks_are_kept_and_described_where_they_are_sure():
 def test_landmarks_of_which_none_are_sure_give_no_video():
   faces = with_landmarks(5, sure=())
   track = picture_of(faces, PointEncoder(), every_crop=False)
-  assert track.warnings == ['landmarks are certain in only 0% of the faces']
+  assert track.warnings == ['landmarks are reliable in only 0% of the faces']
   assert track.arrays['video'] is None

@@ -1,4 +1,4 @@
-"""Time stamps that begin again, or leap."""
+"""Tests of time stamps that restart or leap."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_stamps_that_begin_again_go_on():
   times = [clock(each) for each in (0.0, 1.0, 2.0, 0.0, 1.0)]
   assert times == pytest.approx([0, 1, 2, 2 + 1 / 30, 3 + 1 / 30])
   assert clock.note('sound') == [
-    'time stamps of the sound begin again or leap, once'
+    'time stamps of the sound restart or leap once'
   ]
 
 
@@ -27,13 +27,13 @@ def test_holes_are_bounded_by_what_is_known():
   assert clock(700.0) == pytest.approx(400 + 1 / 30)
   assert clock(1e9) < 401
   assert clock.restarts == 2
-  # A talk of an hour that pauses every minute for half of it is none.
+  # A talk of one hour, with a pause of half of every minute, has no leap.
   clock = Clock(2.0)
   stamps = [
     60.0 * minute + second for minute in range(60) for second in range(30)
   ]
   assert [clock(each) for each in stamps] == stamps
-  # Nor are slides that change every half minute, for a picture.
+  # Neither has a video of slides that change every half minute.
   clock = Clock(60.0)
   stamps = [30.0 * slide for slide in range(500)]
   assert [clock(each) for each in stamps] == stamps

@@ -1,4 +1,4 @@
-"""The cache of compiled programs, by processes that use it in turn."""
+"""Tests of the cache of compiled programs across processes."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ print(before, jax.config.jax_compilation_cache_dir)
 
 
 def run(home, **environment):
-  """Hits, misses, and all that the process printed."""
+  """Returns hits, misses, and the output of the process."""
   kept = {k: v for k, v in os.environ.items() if not k.startswith('JAX_')}
   ran = subprocess.run(
     [sys.executable, '-c', SCRIPT],
@@ -46,7 +46,7 @@ def run(home, **environment):
 
 @pytest.fixture
 def filled(tmp_path):
-  """A folder that a process has filled, and how many programs it had."""
+  """Returns a filled cache folder, and its number of programs."""
   hits, misses, folder, told = run(tmp_path)
   assert (hits, told) == (0, [])
   assert misses > 0
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_made_is_told_once(tmp_path):
 
 
 def test_programs_that_cannot_be_written_are_compiled(filled):
-  """As on a full disk; here they point to a folder that is not there."""
+  """Checks writes that fail as on a full disk, by a missing folder."""
   home, programs = filled
   for path in home.rglob('*-cache'):
     path.unlink()

@@ -1,4 +1,4 @@
-"""What a container holds, and that a stranger's is not believed."""
+"""Tests of containers: contents, and distrust of headers."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def make(path, **changes):
 
 
 def remux(source, path, **options):
-  """The same packets in another file; raw streams hold only the first."""
+  """Remuxes packets to another file; raw streams hold only one stream."""
   with (
     av.open(str(source)) as whole,
     av.open(str(path), 'w', options=options) as other,
@@ -83,7 +83,7 @@ def test_a_stream_without_time_stamps_has_no_length(folder):
 
 
 def test_truncated_clip_is_told(folder):
-  """An MP4's index is at its end: without it nothing can be decoded."""
+  """Cuts an MP4, which cannot be decoded without the index at its end."""
   clip = make(folder / 'whole.mp4')
   path = folder / 'truncated.mp4'
   path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])

@@ -1,4 +1,4 @@
-"""Mono of every layout: what is silent or cancels itself does not count."""
+"""Tests of the downmix, with silent or cancelling channels."""
 
 import numpy as np
 import pytest

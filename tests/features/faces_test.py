@@ -1,4 +1,4 @@
-"""Crops: where they are cut, and what a frame without a face gets."""
+"""Tests of face crops, and of frames without a face."""
 
 import hashlib
 import itertools
@@ -60,7 +60,7 @@ def test_a_frame_without_a_face_repeats_the_last_crop(cropper, frames):
 
 
 def drawn(actor, scale=1.0):
-  """A picture of 240×240 with a head of half its height, or of less."""
+  """Returns a picture of 240×240 with a head of up to half its height."""
   picture = drawn_face.TalkingHead(actor, (240, 240)).draw(POSE)
   small = Image.fromarray(picture).resize([round(240 * scale)] * 2)
   whole = np.full((240, 240, 3), 90, np.uint8)
@@ -155,7 +155,7 @@ def test_a_face_does_not_wait_for_the_frames_after_it(cropper, frames):
 
 def test_crop_is_a_square_about_the_box_with_a_margin():
   image = np.zeros((200, 300, 3), np.uint8)
-  image[60:120, 100:160] = 255  # The box itself is white.
+  image[60:120, 100:160] = 255  # The box is white.
   crop = faces.crop_square(image, (100, 60, 60, 60))
   white = (crop[24, :, 0] > 127).sum() / 48
   assert white == pytest.approx(1 / (1 + 2 * faces.MARGIN), abs=0.05)

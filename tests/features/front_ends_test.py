@@ -1,4 +1,4 @@
-"""Which front end makes the features that a model reads."""
+"""Tests of the choice of front ends for a model."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_a_front_end_is_found_by_source_and_size(
 
 
 def test_features_of_none_are_told():
-  with pytest.raises(ValueError, match=r'MFCC \(40\) .* my own \(40\)'):
+  with pytest.raises(ValueError, match=r'MFCC \(40\).* my own \(40\)'):
     front_ends.reading({'audio': 'my own'}, {'audio': 40})
 
 

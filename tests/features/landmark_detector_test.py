@@ -1,4 +1,4 @@
-"""Landmarks of drawn and of real faces, and how sure the detector is."""
+"""Tests of landmarks on drawn and real faces, with their confidence."""
 
 import os
 
@@ -28,7 +28,7 @@ def detect():
 
 @pytest.fixture(scope='module')
 def seen(tmp_path_factory):
-  """A drawn face and its box."""
+  """Returns a drawn face and its box."""
   path = tmp_path_factory.mktemp('drawn') / 'clip.mp4'
   corpus.make_clip(path, 'happy', actor=2, seconds=0.5)
   image = next(iter(media.every_frame(path)))[1]
@@ -115,7 +115,7 @@ def test_another_model_is_refused(monkeypatch):
 
 
 def test_landmarks_are_those_that_others_found(detect, shared):
-  """RAVDESS's by dlib's own detector of faces: eyes are 140 pixels apart."""
+  """Compares with dlib's face detector on RAVDESS, eyes 140 pixels apart."""
   from avemotion.data import landmarks
 
   known = landmarks.read(os.fspath(shared / 'ravdess' / 'landmarks.npz'))

@@ -1,4 +1,4 @@
-"""Features of landmarks: what they keep, leave out, and fill in."""
+"""Tests of landmark features: invariances, and filling of gaps."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_without_a_known_row_all_are_zero():
 def test_eyes_at_one_point_are_an_error():
   points = make_landmarks(4)
   points[2, 36:48] = 5
-  with pytest.raises(ValueError, match='both eyes lie at one point in row 2'):
+  with pytest.raises(ValueError, match='both at one point in row 2'):
     describe(points)
 
 

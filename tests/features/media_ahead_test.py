@@ -1,4 +1,4 @@
-"""A generator on another thread: order, errors, bounds, and its end."""
+"""Tests of generators on a thread: order, errors, queue length and end."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ def test_items_come_in_order_from_another_thread(closed):
 
 
 def settled(made):
-  """How many there are when for a while none is added."""
+  """Returns the number of items once it stays constant."""
   count = -1
   while count != len(made):
     count = len(made)

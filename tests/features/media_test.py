@@ -1,4 +1,4 @@
-"""Decoding by time stamp, resampling, and files that cannot be decoded."""
+"""Tests of decoding by time stamp, resampling, and undecodable files."""
 
 import os
 import pathlib
@@ -42,7 +42,7 @@ def test_frames_come_7_5_times_a_second_whatever_the_rate(folder, fps):
   seconds = np.array([time for time, _ in read(path)])
   assert abs(len(seconds) - 1.2 * 7.5) <= 1
   due = np.arange(len(seconds)) / 7.5
-  # The frame shown at or after the due time, to the next frame of the source.
+  # The first frame at or after the due time.
   assert (seconds - due >= -0.006).all()
   assert (seconds - due <= 1 / fps + 0.006).all()
 
@@ -136,7 +136,7 @@ def test_samples_that_are_not_finite_count_as_zero(folder):
   notes = []
   (sound,) = [np.concatenate([*media.read_pieces(path, notes)])]
   assert sound[20_000] == 0
-  assert notes == ['samples of the sound that are not finite count as zero']
+  assert notes == ['samples of the sound that are not finite were set to zero']
 
 
 def write_mp3(path, rate, layout, seconds=1):
@@ -166,7 +166,7 @@ def test_a_damaged_packet_costs_no_more_than_itself(folder):
 
 
 def test_what_begins_again_goes_on(folder):
-  """MPEG streams are joined by writing one behind another."""
+  """Checks MPEG streams joined by concatenation."""
   one = make(folder / 'one.mpg', seconds=1.2)
   joined = folder / 'joined.mpg'
   joined.write_bytes(2 * one.read_bytes())
@@ -177,7 +177,7 @@ def test_what_begins_again_goes_on(folder):
   assert seconds[-1] == pytest.approx(2.4, abs=0.2)
   waveform = np.concatenate([*media.read_pieces(joined, notes)])
   assert waveform.size / 48_000 == pytest.approx(2.4, abs=0.15)
-  assert 'time stamps of the picture begin again or leap, once' in notes
+  assert 'time stamps of the picture restart or leap once' in notes
 
 
 def test_sound_may_change_its_rate_and_channels(folder):
@@ -196,7 +196,7 @@ def test_sound_may_change_its_rate_and_channels(folder):
 
 
 def write_tones(path, starts, layout='mono', rate=48_000, silent=()):
-  """Half a second of 440 Hz from each start on, beside 2.5 s of picture."""
+  """Writes half a second of 440 Hz at each start, with 2.5 s of video."""
   channels = av.AudioLayout(layout).nb_channels
   seconds = np.arange(rate // 2) / rate
   tone = np.tile(0.5 * np.sin(2 * np.pi * 440 * seconds), (channels, 1))
@@ -219,7 +219,7 @@ def write_tones(path, starts, layout='mono', rate=48_000, silent=()):
 
 
 def heard(waveform):
-  """When sound starts and stops, in seconds, to a hundredth."""
+  """Returns the starts and stops of sound, rounded to 0.01 s."""
   blocks = waveform[: waveform.size // 480 * 480].reshape(-1, 480)
   loud = np.abs(blocks).max(axis=1) > 0.1
   return np.flatnonzero(np.diff([False, *loud, False])) / 100
@@ -231,7 +231,7 @@ def heard(waveform):
   ('starts', 'expected'),
   [
     ([0], [0, 0.5]),
-    ([0.04], [0, 0.5]),  # What a codec puts in front.
+    ([0.04], [0, 0.5]),  # Codec delay.
     ([0.5], [0.5, 1]),
     ([0, 0.53], [0, 1]),
     ([0, 1.2], [0, 0.5, 1.2, 1.7]),
@@ -292,7 +292,7 @@ def test_frames_of_a_variable_rate_are_sampled_by_their_time(folder):
 @pytest.mark.parametrize('degrees', [0, 90, 180, -90])
 @pytest.mark.parametrize('size', [(64, 48), (48, 64)])
 def test_a_turned_clip_is_read_upright(folder, degrees, size):
-  """Phones write what the sensor sees, and how the phone was held."""
+  """Checks rotation by the display matrix, which phones write."""
   width, height = size
   upright = np.full((height, width, 3), 40, np.uint8)
   upright[: height // 2, : width // 2] = 220
@@ -313,7 +313,7 @@ def test_a_turned_clip_is_read_upright(folder, degrees, size):
 
 @pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.mpg', '.webm'])
 def test_time_counts_from_the_clips_start(folder, suffix):
-  """An MPEG program stream starts at half a second."""
+  """Checks an MPEG program stream, which starts at half a second."""
   path = make(folder / f'start{suffix}')
   seconds = [time for time, _ in read(path)]
   assert seconds[0] == pytest.approx(0, abs=0.07)
@@ -332,7 +332,7 @@ def test_missing_tracks_are_told(folder):
 
 
 def test_a_real_clip_that_breaks_off_gives_what_can_be_decoded(shared, folder):
-  """Its index comes first, and opens; the last packet is cut."""
+  """Checks a cut file whose index comes first: the last packet is damaged."""
   real = min((shared / 'ravdess/video_speech').rglob('01-*.mp4'))
   path = folder / 'broken.mp4'
   path.write_bytes(real.read_bytes()[: int(0.6 * real.stat().st_size)])
@@ -406,14 +406,14 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   assert _same(_all(media._kept_frames(path, [], None)), _all(sampled))
   wanted = frozenset(media._expected_seconds(path, None))
   fewer = len(list(media._frames(path, [], None, wanted))) < len(everything)
-  # The others are coded without frames that can be left out.
+  # The other codecs have no frames that can be skipped.
   assert fewer == (suffix in ('.mp4', '.mkv'))
 
 
 @pytest.mark.parametrize(
   'mistake',
   [
-    lambda seconds: [],  # The container does not say.
+    lambda seconds: [],  # No time stamps.
     lambda seconds: [time + 0.01 for time in seconds],
     lambda seconds: seconds[:-2],
     lambda seconds: [*seconds, seconds[-1] + 1],

@@ -1,4 +1,4 @@
-"""Frames as they are shown: square pixels, and the range of a screen."""
+"""Tests of conversion to square pixels and standard dynamic range."""
 
 import av
 import numpy as np
@@ -28,7 +28,7 @@ def test_pixels_become_square():
   ('transfer', 'white', 'black'), [(16, 0.58, 0.0), (18, 0.75, 0.0)]
 )
 def test_white_of_high_dynamic_range_is_bright(transfer, white, black):
-  """BT.2408: 203 cd/m² are 58 % of PQ, and 75 % of HLG."""
+  """Checks BT.2408: 203 cd/m² are 58 % of PQ, and 75 % of HLG."""
   image = np.zeros((4, 6, 3), np.uint8)
   image[:, 3:] = round(255 * white)
   shown = pixels.shown(frame(image, transfer))

@@ -1,4 +1,4 @@
-"""Faces from 40 pixels on, in frames of 1080p and 4K."""
+"""Tests of faces from 40 pixels in frames of 1080p and 4K."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from avemotion.features.tracking import Face
 
 
 class Detector:
-  """Finds bright squares that fill 9 to 80 % of an image, as BlazeFace does."""
+  """Stand-in for BlazeFace that finds bright squares of 9 to 80 %."""
 
   def __init__(self):
     self.calls = 0
@@ -52,7 +52,7 @@ def test_from_then_on_it_is_looked_for_around_where_it_was():
   detect.calls = 0
   (face,) = find(frame((1920, 1080), (920, 490, 50)))
   assert face[:2] == (920, 490)
-  assert detect.calls == 2  # The whole frame, and around.
+  assert detect.calls == 2  # The whole frame, and the close-up.
 
 
 def test_a_large_face_costs_no_second_look():
@@ -85,7 +85,7 @@ def test_a_face_that_looks_like_one_in_a_tile_alone_is_none():
 @pytest.mark.slow
 @pytest.mark.parametrize('side', [40, 60, 120])
 def test_real_faces_are_found(shared, side):
-  """A real face, scaled and pasted into a real frame of another clip."""
+  """Returns a real face, scaled and pasted into a frame of another clip."""
   from avemotion.features import faces, media
 
   clips = sorted((shared / 'javanese').glob('*.mp4'))[::60]

@@ -1,4 +1,4 @@
-"""Tests of speech as the encoder hears it."""
+"""Tests of speech features."""
 
 import librosa
 import numpy as np
@@ -9,7 +9,7 @@ from avemotion.features.acoustic import AcousticStream
 
 
 def voice(seconds, level=0.3, seed=0):
-  """Harmonics of a gliding tone, loud and soft four times a second."""
+  """Returns harmonics of a gliding tone, modulated four times a second."""
   time = np.arange(int(48_000 * seconds)) / 48_000
   phase = 2 * np.pi * np.cumsum(150 + 30 * np.sin(2 * time)) / 48_000
   tone = sum(np.sin(k * phase) / k for k in range(1, 20))
@@ -31,7 +31,7 @@ def test_a_spectrogram_is_whispers_of_the_sound_at_16_khz():
   expected = np.log10(np.maximum(power, 1e-10)).T
   found = speech.log_mel(sound)
   assert found.shape == (98, 80)
-  # The highest bands are those that resampling takes away.
+  # Resampling removes the highest bands.
   apart = np.abs(found - expected)[:, :70]
   assert apart.max() < 0.2
   assert apart.mean() < 0.01

@@ -1,4 +1,4 @@
-"""Faces are followed by the overlap of their boxes."""
+"""Tests of face tracking by the overlap of boxes."""
 
 import random
 
@@ -23,7 +23,7 @@ def test_the_largest_is_followed_although_another_grows_larger():
   followed = LargestFace()
   assert followed.push([box(0, 50), box(100, 40)]) == box(0, 50)
   assert followed.push([box(98, 70), box(2, 50)]) == box(2, 50)
-  # Unseen for a while, it is still the one.
+  # The same face after a gap.
   assert followed.push([]) is None
   assert followed.push([box(98, 70), box(8, 50)]) == box(8, 50)
 

@@ -44,7 +44,7 @@ def assert_params_equal(actual, expected):
 
 
 def write_first_keras_layout(path, params):
-  """The names in Keras's own vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
+  """Returns the names in vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
   with h5py.File(path, 'w') as file:
     for name, layer in params.items():
       file[f'{name}/{name}_W_1:0'] = layer['kernel']
@@ -81,14 +81,14 @@ def test_reads_the_first_keras_layout(params, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['vgg16.weights.h5', 'whole_model.h5'])
-# Keras 3.15 reads its own variables in a way that NumPy 2 deprecates.
+# Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
 @pytest.mark.filterwarnings('ignore:__array__ impl:DeprecationWarning')
 def test_reads_what_keras_writes(params, tmp_path, name):
   tf = pytest.importorskip('tensorflow')
   model = tf.keras.applications.VGG16(include_top=False, weights=None)
   for layer, arrays in params.items():
     model.get_layer(layer).set_weights([arrays['kernel'], arrays['bias']])
-  # The moments of an optimizer have the shapes of kernels too.
+  # Moments of an optimizer have the shapes of kernels.
   model.compile(tf.keras.optimizers.SGD(momentum=0.9), 'mse')
   model.optimizer.build(model.trainable_variables)
   save = model.save_weights if 'weights' in name else model.save
@@ -198,7 +198,7 @@ def write_spoilt(path, params, fault):
     ('digits', 'the 13 convolutions of VGG16, got 14'),
     ('huge', r'kernel of block1_conv2 .* got \(1048576, 1024, 3, 3\)'),
     ('text', r'bias of block1_conv1 as floats, got \|S1'),
-    ('nan', 'bias of block1_conv1 as numbers that are finite'),
+    ('nan', 'finite numbers in the bias of block1_conv1'),
     ('chunks', 'bias of block1_conv1 as floats, got .* chunks of 1048576'),
   ],
 )
@@ -211,7 +211,7 @@ def test_nothing_is_read_that_is_not_of_vgg16(params, tmp_path, fault, message):
 
 
 class Hostile:
-  """Its pickle makes a directory when it is read."""
+  """Class whose pickle creates a directory when it is read."""
 
   def __init__(self, path):
     self.path = str(path)

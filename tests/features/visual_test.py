@@ -28,7 +28,7 @@ def crops():
 
 @pytest.fixture(scope='module')
 def keras_vgg16():
-  """Keras's VGG16 and the preprocessing of its weights."""
+  """Returns Keras's VGG16 and its preprocessing."""
   tf = pytest.importorskip('tensorflow')
   vgg16 = tf.keras.applications.vgg16
   model = vgg16.VGG16(include_top=False, weights=None)
@@ -63,13 +63,13 @@ def test_agrees_with_keras_on_random_pictures(
 def test_agrees_with_keras_on_faces(encoder, weights, keras_vgg16, shared):
   faces = read_faces(shared / 'javanese' / '01-01-03_01.mp4')
   check_imagenet_weights_agree(encoder, weights, keras_vgg16[0], faces)
-  # Not blind: faces of one clip are alike, and not all of them are one.
+  # Features of one clip are similar, but not equal.
   features = encoder(faces)
   assert 0 < np.std(features, axis=0).mean() < np.std(features, axis=1).mean()
 
 
 def read_faces(path):
-  """The middle square of every tenth frame."""
+  """Returns the middle square of every tenth frame."""
   if not path.exists():
     pytest.skip(f'{path.name} is not there')
   with av.open(str(path)) as container:
@@ -82,7 +82,7 @@ def read_faces(path):
   )
 
 
-# Keras 3.15 reads its own variables in a way that NumPy 2 deprecates.
+# Keras 3.15 reads its variables in a way that NumPy 2 deprecates.
 @pytest.mark.filterwarnings('ignore:__array__ impl:DeprecationWarning')
 def test_keras_weights_get_keras_preprocessing(keras_vgg16, crops, tmp_path):
   model, preprocess_input = keras_vgg16
@@ -96,14 +96,14 @@ def test_keras_weights_get_keras_preprocessing(keras_vgg16, crops, tmp_path):
   expected = keras_features(model, images)
   encoder = VisualEncoder(path)
   assert relative_error(encoder(crops[:9]), expected) < 1e-3
-  # The order of the channels matters: the same crops as BGR are others.
+  # The order of channels matters: BGR crops give other features.
   assert relative_error(encoder(crops[:9, ..., ::-1]), expected) > 1e-2
 
 
 def test_padding_does_not_touch_the_valid_rows(encoder, crops):
   full = encoder(crops[:28])
-  # The last 7 of 27 and the last 8 of 28 run the same program, so they agree to
-  # the bit.
+  # The last 7 of 27 and the last 8 of 28 run in the same program, so they are
+  # identical.
   np.testing.assert_array_equal(encoder(crops[:27]), full[:27])
   one_by_one = np.concatenate([encoder(crops[i : i + 1]) for i in range(5)])
   assert relative_error(one_by_one, full[:5]) < 1e-5
@@ -133,7 +133,7 @@ def test_compiles_once_for_each_padded_size(encoder, weights, crops):
   for frames in (1, 4, 5, 8, 9, 12, 13, 16, 17, 25, 60):
     encoder(crops[:frames])
   assert visual.encode_crops._cache_size() == len(PADDED_FRAMES)
-  # Weights are an argument of the program: others need no new one.
+  # Weights are arguments, so new weights need no compilation.
   zeros = {
     name: {part: np.zeros_like(x) for part, x in layer.items()}
     for name, layer in weights.params.items()

@@ -1,4 +1,4 @@
-"""Whisper's files, written here as CTranslate2 and Hugging Face write them."""
+"""Tests of Whisper files in the formats of CTranslate2 and Hugging Face."""
 
 import json
 import struct
@@ -122,7 +122,7 @@ def test_a_file_gives_what_ships(tmp_path, ships, arrays_of, write):
   found = whisper_file.read(str(path))
   assert found.keys() == ships.keys()
   for name, array in ships.items():
-    # Whisper's keys have no bias.
+    # Key projections of Whisper have no bias.
     expected = 0 * array if name.endswith('attention/key/bias') else array
     if arrays_of is ctranslate2:
       expected = array

@@ -16,7 +16,7 @@ def random_params(channels):
   return {'conv': {'kernel': kernel, 'bias': bias}}
 
 
-# Whole tiles, tiles that reach beyond the picture, fewer pixels than a tile.
+# Complete tiles, tiles beyond the edge, fewer pixels than a tile.
 @pytest.mark.parametrize(
   ('height', 'width'), [(12, 12), (3, 3), (7, 11), (2, 1)]
 )
@@ -33,7 +33,7 @@ def test_is_the_convolution(height, width, channels):
 def test_multiplies_25_numbers_for_9_sums():
   params = winograd.transform(random_params(16))
   assert params['conv']['kernel'].shape == (5, 5, 16, 8)
-  # Of three channels the direct sum is faster.
+  # Direct convolution is faster for three channels.
   few = random_params(3)
   assert winograd.transform(few)['conv']['kernel'] is few['conv']['kernel']
 

@@ -1,11 +1,11 @@
-r"""Damages files, and reads them: nothing but declared errors may come of it.
+r"""Fuzzer: reads damaged files, and accepts declared errors only.
 
   python -m tests.fuzz.fuzz --cases=2000
 
-Each case is drawn by its number, so that `--target=media --first=1234
---cases=1` makes the same file again (`--keep=FOLDER` leaves it there). Cases
-are read in processes that are watched: one that ends by a signal, or is silent
-for 30 s, has found a fault.
+The case number is the seed: `--target=media --first=1234 --cases=1` makes the
+same file again (`--keep=FOLDER` writes it to a folder). Cases are read in other
+processes; a process that is killed by a signal, or prints nothing for 30 s, is
+a failure.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from typing import Any
 
 from tests.fuzz import targets
 
-_LONGEST = 30.0  # seconds of a case
-_START = 180.0  # seconds, until a process has loaded what it needs
-_PER_PROCESS = 500  # cases, after which memory is given back
+_LONGEST = 30.0  # seconds per case
+_START = 180.0  # seconds for a process to start
+_PER_PROCESS = 500  # cases before a new process starts, to free memory
 _EXTREMES = b'\x00', b'\xff', b'\x7f', b'\x80'
 
 
@@ -62,7 +62,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 def make_case(
   seeds: list[pathlib.Path], number: int, place: pathlib.Path
 ) -> pathlib.Path:
-  """Writes the damaged copy of one seed that a number stands for."""
+  """Writes the damaged copy of a seed file for a case number."""
   rng = random.Random(number)
   copy = targets.copied(rng.choice(seeds), place)
   files = [copy]
@@ -74,20 +74,18 @@ def make_case(
 
 
 def read_cases(name: str, first: int, cases: int, folder: pathlib.Path) -> None:
-  """Reads cases in this process, and prints what came of each as JSON."""
+  """Reads cases in this process, and prints each outcome as JSON."""
   warnings.simplefilter('ignore')
   target = targets.TARGETS[name]
   seeds = target.seeds(folder)
-  for (
-    seed
-  ) in seeds:  # Good ones are read, and all is imported before memory is.
+  for seed in seeds:  # Import everything before measuring memory.
     target.read(seed)
   before = _memory()
   print(json.dumps({'ready': True}), flush=True)
   for number in range(first, first + cases):
     with tempfile.TemporaryDirectory(dir=folder) as place:
       path = make_case(seeds, number, pathlib.Path(place))
-      # Readers that look beside their file find the same there.
+      # Some readers need other files in the same folder.
       for beside in ('clips', 'inside.wav'):
         if (folder / beside).exists() and not path.is_dir():
           os.symlink(folder / beside, pathlib.Path(place) / beside)
@@ -111,7 +109,7 @@ def read_cases(name: str, first: int, cases: int, folder: pathlib.Path) -> None:
 
 
 def watch(name: str, first: int, cases: int) -> Iterator[dict[str, Any]]:
-  """Reads cases in watched processes; yields what came of each."""
+  """Reads cases in watched processes; yields each outcome."""
   number, end = first, first + cases
   while number < end:
     count = min(_PER_PROCESS, end - number)
@@ -172,9 +170,9 @@ def _pass_on(
 
 
 def run(cases: int, first: int = 0, only: str | None = None) -> list[Any]:
-  """Runs all targets' shares of so many cases; prints a table of each.
+  """Runs `cases`, divided among the targets; prints a summary of each.
 
-  Returns what came of every case, with its `target`.
+  Returns the outcome of every case, with its `target`.
   """
   found = []
   for name, share in targets.SHARES.items():
@@ -199,12 +197,12 @@ def run(cases: int, first: int = 0, only: str | None = None) -> list[Any]:
 
 
 def _memory() -> float:
-  """Returns the most that this process has held, in gigabytes."""
+  """Returns the peak memory of this process in gigabytes."""
   return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
-  """Reads the flags, and runs."""
+  """Parses the flags, and runs."""
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )

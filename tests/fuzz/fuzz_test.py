@@ -1,6 +1,6 @@
-"""Damaged files of every kind end in a declared error, soon, in little memory.
+"""Tests that damaged files raise declared errors in little time and memory.
 
-`python launch/benchmark field_fuzz` does the same with more of them.
+`python launch/benchmark field_fuzz` runs more cases.
 """
 
 import pytest
@@ -19,6 +19,6 @@ def test_damaged_files_end_in_declared_errors(name):
   assert [each for each in found if each['outcome'] == 'untyped'] == []
   assert max(each['seconds'] for each in found) < 30
   assert max(each['gigabytes'] for each in found) < 1
-  # Some are harmless, and some are not.
+  # Some damage is harmless.
   kinds = {each['outcome'] for each in found}
   assert 'typed' in kinds

@@ -1,4 +1,4 @@
-"""Readers of files to fuzz, each with good files to damage."""
+"""Fuzz targets: readers of files, each with good files to damage."""
 
 import json
 import pathlib
@@ -10,12 +10,12 @@ import numpy as np
 
 
 class Target(NamedTuple):
-  """A reader.
+  """A reader to fuzz.
 
   Attributes:
     seeds: writes good files or directories to a folder, and lists them.
-    read: reads one; a damaged one raises a `ValueError` or an `OSError`, of
-      which every declared type of the project is one.
+    read: reads one of them; a damaged one must raise a `ValueError` or an
+      `OSError`, the base classes of all errors of the project.
   """
 
   seeds: Callable[[pathlib.Path], list[pathlib.Path]]
@@ -167,7 +167,7 @@ def _read_upload(path):
   if not isinstance(told, dict):
     raise ValueError('no upload')
   found = uploads.find(path.parent, told.get('path'))
-  if found is not None:  # Never a file outside.
+  if found is not None:  # No file outside the folder.
     assert path.parent.resolve() in found.resolve().parents
   return found
 
@@ -206,7 +206,7 @@ TARGETS = {
   'lists': Target(_list_seeds, _read_list),
   'uploads': Target(_upload_seeds, _read_upload),
 }
-# Shares of all cases.
+# Share of each target in all cases.
 SHARES = {
   'media': 0.4,
   'npz': 0.15,
@@ -220,7 +220,7 @@ SHARES = {
 
 
 def copied(seed: pathlib.Path, place: pathlib.Path) -> pathlib.Path:
-  """Copies a file or directory into a place, and returns the copy."""
+  """Copies a file or directory; returns the copy."""
   copy = place / seed.name
   if seed.is_dir():
     shutil.copytree(seed, copy, dirs_exist_ok=True)

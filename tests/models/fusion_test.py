@@ -62,7 +62,7 @@ def num_params(tree):
   return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-# Gates' matrices, dense layer, batch norm, by hand, for the paper's inputs.
+# Counted by hand for the paper's inputs: gates, dense layer, batch norm.
 @pytest.mark.parametrize(
   ('branch', 'width', 'expected'),
   [
@@ -116,7 +116,7 @@ def test_reads_the_leading_coefficients_only():
     apply(model, variables, features, LENGTHS),
     apply(model, variables, changed, LENGTHS),
   )
-  with pytest.raises(ValueError, match='13 features or more'):
+  with pytest.raises(ValueError, match='13 or more features'):
     model.init(jax.random.key(0), make_features(audio=12), LENGTHS)
 
 
@@ -198,7 +198,7 @@ def test_bfloat16_gives_float32_logits_near_the_exact_ones():
 
 def test_wrong_modalities_are_told():
   features = make_features()
-  with pytest.raises(ValueError, match='the classifier has no branch'):
+  with pytest.raises(ValueError, match='expected at least one branch'):
     small(modalities=()).init(jax.random.key(0), features, LENGTHS)
   with pytest.raises(ValueError, match='got features of'):
     small().init(jax.random.key(0), {'video': features['video']}, LENGTHS)
@@ -225,7 +225,7 @@ def test_branches_by_themselves_are_the_model_with_the_other_at_zero():
   np.testing.assert_array_equal(
     logits['joint'], apply(model, variables, features, LENGTHS)
   )
-  # The last layer is linear: the parts add up, less the bias they both have.
+  # The last layer is linear: the logits add up, with the bias counted once.
   bias = variables['params']['logits']['bias'] + 0.0
   np.testing.assert_allclose(
     logits['video'] + logits['audio'] - bias, logits['joint'], atol=1e-5
@@ -250,7 +250,7 @@ def test_a_missing_modality_contributes_nothing():
   logits = apply(model, variables, features, unheard)
   np.testing.assert_array_equal(logits[1], whole['joint'][1])
   np.testing.assert_allclose(logits[::2], whole['video'][::2], atol=1e-6)
-  # At the clip's start nothing has been heard yet.
+  # At the clip's start there is no sound yet.
   points = {
     'video': jnp.full((3, 2), 4, jnp.int32),
     'audio': jnp.array([[0, 12]] * 3, jnp.int32),
@@ -310,7 +310,7 @@ def test_the_mean_that_is_taken_off_is_of_valid_steps():
     apply(model, variables, padded, LENGTHS),
     atol=1e-5,
   )
-  # At points, it is of the longest one.
+  # With points, the mean covers the longest one.
   points = {'audio': jnp.array([[4, 12], [6, 12], [1, 2]])}
   np.testing.assert_allclose(
     apply(model, variables, features, points)[:, 1],
@@ -433,7 +433,7 @@ def test_a_branch_learns_from_its_own_loss_alone(modality):
   )
   train = jax.jit(functools.partial(step.train_step, model, tx, config))
 
-  def trained(scale):  # of what the other branch reads
+  def trained(scale):  # scale of the other branch's inputs
     features = make_features()
     other = 'audio' if modality == 'video' else 'video'
     features[other] = scale * features[other]

@@ -22,7 +22,7 @@ def sigmoid(x):
 
 
 def numpy_gru(params, x, h):
-  """Equations (1)–(4), one clip and one step at a time, in float64."""
+  """Computes equations (1)–(4) clip by clip, step by step, in float64."""
   kernel = np.float64(params['input']['kernel'])
   w_z, w_r, w = np.split(kernel, 3, axis=1)
   u_z, u_r, u = np.split(np.float64(params['recurrent_kernel']), 3, axis=1)
@@ -58,7 +58,7 @@ def call(module, variables, inputs, flags, arrays):
 
 
 def random_params(module, *args):
-  """Parameters away from their initial values, so that biases count."""
+  """Moves parameters away from their initial values, so that biases count."""
   variables = jax.jit(module.init)(jax.random.key(0), *args)
   leaves, tree = jax.tree.flatten(variables)
   keys = jax.random.split(jax.random.key(2), len(leaves))
@@ -201,7 +201,7 @@ def test_bidirectional_takes_it(inputs):
 
 @pytest.fixture(name='as_on_tpu')
 def _as_on_tpu():
-  """Kernels for TPUs are interpreted."""
+  """Interprets kernels for TPUs."""
   with pltpu.force_tpu_interpret_mode():
     yield
   jax.clear_caches()
@@ -216,8 +216,8 @@ def _as_on_tpu():
   ],
 )
 def test_values_and_gradients_are_those_of_flax_rnn(folds, dtype, tolerance):
-  """Of outputs and carry, by parameters, inputs and carry; alone or mapped."""
-  batch, units = 8, 128  # that the kernel takes
+  """Checks gradients by parameters, inputs and carry, alone and mapped."""
+  batch, units = 8, 128  # sizes that the kernel takes
   keys = jax.random.split(jax.random.key(0), 4)
   inputs = jax.random.normal(keys[0], (batch, TIME, INPUTS))
   carry = jax.random.normal(keys[1], (batch, units))

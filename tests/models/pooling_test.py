@@ -1,4 +1,4 @@
-"""Pooling: plain formulas, at the end of clips and at points before it."""
+"""Pooling against plain formulas, at the end of clips and before it."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def pool(kinds, states, lengths, variables=None):
 
 
 def by_hand(kind, rows):
-  """Of the valid rows float[steps, features] of one clip."""
+  """Pools the valid rows of one clip, float[steps, features]."""
   if kind == 'last':
     return rows[-1]
   return rows.mean(axis=0) if kind == 'mean' else rows.std(axis=0)
@@ -77,7 +77,7 @@ def test_gradients_are_finite_where_states_do_not_vary():
 
 @pytest.mark.parametrize('kinds', [(), ('median',), ('last', 'maximum')])
 def test_unknown_kinds_are_told(kinds):
-  with pytest.raises(ValueError, match="kinds are of \\('last', 'mean'"):
+  with pytest.raises(ValueError, match="kinds of \\('last', 'mean'"):
     pool(kinds, make_states(), LENGTHS)
 
 

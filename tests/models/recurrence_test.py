@@ -15,7 +15,7 @@ TIME, BATCH, UNITS = 13, 8, 128  # Fill a TPU's registers, but not its blocks.
 
 
 def random_inputs(dtype=jnp.float32, time=TIME):
-  """Arguments of `recurrence`, and gradients of what it returns."""
+  """Makes arguments of `recurrence`, and gradients of its results."""
   keys = jax.random.split(jax.random.key(0), 5)
   rows = (BATCH, UNITS)
   return (
@@ -29,7 +29,7 @@ def random_inputs(dtype=jnp.float32, time=TIME):
 
 
 def values_and_gradients(inputs, gradients, pallas=False):
-  """Last state and all states, and the gradients of all arguments."""
+  """Computes last state, all states, and the gradients of all arguments."""
   values, back = jax.vjp(lambda *each: recurrence(*each, pallas), *inputs)
   return *values, *back(gradients)
 
@@ -45,7 +45,7 @@ def assert_close(found, expected, tolerance):
 
 @pytest.fixture(name='as_on_tpu')
 def _as_on_tpu():
-  """Kernels for TPUs are interpreted."""
+  """Interprets kernels for TPUs."""
   with pltpu.force_tpu_interpret_mode():
     yield
   jax.clear_caches()
@@ -53,7 +53,7 @@ def _as_on_tpu():
 
 @pytest.mark.usefixtures('as_on_tpu')
 @pytest.mark.parametrize(
-  ('dtype', 'time', 'tolerance'),  # Blocks are of 8 steps.
+  ('dtype', 'time', 'tolerance'),  # A block has 8 steps.
   [
     (jnp.float32, 1, 1e-6),
     (jnp.float32, TIME, 1e-6),
@@ -87,7 +87,7 @@ def test_kernel_takes_what_a_core_holds(shape, fits):
 
 
 def test_recomputing_it_gives_the_same_gradient():
-  """For whoever has more steps than memory."""
+  """`jax.checkpoint` saves memory on long sequences."""
   inputs, (_, gradient) = random_inputs()
 
   def states(*inputs):

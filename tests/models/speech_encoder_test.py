@@ -11,7 +11,7 @@ from avemotion.models.speech_encoder import SpeechEncoder
 
 
 def spectrogram(rows, seed=0):
-  """Noise of the range that the encoder reads, smooth over time."""
+  """Makes noise in the encoder's range, smooth over time."""
   rng = np.random.default_rng(seed)
   noise = rng.normal(size=(rows + 4, 80)).cumsum(axis=0)
   smooth = (noise[4:] - noise[:-4]) / 4
@@ -82,7 +82,7 @@ def test_it_computes_what_whisper_is_defined_by(rows):
 def test_padding_changes_nothing():
   params, encoder = speech_program.params(), SpeechEncoder((2, 3))
   short, long = spectrogram(51, 1), spectrogram(120, 2)
-  batch = np.full((2, 150, 80), 7, np.float32)  # What is beyond is not read.
+  batch = np.full((2, 150, 80), 7, np.float32)  # Padding has no effect.
   batch[0, :51], batch[1, :120] = short, long
   together = encoder.apply({'params': params}, batch, np.array([51, 120]))
   for row, alone in zip(together, (short, long), strict=True):

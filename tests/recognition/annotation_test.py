@@ -1,4 +1,4 @@
-"""An annotated clip shows what was known at each moment, and where."""
+"""Tests of annotated clips: probabilities and face box over time."""
 
 import dataclasses
 
@@ -72,7 +72,7 @@ def test_it_is_the_clip_with_a_panel_beside_it(clip, annotated):
   expected, originals = frames_of(clip)
   np.testing.assert_allclose(times, expected, atol=1e-3)
   assert images.shape == (len(originals), 240, 320 + 160, 3)
-  # Away from the box the picture is what it was.
+  # Outside the box the picture is unchanged.
   apart = np.abs(images[:, :, 160:320].astype(int) - originals[:, :, 160:])
   assert apart.mean() < 6
   pictures, sounds, seconds = containers.contents(annotated)
@@ -96,7 +96,7 @@ def test_bars_and_box_have_the_colours_of_what_is_known_by_then(annotated):
   ):
     strong = near(panel, colour).sum(axis=(1, 2))
     assert strong[known].min() > 1.5 * strong[times < 0.79].min()
-  # No face was found from the seventh sampled frame on.
+  # From the seventh sampled frame on there is no face.
   found = near(box, COLOURS['happy']).sum(axis=(1, 2))
   assert found[times > 0.81].max() < 20
   found = near(box, COLOURS['angry']).sum(axis=(1, 2))
@@ -156,7 +156,7 @@ def test_a_clip_that_is_to_be_turned_is_annotated_upright(clip):
   annotation.annotate(predicted(lying, frame_seconds=None), path)
   _, images = frames_of(path)
   assert images.shape[1:3] == (96, 64 + 160)
-  # Turned to the left, what was on the right is above.
+  # After a rotation to the left, the right side is at the top.
   assert images[0, :40, :64].mean() > 240
   assert images[0, 56:, :64].mean() < 15
 

@@ -1,4 +1,4 @@
-"""Answers of a run's models to the clips that scored them."""
+"""Tests of predictions of a cross-validated run."""
 
 import dataclasses
 
@@ -93,7 +93,7 @@ def test_a_temperature_is_fitted_of_all_and_of_each(workdir, clips):
   assert found.temperature == pytest.approx(expected, rel=0.02)
   scaled = calibration.scale(run.probabilities, found.temperature)
   of_right = scaled[np.arange(len(run.labels)), run.labels]
-  # The least of the speakers' medians, and the least of all.
+  # The least median of a speaker, and the least value.
   own = [of_right[run.actors == actor] for actor in np.unique(run.actors)]
   middle = np.min([np.median(values) for values in own])
   held_out = found.held_out['joint']
@@ -102,7 +102,7 @@ def test_a_temperature_is_fitted_of_all_and_of_each(workdir, clips):
   np.testing.assert_array_equal(np.sort(held_out), held_out)
   assert found.held_out_of(['audio']) == tuple(found.held_out['audio'])
   assert found.held_out_of(['video', 'audio']) == (*found.held_out['joint'],)
-  # Clips that lack a modality do not count.
+  # Clips without the modality do not count.
   lengths = dict(clips.lengths)
   lengths['audio'] = np.where(np.arange(36) % 2, lengths['audio'], 0)
   mute = dataclasses.replace(clips, lengths=lengths)
@@ -112,5 +112,5 @@ def test_a_temperature_is_fitted_of_all_and_of_each(workdir, clips):
 
 
 def test_a_run_scored_on_test_clips_is_refused(workdir):
-  with pytest.raises(ValueError, match='not a result'):
+  with pytest.raises(ValueError, match='expected scores of test clips'):
     cross_validated.read(workdir)

@@ -1,4 +1,4 @@
-"""What each step adds to a label, on problems whose answer is known."""
+"""Tests of attributions on problems with a known answer."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ from avemotion.training.config import (
 LABELS = ('calm', 'happy', 'angry')
 TEMPERATURE = 0.8
 WIDTHS = {'video': 3, 'audio': 5}
-READ = 4  # of the audio features
+READ = 4  # audio features in use
 MEANS = {'video': np.float32([1, -2, 3]), 'audio': np.float32([0, 1, 2, 3])}
 STEPS = {'video': 20, 'audio': 37}
 CUE = slice(14, 20)  # audio steps
@@ -31,7 +31,7 @@ CUE = slice(14, 20)  # audio steps
 
 @functools.cache
 def make_model():
-  """One that takes the clip's mean off what is seen, of sound off nothing."""
+  """Returns a model with `cmn` for video only."""
   config = Config(
     model=ModelConfig(
       video=VideoConfig(features=6, cmn=True),
@@ -83,7 +83,7 @@ def baselines(model, inputs):
 
 @pytest.fixture(scope='module')
 def trained():
-  """A model that was shown sequences of noise with a cue in the sound."""
+  """Returns a model trained on noise with a cue in the sound."""
   model = make_model()
 
   @jax.jit
@@ -113,7 +113,7 @@ def trained():
 
 
 def cued(seed, clips):
-  """Features and labels: the label is the level of a feature during CUE."""
+  """Returns features and labels; the label is a feature's level during CUE."""
   rng = np.random.default_rng(seed)
   labels = rng.integers(0, len(LABELS), clips)
   features = {
@@ -135,7 +135,7 @@ def test_what_carried_it_is_the_cue_and_nothing_else(trained):
   for index, label in enumerate(labels):
     inputs = {name: rows[index] for name, rows in features.items()}
     if label == 1 or log_probabilities(trained, inputs).argmax() != label:
-      continue  # The level of calm and of angry stands out; happy's does not.
+      continue  # The level of happy does not stand out.
     nats = attribute(trained, inputs, label)
     steps = {name: values.sum(axis=-1) for name, values in nats.items()}
     found = Explanation('', {}, steps)
@@ -159,7 +159,7 @@ def test_parts_add_up_to_what_the_clip_adds_to_the_baseline(trained, label):
 
 
 def test_parts_are_those_of_the_papers_own_sum():
-  """Equation (3): gradients at equal parts of the line, less no padding."""
+  """Computes equation (3), gradients at equal steps, without padding."""
   model, inputs = make_model(), make_inputs()
   nothing = baselines(model, inputs)
   gradient = jax.jit(jax.grad(lambda i: log_probabilities(model, i)[1]))
@@ -189,7 +189,7 @@ def test_the_mean_says_nothing():
 
 
 def test_a_level_that_a_branch_takes_off_carries_nothing():
-  """That of the picture; from the sound no mean is taken."""
+  """Returns the baseline of video; audio has no `cmn`."""
   inputs = make_inputs()
   plain = attribute(make_model(), inputs, 0)
   raised = {name: inputs[name] + np.float32(5) for name in inputs}
@@ -241,7 +241,7 @@ def test_shares_are_of_what_speaks_for_it():
 
 def test_the_strongest_time_is_the_shortest_that_holds_half():
   found = by_hand([0, 1, -5, 3, 2, 0, 4, 0], [2, 0, 0])
-  # 3 and 2 are five of ten, in two steps.
+  # 3 + 2 is half of ten, in two steps.
   assert found.strongest('video') == (0.3, 0.4)
   assert found.strongest('audio') == (0.0, 0.0)
   assert by_hand([-1, 0], [1]).strongest('video') is None
@@ -250,7 +250,7 @@ def test_the_strongest_time_is_the_shortest_that_holds_half():
 def test_words_and_json_say_the_same():
   found = by_hand([-1, 0.5], [1, 8, 1])
   assert found.lines() == [
-    'video does not speak for angry',
+    'video does not support angry',
     'audio carried 100% of angry: most at 0.1 s',
   ]
   longer = by_hand([0, 1, 0, 1, 0], [-1])

@@ -1,4 +1,4 @@
-"""What is written is read again: frames, their times, sound."""
+"""Tests that written clips are read back: frames, times and sound."""
 
 import itertools
 import subprocess
@@ -13,7 +13,7 @@ from avemotion.recognition import media_writer
 
 
 def frames(seconds, size=(64, 48)):
-  """A grey level for each moment, darker to brighter."""
+  """Yields a grey frame for each time, from dark to bright."""
   width, height = size
   for index, at in enumerate(seconds):
     level = 40 + 150 * index // max(len(seconds) - 1, 1)
@@ -32,7 +32,7 @@ def test_frames_come_back_at_their_times(tmp_path, monkeypatch, suffix, codec):
   options = media_writer._CODECS[codec]
   monkeypatch.setattr(media_writer, '_CODECS', {codec: options})
   path = tmp_path / f'clip{suffix}'
-  # Neither a rate nor even steps.
+  # Variable frame rate.
   times = np.array([0, 0.05, 0.1, 0.2, 0.31, 0.4, 0.6])
   media_writer.write_clip(path, frames(times))
   read = list(media.every_frame(path))
@@ -46,7 +46,7 @@ def test_frames_come_back_at_their_times(tmp_path, monkeypatch, suffix, codec):
 @pytest.mark.parametrize('channels', [1, 2])
 def test_sound_keeps_its_time_and_its_channels(tmp_path, channels):
   path = tmp_path / 'sound.mp4'
-  # It begins late, and has a hole from 0.7 to 1.0 s.
+  # Sound with a late start, and a gap from 0.7 to 1.0 s.
   sound = [tone(0.3, 0.4, channels), tone(1.0, 0.5, channels)]
   media_writer.write_clip(path, frames(np.arange(0, 1.5, 0.04)), sound)
   chunks = [chunk for _, chunk in media.read_sound(path)]
@@ -113,8 +113,8 @@ def test_what_fails_midway_leaves_the_file_before_and_no_half(tmp_path):
   assert path.read_bytes() == b'before'
 
 
-# Files of 4 kB and no more: what a full disk is to FFmpeg. In a process of its
-# own, as what tests print may go to a file too.
+# A limit of 4 kB per file acts like a full disk. In its own process, because
+# the output of tests may go to a file, too.
 _ON_A_SMALL_DISK = """
 import resource, sys
 import numpy as np

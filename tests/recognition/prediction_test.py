@@ -1,4 +1,4 @@
-"""Predictions: the labels that hold the right one in a share of clips."""
+"""Tests of label sets with a coverage."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_labels_are_those_that_are_as_likely_as_the_right_one_mostly_is():
   assert one.labels(0.9) == ('b', 'd', 'c')
   assert one.labels(0.82) == ('b', 'd')
   assert one.labels(0.5) == ('b',)
-  assert one.labels(0.1) == ('b',)  # There is always one.
+  assert one.labels(0.1) == ('b',)  # At least one label.
   assert '90 % sure: b or d or c' in str(one)
   assert one.to_json()['labels_of_90_percent'] == ['b', 'd', 'c']
 

@@ -1,4 +1,4 @@
-"""Recognizer: a checkpoint and clips to probabilities over time."""
+"""Tests of `Recognizer`, from checkpoint and clips to probabilities."""
 
 import dataclasses
 import json
@@ -73,8 +73,8 @@ def test_timeline_runs_to_the_end_and_each_point_knows_only_its_past(
   assert seconds[-1] == pytest.approx(prediction.seconds)
   assert len(seconds) == pytest.approx(1.5 * 7.5, abs=1)
   np.testing.assert_allclose(prediction.timeline.sum(axis=1), 1, atol=1e-5)
-  # The fourth point: 4 / 7.5 s = 25600 samples, 11 complete MFCC frames, and
-  # the frames of 0, 1/7.5, … 4/7.5 s.
+  # The fourth point, 4 / 7.5 s = 25600 samples: 11 complete MFCC frames, and
+  # the video frames at 0, 1/7.5, … 4/7.5 s.
   features = prediction.features
   model = make_model()
   logits = model.classifier.apply(
@@ -199,7 +199,7 @@ def test_what_does_not_change_is_no_voice(recognizer, folder, seconds):
   path = folder / 'tone.wav'
   tone = 0.1 * np.sin(np.arange(round(16_000 * seconds)))
   soundfile.write(path, tone, 16_000)
-  with pytest.raises(ClipError, match='nobody is heard'):
+  with pytest.raises(ClipError, match='no voice above -75 dBFS and no face'):
     recognizer.predict(path)
 
 
@@ -275,23 +275,21 @@ def test_any_model_enrols_a_speaker_by_moving_to_the_training_mean(folder):
   assert not any('--enrol' in warning for warning in unknown.warnings)
   recognizer.enrol([path, path, path])
   known = recognizer.predict(path)
-  # Of three clips three fifths of the way.
+  # Three clips move the mean by three fifths.
   rows = known.features.audio
-  moved = rows - 0.6 * (rows.mean(axis=0) - 7)  # It reads 13 of them.
+  moved = rows - 0.6 * (rows.mean(axis=0) - 7)  # It reads 13.
   logits = model.classifier.apply(
     model.variables, {'audio': moved[None]}, {'audio': np.array([len(rows)])}
   )
   np.testing.assert_allclose(
     [*known.probabilities.values()], jax.nn.softmax(logits[0]), atol=1e-4
   )
-  with pytest.raises(
-    ValueError, match='none of the clips to enrol by has a voice'
-  ):
+  with pytest.raises(ValueError, match='no enrolment clip has a voice'):
     recognizer.enrol([])
   network = update(model.config.model, {'audio': {'cmn': True}})
   config = dataclasses.replace(model.config, model=network)
   deaf = Recognizer(dataclasses.replace(model, config=config))
-  with pytest.raises(ValueError, match="takes every clip's own mean off"):
+  with pytest.raises(ValueError, match='enrolment has no effect'):
     deaf.enrol([path])
 
 
@@ -308,7 +306,7 @@ def test_without_dlib_the_model_that_ships_listens_and_says_so(
   assert any("'avemotion[face]'" in warning for warning in heard.warnings)
   alone = Recognizer(weights.load(), modalities=('audio',)).predict(path)
   assert heard.probabilities == alone.probabilities
-  assert not alone.warnings  # It was asked for.
+  assert not alone.warnings  # Chosen by `modalities`.
   for refused in (
     lambda: shipped.enrol([path]),
     lambda: shipped.predict_people(path),
@@ -362,7 +360,7 @@ def test_a_model_of_landmarks_sees_explains_and_streams(folder):
 
 @needs_face
 def test_a_window_is_described_by_itself(folder):
-  """A long clip's answer is the mean of the answers to its windows."""
+  """Checks that the answer for a long clip is the mean over its windows."""
   model = make_model(('video',), {'video': 280})
   recognizer = Recognizer(model)
   path = make_clip(folder / 'long.mp4', seconds=7.2)
@@ -411,7 +409,7 @@ def test_silence_is_left_out_where_it_was_in_training(folder, monkeypatch):
     model, config=dataclasses.replace(model.config, data=data)
   )
   path = make_clip(folder / 'trimmed.mp4', emotion='sad')
-  # The drawn voice does not pause: say where it speaks.
+  # The synthetic voice does not pause, so its evidence is set here.
   monkeypatch.setattr(silence, 'spoken', lambda rows: slice(3, len(rows) - 5))
   prediction = Recognizer(trimmed).predict(path)
   rows = prediction.features.audio[3:-5]
@@ -469,7 +467,7 @@ def test_a_long_clip_is_recognised_in_windows(folder):
   prediction = recognizer.predict(path)
   seconds, rows = prediction.timeline_seconds, prediction.timeline
   assert seconds[-1] == pytest.approx(20, abs=0.1)
-  # From 12 s, six seconds after the voice stopped, to 13 s.
+  # From 12 s, six seconds after the end of the voice, to 13 s.
   gap = np.isnan(rows).any(axis=1)
   assert seconds[gap].min() == pytest.approx(12.5, abs=0.5)
   assert seconds[gap].max() == pytest.approx(13.0, abs=0.01)
@@ -477,7 +475,7 @@ def test_a_long_clip_is_recognised_in_windows(folder):
     'seconds': pytest.approx(float(seconds[gap].min()), abs=1e-3),
     'probabilities': None,
   }
-  # The last window by hand, and the clip's mean.
+  # Recompute the last window, and the mean of the clip.
   ends = prediction.features.row_seconds
   features = prediction.features.audio[ends > ends[-1] - 6 + 1e-6]
   logits = model.classifier.apply(

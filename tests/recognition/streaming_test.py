@@ -1,4 +1,4 @@
-"""Session: a stream in pieces ends where the file's prediction does."""
+"""Tests that `Session` gives the prediction of a file."""
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ def recognizer():
 
 
 def events(path, seed, largest=20_000):
-  """Pieces of sound and frames of a file, in the order of time."""
+  """Yields pieces of sound and frames of a file, in the order of time."""
   rng = np.random.default_rng(seed)
   waveform = media.read_waveform(path)
   start, pieces = 0, []
@@ -192,7 +192,7 @@ def test_bad_pieces_and_a_finished_stream_are_told(recognizer):
   with pytest.raises(ValueError, match='later'):
     session.push_frame(np.zeros((90, 120, 3), np.uint8), 0.5)
   session.finish()
-  with pytest.raises(ValueError, match='has been finished'):
+  with pytest.raises(ValueError, match='session is finished'):
     session.push_audio(np.zeros(10, np.float32))
 
 

@@ -1,4 +1,4 @@
-"""The picture of a prediction shows what it holds."""
+"""Tests of the plot of a prediction."""
 
 import matplotlib.colors
 import matplotlib.image
@@ -14,7 +14,7 @@ SECONDS = np.linspace(0.1, 2, 20)
 
 
 def save(path, probabilities, rows, features=None, **more):
-  """Draws a clip of two seconds; the pixels below its probabilities."""
+  """Returns the pixels below the probabilities of a two-second clip."""
   prediction = Prediction(
     clip='clip.mp4',
     label=max(probabilities, key=probabilities.get),
@@ -53,13 +53,13 @@ def test_it_grows_by_what_is_shown(tmp_path, heard, seen):
 
 
 def explained(path, attributions):
-  """Pixels of the attributions to 'angry', within their frames."""
+  """Returns pixels of the attributions of 'angry', within their frames."""
   explanation = Explanation(
     'angry',
     {name: seconds for name, (seconds, _) in attributions.items()},
     {name: nats for name, (_, nats) in attributions.items()},
   )
-  # By its end the clip is sad; as a whole it is angry.
+  # At its end the clip is sad; as a whole it is angry.
   rows = [np.full(20, 0.9), np.append(np.full(19, 0.1), np.nan)]
   image = save(path, {'sad': 0.1, 'angry': 0.9}, rows, explanation=explanation)[
     530:
@@ -69,7 +69,7 @@ def explained(path, attributions):
 
 
 def of_colour(image, colour):
-  """bool[height, width]."""
+  """Returns bool[height, width]."""
   return np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02
 
 
@@ -83,7 +83,7 @@ def test_attributions_stand_where_they_are_known_in_the_labels_colour(tmp_path):
 
 
 def test_attributions_of_all_modalities_have_one_scale(tmp_path):
-  """A step of picture lasts longer: of as many nats it is lower."""
+  """Checks heights: longer steps of video are lower for the same nats."""
   curves = {
     name: (np.linspace(0, 2, steps), np.full(steps, 0.1))
     for name, steps in (('audio', 49), ('video', 17))

@@ -1,4 +1,4 @@
-"""Where sound may be a voice: speech, and neither noise nor hum."""
+"""Tests of voice detection: speech, but not noise or hum."""
 
 import dataclasses
 
@@ -67,7 +67,7 @@ def test_buzz_and_clicks_rise_for_too_short_to_be_a_voice(make):
     assert len(windows.evident({'audio': track})['audio']) == 0, kind
   heard = VoiceDetector().push(sound_of(speech(), make))
   assert len(windows.evident({'audio': heard})['audio']) == len(heard)
-  # A face may be seen for a moment.
+  # A face needs no minimum duration.
   seen = dataclasses.replace(heard, evidence=np.arange(len(heard)) == 3)
   assert len(windows.evident({'video': seen})['video']) == len(heard)
 

@@ -1,4 +1,4 @@
-"""Clips under conditions: clean ones are what is trained on, others are not."""
+"""Tests of clips under conditions; clean ones equal the training features."""
 
 import dataclasses
 

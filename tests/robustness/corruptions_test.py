@@ -1,4 +1,4 @@
-"""Corruptions: each does what its name says, and no more."""
+"""Tests of corruptions."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_noise_of_silence_is_silence():
   [(100, 0), (1000, 1), (2500, 1), (8000, 0), (300, 0.5), (3400, 0.5)],
 )
 def test_a_telephone_keeps_300_to_3400_hz(hertz, kept):
-  middle = slice(12_000, 36_000)  # Away from where the tone begins and ends.
+  middle = slice(12_000, 36_000)  # Away from both ends of the tone.
   heard = corruptions.telephone_band(tone(hertz))
   assert rms(heard[middle]) == pytest.approx(
     kept * rms(tone(hertz)), abs=0.05 * rms(tone(hertz))
@@ -93,7 +93,7 @@ def test_speed_changes_length_and_pitch_by_the_same_factor(factor):
 
 @pytest.mark.parametrize('semitones', [1, -1, 12])
 def test_pitch_changes_and_the_tempo_stays(semitones):
-  """A tone, and a click that must stay where it is."""
+  """Returns a tone with a click, whose position must not change."""
   changed = corruptions.change_pitch(tone(1000), semitones)
   assert changed.dtype == np.float32
   assert changed.size == SAMPLE_RATE
@@ -129,12 +129,12 @@ def test_half_of_the_sound_is_silent_now_the_first_now_the_second():
 
 
 def test_each_stop_halves_the_light():
-  """Twice 2.2 stops halve a display's value twice, by its gamma of 2.2."""
+  """Checks that 2.2 stops halve the pixel value, at a gamma of 2.2."""
   frames = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
   dark = corruptions.darken(frames, 4.4)
   assert dark.dtype == np.uint8
   np.testing.assert_array_equal(dark, np.round(frames / 4).astype(np.uint8))
-  assert len(np.unique(dark)) == 65  # of 256: what is rounded is lost
+  assert len(np.unique(dark)) == 65  # of 256, after rounding
   np.testing.assert_array_equal(corruptions.darken(frames, 0), frames)
 
 

@@ -1,4 +1,4 @@
-"""Runs under conditions: each fold by its own model, and clean as trained."""
+"""Tests of scores under conditions."""
 
 import dataclasses
 import json
@@ -23,14 +23,14 @@ from avemotion.training.config import (
   VideoConfig,
 )
 
-# Not in the paper's order, in which results are read.
+# Not in the order of the paper, which results use.
 LABELS = ('happy', 'angry', 'calm')
-pytestmark = pytest.mark.slow  # It trains ten folds.
+pytestmark = pytest.mark.slow  # Trains ten folds.
 WIDTHS = {'video': 5, 'audio': 13}
 
 
 def make_clips():
-  """Of 24 actors three clips each; both modalities tell the label, a little."""
+  """Returns three clips of each of 24 actors; both modalities are weak cues."""
   rng = np.random.default_rng(0)
   labels = np.tile(np.arange(3, dtype=np.int32), 24)
   features, lengths = {}, {}
@@ -46,12 +46,12 @@ def make_clips():
     actors=np.repeat(np.arange(24, dtype=np.int32) + 1, 3),
     clip_ids=np.array([f'clip_{i:02}' for i in range(72)]),
     label_names=LABELS,
-    sources={'audio': 'MFCC'},  # Which silence is trimmed of.
+    sources={'audio': 'MFCC'},  # A source with silence trimming.
   )
 
 
 class FakeClips:
-  """Rows of `make_clips`; one condition of each modality wipes it out."""
+  """Stand-in for `CorruptedClips`; one condition per modality removes it."""
 
   def __init__(self, broken=(), missing=(), feature_dims=WIDTHS):
     self.conditions = tuple(
@@ -138,7 +138,7 @@ def test_models_suffer_from_what_they_read_only(result):
   for scores in result.scores.values():
     for condition in set(scores) - {CLEAN}:
       assert scores[condition].accuracy < scores[CLEAN].accuracy
-  # Of every clip of a fold the same is said, but for their lengths.
+  # Predictions of a fold differ by the clips' lengths only.
   assert result.scores['audio']['deaf'].uar < 0.5
 
 
@@ -149,7 +149,7 @@ def test_each_clip_is_read_once_for_all_runs(workdirs):
 
 
 def test_a_fold_is_scored_by_its_own_model(workdirs):
-  """Models of the other folds have been trained on its clips."""
+  """Checks that each fold's model is used: others trained on its test clips."""
   trained = measuring.load(workdirs['audio'])
   turned = dataclasses.replace(
     trained, models=trained.models[1:] + trained.models[:1]
@@ -171,11 +171,11 @@ def test_a_broken_clip_is_named_and_left_out_everywhere(workdirs):
 
 def test_a_fold_that_loses_all_its_clips_is_left_out(workdirs):
   clips = make_clips()
-  actors = np.isin(clips.actors, (1, 4, 9, 22))  # actor5's last test fold
+  actors = np.isin(clips.actors, (1, 4, 9, 22))  # the last test fold of actor5
   result = measure(workdirs, FakeClips(broken=clips.clip_ids[actors]))
   assert len(result.left_out) == 12
   assert 0 < result.scores['audio'][CLEAN].accuracy <= 1
-  with pytest.raises(ValueError, match='no clip can be read, as clip_'):
+  with pytest.raises(ValueError, match='readable clips, got none: clip_'):
     measure(workdirs, FakeClips(broken=clips.clip_ids))
 
 
@@ -188,12 +188,12 @@ def test_missing_clips_are_told_before_any_is_read(workdirs):
 
 def test_features_from_elsewhere_are_refused(workdirs):
   clips = FakeClips(feature_dims=WIDTHS | {'video': 512})
-  with pytest.raises(ValueError, match='both reads 5 video features a row'):
+  with pytest.raises(ValueError, match='both: expected 5 video features a row'):
     measure(workdirs, clips)
 
 
 def test_no_rows_are_an_answer_too(workdirs):
-  """Nobody is seen in the dark."""
+  """Checks that no face is found in the dark."""
   clips = FakeClips()
   blind = dataclasses.replace(
     clips.conditions[1], change=lambda rows, _: rows[:0]
@@ -206,7 +206,7 @@ def test_no_rows_are_an_answer_too(workdirs):
 def test_what_is_no_whole_run_is_refused(workdirs, tmp_path):
   with pytest.raises(ReportError, match='no such directory'):
     measuring.load(tmp_path / 'gone')
-  with pytest.raises(ValueError, match='holds 2 runs, '):
+  with pytest.raises(ValueError, match='expected one run, got 2, '):
     measuring.load(workdirs['both'].parent)
   scored = tmp_path / 'scored'
   shutil.copytree(workdirs['audio'], scored)

@@ -1,4 +1,4 @@
-"""The table of robustness."""
+"""Tests of the robustness table."""
 
 from avemotion.robustness.table import (
   ConditionScore,

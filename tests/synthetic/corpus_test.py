@@ -97,7 +97,7 @@ def test_every_field_of_a_name_makes_another_take(other, tmp_path):
 def test_killed_run_goes_on_where_it_stopped(tmp_path):
   wanted = {'actors': (5,), 'emotions': ('sad',), 'seconds': 0.2}
   first, second = corpus.make_corpus(tmp_path, **wanted)
-  # What a killed run leaves: a whole clip, and a part of the next one.
+  # A killed run leaves a complete clip and a partial one.
   first.write_bytes(b'kept')
   second.unlink()
   second.with_name(f'.{second.name}.part').write_bytes(b'half')
@@ -149,7 +149,7 @@ def test_tracks_and_face_can_be_left_out(tmp_path):
   assert len(frames) == 0 and len(samples) > 0
   frames, samples = decode(tmp_path / 'audio.mp4')
   assert len(frames) == 9 and len(samples) == 0
-  # A bare wall is nowhere dark, and does not move.
+  # A bare wall has no dark pixels and no motion.
   frames, samples = decode(tmp_path / 'face.mp4')
   assert len(samples) > 0
   assert frames.min() > 150

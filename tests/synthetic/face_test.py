@@ -13,13 +13,13 @@ from avemotion.synthetic.face import Pose, TalkingHead
 
 SIZE = (320, 240)
 MODEL = 'features/blaze_face_short_range.tflite'
-# Rows of the picture that hold brows, eyes and mouth of a head at rest.
+# Rows of brows, eyes and mouth in a neutral pose.
 BROWS, EYES, MOUTH = slice(85, 100), slice(100, 122), slice(138, 165)
 
 
 @pytest.fixture(scope='module')
 def score():
-  """Returns a function from uint8[height, width, 3] to BlazeFace's scores."""
+  """Returns a function of uint8[height, width, 3] that gives face scores."""
   tasks = mediapipe.tasks
   model = pathlib.Path(avemotion.__file__).parent / MODEL
   options = tasks.vision.FaceDetectorOptions(
@@ -37,7 +37,7 @@ def score():
 
 
 def act(emotion, seed=0):
-  """Returns two seconds at 30 frames per second."""
+  """Returns time stamps of two seconds at 30 frames per second."""
   seconds = np.arange(60) / 30
   opening = np.clip(np.sin(2 * np.pi * 4 * seconds), 0, 1)
   return motion.act(emotion, seconds, opening, np.random.default_rng(seed))
@@ -92,7 +92,7 @@ def test_each_muscle_moves_its_part(muscles, moved, still):
 def test_head_moves_by_half_heads():
   face = TalkingHead(1, SIZE)
   rest = face.draw(Pose())
-  # Half a head is 67 pixels at this size; the layer's grid gives 67 exactly.
+  # Half a head is exactly 67 pixels at this size.
   moved = face.draw(Pose(x=0.3, y=-0.15))
   eyes = rest[100:120, 120:200].astype(int)
   offsets = [(down, right) for down in range(-14, -5) for right in (18, 20, 22)]
@@ -109,7 +109,7 @@ def test_tilt_is_clockwise():
   face = TalkingHead(1, SIZE)
   rest = face.draw(Pose()).astype(int)
   tilted = face.draw(Pose(tilt=15)).astype(int)
-  # The crown swings to the right of the picture, over what was wall.
+  # The crown moves to the right, over the wall.
   gone = np.argwhere(np.abs(tilted - rest).sum(-1)[45:60] > 150)
   assert tilted[45:60, 185:215].mean() < rest[45:60, 185:215].mean() - 20
   assert len(gone) > 100

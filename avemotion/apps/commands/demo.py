@@ -1,13 +1,12 @@
-"""Serves a page to drop clips on, or to record them: their emotion over time.
+"""Serves a web page that shows the emotion of uploaded or recorded clips.
 
   pip install 'avemotion[demo]'
   avemotion demo [--checkpoint=runs/audio/fold_0]
 
-Without --checkpoint the model that ships with the package reads face and voice,
-or without the extra avemotion[face] the voice alone.
-The page is for this machine alone unless --host names another address, and
-sends nothing anywhere; a clip is deleted as soon as it is answered. The
-examples are drawn and spoken on the spot, and are nobody's.
+Without --checkpoint, uses the bundled model, which reads face and voice, or
+only the voice without the extra avemotion[face]. Only this machine reaches the
+page unless --host is set. Clips stay on this machine, and are deleted as soon
+as they are recognised. The example clips are synthetic.
 """
 
 import functools
@@ -27,24 +26,24 @@ _VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _HOST = _COMMAND.string(
   'host',
   '127.0.0.1',
-  'address to listen at; 0.0.0.0: for whoever reaches this machine, without a'
+  'address to listen on; 0.0.0.0: all machines on the network, without a'
   ' password',
 )
-_PORT = _COMMAND.integer('port', 7860, 'port to listen at', 1, 65535)
+_PORT = _COMMAND.integer('port', 7860, 'port to listen on', 1, 65535)
 _ALLOWED_HOSTS = _COMMAND.list(
   'allowed_hosts',
   [],
-  'names that browsers reach the page by, beside those of this machine and'
-  " --host, as a proxy's, separated by commas",
+  'further host names of the page, separated by commas, for example the name of'
+  ' a proxy',
 )
 _MAX_MEGABYTES = _COMMAND.integer(
-  'max_megabytes', 100, 'size of the largest clip', 1
+  'max_megabytes', 100, 'size limit of a clip, in MB', 1
 )
 _MAX_SECONDS = _COMMAND.number(
-  'max_seconds', 120.0, 'length of the longest clip, seconds', 1.0
+  'max_seconds', 120.0, 'length limit of a clip, in seconds', 1.0
 )
-# A clip takes 0.2 times its length on one core, and 0.5 GB; the first ones wait
-# for programs to be compiled.
+# On one core a clip takes 0.2 times its length, and 0.5 GB; the first clips
+# take longer, until programs are compiled.
 _SECONDS_A_SECOND = 4.0
 _SECONDS_TO_COMPILE = 60.0
 _MEMORY = 4 * 2**30  # bytes
@@ -58,11 +57,11 @@ _EXAMPLES = {
 
 @_COMMAND.runs
 def main(_: list[str]) -> None:
-  """Draws the examples, and serves the page until it is interrupted."""
+  """Draws the example clips, and serves the page until Ctrl-C."""
   load = functools.partial(_load, _CHECKPOINT.value, _VGG16_WEIGHTS.value)
   limit = _SECONDS_TO_COMPILE + _SECONDS_A_SECOND * _MAX_SECONDS.value
-  # Ended in whichever way, it leaves no clip behind; killed, the next start
-  # deletes what is left.
+  # SIGTERM ends like Ctrl-C, which deletes all clips; after SIGKILL, the next
+  # start deletes them.
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   with (
     Worker(load, seconds=limit, memory=_MEMORY) as worker,

@@ -1,15 +1,15 @@
-"""Recognises emotion live: of camera and microphone, or of a file.
+"""Recognises emotion live, from camera and microphone or from a file.
 
   avemotion live                     # camera 0 and the microphone
   avemotion live --camera=-1         # the microphone alone
-  avemotion live CLIP                # a file, at its own speed
-  avemotion live CLIP --fast         # as fast as it goes
+  avemotion live CLIP                # a file, in real time
+  avemotion live CLIP --fast         # a file, as fast as possible
 
-A device that the model does not read is not opened. Draws the probabilities of
-the last six seconds as bars in the terminal, until Ctrl-C or the end of the
-file; then those of the whole. Without --checkpoint the model that ships reads
-face and voice; without the extra avemotion[face] it needs no camera. The
-microphone needs PortAudio, of the system.
+Shows the probabilities of the last six seconds as bars in the terminal until
+Ctrl-C or the end of the file, then those of the whole stream. Opens only the
+devices that the model reads. Without --checkpoint, uses the bundled model,
+which reads face and voice, or only the voice without the extra avemotion[face].
+The microphone needs the system library PortAudio.
 """
 
 import contextlib
@@ -26,24 +26,29 @@ from avemotion.features import compilation
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.recognition.streaming import Session
 
-_DRAW_SECONDS = 0.2  # from one picture to the next
+_DRAW_SECONDS = 0.2  # between updates of the terminal
 
 _COMMAND = Command('live', __doc__, arguments=True)
 _CHECKPOINT = _COMMAND.shared_flag('checkpoint')
-_CAMERA = _COMMAND.integer('camera', 0, 'number of the camera; -1: none')
+_CAMERA = _COMMAND.integer('camera', 0, 'number of the camera; -1: no camera')
 _MICROPHONE = _COMMAND.string(
-  'microphone', '', "number or name of the microphone; 'none': none"
+  'microphone',
+  '',
+  "number or name of the microphone; 'none': no microphone; default: the"
+  " system's",
 )
 _AUDIO_TRACK = _COMMAND.track_flag('audio_track')
 _VIDEO_TRACK = _COMMAND.track_flag('video_track')
-_FAST = _COMMAND.boolean('fast', False, 'do not wait for the file')
+_FAST = _COMMAND.boolean(
+  'fast', False, 'read the file as fast as possible, not in real time'
+)
 
 
 @_COMMAND.runs
 def main(clips: list[str]) -> None:
-  """Streams until the end."""
+  """Recognises a stream until its end."""
   if len(clips) > 1:
-    raise ValueError('name one clip, or none')
+    raise ValueError(f'expected at most one clip, got {len(clips)}')
   compilation.cache_on_disk()
   model = Recognizer.from_checkpoint(_CHECKPOINT.value)
   print(f'model: {model.describe()}', file=sys.stderr)

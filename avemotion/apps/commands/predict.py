@@ -4,13 +4,12 @@
   avemotion CLIP --annotate=annotated.mp4
   avemotion CLIP… --checkpoint=runs/audio/fold_0
 
-Without --checkpoint the model that ships with the package reads face and voice,
-or without the extra avemotion[face] the voice alone; it was trained on the
-actors of RAVDESS, and its weights are CC BY-NC-SA 4.0: not for commercial use.
-Prints a table for each clip, or with --json one JSON object a line, and the
-model on standard error. A clip that cannot be read is named there; the others
-go on, and the exit code is 1. Several clips are decoded in a process of their
-own: one that crashes its decoder is named, too.
+Without --checkpoint, uses the bundled model, which reads face and voice, or
+only the voice without the extra avemotion[face]. Its weights are licensed under
+CC BY-NC-SA 4.0: no commercial use.
+Prints a table for each clip, or one JSON object per line with --json, and the
+model to standard error. Clips that cannot be read or that crash the decoder are
+reported there; the others are still recognised, and the exit code is 1.
 """
 
 import collections
@@ -28,37 +27,34 @@ from avemotion.recognition.recognizer import Prediction, Recognizer
 _COMMAND = Command('predict', __doc__, arguments=True)
 _CHECKPOINT = _COMMAND.shared_flag('checkpoint')
 _VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
-_JSON = _COMMAND.boolean('json', False, 'print JSON lines, not tables')
+_JSON = _COMMAND.boolean('json', False, 'print JSON lines instead of tables')
 _PLOT = _COMMAND.boolean(
-  'plot', False, 'draw each clip over time into PLOT_DIR/CLIP.timeline.png'
+  'plot', False, 'plot each clip over time to PLOT_DIR/CLIP.timeline.png'
 )
-_PLOT_DIR = _COMMAND.string('plot_dir', '.', 'directory of the pictures')
+_PLOT_DIR = _COMMAND.string('plot_dir', '.', 'directory of the plots')
 _EXPLAIN = _COMMAND.boolean(
   'explain',
   False,
-  'say which moments, of sound and of picture, and which parts of the face'
-  ' speak for the label of the whole clip; with --plot it is drawn, below the'
-  ' probabilities, each of which is the answer to the clip so far (of a clip of'
-  ' more than six seconds, to the last six)',
+  'print which moments of audio and video, and which parts of the face, support'
+  ' the label; with --plot, plot their attributions, too',
 )
 _ANNOTATE = _COMMAND.string(
   'annotate',
   None,
-  'write the one clip again as this .mp4, .mov or .mkv, with its face boxed and'
-  ' its probabilities beside it',
+  'write a copy of the clip with face box and probabilities to this .mp4, .mov'
+  ' or .mkv; one clip only',
 )
 _ENROL = _COMMAND.strings(
   'enrol',
   [],
-  'a clip of the same speaker, of whatever emotion; may be repeated: what the'
-  " speaker's face is like at rest is then told from what it shows",
+  "clip of the same speaker, with any emotion, to learn the speaker's mean"
+  ' features; may be repeated',
 )
 _FACE = _COMMAND.choice(
   'face',
   'largest',
   ['largest', 'all'],
-  'whom to look at: the largest face, followed from frame to frame, or'
-  ' everyone, with a prediction each',
+  'largest: track the largest face; all: predict the emotion of each person',
 )
 
 
@@ -70,10 +66,10 @@ _VIDEO_TRACK = _COMMAND.track_flag('video_track')
 def main(clips: list[str]) -> int:
   """Predicts each clip named on the command line."""
   if not clips:
-    raise ValueError('name at least one clip')
+    raise ValueError('expected at least one clip, got none')
   if _ANNOTATE.value:
     if len(clips) > 1 or _FACE.value == 'all':
-      raise ValueError('--annotate is of one clip, and of the largest face')
+      raise ValueError('--annotate expects one clip and --face=largest')
     media_writer.check_name(_ANNOTATE.value)
   load = functools.partial(
     _load,
@@ -149,7 +145,7 @@ def _show(prediction: Prediction, number: int) -> None:
 
 
 def _draw(prediction: Prediction, number: int) -> None:
-  """Draws the timeline; clips of one name in several folders are numbered."""
+  """Plots the timeline; clips with the same name get numbers."""
   directory = pathlib.Path(_PLOT_DIR.value)
   directory.mkdir(parents=True, exist_ok=True)
   suffix = f'.{number}' if number > 1 else ''

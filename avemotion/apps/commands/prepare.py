@@ -3,24 +3,24 @@ r"""Prepares RAVDESS, or any folder of clips, as a TFDS data set of features.
   pip install 'avemotion[data]'
   avemotion prepare --manual_dir=~/ravdess --config=speech_audio
 
-Without --manual_dir it fetches what it needs of
+Without --manual_dir, downloads the recordings from
 https://zenodo.org/records/1188976: 215 MB for `speech_audio`, 13 GB for
-`speech` (the default), which has faces too. A build that was stopped or killed
-goes on by the same command.
+`speech` (the default), which includes faces. Run the same command to resume a
+build that was stopped or killed.
 
-RAVDESS's landmarks that were detected elsewhere become features beside the MFCC
-that ship, an .npz to train on:
+To train on landmarks of RAVDESS from another detector, combine them with the
+bundled MFCC:
 
   avemotion prepare --landmarks=landmarks.npz \
     --output=runs/ravdess_landmarks.npz
 
-or, with the recordings, beside features of speech by Whisper's encoder:
+or, from the recordings, with speech features by Whisper's encoder:
 
   avemotion prepare --landmarks=landmarks.npz --recordings=audio_speech \
     --copies=2 --output=runs/ravdess_speech.npz
 
-Any other clips, by a list (file, label, group, and what else is to be kept) or
-by their names:
+For other clips, give a list (file, label, group, further columns) or a pattern
+of their names:
 
   avemotion prepare --folder=clips --labels=labels.csv
   avemotion prepare --folder=AudioWAV --pattern=crema_d \
@@ -28,8 +28,8 @@ by their names:
   avemotion prepare --folder=clips --label_map=01=neutral,02=sad \
     --pattern='{group}-{statement}-{label}_{take}.mp4'
 
-`avemotion train --config.data.dataset=clips/speech
---config.data.protocol=group5` then trains on them.
+Train on them with `avemotion train --config.data.dataset=clips/speech
+--config.data.protocol=group5`.
 """
 
 from typing import Any
@@ -57,38 +57,38 @@ _VGG16_WEIGHTS = _COMMAND.shared_flag('vgg16_weights')
 _MANUAL_DIR = _COMMAND.string(
   'manual_dir',
   None,
-  'folder with the RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at'
-  ' any depth; default: they are fetched from Zenodo, and kept',
+  'folder with RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at any'
+  ' depth; default: download them from Zenodo, and keep them',
 )
 _CONFIG = _COMMAND.choice(
   'config',
   'speech',
   [*schema.CONFIGS, 'song', 'song_audio', 'bundled'],
-  'what to store: VGG16 features of the face and MFCC of the voice (speech),'
-  " MFCC alone, or in the place of VGG16 features the face's landmarks (extra"
-  ' avemotion[face]) or its pixels; bundled ships in the package, prepared'
-  ' already; of a --folder those of speech',
+  'features to store: VGG16 features of faces and MFCC of voices (speech), MFCC'
+  ' alone, or, instead of VGG16 features, face landmarks (extra'
+  ' avemotion[face]) or pixels; bundled is part of the package; song needs'
+  ' RAVDESS',
 )
 _FOLDER = _COMMAND.string(
-  'folder', None, 'folder with clips of your own, not RAVDESS'
+  'folder', None, 'folder with your own clips, instead of RAVDESS'
 )
 _LABELS = _COMMAND.string(
   'labels',
   None,
-  'CSV file with the columns file (below --folder), label, group (who speaks);'
-  ' others are kept as text',
+  'CSV file with the columns file (relative to --folder), label and group'
+  ' (speaker); further columns are kept as text',
 )
 _PATTERN = _COMMAND.string(
   'pattern',
   None,
-  'how the clips of --folder are named, {label} and {group} among the fields,'
-  ' as {group}-{statement}-{label}_{take}.mp4; or crema_d, nemo, savee',
+  'pattern of file names in --folder with the fields {label} and {group}, for'
+  ' example {group}-{statement}-{label}_{take}.mp4; or crema_d, nemo, savee',
 )
 _LABEL_MAP = _COMMAND.string(
-  'label_map', '', 'what --pattern finds as label, as 01=neutral,02=sad'
+  'label_map', '', 'names of the labels in --pattern, as 01=neutral,02=sad'
 )
 _NAME = _COMMAND.string(
-  'name', None, "of the data set of a --folder; default: the folder's"
+  'name', None, 'name of the data set of --folder; default: that of the folder'
 )
 _LANDMARKS = _COMMAND.string(
   'landmarks',
@@ -96,57 +96,57 @@ _LANDMARKS = _COMMAND.string(
   '.npz with clip_id str[clips], frames int[clips] and landmarks'
   ' int[sum(frames), 68, 2] in pixels, 14.985 frames per second',
 )
-_OUTPUT = _COMMAND.string('output', None, 'file to write of the --landmarks')
+_OUTPUT = _COMMAND.string('output', None, '.npz file to write with --landmarks')
 _RECORDINGS = _COMMAND.string(
   'recordings',
   None,
-  "folder with RAVDESS's sound recordings, at any depth: their features by"
-  " Whisper's encoder go beside the --landmarks; default: MFCC that ship",
+  "folder with RAVDESS's audio recordings, at any depth, to combine --landmarks"
+  " with speech features by Whisper's encoder; default: the bundled MFCC",
 )
 _COPIES = _COMMAND.integer(
   'copies',
   0,
-  'changed copies of each of the --recordings to train on: another voice,'
-  ' microphone, noise',
+  'augmented copies of each of the --recordings to train on, with other voice,'
+  ' microphone and noise',
   lower_bound=0,
 )
 _BEAM_PIPELINE_OPTIONS = _COMMAND.list(
   'beam_pipeline_options',
   [],
-  'extract by Apache Beam, not by processes of this machine: options of the'
-  ' pipeline, as runner=FlinkRunner,flink_master=head:8081; its machines need'
-  ' this package, and the same folders, by a shared file system',
+  'options of an Apache Beam pipeline that extracts the features, for example'
+  ' runner=FlinkRunner,flink_master=head:8081; its machines need this package'
+  ' and a shared file system; default: processes on this machine',
 )
 _OVERWRITE = _COMMAND.boolean(
-  'overwrite', False, 'prepare it again where it is already prepared'
+  'overwrite', False, 'replace an existing data set'
 )
 _FILE_FORMAT = _COMMAND.choice(
   'file_format',
   None,
   ['tfrecord', 'array_record'],
-  'how TFDS stores the clips: tfrecord, the default, or array_record, which'
-  ' Grain reads in any order without TensorFlow',
+  'file format of TFDS: tfrecord (default), or array_record, which Grain reads'
+  ' in any order without TensorFlow',
 )
 _NUM_WORKERS = _COMMAND.integer(
   'num_workers',
   None,
-  'processes that extract features; default: one for each core',
+  'number of processes that extract features; default: one per core',
   lower_bound=1,
 )
 _ACTORS = _COMMAND.list(
-  'actors', [], 'prepare only these actors, as 1,2; default: all 24'
+  'actors', [], 'actors to prepare, for example 1,2; default: all 24'
 )
 _STRICT = _COMMAND.boolean(
   'strict',
   False,
-  'fail, and say why, where a clip is missing, doubtful or cannot be used',
+  'fail if a clip is missing, doubtful or unusable',
 )
 
 
 @flags.multi_flags_validator(
   ['folder', 'labels', 'pattern', 'label_map', 'name', 'manual_dir', 'actors'],
-  message='--folder needs one of --labels and --pattern, and is not for'
-  ' --manual_dir or --actors; --labels, --pattern and --name need --folder,'
+  message='--folder needs one of --labels and --pattern, and excludes'
+  ' --manual_dir and --actors; --labels, --pattern and --name need --folder,'
   ' --label_map needs --pattern',
   flag_values=_COMMAND.flags,
 )
@@ -169,7 +169,7 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
     'recordings',
     'copies',
   ],
-  message='--landmarks and --output go together, and without any other source;'
+  message='--landmarks and --output go together, and exclude other sources;'
   ' --recordings needs --landmarks, and --copies needs --recordings',
   flag_values=_COMMAND.flags,
 )
@@ -187,13 +187,13 @@ def _landmarks_are_alone(given: dict[str, Any]) -> bool:
 flags.register_validator(
   _ACTORS,
   lambda names: set(names) <= set(map(str, range(1, 25))),
-  'numbers from 1 to 24, as 1,2',
+  'expected numbers from 1 to 24, for example 1,2',
 )
 
 
 @_COMMAND.runs
 def main(_: list[str]) -> None:
-  """Prepares the data set, and prints what it holds."""
+  """Prepares the data set, and prints its contents."""
   if _LANDMARKS.value and _OUTPUT.value:
     audio = clips_lib.load('ravdess/bundled').select(('audio',))
     clips = landmarks.join(landmarks.read(_LANDMARKS.value), audio)
@@ -234,8 +234,8 @@ def _builder() -> ClipsBuilder:
   config = schema.CONFIGS.get(_CONFIG.value)
   if config is None:
     raise ValueError(
-      f'--config={_CONFIG.value} is of RAVDESS; a --folder can be'
-      f' {", ".join(schema.CONFIGS)}'
+      f'expected --config of --folder to be {" or ".join(schema.CONFIGS)}, got'
+      f' {_CONFIG.value}, which needs RAVDESS'
     )
   if _LABELS.value:
     clips = labelling.by_list(_FOLDER.value, _LABELS.value, config.modalities)

@@ -1,11 +1,11 @@
-"""Walks the whole path in a few minutes, with no download.
+"""Runs the whole pipeline in a few minutes, without a download.
 
   pip install 'avemotion[data]'
   avemotion quickstart
 
 Draws talking heads, extracts their features into a TFDS data set, trains the
-fusion model on ten folds, and recognises one clip. The clips are cartoons:
-the accuracy shows that the path works, and nothing about real emotions.
+fusion model on ten folds, and recognises one clip. The clips are cartoons: the
+accuracy shows that the pipeline works, not how well it recognises emotions.
 """
 
 import itertools
@@ -30,14 +30,14 @@ from tfds_ravdess import ravdess_dataset_builder
 
 _COMMAND = Command('quickstart', __doc__)
 _WORKDIR = _COMMAND.string(
-  'workdir', 'runs/quickstart', 'directory for all that is made'
+  'workdir', 'runs/quickstart', 'directory for all files'
 )
 _ACTORS = (1, 2, 3, 4, 5)
 
 
 @_COMMAND.runs
 def main(_: list[str]) -> None:
-  """Runs the stages one after the other."""
+  """Runs the stages in order."""
   start = time.monotonic()
   compilation.cache_on_disk()
   workdir = pathlib.Path(_WORKDIR.value)
@@ -50,12 +50,12 @@ def main(_: list[str]) -> None:
   _stage(3, 'training the fusion model on the ten folds of random10')
   config = config_files.load_config('quickstart', {})
   _train(config, clips, workdir)
-  _stage(4, 'recognising a clip that fold 0 was not trained on')
+  _stage(4, 'recognising a test clip of fold 0')
   fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
   tested = clips.clip_ids[fold.test[0]]
   _recognise(next(path for path in files if path.stem == tested), workdir)
   seconds = time.monotonic() - start
-  print(f'\nDone in {seconds:.0f} s; all of it lies in {workdir}.')
+  print(f'\nDone in {seconds:.0f} s; all files are in {workdir}.')
 
 
 def _stage(number: int, title: str) -> None:
@@ -72,7 +72,7 @@ def _draw(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _train(config: Config, clips: ClipSet, workdir: pathlib.Path) -> None:
-  """Trains the folds, prints their table and draws their confusion."""
+  """Trains the folds, prints their scores and plots the confusion matrix."""
   summaries = crossval.train(config, clips, workdir)
   table = rich.table.Table('fold', 'test clips', 'accuracy', 'UAR')
   for each in summaries:

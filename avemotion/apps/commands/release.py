@@ -1,13 +1,13 @@
-r"""Makes a model for use: trains a recipe on everyone, writes it as one file.
+r"""Trains a recipe on all speakers, and writes the model as one file.
 
   avemotion release --config=audio_best --output=audio.npz
   avemotion release --config=landmarks_best --output=fusion.npz \
     --temperatures_of=runs/landmarks_validated
 
-Nothing can be measured on clips that a model was trained on: its figures are
-those of the same recipe cross-validated (`avemotion train`, docs/results.md).
-The weights are in float16; `avemotion CLIP --checkpoint=fusion.npz` takes them.
-A training that was stopped goes on by the same command.
+No clips are left to test such a model: for scores, cross-validate the same
+recipe (`avemotion train`, docs/results.md). Weights are stored as float16; use
+them with `avemotion CLIP --checkpoint=fusion.npz`. Run the same command to
+resume a training that was stopped.
 """
 
 import dataclasses
@@ -38,14 +38,15 @@ _OUTPUT = _COMMAND.string('output', None, 'file to write', required=True)
 _TEMPERATURES_OF = _COMMAND.string(
   'temperatures_of',
   None,
-  'directory of a run of the same recipe that was scored on validation clips'
-  ' (`avemotion train --config.data.validation=scored`), on which temperatures'
-  ' are fitted: of all modalities and of each alone; default: as trained',
+  'directory of a run of the same recipe, scored on validation clips'
+  ' (`avemotion train --config.data.validation=scored`), to fit temperatures of'
+  ' all modalities and of each alone; default: as trained',
 )
 _ABOUT = _COMMAND.string(
   'about',
   '',
-  'whom it learns from, as "24 North American actors", for predict to say',
+  'description of the training data for `avemotion predict` to print, such as'
+  ' "24 North American actors"',
 )
 
 
@@ -53,7 +54,9 @@ _ABOUT = _COMMAND.string(
 def main(_: list[str]) -> None:
   """Trains, and writes the weights."""
   if 'data.protocol' in _COMMAND.overrides:
-    raise ValueError('the protocol is everyone: nobody is tested')
+    raise ValueError(
+      'expected no data.protocol, because the protocol of a release is everyone'
+    )
   config = config_files.load_config(
     _CONFIG.value, {**_COMMAND.overrides, 'data.protocol': 'everyone'}
   )
@@ -75,7 +78,7 @@ def main(_: list[str]) -> None:
   size = weights.save(_OUTPUT.value, model, originals)
   print(
     f'{_OUTPUT.value}: {model.num_parameters:,} parameters trained on'
-    f' {summary["num_train"]} clips, {size / 1e6:.1f} MB; try it: avemotion'
+    f' {summary["num_train"]} clips, {size / 1e6:.1f} MB; use it: avemotion'
     f' CLIP --checkpoint={_OUTPUT.value}'
   )
 
@@ -83,7 +86,7 @@ def main(_: list[str]) -> None:
 def _validated(
   config: config_lib.Config, clips: clips_lib.ClipSet, workdir: str
 ) -> runs.CrossValidation:
-  """Reads a run of the same recipe that was scored on validation clips."""
+  """Reads a run of the same recipe, scored on validation clips."""
   run = cross_validated.read(workdir, scored='validation')
   theirs = config_lib.from_dict(run.config)
   free = 'dataset', 'data_dir', 'protocol', 'validation', 'validation_share'
@@ -91,13 +94,13 @@ def _validated(
   data = dataclasses.replace(theirs.data, **given)
   if dataclasses.replace(theirs, data=data, seed=config.seed) != config:
     raise ValueError(
-      f'{workdir}: expected a run of the same recipe, whose protocol and seed'
-      ' alone may differ; got another one'
+      f'{workdir}: expected a run of the same recipe apart from protocol and'
+      ' seed, got another recipe'
     )
   scored = {clip for fold in run.folds for clip in fold.clip_ids}
   if unknown := scored - set(clips.clip_ids.tolist()):
     raise ValueError(
-      f'{workdir}: expected a run on clips of {config.data.dataset}, which'
-      f' lacks {min(unknown)}; name a run on the same data set'
+      f'{workdir}: expected a run on clips of {config.data.dataset}, got'
+      f' {min(unknown)}, which it lacks; name a run on the same data set'
     )
   return run

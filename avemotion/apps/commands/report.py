@@ -1,16 +1,15 @@
-r"""Puts the folds of runs together and reports them beside the paper.
+r"""Merges the folds of runs, and compares their scores with the paper's.
 
   avemotion report runs/audio
   avemotion report runs/audio runs/fusion --output=runs/report
 
-A WORKDIR is what `avemotion train` wrote, or one that `avemotion sweep` did,
-which holds many runs. Folds of one configuration are merged, wherever they were
-trained; a missing one is named, and nothing is averaged without it. Writes
-report.md, report.html and pictures.
+A WORKDIR comes from `avemotion train`, or from `avemotion sweep`, where it
+holds many runs. Folds of one configuration are merged, even from several
+WORKDIRs; missing folds are an error. Writes report.md, report.html and plots.
 
---temperature_of=WORKDIR names a candidate of a search (`avemotion sweep`) of
-the same recipe, scored on validation clips: for each fold a temperature is
-fitted on its own, and one run's probabilities are scaled by them.
+--temperature_of=WORKDIR names a search (`avemotion sweep`) of the same recipe,
+scored on validation clips: a temperature is fitted on each of its folds, and
+the run's probabilities are scaled by these.
 """
 
 import dataclasses
@@ -28,37 +27,41 @@ _COMMAND = Command('report', __doc__, arguments=True)
 _OUTPUT = _COMMAND.string(
   'output',
   None,
-  'directory of the report; default: WORKDIR/report where there is one WORKDIR',
+  'directory of the report; default: WORKDIR/report; required for several'
+  ' WORKDIRs',
 )
 _TEMPERATURE_OF = _COMMAND.string(
-  'temperature_of', None, 'fit a temperature on this search, see above'
+  'temperature_of', None, 'search to fit temperatures on, see above'
 )
 _BY = _COMMAND.list(
   'by',
   [],
-  'facts to score groups by, as gender,site; default: all that are known:'
-  ' emotion, actor, of RAVDESS gender, intensity, statement, those of --facts',
+  'facts to group clips by, for example gender,site; default: all known ones:'
+  ' emotion, actor, those of --facts and, for RAVDESS, gender, intensity,'
+  ' statement',
 )
 _FACTS = _COMMAND.string(
   'facts',
   None,
-  'CSV file of facts of the clips: a column file, and one for each fact, as of'
+  'CSV file with the columns file and one for each fact, such as the list for'
   ' avemotion prepare --labels',
 )
 
 
 @_COMMAND.runs
 def main(arguments: list[str]) -> None:
-  """Reads, scores, prints and writes."""
+  """Scores the runs, and writes the report."""
   workdirs = [epath.Path(name) for name in arguments]
   if not workdirs:
-    raise ValueError('name at least one WORKDIR')
+    raise ValueError('expected at least one WORKDIR, got none')
   if len(workdirs) > 1 and not _OUTPUT.value:
-    raise ValueError('several WORKDIRs: say where to with --output=DIR')
+    raise ValueError('several WORKDIRs need --output=DIR')
   found = runs.read_runs(workdirs)
   if _TEMPERATURE_OF.value:
     if len(found) > 1:
-      raise ValueError('--temperature_of is of one run')
+      raise ValueError(
+        f'--temperature_of expects one run, got {len(found)}; report them apart'
+      )
     found = [_with_temperatures(found[0], epath.Path(_TEMPERATURE_OF.value))]
   scored = [scores.score(run) for run in found]
   if _BY.value or _FACTS.value:
@@ -70,14 +73,14 @@ def main(arguments: list[str]) -> None:
 
 
 def _facts(run: runs.CrossValidation) -> dict[str, np.ndarray]:
-  """Returns the facts that are asked for, of the file or of the clips' ids."""
+  """Returns the facts in --by, from the file or from the clips' ids."""
   known = groups.of_run(run)
   if _FACTS.value:
     known |= groups.of_file(_FACTS.value, run)
   if unknown := [name for name in _BY.value if name not in known]:
     raise ValueError(
-      f'--by: expected facts that are known of the clips of {run.name}, which'
-      f' are {", ".join(known)}; got {unknown[0]}: give a file of it, --facts'
+      f'--by: expected known facts of {run.name}, {", ".join(known)}; got'
+      f' {unknown[0]}; add a file with --facts'
     )
   return {name: known[name] for name in _BY.value or known}
 
@@ -85,7 +88,7 @@ def _facts(run: runs.CrossValidation) -> dict[str, np.ndarray]:
 def _with_temperatures(
   run: runs.CrossValidation, search: epath.Path
 ) -> runs.CrossValidation:
-  """Gives a run the temperatures of a candidate; prints that of all folds."""
+  """Returns the run with temperatures of a search; prints the overall one."""
   candidate = runs.candidate_of(search, run)
   fit = calibration.fit_temperature
   print(f'temperature {fit(candidate.probabilities, candidate.labels):.3f}')
@@ -99,6 +102,6 @@ def _print_overview(scored: list[scores.RunScores]) -> None:
   table = rich.table.Table(*columns, wide)
   for one in scored:
     table.add_row(*report.overview_row(one))
-  # Nothing wraps in a file, where lines may be long.
+  # In a file, long lines need no wrapping.
   width = None if sys.stdout.isatty() else 200
   rich.console.Console(width=width).print(table)

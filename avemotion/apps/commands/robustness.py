@@ -1,4 +1,4 @@
-r"""Measures the accuracy that trained runs keep when clips are corrupted.
+r"""Measures the accuracy of trained runs on corrupted clips.
 
   avemotion robustness paper=runs/audio ours=runs/audio_best \
     --recordings=ravdess --output=runs/robustness_audio
@@ -8,14 +8,14 @@ r"""Measures the accuracy that trained runs keep when clips are corrupted.
     --pattern='{group}-{statement}-{label}_{take}.mp4' \
     --label_map=01=neutral,02=sad,03=happy,04=surprised,05=fearful,06=angry
 
-NAME=WORKDIR is a run of `avemotion train`, all folds of its protocol, trained
-on features of these very clips. Each fold's model is scored on the test clips
-of its own fold, as they are and under added noise, a telephone's band, changes
-of pitch and speed, low light, blur, lost frames and hidden halves: those that
-change what the run reads. Light and blur need pixels: --folder.
+NAME=WORKDIR is a run of `avemotion train` with all folds of its protocol,
+trained on features of the same clips. The model of each fold is scored on its
+test clips, clean and with noise, telephone band, changed pitch and speed, low
+light, blur, dropped frames or half of the clip missing, as far as a condition
+affects the modalities of the run. Low light and blur need --folder.
 
-Writes OUTPUT.md and OUTPUT.png. A clip that cannot be read is named and left
-out of every row, and the exit code is 1.
+Writes OUTPUT.md and OUTPUT.png. Clips that cannot be read are reported and left
+out of all rows, and the exit code is 1.
 """
 
 import os
@@ -41,36 +41,37 @@ _COMMAND = Command('robustness', __doc__, arguments=True)
 _RECORDINGS = _COMMAND.string(
   'recordings',
   None,
-  "folder of RAVDESS's recordings, as 03-01-05-01-01-01-01.wav, at any depth",
+  'folder with RAVDESS recordings, named like 03-01-05-01-01-01-01.wav, at any'
+  ' depth',
 )
 _FEATURES = _COMMAND.string(
   'features',
   None,
-  'data set whose video features go with --recordings, as'
+  'data set with video features for --recordings, for example'
   ' runs/ravdess_landmarks.npz',
 )
-_FOLDER = _COMMAND.string('folder', None, 'folder of other clips')
+_FOLDER = _COMMAND.string('folder', None, 'folder with other clips')
 _PATTERN = _COMMAND.string(
-  'pattern', None, 'how they are named, as for `avemotion prepare`'
+  'pattern', None, 'pattern of file names, see `avemotion help prepare`'
 )
 _LABEL_MAP = _COMMAND.string(
-  'label_map', '', 'what --pattern finds as label, as for `avemotion prepare`'
+  'label_map', '', 'labels of --pattern, see `avemotion help prepare`'
 )
 _CONDITIONS = _COMMAND.choices(
   'condition',
   [],
   [condition.name for condition in CONDITIONS],
-  'to measure under; may be repeated; default: all',
+  'condition to measure; may be repeated; default: all',
 )
 _OUTPUT = _COMMAND.string(
-  'output', 'runs/robustness', 'files to write, less .md and .png'
+  'output', 'runs/robustness', 'path of the output, without .md and .png'
 )
 
 
 @flags.multi_flags_validator(
   ['recordings', 'features', 'folder', 'pattern', 'label_map'],
-  message='give --recordings, with or without --features, or --folder with'
-  ' --pattern and, where names do not say labels, --label_map',
+  message='expected --recordings, optionally with --features, or --folder with'
+  ' --pattern and optionally --label_map',
   flag_values=_COMMAND.flags,
 )
 def _are_of_one_source(given: dict[str, Any]) -> bool:
@@ -82,7 +83,7 @@ def _are_of_one_source(given: dict[str, Any]) -> bool:
 
 @_COMMAND.runs
 def main(arguments: list[str]) -> int:
-  """Loads, measures, writes, and names what was left out."""
+  """Scores the runs, writes the table, and reports unreadable clips."""
   workdirs = _named(arguments)
   runs = {name: measuring.load(path) for name, path in workdirs.items()}
   compilation.cache_on_disk()
@@ -112,14 +113,16 @@ def _named(arguments: list[str]) -> dict[str, epath.Path]:
       raise ValueError(f'expected NAME=WORKDIR, each name once, got {argument}')
     workdirs[name] = files_lib.as_path(workdir)
   if not workdirs:
-    raise ValueError('name at least one run, as ours=runs/audio')
+    raise ValueError(
+      'expected at least one run, such as ours=runs/audio, got none'
+    )
   return workdirs
 
 
 def _front_end(
   runs: Iterable[measuring.TrainedRun], modality: str
 ) -> front_ends.FrontEnd | None:
-  """Returns the one that all runs read a modality by, if they do."""
+  """Returns the common front end of a modality; None if no run reads it."""
   read = {}
   for model in (run.models[0] for run in runs):
     if modality in model.feature_dims:
@@ -128,8 +131,8 @@ def _front_end(
       read[found.name] = found
   if len(read) > 1:
     raise ValueError(
-      f'expected runs of the same {modality} features, got'
-      f' {" and ".join(read)}: measure them apart'
+      f'expected runs with the same {modality} features, got'
+      f' {" and ".join(read)}; measure them separately'
     )
   return read.popitem()[1] if read else None
 
@@ -137,7 +140,7 @@ def _front_end(
 def _files(
   modalities: Sequence[str],
 ) -> tuple[Mapping[str, str | os.PathLike[str]], clips_lib.ClipSet | None]:
-  """The clips' files by their ids, and the video features that go with them."""
+  """Returns files by clip id, and video features for --recordings."""
   if _FOLDER.value:
     pattern = name_patterns.named(_PATTERN.value or '', _LABEL_MAP.value)
     found = labelling.by_name(_FOLDER.value, pattern, modalities).findings.clips
@@ -147,5 +150,5 @@ def _files(
   if 'video' not in modalities:
     return files, None
   if not _FEATURES.value:
-    raise ValueError('these runs read video: name its --features')
+    raise ValueError('these runs read video: add its features with --features')
   return files, clips_lib.load(_FEATURES.value)

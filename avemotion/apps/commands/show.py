@@ -1,11 +1,11 @@
-"""Draws a data set, or what a clip is turned into.
+"""Plots clips per label and speaker of a data set, or the features of a clip.
 
   avemotion show ravdess/bundled --output=counts.png
   avemotion show clip.mp4 --output=example.png
 
-Of a data set, prepared by `avemotion prepare` or an .npz: how many clips of
-each label and of each actor. Of a clip: its faces, with landmarks if the extra
-avemotion[face] is installed, MFCC and loudness over time.
+A data set comes from `avemotion prepare`, or is an .npz file. The plot of a
+clip shows faces, MFCC and loudness over time, and landmarks if the extra
+avemotion[face] is installed.
 """
 
 import pathlib
@@ -19,15 +19,15 @@ from avemotion.features import landmark_detector
 from avemotion.features.front_ends import CROPS, LANDMARKS
 
 _COMMAND = Command('show', __doc__, arguments=True)
-_OUTPUT = _COMMAND.string('output', 'show.png', 'the picture')
+_OUTPUT = _COMMAND.string('output', 'show.png', 'file of the plot')
 _DATA_DIR = _COMMAND.shared_flag('data_dir')
 
 
 @_COMMAND.runs
 def main(arguments: list[str]) -> None:
-  """Draws what is named."""
+  """Plots the data set or clip."""
   if len(arguments) != 1:
-    raise ValueError('name one data set, or one clip')
+    raise ValueError(f'expected one data set or clip, got {len(arguments)}')
   (name,) = arguments
   path = pathlib.PurePath(name)
   if path.suffix in ('', '.npz'):

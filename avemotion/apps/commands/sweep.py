@@ -1,21 +1,21 @@
-r"""Trains rows under protocols and seeds: a table, an ablation or a search.
+r"""Trains the rows of a table, an ablation or a search.
 
   avemotion sweep --table=2
   avemotion sweep --rows=ablation_audio --protocols=random10,actor5 --seeds=3
   avemotion sweep --config=audio_best --protocols=actor5 \
     '' 'model.audio.cmn=false' 'augment.mixup=0.2 epochs=90'
 
-Rows of a table or of a file are scored on test clips, and compared:
+Rows of a table or file are scored on test clips, and compared in
 WORKDIR/comparison.md, comparison.png and confusion_ROW_PROTOCOL.png. Arguments
-are candidates to choose a recipe among: what each changes in the configuration,
-as KEY=VALUE separated by spaces ('' changes nothing). They are scored on
-validation clips alone, printed best first, and each adds a line to --log: mean
-accuracy and UAR of the folds, and all of its configuration. (Random protocols
+are candidates of a search, each a list of KEY=VALUE, separated by spaces, that
+changes the configuration ('' changes nothing). Candidates are scored on
+validation clips only and printed best first; each adds a line to --log with
+mean accuracy and UAR of the folds, and its configuration. (Random protocols
 need --config.data.validation_share.)
 
-Each run is in WORKDIR/ROW/PROTOCOL/seed_S; `avemotion report WORKDIR` reports
-them all. A sweep that was stopped goes on by the same command; a run that fails
-is told, the others go on, and the exit code is 1.
+Runs are in WORKDIR/ROW/PROTOCOL/seed_S; `avemotion report WORKDIR` reports all
+of them. Run the same command to resume a sweep. Runs that fail are reported;
+the others continue, and the exit code is 1.
 """
 
 import pathlib
@@ -42,23 +42,24 @@ _TABLE = _COMMAND.choice(
   'table',
   None,
   [str(number) for number in paper.TABLES],
-  "the paper's: 1 video, 2 audio, 3 either and both",
+  'table of the paper: 1 video, 2 audio, 3 video, audio and fusion',
 )
 _ROWS = _COMMAND.string(
-  'rows', None, 'file that defines get_rows(), or the name of one that ships'
+  'rows', None, 'file that defines get_rows(), or the name of a bundled one'
 )
 _ONLY = _COMMAND.strings(
-  'only', [], 'a row to train; may be repeated; default: all'
+  'only', [], 'row to train; may be repeated; default: all'
 )
 _PROTOCOLS = _COMMAND.list(
   'protocols',
   [],
-  "of avemotion.data.folds; default: each row's own, of a table the paper's",
+  'protocols of avemotion.data.folds, separated by commas; default: that of the'
+  ' row or of the paper',
 )
 _SEEDS = _COMMAND.integer(
   'seeds',
   1,
-  'seeds of protocols that keep speakers apart; random ones have one',
+  'number of seeds for protocols of unseen speakers; random protocols use one',
   lower_bound=1,
 )
 _WORKDIR = _COMMAND.string(
@@ -67,19 +68,18 @@ _WORKDIR = _COMMAND.string(
   'directory of the runs; default: runs/tableN, runs/ROWS or runs/search',
 )
 _LOG = _COMMAND.string(
-  'log', None, 'file that candidates are added to; default: WORKDIR/log.jsonl'
+  'log', None, 'file to append candidates to; default: WORKDIR/log.jsonl'
 )
 _FINISHED_ONLY = _COMMAND.boolean(
   'finished_only',
   False,
-  'train nothing, and compare what is finished, as of runs that several'
-  ' machines trained',
+  'compare finished runs without training, for example of several machines',
 )
 
 
 @_COMMAND.runs
 def main(candidates: list[str]) -> int:
-  """Trains what is not trained yet, and compares it."""
+  """Trains the runs that are not finished, and compares all."""
   name, rows = _rows(candidates)
   workdir = files.as_path(_WORKDIR.value or f'runs/{name}')
   trials = sweep.plan(rows, workdir, _PROTOCOLS.value, _SEEDS.value)
@@ -88,7 +88,10 @@ def main(candidates: list[str]) -> int:
   data = [trial.config.data for trial in trials]
   place, *others = {(each.dataset, each.data_dir) for each in data}
   if others:
-    raise ValueError(f'expected rows of one data set, got {[place, *others]}')
+    raise ValueError(
+      f'expected rows of one data set, got {[place, *others]}; sweep each'
+      ' separately'
+    )
   clips = clips_lib.load(*place)
   finished, failed = _train(trials, clips)
   if finished and candidates:
@@ -99,23 +102,26 @@ def main(candidates: list[str]) -> int:
     print(comparison.write(workdir, runs))
     print(f'for the report: avemotion report {workdir}')
   elif not failed:
-    raise ValueError(f'{workdir}: no run of these rows is finished')
+    raise ValueError(
+      f'{workdir}: expected finished runs of these rows, got none; train them'
+      ' without --finished_only'
+    )
   if failed:
     names = ', '.join(str(trial.workdir) for trial in failed)
-    print(f'avemotion sweep: not trained: {names}', file=sys.stderr)
+    print(f'avemotion sweep: failed: {names}', file=sys.stderr)
   return int(bool(failed))
 
 
 def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
   if bool(candidates) + bool(_TABLE.value) + bool(_ROWS.value) != 1:
     raise ValueError(
-      "name a --table, --rows, or candidates ('' is the configuration itself)"
+      "expected one of --table, --rows and candidates ('': no change)"
     )
   overrides = _COMMAND.overrides
   if 'data.validation' in overrides:
     raise ValueError(
-      'data.validation: candidates are scored on validation clips, and rows on'
-      ' test clips'
+      'expected no data.validation: candidates are scored on validation clips,'
+      ' and rows on test clips'
     )
   if candidates:
     return 'search', {each: _candidate(each) for each in candidates}
@@ -130,7 +136,7 @@ def _rows(candidates: list[str]) -> tuple[str, dict[str, Config]]:
     rows = {name: update(config, each) for name, each in changes.items()}
     return f'table{table}', _chosen(rows)
   if _CONFIG.value:
-    raise ValueError('--rows has configurations of its own; leave out --config')
+    raise ValueError('--rows defines its configurations; leave out --config')
   name = pathlib.Path(_ROWS.value or '').stem
   return name, _chosen(config_files.load_rows(_ROWS.value or '', overrides))
 
@@ -141,7 +147,7 @@ def _candidate(changes: str) -> Config:
     key, equals, value = change.partition('=')
     if not equals or key == 'data.validation':
       raise ValueError(
-        f'candidate {changes!r}: expected KEY=VALUE, and no data.validation;'
+        f'candidate {changes!r}: expected KEY=VALUE other than data.validation,'
         f' got {change!r}'
       )
     overrides[key] = value
@@ -153,7 +159,7 @@ def _candidate(changes: str) -> Config:
 def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
   if unknown := set(_ONLY.value) - rows.keys():
     raise ValueError(
-      f'no row {", ".join(sorted(unknown))}; there are {", ".join(rows)}'
+      f'expected rows among {", ".join(rows)}, got {", ".join(sorted(unknown))}'
     )
   return {name: rows[name] for name in rows if name in (_ONLY.value or rows)}
 
@@ -161,7 +167,7 @@ def _chosen(rows: dict[str, Config]) -> dict[str, Config]:
 def _train(
   trials: list[Trial], clips: ClipSet
 ) -> tuple[list[tuple[Trial, list[dict[str, Any]]]], list[Trial]]:
-  """Trains each run: those finished, with their folds' results; the others."""
+  """Trains all runs; returns finished ones with results, and failed ones."""
   finished, failed = [], []
   for trial in trials:
     run = trial.config, clips, trial.workdir

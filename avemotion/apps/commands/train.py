@@ -3,14 +3,13 @@ r"""Trains the folds of a protocol together, and scores their test clips.
   avemotion train --config=audio --config.data.protocol=actor5 \
     --workdir=runs/audio_actor5
 
---fold=K trains one of them. Any value of the configuration is set by its dotted
-name behind --config, as in --config.optimizer.learning_rate=3e-4. The data set
-is --config.data.dataset: a TFDS name, or an .npz of features.
+--fold=K trains one fold. Set any value of the configuration by its dotted name,
+as in --config.optimizer.learning_rate=3e-4. The data set is
+--config.data.dataset: a TFDS name, or an .npz file of features.
 
-Writes WORKDIR/fold_K/: checkpoint, result.json, predictions.csv, metrics.jsonl
-and confusion.png; `avemotion report` makes a report of them. A run that was
-stopped or killed goes on by the same command with its --workdir; a finished one
-is left as it is.
+Writes checkpoint, result.json, predictions.csv, metrics.jsonl and confusion.png
+to WORKDIR/fold_K; `avemotion report` summarises them. Run the same command with
+--workdir to resume a run that was stopped or killed; finished folds are kept.
 """
 
 import pathlib
@@ -30,55 +29,56 @@ _SHIPPED = 'ravdess/bundled'
 _COMMAND = Command('train', __doc__)
 _CONFIG = _COMMAND.config_flag(
   None,
-  '; default: fusion, on the features that ship where no data set is named',
+  '; default: fusion, on the bundled features unless a data set is set',
 )
 _FOLD = _COMMAND.integer(
-  'fold', None, 'the only fold to train, from 0; default: all of them'
+  'fold', None, 'the only fold to train, from 0; default: all'
 )
 _WORKDIR = _COMMAND.string(
   'workdir',
   None,
-  'directory for all that the run writes; default: runs/CONFIG-DATE-TIME, and'
-  ' with --multihost runs/latest',
+  'directory for the files of the run; default: runs/CONFIG-DATE-TIME, with'
+  ' --multihost runs/latest',
 )
 _CHECKPOINT_EVERY = _COMMAND.integer(
   'checkpoint_every',
   5,
-  'epochs between two saves of the run under way',
+  'epochs between checkpoints to resume from',
   lower_bound=1,
 )
 _TENSORBOARD = _COMMAND.boolean(
-  'tensorboard', False, "write TensorBoard's event files into WORKDIR/fold_K"
+  'tensorboard', False, 'write event files for TensorBoard to WORKDIR/fold_K'
 )
 _PROFILE = _COMMAND.boolean(
-  'profile', False, 'write an xprof trace of a few steps into WORKDIR/profile'
+  'profile', False, 'write an xprof trace of a few steps to WORKDIR/profile'
 )
 _MULTIHOST = _COMMAND.boolean(
   'multihost',
   False,
-  'one process of several, as launch/run_tpu.sh starts them on a TPU slice;'
-  ' elsewhere JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID'
-  ' say which',
+  'train as one of several processes; launch/run_tpu.sh starts them on a TPU'
+  ' slice, elsewhere set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and'
+  ' JAX_PROCESS_ID',
 )
 
 
 @_COMMAND.runs
 def main(_: list[str]) -> None:
-  """Loads the clips, trains, and prints each fold's scores."""
+  """Trains, and prints the scores of each fold."""
   name = _CONFIG.value or 'fusion'
   config = config_files.load_config(name, _COMMAND.overrides)
-  crossval.wanted_folds(config, _FOLD.value)  # Before anything slow.
+  crossval.wanted_folds(config, _FOLD.value)  # Fails before anything slow.
   if not _CONFIG.value and 'data.dataset' not in _COMMAND.overrides:
     config = update(config, {'data': {'dataset': _SHIPPED}})
     log.info(
-      '%s, the features that ship; --config=fusion trains on ravdess/speech,'
-      ' which avemotion prepare makes, --config.data.dataset=FILE.npz on yours',
+      'training on %s, the bundled features; use --config=fusion for'
+      ' ravdess/speech, which avemotion prepare builds, or'
+      ' --config.data.dataset=FILE.npz for your own data set',
       _SHIPPED,
     )
   workdir = _WORKDIR.value or _fresh_workdir(name)
-  log.info('writes to %s; --workdir=%s goes on with it', workdir, workdir)
+  log.info('writing to %s; resume with --workdir=%s', workdir, workdir)
   devices.start(multihost=_MULTIHOST.value)
-  if not _MULTIHOST.value:  # Only process 0 would keep what all wait for.
+  if not _MULTIHOST.value:  # There, only process 0 would write the cache.
     compilation.cache_on_disk()
   clips = processes.together(
     lambda: clips_lib.load(config.data.dataset, config.data.data_dir)
@@ -105,15 +105,15 @@ def main(_: list[str]) -> None:
 
 
 def _fresh_workdir(name: str) -> str:
-  """Names a directory by a configuration and the time."""
-  if _MULTIHOST.value:  # One name in all processes, as run_tpu.sh knows it.
+  """Returns the name of a new directory, from configuration and time."""
+  if _MULTIHOST.value:  # The same name in all processes and in run_tpu.sh.
     return 'runs/latest'
   return f'runs/{pathlib.Path(name).stem}-{time.strftime("%Y%m%d-%H%M%S")}'
 
 
 def _scores(summary: dict[str, Any]) -> str:
   if not summary['num_test']:
-    return f'trained on all {summary["num_train"]} clips, which tests nothing'
+    return f'trained on all {summary["num_train"]} clips, without a test'
   return (
     f'accuracy {summary["accuracy"]:.3f}, UAR {summary["uar"]:.3f} on'
     f' {summary["num_test"]} {summary.get("scored", "test")} clips'

@@ -1,4 +1,4 @@
-"""The `avemotion` command itself: what it chooses, and its help."""
+"""Tests of the `avemotion` command: dispatch and help."""
 
 import subprocess
 import sys
@@ -61,8 +61,11 @@ def test_python_runs_it_as_a_module():
 @pytest.mark.parametrize(
   ('word', 'message'),
   [
-    ('trian', "'trian' is neither a command nor a file; did you mean 'train'?"),
-    ('zzz', "'zzz' is neither a command nor a file; see avemotion --help"),
+    (
+      'trian',
+      "expected a command or a file, got 'trian'; did you mean 'train'?",
+    ),
+    ('zzz', "expected a command or a file, got 'zzz'; see avemotion --help"),
     ('none.mp4', 'none.mp4: no such file'),
     ('clips/none', 'clips/none: no such file'),
   ],

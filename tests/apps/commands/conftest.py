@@ -1,4 +1,4 @@
-"""What commands need that are called in the test's own process."""
+"""Fixtures for commands that run in the test's process."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ _CACHE = (
 
 @pytest.fixture(autouse=True)
 def _restore_process():
-  """Takes back what commands set up: the cache of programs, and the log."""
+  """Restores the cache of programs and the log after a command."""
   before = {name: jax.config.values[name] for name in _CACHE}
   handlers, propagates = list(logs.log.handlers), logs.log.propagate
   yield
@@ -25,7 +25,7 @@ def _restore_process():
 
 @pytest.fixture(scope='session')
 def features(tmp_path_factory):
-  """An .npz of two clips of each of 24 actors, one for each of two labels."""
+  """Writes an .npz of 24 actors with one clip for each of two labels."""
   path = tmp_path_factory.mktemp('data') / 'features.npz'
   rng = np.random.default_rng(0)
   labels = np.tile([0, 1], 24)

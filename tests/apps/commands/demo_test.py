@@ -1,4 +1,4 @@
-"""`avemotion demo` as its users see it: in a browser.
+"""Tests of `avemotion demo` in a browser.
 
 Needs the extras `demo` and `browser`, and Chromium (Debian: chromium).
 """
@@ -23,7 +23,7 @@ from avemotion.recognition.recognizer import Recognizer
 from avemotion.synthetic import corpus
 
 DEMO = pathlib.Path(__file__).parents[3] / 'launch' / 'demo.py'
-# It looks up nobody's host; root, as in a container, has no sandbox.
+# No host look-ups; root, as in a container, has no sandbox.
 CHROMIUM = (
   '--no-sandbox',
   '--disable-background-networking',
@@ -34,7 +34,7 @@ CHROMIUM = (
   '--use-fake-ui-for-media-stream',
 )
 MEGABYTE = 2**20
-pytestmark = pytest.mark.slow  # It drives a browser.
+pytestmark = pytest.mark.slow  # Runs a browser.
 PLAYLIST = b'#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/private.ts\n'
 
 
@@ -67,7 +67,7 @@ def browser():
 
 @pytest.fixture(scope='module')
 def temporary(tmp_path_factory):
-  """Where the page keeps what it keeps."""
+  """Returns the folder for the page's files."""
   return tmp_path_factory.mktemp('temporary')
 
 
@@ -102,7 +102,7 @@ def wait_for(address, process):
 
 @pytest.fixture
 def page(browser, address):
-  """The page just opened; it asks for nothing from elsewhere."""
+  """Opens the page; checks that it makes no external requests."""
   elsewhere = []
   page = browser.new_page()
   page.on(
@@ -132,7 +132,7 @@ def drop(page, path):
 
 
 def words(page, sentence):
-  """The text of the answer, once it has a sentence."""
+  """Returns the text of the answer, once it contains a sentence."""
   page.wait_for_function(
     """sentence => document.querySelector('#words textarea').value.includes(
       sentence)""",
@@ -153,7 +153,7 @@ def test_a_clip_that_is_dropped_is_answered_as_by_the_recognizer(
   drop(page, clip)
   shown = words(page, 'Sound used.')
   prediction = Recognizer.from_checkpoint().predict(clip)
-  assert f'Taken for {prediction.label}, at' in shown
+  assert f'Recognised as {prediction.label}, ' in shown
   assert page.locator('#label h2').inner_text() == prediction.label
   text = page.locator('#label').inner_text()
   for name, share in prediction.probabilities.items():
@@ -185,14 +185,14 @@ def test_what_is_no_clip_is_told_and_the_next_one_answered(
   assert 'Traceback' not in page.inner_text('body')
   assert not kept(temporary)
   drop(page, clip)
-  words(page, 'Taken for')
+  words(page, 'Recognised as')
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
   ('options', 'sentence'),
   [
-    ({'seconds': 5.0}, 'clip.mp4: 5.0 s long; this page takes 4 s at most'),
+    ({'seconds': 5.0}, 'clip.mp4: expected a clip of at most 4 s'),
     ({'silent': True}, 'clip.mp4: nothing to recognise: no '),
   ],
 )
@@ -200,7 +200,7 @@ def test_a_clip_that_cannot_be_answered_is_told(
   page, temporary, tmp_path, options, sentence
 ):
   path = tmp_path / 'clip.mp4'
-  if options.pop('silent', False):  # Nobody is seen, and nothing is heard.
+  if options.pop('silent', False):  # No face, and no sound.
     grey = np.full((90, 120, 3), 99, np.uint8)
     write_clip(path, ((k / 10, grey) for k in range(10)), ())
   else:
@@ -223,8 +223,8 @@ def test_who_is_drawn_is_answered_by_a_click_again_and_again(page):
   before = None
   for name in ('an angry man', 'a happy woman', 'an angry man'):
     page.get_by_role('button', name=name).click()
-    words(page, 'Taken for')
-    # Not the picture of the clip before.
+    words(page, 'Recognised as')
+    # Wait until the picture changes.
     page.wait_for_function(
       'before => document.querySelector("#timeline img")?.src != before',
       arg=before,
@@ -238,9 +238,9 @@ def test_what_the_webcam_and_the_microphone_give_is_answered(page, temporary):
   page.get_by_text('Click to Access Webcam').click()
   record = page.get_by_label('start recording')
   record.click()
-  page.wait_for_timeout(3500)  # Of the four seconds that are taken.
+  page.wait_for_timeout(3500)  # Less than the limit of four seconds.
   record.click()
-  # Nobody is in the picture; the voice is a beep.
+  # The picture has no face; the sound is a beep.
   words(page, 'Sound used.')
   assert not kept(temporary)
 

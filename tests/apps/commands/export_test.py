@@ -1,4 +1,4 @@
-"""`avemotion export`: a model becomes a directory that needs none of ours."""
+"""Tests of `avemotion export`, whose output runs without avemotion."""
 
 import json
 import re
@@ -73,7 +73,7 @@ def test_a_folds_card_has_its_results(folder, features):
   ('arguments', 'message'),
   [
     (['damaged.npz', '--output=damaged'], 'damaged.npz: not a'),
-    (['one', 'two', '--output=damaged'], 'name one checkpoint, or none'),
+    (['one', 'two', '--output=damaged'], 'expected at most one checkpoint'),
     ([], '--output must have a value'),
   ],
 )

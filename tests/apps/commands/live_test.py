@@ -1,4 +1,4 @@
-"""`avemotion live`, of a file; its devices are in tests/apps/live_test.py."""
+"""Tests of `avemotion live` on files; see tests/apps/live_test.py."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_file_ends_in_what_is_recognised_of_all_of_it(tmp_path, capsys):
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['a.mp4', 'b.mp4'], 'name one clip, or none'),
+    (['a.mp4', 'b.mp4'], 'expected at most one clip, got 2'),
     (['none.mp4', '--fast'], 'none.mp4: no such file'),
     (['--checkpoint=nowhere'], 'no such checkpoint directory'),
   ],

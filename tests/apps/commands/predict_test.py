@@ -1,4 +1,4 @@
-"""`avemotion CLIP…`."""
+"""Tests of `avemotion CLIP…`."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from avemotion.training.config import AudioConfig, Config, ModelConfig
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-  """An untrained audio model, a good clip, and a bad one."""
+  """Writes an untrained audio model, a good clip, and a bad one."""
   folder = tmp_path_factory.mktemp('predict')
   config = Config(
     model=ModelConfig(modalities=('audio',), audio=AudioConfig(features=8))
@@ -134,10 +134,10 @@ def test_annotated_on_demand(folder, capsys):
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['good.mp4', '--annotate=clip.gif'], 'ends in .mp4, .mov, .mkv'),
-    (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate is of one clip'),
+    (['good.mp4', '--annotate=clip.gif'], 'ends in .mp4 or .mov or .mkv'),
+    (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate expects one clip'),
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
-    (['--checkpoint=.'], 'name at least one clip'),
+    (['--checkpoint=.'], 'expected at least one clip'),
     (['good.mp4', '--audio_track=2'], 'one of its 1 sound tracks'),
     (['good.mp4', '--video_track=0'], 'video_track'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),

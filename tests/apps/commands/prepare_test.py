@@ -1,4 +1,4 @@
-"""`avemotion prepare`; tests/datasets/prepare_test.py has what it calls."""
+"""Tests of `avemotion prepare`; see tests/datasets/prepare_test.py."""
 
 import importlib.util
 import pathlib
@@ -34,7 +34,7 @@ def flags(manual_dir, data_dir, *others):
 
 @pytest.fixture(scope='module')
 def prepared(manual, tmp_path_factory):
-  """The finished process, and the folder that it prepared into."""
+  """Returns the finished process, and its output folder."""
   data_dir = tmp_path_factory.mktemp('data')
   script = str(ROOT / 'launch' / 'prepare.py')
   ran = subprocess.run(
@@ -111,7 +111,7 @@ def test_what_cannot_be_prepared_is_one_line(tmp_path, others, message, capsys):
     (['--labels=a.csv', '--pattern=savee'], '--folder needs one of'),
     (['--labels=a.csv', '--label_map=1=sad'], '--label_map needs --pattern'),
     (['--labels=gone.csv'], 'no such list'),
-    (['--pattern=savee', '--config=song'], 'is of RAVDESS'),
+    (['--pattern=savee', '--config=song'], 'which needs RAVDESS'),
     (['--pattern=savee'], 'no clip that can be used'),
     (['--pattern={take}'], 'does not say {label} and {group}'),
   ],

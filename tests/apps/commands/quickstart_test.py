@@ -1,4 +1,4 @@
-"""`avemotion quickstart`."""
+"""Tests of `avemotion quickstart`."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_it_draws_prepares_trains_and_recognises(tmp_path, monkeypatch, capsys):
   printed = capsys.readouterr().out
   for stage in ('1/4', '2/4', '3/4', '4/4'):
     assert stage in printed
-  assert f'all of it lies in {tmp_path}.' in printed
+  assert f'all files are in {tmp_path}.' in printed
   assert len(list(tmp_path.glob('fold_*/result.json'))) == 10
   assert (tmp_path / 'confusion.png').stat().st_size
   (picture,) = tmp_path.glob('*.timeline.png')

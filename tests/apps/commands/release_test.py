@@ -1,4 +1,4 @@
-"""`avemotion release`: a recipe becomes one file that recognises clips."""
+"""Tests of `avemotion release`."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def folder(features, tmp_path_factory):
-  """A few clips, and a small audio model that was trained on them."""
+  """Trains a small audio model on a few clips, and writes it."""
   folder = tmp_path_factory.mktemp('release')
   shutil.copy(features, folder)
   with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +37,7 @@ def _in_folder(folder, monkeypatch):
 
 
 def test_everyone_is_trained_on_and_nobody_tested(folder, capsys):
-  assert release.main(['--output=model.npz', *SMALL]) == 0  # It is finished.
+  assert release.main(['--output=model.npz', *SMALL]) == 0  # Already finished.
   assert 'trained on 48 clips' in capsys.readouterr().out
   result = folder / 'runs' / 'release' / 'fold_0' / 'result.json'
   summary = json.loads(result.read_text())
@@ -76,7 +76,7 @@ def test_temperatures_are_fitted_on_validation_clips(folder, capsys):
   ('arguments', 'message'),
   [
     (['--temperatures_of=nowhere'], 'nowhere: no such directory'),
-    (['--config.data.protocol=actor5'], 'the protocol is everyone'),
+    (['--config.data.protocol=actor5'], 'expected no data.protocol'),
     (['--output=occupied/model.npz'], 'occupied'),
   ],
 )
@@ -86,7 +86,7 @@ def test_what_cannot_be_released_is_one_line(
   (folder / 'occupied').write_text('a file')
   assert release.main(['--output=other.npz', *SMALL, *arguments]) == 1
   said = capsys.readouterr().err.splitlines()
-  # Where a test before had the log shown here, its lines come too.
+  # Lines of the log may appear, too, depending on earlier tests.
   (line,) = [x for x in said if x.startswith('avemotion release: ')]
   assert message in line
   assert not (folder / 'other.npz').exists()

@@ -1,4 +1,4 @@
-"""`avemotion report`."""
+"""Tests of `avemotion report`."""
 
 import pathlib
 import runpy
@@ -14,7 +14,7 @@ write_run = runpy.run_path(
 
 @pytest.fixture(scope='module')
 def workdirs(tmp_path_factory):
-  """A run, one that lacks a fold, a candidate, and a sweep of two rows."""
+  """Writes a run, an incomplete one, a search, and a sweep of two rows."""
   root = tmp_path_factory.mktemp('runs')
   write_run(root / 'audio')
   write_run(root / 'part', folds=range(9))
@@ -63,8 +63,8 @@ def test_several_workdirs_are_one_report(workdirs, capsys):
     (['nowhere'], 'nowhere: no such directory'),
     (['audio', '--output=audio/fold_0/result.json'], 'result.json'),
     (['audio', '--temperature_of=audio'], 'scores test clips'),
-    (['table2', '--temperature_of=audio'], 'is of one run'),
-    ([], 'name at least one WORKDIR'),
+    (['table2', '--temperature_of=audio'], 'expects one run, got 2'),
+    ([], 'expected at least one WORKDIR'),
     (['audio', 'table2'], '--output=DIR'),
     (['audio', '--out=x'], "Unknown command line flag 'out'"),
   ],

@@ -1,4 +1,4 @@
-"""`avemotion robustness`."""
+"""Tests of `avemotion robustness`."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def train(workdir, clips):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-  """Ten recordings in `voices`; runs that hear, and that see landmarks too."""
+  """Writes ten recordings in `voices`, and runs of one and two modalities."""
   folder = tmp_path_factory.mktemp('robustness')
   names, labels, rows = [], [], []
   (folder / 'voices').mkdir()
@@ -65,14 +65,14 @@ def folder(tmp_path_factory):
   (folder / 'others').mkdir()
   (folder / 'others' / '03-calm.wav').touch()
   both.to_npz(folder / 'both.npz')
-  both = ClipSet.from_npz(folder / 'both.npz')  # in the order of their ids
+  both = ClipSet.from_npz(folder / 'both.npz')  # in the order of ids
   train(folder / 'heard', both.select(('audio',)))
   train(folder / 'both', both)
   return folder
 
 
 def scored_ids(folder):
-  """Ids of the clips that the runs were tested on."""
+  """Returns the ids of the runs' test clips."""
   lines = (folder / 'heard/fold_0/predictions.csv').read_text().splitlines()
   return [line.split(',')[0] for line in lines[1:]]
 
@@ -109,7 +109,7 @@ def test_runs_are_compared_under_each_condition(folder, capsys):
   assert 'low light, −4 stops' not in cells
   png = (folder / 'out' / 'audio.1.png').read_bytes()
   assert png.startswith(b'\x89PNG')
-  # What the run said itself, and what is said of clean clips, is the same.
+  # Stored predictions and those for clean clips are equal.
   (line,) = [line for line in text.splitlines() if line.startswith('`paper`')]
   assert 'random80, 1 fold' in line
   assert cells['clean'][0] in line
@@ -137,7 +137,7 @@ def test_a_broken_recording_is_named_and_the_others_go_on(folder, capsys):
 def test_clips_with_pixels_are_darkened_and_blurred(
   folder, tmp_path, monkeypatch, capsys
 ):
-  """The ids are those that the pattern finds; the faces are drawn."""
+  """Checks a run on drawn faces, with ids from the pattern."""
   for name in scored_ids(folder):
     emotion = LABELS[name.startswith('03-01-05')]
     path = tmp_path / f'{name}.mp4'
@@ -169,22 +169,22 @@ def test_clips_with_pixels_are_darkened_and_blurred(
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['--recordings=voices'], 'name at least one run'),
+    (['--recordings=voices'], 'expected at least one run'),
     (['heard', '--recordings=voices'], 'expected NAME=WORKDIR'),
     (['a=heard', 'a=both', '--recordings=voices'], 'each name once'),
-    (['a=heard'], 'give --recordings'),
-    (['a=heard', '--folder=voices'], 'give --recordings'),
-    (['a=heard', '--recordings=voices', '--pattern=x'], 'give --recordings'),
+    (['a=heard'], 'expected --recordings'),
+    (['a=heard', '--folder=voices'], 'expected --recordings'),
+    (['a=heard', '--recordings=voices', '--pattern=x'], 'expected --record'),
     (['a=gone', '--recordings=voices'], 'gone: no such directory'),
     (['a=heard', '--recordings=gone'], 'gone is not a folder'),
-    (['a=both', '--recordings=voices'], 'name its --features'),
+    (['a=both', '--recordings=voices'], 'add its features with --features'),
     (
       ['a=both', '--recordings=voices', '--features=no.npz'],
       'no.npz: not a readable .npz',
     ),
     (
       ['a=heard', '--folder=others', '--pattern={group}-{label}'],
-      'test clips 2 are missing: 03-01-',
+      'test clips, but 2 are missing: 03-01-',
     ),
   ],
 )

@@ -1,4 +1,4 @@
-"""`avemotion show`."""
+"""Tests of `avemotion show`."""
 
 import matplotlib.colors
 import matplotlib.image
@@ -20,7 +20,7 @@ def test_draws_a_clip(capsys):
   assert show.main(['clip.mp4', '--output=clip.png']) == 0
   assert capsys.readouterr().out == 'clip.png\n'
   with_faces = matplotlib.image.imread('clip.png')
-  # Sound alone has no faces.
+  # Without video there are no faces.
   corpus.make_clip('sound.wav', 'happy', actor=1, seconds=1.0)
   assert show.main(['sound.wav', '--output=sound.png']) == 0
   printed = capsys.readouterr()
@@ -41,7 +41,7 @@ def test_draws_a_dataset_of_any_labels():
     label_names=['calm', 'bored'],
   )
   assert show.main(['clips.npz', '--output=counts.png']) == 0
-  # A label that is no emotion of RAVDESS's has a colour of its own.
+  # A label outside RAVDESS has another colour.
   image = matplotlib.image.imread('counts.png')[..., :3]
   for colour in (COLOURS['calm'], 'tab:orange'):
     far = np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1)
@@ -55,7 +55,7 @@ def test_draws_a_dataset_of_any_labels():
     (['ravdess/song', '--data_dir=.'], 'ravdess/song: not prepared under'),
     (['missing.npz'], 'missing.npz'),
     (['missing.mp4'], 'missing.mp4: no such file'),
-    ([], 'name one data set, or one clip'),
+    ([], 'expected one data set or clip, got 0'),
   ],
 )
 def test_says_what_is_wrong(tmp_path, arguments, told, capsys):

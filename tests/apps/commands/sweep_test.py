@@ -1,4 +1,4 @@
-"""`avemotion sweep`: tables, ablations and searches."""
+"""Tests of `avemotion sweep`: tables, ablations and searches."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ def get_rows():
 
 @pytest.fixture
 def folder(features, tmp_path, monkeypatch):
-  """A directory with rows of two models, and clips of 24 actors."""
+  """Writes rows of two models, and clips of 24 actors."""
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'rows.py').write_text(ROWS)
   (tmp_path / 'features.npz').symlink_to(features)
@@ -82,7 +82,7 @@ def test_a_table_is_trained_reported_and_not_trained_again(
   caplog.set_level(logging.INFO)
   assert table() == 0
   assert capsys.readouterr().out.endswith(f'avemotion report {folder}/runs\n')
-  # The paper's protocol, of Table II.
+  # The protocol of Table II of the paper.
   assert runs(folder) == [
     '1x256_bn/random80/seed_0',
     '1x256_no_bn/random80/seed_0',
@@ -106,9 +106,7 @@ def test_a_row_that_fails_is_told_and_the_others_go_on(folder, capsys):
   assert table('--config.epochs=2') == 1
   printed = capsys.readouterr()
   assert 'epochs: 1 there, 2 now' in printed.err
-  assert (
-    f'not trained: {folder}/runs/1x256_no_bn/random80/seed_0' in printed.err
-  )
+  assert f'failed: {folder}/runs/1x256_no_bn/random80/seed_0' in printed.err
   assert '| 1x256_bn ' in printed.out
 
 
@@ -138,7 +136,9 @@ def test_rows_of_a_file_are_trained_with_their_seeds_and_compared(
 def test_finished_runs_are_compared_without_training(folder, capsys):
   finished_only = ['--finished_only', '--protocols=actor5', '--seeds=2']
   assert rows(*finished_only) == 1
-  assert 'no run of these rows is finished' in capsys.readouterr().err
+  assert (
+    'expected finished runs of these rows, got none' in capsys.readouterr().err
+  )
   assert rows('--protocols=actor5', '--only=ours') == 0
   capsys.readouterr()
   assert rows(*finished_only) == 0
@@ -164,7 +164,7 @@ def test_candidates_are_scored_on_validation_clips_and_logged(folder, capsys):
   workdir = folder / 'runs' / 'as_configured' / 'actor5' / 'seed_0'
   summary = json.loads((workdir / 'fold_0' / 'result.json').read_text())
   assert summary['scored'] == 'validation'
-  # Two validation actors of fold 0, 3 and 6, and no test actor.
+  # Actors 3 and 6 validate fold 0; there is no test actor.
   predictions = (workdir / 'fold_0' / 'predictions.csv').read_text()
   actors = {line.split(',')[1] for line in predictions.splitlines()[1:]}
   assert actors == {'3', '6'}
@@ -177,13 +177,13 @@ def test_candidates_are_scored_on_validation_clips_and_logged(folder, capsys):
 @pytest.mark.parametrize(
   ('kind', 'arguments', 'message'),
   [
-    (table, ['--only=9x9'], 'no row 9x9; there are 1x256_no_bn'),
+    (table, ['--only=9x9'], 'expected rows among 1x256_no_bn'),
     (table, ['--protocols=mine'], "no protocol 'mine'"),
     (table, ['--table=4'], '--table=4'),
     (table, ['--config.data.dataset=none.npz'], 'none.npz: not a read'),
-    (table, ['--rows=rows.py'], 'name a --table, --rows, or candidates'),
+    (table, ['--rows=rows.py'], 'one of --table, --rows and candidates'),
     (rows, ['--rows=none.py'], 'no configuration file none.py'),
-    (rows, ['--only=mine'], 'no row mine; there are ours, plain, ours'),
+    (rows, ['--only=mine'], 'rows among ours, plain, ours, got mine'),
     (rows, ['--protocols=everyone'], 'everyone: tests nobody'),
     (rows, ['--config.epochs=0'], 'epochs must be 1 or more'),
     (rows, ['--config=audio'], 'leave out --config'),
@@ -191,7 +191,7 @@ def test_candidates_are_scored_on_validation_clips_and_logged(folder, capsys):
     (search, ['epochs'], 'expected KEY=VALUE'),
     (search, ['optimizer.lr=1'], "no configuration key 'optimizer.lr'"),
     (search, ['', '--protocols=random10'], 'no validation clips to score'),
-    (search, ['data.validation=kept'], 'no data.validation'),
+    (search, ['data.validation=kept'], 'other than data.validation'),
     (search, ['', 'data.dataset=other.npz'], 'expected rows of one data set'),
   ],
 )

@@ -1,4 +1,4 @@
-"""`avemotion train`, also on a bare machine."""
+"""Tests of `avemotion train`, also with few libraries."""
 
 import json
 import pathlib
@@ -17,7 +17,7 @@ SMALL = [
   '--config.model.dense_features=4',
   '--config.epochs=2',
 ]
-# What a bare GPU or TPU machine lacks: importing any of these fails.
+# Libraries that a bare GPU or TPU machine lacks: their import fails.
 HIDE = """
 import builtins, runpy, sys
 allowed = builtins.__import__
