@@ -66,7 +66,7 @@ done
 workdir=runs/latest # train.py's own default
 for argument; do
   case $argument in
-    --workdir) fail 'expected --workdir=DIRECTORY, with an equals sign' ;;
+    --workdir) fail 'write --workdir=DIRECTORY, with an equals sign' ;;
     --workdir=*) workdir=${argument#*=} ;;
   esac
 done

@@ -142,9 +142,10 @@ class Page:
 def media(tmp_path_factory):
   """A folder with the clips that the pages name."""
   folder = tmp_path_factory.mktemp('media')
-  corpus.make_clip(folder / 'clip.mp4', 'angry', 3, seconds=3.0)
-  corpus.make_clip(folder / 'a.mp4', 'happy', 3, seconds=2.0)
-  corpus.make_clip(folder / 'b.mp4', 'sad', 3, seconds=2.0)
+  clip = folder / 'clip.mp4'
+  corpus.make_clip(clip, 'surprised', 5, seconds=3.0, size=(640, 480))
+  corpus.make_clip(folder / 'a.mp4', 'neutral', 5, seconds=2.0)
+  corpus.make_clip(folder / 'b.mp4', 'angry', 5, seconds=2.0)
   (folder / 'clips').mkdir()
   rows = ['file,label,group']
   for speaker in range(1, 6):

@@ -44,6 +44,16 @@ def test_imports_load_no_more_than_they_need():
   subprocess.run([sys.executable, '-c', script], check=True)
 
 
+@pytest.mark.slow
+def test_recognition_imports_neither_tensorflow_nor_librosa():
+  script = (
+    'import sys, avemotion\n'
+    'avemotion.Recognizer.from_checkpoint()\n'
+    "assert not {'librosa', 'tensorflow'} & set(sys.modules)\n"
+  )
+  subprocess.run([sys.executable, '-c', script], check=True)
+
+
 def test_every_package_is_listed():
   setup = configparser.ConfigParser()
   setup.read(ROOT / 'setup.cfg')

@@ -121,7 +121,7 @@ def _missing(
     if actors and actor not in actors:
       continue
     if absent == names:
-      reason = f'all of its {len(names)} clips are missing in the folder'
+      reason = f'none of its {len(names)} clips is in the folder'
       missing[f'actor_{actor:02d}'] = reason
     else:
       missing |= dict.fromkeys(absent, 'no copy is in the folder')

@@ -27,7 +27,7 @@ _STATUS = pathlib.Path('/proc/self/status')
 
 
 class WorkerEnded(ValueError):
-  """Error: the process ended, or was killed, before it answered."""
+  """Raised if the process ended, or was killed, before it answered."""
 
 
 class _Outcome(NamedTuple):

@@ -19,11 +19,8 @@ _CLIPS_HALF = 2
 def speaker_mean(rows: Sequence[np.ndarray]) -> np.ndarray:
   """Averages a speaker's clips, each with the same weight.
 
-  Args:
-    rows: float32[steps, features] of each clip; some may be empty.
-
-  Returns:
-    float32[features].
+  `rows` are float32[steps, features] of each clip, of which some may be empty.
+  Returns float32[features].
 
   Raises:
     ValueError: all clips are empty.
@@ -40,12 +37,9 @@ def offset(rows: Sequence[np.ndarray], training_mean: np.ndarray) -> np.ndarray:
   """Computes the offset to subtract from a speaker's features.
 
   For models that were not trained for enrolled speakers. The offset is n /
-  (n + 2) times the difference between the speaker's mean over n clips, which is
-  uncertain for few clips, and the training mean.
-
-  Args:
-    rows: float32[steps, features] of each of the speaker's clips.
-    training_mean: float32[features], mean of the model's training clips.
+  (n + 2) times the difference between the speaker's mean over n clips, `rows`
+  of float32[steps, features], and the mean of the model's training clips,
+  float32[features].
   """
   share = len(rows) / (len(rows) + _CLIPS_HALF)
   return np.float32(share) * (speaker_mean(rows) - training_mean)

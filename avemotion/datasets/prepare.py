@@ -36,16 +36,10 @@ def prepare(
 ) -> ClipsBuilder:
   """Prepares the data set, unless it is prepared, and prints a report.
 
-  Args:
-    builder: builder of the data set.
-    manual_dir: folder with RAVDESS's recordings at any depth; None: download
-      them from Zenodo.
-    overwrite: prepare again even if the data set is prepared.
-    beam_options: Apache Beam's `PipelineOptions`, to extract by a pipeline;
-      None: by the builder's processes.
-
-  Returns:
-    The builder to read the data set from.
+  `manual_dir` has RAVDESS's recordings at any depth; None downloads them from
+  Zenodo. `overwrite` prepares a prepared data set again. `beam_options`, Apache
+  Beam's `PipelineOptions`, extract by a pipeline; None: by the builder's
+  processes. Returns the builder to read the data set from.
 
   Raises:
     DatasetError: there are no recordings; the data set is prepared with other

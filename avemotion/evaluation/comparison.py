@@ -40,13 +40,8 @@ def write(
 ) -> str:
   """Compares runs: comparison.md, comparison.png, confusion_ROW_PROTOCOL.png.
 
-  Args:
-    directory: directory of the files.
-    workdirs: row, protocol and workdir of each finished run; runs with the same
-      row and protocol are seeds.
-
-  Returns:
-    The table, in Markdown.
+  `workdirs` are row, protocol and workdir of each finished run; runs with the
+  same row and protocol are seeds. Returns the table, in Markdown.
 
   Raises:
     ReportError: a run cannot be read.

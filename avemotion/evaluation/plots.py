@@ -137,12 +137,9 @@ def save_points(
 ) -> None:
   """Plots scores as points with ranges, in a colour for each series.
 
-  Args:
-    path: file to write.
-    scores: by series and row, from top to bottom, a score and the two ends of
-      its range, fractions; NaN: no range. A series may lack rows.
-    xlabel: label of the axis.
-    lines: by series, the name and place of a line across all rows.
+  `scores` are, by series and row from top to bottom, a score and the two ends
+  of its range, fractions; NaN: no range. A series may lack rows. `lines` are,
+  by series, the name and place of a line across all rows.
   """
   rows = list(dict.fromkeys(row for each in scores.values() for row in each))
   drawn = new_figure(9, 1.8 + 0.36 * len(rows))

@@ -105,7 +105,7 @@ def _check_free(output: pathlib.Path, overwrite: bool) -> None:
     )
   if there and not overwrite:
     hint = 'add --overwrite to replace it'
-    raise ValueError(f'{output} has an export already; {hint}')
+    raise ValueError(f'{output}: holds an export; {hint}')
 
 
 @contextlib.contextmanager

@@ -140,13 +140,7 @@ named = {{f'{{name}}_lengths': steps for name, steps in lengths.items()}}
 def text(
   origin: Origin, weights: Vgg16Weights | None, programs: Sequence[str]
 ) -> str:
-  """Writes the card of an export.
-
-  Args:
-    origin: the model.
-    weights: VGG16's weights; None: the model does not use them.
-    programs: names of the exported files.
-  """
+  """Writes the card of an export of files, and VGG16's weights if any."""
   model = origin.model
   modalities = ' and '.join(model.config.model.modalities)
   labels = ', '.join(model.label_names)

@@ -62,14 +62,10 @@ class Graph:
     shape: Shape,
     metadata: Mapping[str, str],
   ) -> None:
-    """Checks and writes the graph, with one float32 output.
+    """Checks and writes the graph with one float32 output to `….onnx`.
 
-    Args:
-      path: file to write, `….onnx`.
-      output: value to return.
-      name: name of the output in the file.
-      shape: shape of the output.
-      metadata: text to store in the file, by key.
+    The value `output` gets a name and a shape in the file, which also has the
+    metadata.
     """
     self._nodes.append(helper.make_node('Identity', [output], [name]))
     outputs = [helper.make_tensor_value_info(name, FLOAT, shape)]

@@ -38,7 +38,7 @@ _Frames = Iterator[tuple[float, np.ndarray]]
 
 
 class ClipError(ValueError):
-  """Error: a clip cannot be read, or has no usable video or audio."""
+  """Raised if a clip cannot be read, or has no usable video or audio."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Time within a clip, corrected for faulty time stamps."""
 
-# Longest regular step between time stamps, in seconds; slides are 60 s apart.
+# Longest step between time stamps that is not a gap, in seconds; slides can be
+# a minute apart.
 LONGEST_STEPS = {'picture': 60.0, 'sound': 2.0}
 _LONGEST_STEP_BACK = 1.0  # seconds; codecs reorder frames within this range
 _LONGEST_HOLE = 600.0  # seconds; a longer gap is a fault of the file
-_MOST_HOLES = 10.0  # sum of all gaps, in multiples of the rest of the clip
+_MOST_HOLES = 10.0  # further gaps, in multiples of the rest of the clip
 _STEP = 1 / 30  # seconds; replaces a faulty step
 
 

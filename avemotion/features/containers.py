@@ -45,7 +45,7 @@ _Packet: TypeAlias = 'av.Packet'
 
 
 class MediaError(ValueError):
-  """Error: a file cannot be decoded; the message has its name and a reason."""
+  """Raised if a file cannot be decoded, with its name and the reason."""
 
 
 class Contents(NamedTuple):

@@ -1,14 +1,14 @@
 """Detection of the largest face of each frame, cropped to 48×48 (paper III-B).
 
 The detector is MediaPipe's BlazeFace, short range (Bazarevsky et al. 2019),
-whose model ships beside this file because MediaPipe 1.x lacks it. MediaPipe
-imports TensorFlow if it is installed, which takes 2.5 s and 0.4 GB.
+whose model ships beside this file because MediaPipe 1.x lacks it.
 """
 
 import contextlib
 import itertools
 import os
 import pathlib
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -79,7 +79,7 @@ class FaceCropper:
   def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
     """Loads the face detector; `landmarks` optionally adds landmarks."""
     self._landmarks = landmarks
-    with _quiet():
+    with _quiet(), _without_tensorflow():
       import mediapipe
       from mediapipe.tasks import python as tasks
       from mediapipe.tasks.python import vision
@@ -219,6 +219,23 @@ def _free(detector: Any) -> None:
   with _quiet(), contextlib.suppress(RuntimeError):
     detector.close()
   detector._handle = None  # The destructor skips a detector without handle.
+
+
+@contextlib.contextmanager
+def _without_tensorflow() -> Iterator[None]:
+  """Hides TensorFlow from an import, unless this process has it already.
+
+  MediaPipe imports TensorFlow where it is installed, for 3 s and 0.4 GB, and
+  only to read files of other file systems.
+  """
+  if 'tensorflow' in sys.modules:
+    yield
+    return
+  sys.modules['tensorflow'] = None  # type: ignore[assignment]
+  try:
+    yield
+  finally:
+    del sys.modules['tensorflow']
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ _MARGIN = 0.25  # share of the box added on every side for the predictor
 
 
 class LandmarkError(ValueError):
-  """Error: dlib or its model is not installed, or the model is another one."""
+  """Raised if dlib or its model is not installed, or the model is another."""
 
 
 class Landmarks(NamedTuple):

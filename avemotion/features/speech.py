@@ -7,6 +7,7 @@ files are recognised in the same windows as streams.
 """
 
 import functools
+import pathlib
 
 import numpy as np
 
@@ -32,6 +33,10 @@ MARGIN = 10  # rows: 0.1 s
 # about speech that peaks at half of full scale, and Whisper's range below it.
 LOUDEST = 1.5
 RANGE = 8.0
+
+# Slaney's filters of equal area, as `librosa.filters.mel` computes them; here,
+# because importing librosa takes 1 s.
+_FILTERS = pathlib.Path(__file__).with_name('mel_filters.npz')
 
 NUM_BANDS = 80
 BLOCKS = (2, 3)  # blocks with concatenated outputs; see docs/log.md
@@ -121,10 +126,8 @@ def band_hertz() -> np.ndarray:
 
 @functools.cache
 def _mel_filters() -> np.ndarray:
-  """Returns Slaney's triangular filters of equal area, float32[201, 80]."""
-  import librosa  # Takes 2 s, and training does not need it.
-
-  filters = librosa.filters.mel(
-    sr=_RATE, n_fft=2 * (_BINS - 1), n_mels=NUM_BANDS
-  )
-  return np.ascontiguousarray(filters.T)
+  """Reads the triangular filters of the bands, float32[201, 80]."""
+  # An open file: TFDS's tests forbid `np.load` of a path.
+  with _FILTERS.open('rb') as file, np.load(file) as arrays:
+    filters: np.ndarray = arrays['filters']
+  return filters

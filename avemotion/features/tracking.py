@@ -86,7 +86,7 @@ class Everybody:
     return seen + new
 
   def _nearest_first(self, faces: Sequence[Face]) -> list[tuple[int, Face]]:
-    """Returns overlapping (person, face) pairs, the best matches first."""
+    """Returns overlapping (person, face) pairs, recently seen people first."""
     pairs = [
       (-self._last_frames[number], -shared, number, face)
       for number, last in enumerate(self._followed)

@@ -35,7 +35,7 @@ _ADVICE = (
 
 
 class WeightsError(ValueError):
-  """Error: a file does not contain the expected weights of VGG16."""
+  """Raised if a file does not contain the expected weights of VGG16."""
 
 
 @dataclasses.dataclass(frozen=True)

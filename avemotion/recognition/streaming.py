@@ -101,7 +101,7 @@ class Session:
       MFCC, 10 ms otherwise) or if the model reads no audio.
 
     Raises:
-      ValueError: the samples are not floating point.
+      ValueError: the samples are not floating point, 1-D and finite.
     """
     self._check_open()
     if 'audio' not in self._tracks:
@@ -130,7 +130,7 @@ class Session:
       if the model reads no video.
 
     Raises:
-      ValueError: the image has another shape or type, or is not later.
+      ValueError: the image has another shape or type, or an earlier time.
     """
     self._check_open()
     if 'video' not in self._tracks:

@@ -25,17 +25,10 @@ def score(
 ) -> dict[str, Any]:
   """Scores a fold's test clips, and fits the temperature.
 
-  Args:
-    config: configuration of the run.
-    clips: the whole data set.
-    fold: clips of the fold.
-    validated: probabilities float32[validation clips, labels], on which the
-      temperature is fitted.
-    tested: probabilities float32[test clips, labels].
-
-  Returns:
-    The part of `result.json` on clips and scores; the scores of a fold without
-    test clips are None.
+  `clips` are the whole data set; `validated` and `tested` are probabilities
+  float32[clips, labels] on the fold's validation and test clips. Returns the
+  part of `result.json` on clips and scores; the scores of a fold without test
+  clips are None.
   """
   confusion = metrics.confusion_matrix(
     clips.labels[fold.test], tested.argmax(-1), len(clips.label_names)

@@ -40,12 +40,9 @@ def plan(
 ) -> list[Trial]:
   """Lists the runs of a sweep, row by row.
 
-  Args:
-    rows: configurations by name.
-    workdir: directory of the sweep.
-    protocols: protocols of each row; empty: the row's own.
-    seeds: number of seeds, from the row's on, of protocols that test unseen
-      speakers; the others get one seed.
+  Each of the configurations in `rows` gets each of the protocols, by default
+  its own. Protocols that test unseen speakers get `seeds` seeds, from the row's
+  on; the others get one.
 
   Raises:
     ConfigError: a protocol has no test clips.

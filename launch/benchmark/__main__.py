@@ -53,6 +53,7 @@ _BENCHMARKS = {
     'main',
     'known problems of similar tools, case by case',
   ),
+  'gpu': ('gpu', 'main', 'training and VGG16 on one GPU, resumable'),
   'house': ('house', 'main', 'lines of source, tests, the install'),
   'words': ('words', 'main', 'the documents, and their code blocks'),
 }

@@ -3,13 +3,19 @@ r"""Measures training and VGG16 on one GPU, in under eight minutes.
   pip install '.[cuda,data]' torch
   python launch/benchmark gpu --output=gpu.json
 
-Each part runs in a process of its own, and is written into the output as soon as
-it is finished: the same command goes on where it was stopped. The parts are the
-rate of a large product; recurrent layers, by `scan`, by `fused` and by PyTorch's
-cuDNN; ten folds in one program beside one fold, and beside ten of PyTorch's, one
-after another; the audio model trained for 25 epochs of ten folds; VGG16. Where
-there is no GPU, the parts run on the CPU: a test of this script, not a result.
-Without PyTorch its rows are left out.
+Each part runs in a process of its own and is written to the output when it is
+finished, so the same command resumes a run that was stopped. The parts are:
+
+- `product`: the rate of a large matrix product;
+- `layers`: the gradient of the paper's GRU layers, by `scan`, by `fused` and by
+  PyTorch (cuDNN);
+- `folds`: steps of ten folds in one program, of one fold, and of ten folds in
+  PyTorch, one after another;
+- `training`: 25 epochs of ten folds of the audio model;
+- `vgg16`: features of face crops.
+
+Without a GPU the parts run on the CPU, which tests this script. Without PyTorch
+its rows are left out.
 """
 
 import importlib.util
@@ -19,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -31,7 +38,7 @@ from avemotion.data import folds
 from avemotion.evaluation import markdown
 from avemotion.features import visual
 from avemotion.models import GRU
-from avemotion.training import config_files
+from avemotion.training import config_files, devices
 from avemotion.training.program import FoldProgram
 from launch.benchmark import cases, contest, training
 
@@ -50,6 +57,7 @@ _Figures = dict[str, float]
 def main(_: list[str]) -> int:
   """Runs the parts that the output lacks; returns 1 if one of them failed."""
   if _PART.value:
+    devices.start()
     print(json.dumps(_PARTS[_PART.value]()))
     return 0
   output = pathlib.Path(_OUTPUT.value)
@@ -99,7 +107,7 @@ def _rate() -> _Figures:
 
 
 def _layers() -> _Figures:
-  """Measures a gradient of the paper's three layers, for one fold and for ten."""
+  """Measures a gradient of the paper's three layers, for one fold and ten."""
   found = {}
   for batch in _BATCHES:
     sizes = cases.TRAIN[0]
@@ -117,9 +125,9 @@ def _layers() -> _Figures:
       params = jax.jit(model.init)(jax.random.key(0), samples)
 
       def loss(
-        params: object, samples: jax.Array, model: nn.Module = model
+        params: Any, samples: jax.Array, model: nn.Module = model
       ) -> jax.Array:
-        states: jax.Array = model.apply(params, samples)
+        states: Any = model.apply(params, samples)
         return jnp.mean(states**2)
 
       gradient = jax.jit(jax.grad(loss))

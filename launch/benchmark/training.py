@@ -55,12 +55,12 @@ def _call(
 
     return peer_keras.training(modalities)
   if contender == _APART:
-    one = _ours(modalities, 1)
+    one = ours(modalities, 1)
     return lambda: [one() for _ in range(num_folds)]
-  return _ours(modalities, num_folds)
+  return ours(modalities, num_folds)
 
 
-def _ours(modalities: tuple[str, ...], num_folds: int) -> contest.Call:
+def ours(modalities: tuple[str, ...], num_folds: int) -> contest.Call:
   """Makes a call that trains folds for some steps, as `avemotion train`."""
   devices.start()
   features, labels = cases.clips(modalities, _CLIPS)

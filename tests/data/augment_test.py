@@ -1,4 +1,4 @@
-"""Augmentation: what each function changes, and what it must not."""
+"""Tests of augmentation: what each function changes, and what it keeps."""
 
 import functools
 
@@ -15,7 +15,7 @@ LENGTHS = jnp.array([12, 7, 1, 0], jnp.int32)
 
 
 def make_features(width=5, time=12):
-  """Random clips; what lies behind their ends is huge."""
+  """Makes random clips with huge values in the padding."""
   rows = jax.random.normal(jax.random.key(0), (4, time, width))
   behind = jnp.arange(time)[:, None] >= LENGTHS[:, None, None]
   return jnp.where(behind, 1e6, rows)
@@ -161,7 +161,7 @@ def test_features_and_targets_are_mixed_alike():
 
 
 def face():
-  """A face that is its own mirror image, with a head that is not."""
+  """Makes a symmetric face with an asymmetric head."""
   rng = np.random.default_rng(0)
   points = rng.standard_normal((68, 2))
   other = points[augment_landmarks.MIRRORED] * [-1, 1]
@@ -196,7 +196,7 @@ def test_turning_keeps_distances_and_scaling_is_that_of_either_axis():
 
   turned, _ = augment_landmarks.rotate(rows, lengths, jax.random.key(0), 0.1)
   assert not np.allclose(turned, rows, atol=0.01)
-  # The head's roll is the angle between the eyes: it turns with them.
+  # The head's roll is the angle between the eyes, and rotates with them.
   before, after = (np.asarray(x)[:, 0] for x in (rows, turned))
   first, second = (x[:, :136].reshape(40, 68, 2) for x in (before, after))
   angles = np.arctan2(first[:, 45, 1], first[:, 45, 0])
@@ -226,5 +226,5 @@ def test_turning_keeps_distances_and_scaling_is_that_of_either_axis():
   ],
 )
 def test_other_features_are_no_landmarks(change):
-  with pytest.raises(ValueError, match='expected landmarks, 140 numbers'):
+  with pytest.raises(ValueError, match='expected landmarks, 140 or 280'):
     change(jnp.zeros((2, 3, 512)), jnp.array([3, 3]), jax.random.key(0))

@@ -1,4 +1,4 @@
-"""An enrolled speaker's mean goes, whatever their clips are labelled."""
+"""Tests of the subtraction of an enrolled speaker's mean."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from avemotion.data.clips import ClipSet
 
 
 def make_clips():
-  """Four clips of two actors; what lies behind a clip's end is zero."""
+  """Makes four clips of two actors, with zero padding."""
   rng = np.random.default_rng(0)
   lengths = {
     'audio': np.array([5, 3, 4, 5], np.int32),
@@ -73,5 +73,5 @@ def test_labels_and_other_actors_do_not_matter():
 
 
 def test_nothing_to_enrol_by_is_told():
-  with pytest.raises(ValueError, match='none of the clips to enrol by'):
+  with pytest.raises(ValueError, match='no enrolment clip contains'):
     enrolment.speaker_mean([np.zeros((0, 3), np.float32)])

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and paths are taken as users write them."""
+"""Tests of atomic writes and of users' paths."""
 
 import errno
 import os

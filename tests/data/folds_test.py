@@ -1,4 +1,4 @@
-"""Protocols: disjoint, complete, stratified, the same everywhere."""
+"""Tests of protocols: disjoint, complete, stratified and reproducible folds."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from avemotion.data import folds
 
 # RAVDESS speech: 24 actors say 2 sentences twice in 8 emotions at 2
-# intensities, of which neutral has but one.
+# intensities; neutral has one.
 _GRID = [
   (actor, label, intensity, sentence)
   for actor in range(1, 25)
@@ -25,7 +25,7 @@ PERFORMANCES = np.unique(_GRID, axis=0, return_inverse=True)[1].ravel()
 JAVANESE_ACTORS = np.repeat(np.arange(1, 11), 24)
 JAVANESE_LABELS = np.tile(np.arange(6), 40)
 
-# Those that test somebody.
+# Protocols with test clips.
 PROTOCOLS = [
   *(k for k in folds.PROTOCOLS if k != 'everyone'),
   'group5',
@@ -37,7 +37,7 @@ RANDOM = [k for k in PROTOCOLS if folds.named(k).shares_speakers]
 
 
 def grid(protocol):
-  """Labels and actors of the data that the protocol is for."""
+  """Returns labels and actors of the data that the protocol is for."""
   if protocol == 'group10':
     return JAVANESE_LABELS, JAVANESE_ACTORS
   return LABELS, ACTORS
@@ -156,7 +156,7 @@ def test_actors_of_a_fold(protocol, fold, validation, test):
 
 
 def test_folds_never_move():
-  """Published numbers stand on these very folds."""
+  """Published scores depend on exactly these folds."""
   fold = folds.make_fold('random10', 3, LABELS, ACTORS)
   assert fold.test[:6].tolist() == [7, 9, 11, 13, 16, 17]
   (fold,) = all_folds('random80')
@@ -166,12 +166,12 @@ def test_folds_never_move():
 @pytest.mark.parametrize(
   ('protocol', 'fold', 'message'),
   [
-    ('random11', 0, "no protocol 'random11'; there are random10, random80"),
+    ('random11', 0, "no protocol 'random11'; choose random10, random80"),
     ('random10', 10, 'random10 has folds 0 to 9, got 10'),
     ('random80', 1, 'random80 has folds 0 to 0, got 1'),
     ('actor5', -1, 'actor5 has folds 0 to 4, got -1'),
     ('group1', 0, "no protocol 'group1'; .* group2, group3, …"),
-    ('group25', 0, 'the data set has 24; choose group5'),
+    ('group25', 0, 'actors or more, got 24; choose group5'),
   ],
 )
 def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
@@ -180,7 +180,7 @@ def test_a_protocol_that_does_not_fit_is_told(protocol, fold, message):
 
 
 def test_an_actor_whom_nobody_would_test_is_told():
-  message = r'actors 1 to 24, but the data set also holds \[25\]; choose group2'
+  message = r'actors 1 to 24, but the data set also has \[25\]; choose group2'
   with pytest.raises(ValueError, match=message):
     folds.make_fold('actor5', 0, LABELS[:2], np.array([1, 25]))
 
@@ -212,10 +212,10 @@ def test_groups_are_of_whatever_actors_there_are():
 @pytest.mark.parametrize(
   ('protocol', 'fold', 'actors', 'message'),
   [
-    ('actor5', 0, [7], r'0 to test on.*holds actors \[7\]'),
-    ('actor24', 10, [10, 12], '60 to validate on and 0 to test on'),
-    ('actor24', 9, [10, 12, 13], '0 to validate on and 60 to test on'),
-    ('actor24', 9, [10, 11], '0 clips to train on'),
+    ('actor5', 0, [7], r' 0 test clips;.*has actors \[7\]'),
+    ('actor24', 10, [10, 12], '60 validation and 0 test clips'),
+    ('actor24', 9, [10, 12, 13], '0 validation and 60 test clips'),
+    ('actor24', 9, [10, 11], ' 0 training,'),
   ],
 )
 def test_an_empty_side_is_told(protocol, fold, actors, message):
@@ -240,7 +240,7 @@ def test_validation_clips_are_put_to_use():
 
 def test_validation_clips_that_are_not_there_cannot_be_scored():
   fold = folds.make_folds('random10', np.arange(80) % 8, np.ones(80, int))[0]
-  with pytest.raises(ValueError, match='no validation clips to score'):
+  with pytest.raises(ValueError, match='expected validation clips to score'):
     fold.with_validation('scored')
 
 

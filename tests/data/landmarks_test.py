@@ -1,4 +1,4 @@
-"""Landmarks and recordings of a performance become a clip."""
+"""Tests of clips that join landmarks and recordings of a performance."""
 
 import numpy as np
 import pytest
@@ -30,10 +30,10 @@ def test_a_recording_gets_the_landmarks_of_its_own_performance(tmp_path):
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'frames': None}, 'lacks frames; it has clip_id, landmarks'),
+    ({'frames': None}, 'expected frames, got only clip_id, landmarks'),
     ({'frames': np.array([4, 8])}, r'of shape \(12, 68, 2\), got'),
     ({'frames': np.array([13])}, r'frames of shape \(2,\)'),
-    ({'frames': np.array([0, 13])}, '02-01-04-01-01-01-01 has no frames'),
+    ({'frames': np.array([0, 13])}, 'got none in 02-01-04-01-01-01-01'),
   ],
 )
 def test_bad_landmarks_are_told_with_the_file(tmp_path, changes, message):
@@ -45,10 +45,10 @@ def test_bad_landmarks_are_told_with_the_file(tmp_path, changes, message):
 @pytest.mark.parametrize(
   ('names', 'message'),
   [
-    (['02-01-03-01-01-01-01'], 'only one has 04-01-01-01-01, 1 in all'),
+    (['02-01-03-01-01-01-01'], r'got 04-01-01-01-01 \(1 in all\)'),
     (
       [f'02-01-{e:02d}-01-01-01-01' for e in range(1, 9)],
-      'only one has 01-.*, 02-.*, 05-.*, 06-.*, 07-.*, 6 in all',
+      r'got 01-.*, 02-.*, 05-.*, 06-.*, 07-.* \(6 in all\)',
     ),
   ],
 )
@@ -71,4 +71,6 @@ def test_real_landmarks_become_features(shared):
   for points in list(clips.values())[::48]:
     features = describe(points, np.ones(len(points), bool))
     assert len(features) == len(points)
-    assert np.abs(features[:, :136]).max() < 3  # A head is so wide, in eyes.
+    assert (
+      np.abs(features[:, :136]).max() < 3
+    )  # Width of a head in eye distances.

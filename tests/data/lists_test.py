@@ -1,4 +1,4 @@
-"""Lists of clips: what pandas and spreadsheets write is read."""
+"""Tests of lists of clips, as pandas and spreadsheets write them."""
 
 import csv
 
@@ -40,10 +40,10 @@ def test_values_are_of_any_length_and_the_limit_is_as_before(tmp_path):
   ('text', 'message'),
   [
     ('file,said\na.wav,"x\n', r'line 2: unexpected end.* in "quotes"'),
-    ('file,said\na.wav,x,y\n', 'line 2: more values than the first line'),
-    ('file,,said\na.wav,7,x\n', "line 2: '7' is in column 2, to which"),
-    ('file,said,said\n', 'no name twice; it has file, said, said'),
-    ('said\nx\n', 'first line with file, .* it has said'),
+    ('file,said\na.wav,x,y\n', 'line 2: expected 2 values, got 3'),
+    ('file,,said\na.wav,7,x\n', "line 2: '7' is in column 2, which"),
+    ('file,said,said\n', 'each name once, got file, said, said'),
+    ('said\nx\n', 'first line with file, .* got said'),
   ],
 )
 def test_a_list_that_is_not_clear_is_told_by_line(tmp_path, text, message):

@@ -1,4 +1,4 @@
-"""Silence is what lies before and after speech, and nothing of speech."""
+"""Tests of the removal of silence before and after speech."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def mfcc(level):
 @pytest.mark.parametrize(
   ('level', 'expected'),
   [
-    # Quiet, three loud steps, quiet: and a step on either side.
+    # Quiet, three loud steps, quiet; one more step is kept on either side.
     ([-790, -790, -500, -400, -450, -790, -790], slice(1, 6)),
     # A pause within speech stays.
     ([-790, -790, -400, -790, -790, -400, -790, -790], slice(1, 7)),
-    # Noise under speech: quiet is what is near the quietest.
+    # With noise, the threshold is relative to the quietest step.
     ([-500, -498, -400, -420, -500, -499], slice(1, 5)),
     ([-400, -400, -400], slice(0, 3)),
     ([-790], slice(0, 1)),

@@ -1,4 +1,4 @@
-"""Features of speech in the place of a data set's sound, and changed copies."""
+"""Tests of features of speech, and of changed copies."""
 
 import av
 import numpy as np
@@ -63,7 +63,7 @@ def test_clips_and_their_copies_are_heard(recordings):
 
 
 def test_a_clip_without_a_recording_is_told(recordings):
-  with pytest.raises(ValueError, match='no recording of b'):
+  with pytest.raises(ValueError, match='got none of b'):
     speech_copies.encode(clips(), {'a': recordings / 'a.wav'})
 
 

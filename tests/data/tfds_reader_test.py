@@ -1,4 +1,4 @@
-"""Reading a prepared data set: padded right, and told when it is damaged."""
+"""Tests of reading a prepared data set, and damaged ones."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def test_a_data_set_that_is_not_prepared_is_told(tmp_path):
 
 
 def described(data_dir, tmp_path, name):
-  """A copy of the data set, and a file of its description."""
+  """Copies the data set; returns a file of its description too."""
   copy = tmp_path / 'data'
   shutil.copytree(data_dir, copy)
   return copy, next(copy.rglob(name))
@@ -123,7 +123,7 @@ def test_a_corrupt_shard_is_told(data_dir, tmp_path, damage):
 
 
 def test_a_shard_that_lost_its_last_examples_is_told(data_dir, tmp_path):
-  """Cut between two records: each that is left can be read."""
+  """Cut between two records, a shard is readable but too short."""
   copy = tmp_path / 'data'
   shutil.copytree(data_dir, copy)
   shard = next(copy.rglob('*actor_01.tfrecord*'))

@@ -1,4 +1,4 @@
-"""Apache Beam's local runner with two processes: the same bytes as workers."""
+"""Tests of Apache Beam's local runner, which gives the bytes of workers."""
 
 import functools
 
@@ -16,7 +16,7 @@ pytest.importorskip(
 )
 pytestmark = [
   pytest.mark.slow,
-  pytest.mark.filterwarnings('ignore'),  # Beam has its own.
+  pytest.mark.filterwarnings('ignore'),  # Beam emits some.
 ]
 
 BOTH = ('video', 'audio')

@@ -1,4 +1,4 @@
-"""One worker or many, killed or not: the same features, none made twice."""
+"""Tests of extraction: the same features from any number of workers."""
 
 import functools
 import hashlib
@@ -47,7 +47,7 @@ def folder(tmp_path):
 
 
 class Fake:
-  """An extractor that says what it was asked."""
+  """Extractor that records its calls."""
 
   def __init__(self, stop_after=99):
     self.asked = []
@@ -129,7 +129,7 @@ def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_told(clips, folder, monkeypatch):
   monkeypatch.setattr(workers, '_work', _die)
-  with pytest.raises(DatasetError, match='ended before its time'):
+  with pytest.raises(DatasetError, match='was killed'):
     Extraction(folder, AUDIO).run(clips, by(2))
 
 

@@ -1,4 +1,4 @@
-"""Any folder of clips, from files to what is trained on."""
+"""Tests of data sets of any folder of clips."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def test_a_folder_becomes_a_data_set_to_train_on(tmp_path):
   ).as_numpy_iterator()
   assert (example['group'], example['take']) == (b'KL', b'03')
   corpus.make_clip(folder / 'DC' / 'a09.wav', 'angry', 1, seconds=0.5)
-  told = r'is prepared of 4 clips; there are 5 now: give --overwrite'
+  told = r'expected 5 clips, but it is prepared with 4; add --overwrite'
   with pytest.raises(DatasetError, match=told):
     _prepare(folder, data_dir, name_patterns.KNOWN['savee'])
   (extracted,) = data_dir.rglob('*.extracted')
@@ -58,7 +58,7 @@ def test_a_folder_becomes_a_data_set_to_train_on(tmp_path):
   os.remove(folder / 'DC' / 'a02.wav')
   _prepare(folder, data_dir, name_patterns.KNOWN['savee'], overwrite=True)
   after = {path: path.stat().st_mtime_ns for path in extracted.iterdir()}
-  # Three as they were, of which one cannot be read; one gone, one new.
+  # Three unchanged, one of them unreadable; one gone, one new.
   assert len(before.items() & after.items()) == 3
   assert len(after) == 4
 
@@ -72,7 +72,7 @@ def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
     for label_map in ('1=sad', '1=blue,2=sad')
   )
   _prepare(folder, data_dir, before)
-  with pytest.raises(DatasetError, match='with other names, labels or groups'):
+  with pytest.raises(DatasetError, match='or other labels or groups'):
     _prepare(folder, data_dir, after)
   _prepare(folder, data_dir, after, overwrite=True)
   clips = clips_lib.load('voices/speech_audio', data_dir)
@@ -85,7 +85,7 @@ def test_names_that_a_folder_cannot_have_are_told(tmp_path, name):
   (tmp_path / 'x_sad.wav').touch()
   pattern = name_patterns.named('{group}_{label}')
   clips = labelling.by_name(tmp_path, pattern, ('audio',))
-  with pytest.raises(DatasetError, match='give another --name'):
+  with pytest.raises(DatasetError, match='set another --name'):
     FolderBuilder(name=name, clips=clips, data_dir=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Any folder of clips: lists, names, and what is wrong with them."""
+"""Tests of labels of a folder's clips, from lists and names."""
 
 import os
 import time
@@ -44,9 +44,9 @@ def test_a_clip_that_is_there_twice_is_one(tmp_path):
   (clip,) = found.clips
   assert clip.files['audio'] == tmp_path / 'a_sad.mp4'
   assert found.skipped == {
-    'again/a_sad.mp4': 'a further copy of a clip',
-    'a_sad.wav': 'a further copy of a clip',
-    'odd.wav': 'not named like {group}_{label}',
+    'again/a_sad.mp4': 'duplicate of another file',
+    'a_sad.wav': 'duplicate of another file',
+    'odd.wav': 'does not match {group}_{label}',
   }
 
 
@@ -82,12 +82,12 @@ def test_other_names_are_none(known, name):
 @pytest.mark.parametrize(
   ('pattern', 'label_map', 'message'),
   [
-    ('{group}-{take}.mp4', '', 'does not say {label}'),
-    ('angry.mp4', '', 'does not say {label} and {group}'),
-    ('{group}-{label}-{group}', '', 'cannot be used: redefinition'),
-    ('{group}-{label:[}', '', 'cannot be used'),
+    ('{group}-{take}.mp4', '', 'without {label}'),
+    ('angry.mp4', '', 'without {label} and {group}'),
+    ('{group}-{label}-{group}', '', 'valid .*: redefinition'),
+    ('{group}-{label:[}', '', 'valid regular expressions'),
     ('{group}-{label}', '01', 'expected a label map such as'),
-    ('{group}-{label}', '01=sad,01=happy', 'says something twice'),
+    ('{group}-{label}', '01=sad,01=happy', 'each text once'),
   ],
 )
 def test_patterns_that_cannot_be_used_are_told(pattern, label_map, message):
@@ -137,7 +137,7 @@ def test_a_list_says_who_feels_what(tmp_path):
   reasons = found.findings.skipped
   told = {'c.wav', 'stray.wav', 'a.mp4', '/etc/hosts', 'line 6 of the list'}
   assert set(reasons) == told
-  assert 'does not say its label' in reasons['c.wav']
+  assert 'lacks its label' in reasons['c.wav']
   assert reasons['stray.wav'] == 'not in the list'
   assert 'listed twice' in reasons['a.mp4']
 
@@ -145,12 +145,12 @@ def test_a_list_says_who_feels_what(tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('', 'it has nothing'),
-    ('file,label\na.mp4,sad\n', 'it has file, label'),
-    ('file,label,group,label\n', 'no name twice'),
-    ('file,label,group\na.mp4,sad,x,y\n', 'line 2: more values'),
-    ('file,label,group\ngone.mp4,sad,x\n', 'no clip that can be used, of 2'),
-    ('file,label,group,actor\na.mp4,sad,x,y\n', "cannot be called 'actor'"),
+    ('', 'got nothing'),
+    ('file,label\na.mp4,sad\n', 'got file, label'),
+    ('file,label,group,label\n', 'each name once'),
+    ('file,label,group\na.mp4,sad,x,y\n', 'line 2: expected 3 values'),
+    ('file,label,group\ngone.mp4,sad,x\n', 'got none of 2'),
+    ('file,label,group,actor\na.mp4,sad,x,y\n', "got 'actor'"),
   ],
 )
 def test_lists_that_cannot_be_used_are_told(tmp_path, text, message):
@@ -221,15 +221,15 @@ def test_a_name_that_is_no_text_is_told(tmp_path):
 def test_a_list_that_is_no_text_is_told(tmp_path):
   path = tmp_path / 'labels.csv'
   path.write_bytes(b'\xff\xfe\x00')
-  with pytest.raises(DatasetError, match='cannot be read as UTF-8'):
+  with pytest.raises(DatasetError, match='expected UTF-8 text'):
     labelling.by_list(tmp_path, path, ('audio',))
-  with pytest.raises(DatasetError, match='no such list'):
+  with pytest.raises(DatasetError, match='expected a list of labels'):
     labelling.by_list(tmp_path, tmp_path / 'gone.csv', ('audio',))
 
 
 @pytest.mark.parametrize(
   ('root', 'message'),
-  [('gone', 'is not a folder'), ('.', 'no clip that can be used, of 0')],
+  [('gone', 'expected a folder'), ('.', 'got none of 0')],
 )
 def test_folders_without_clips_are_told(tmp_path, root, message):
   with pytest.raises(DatasetError, match=message):

@@ -1,4 +1,4 @@
-"""Preparing: what is printed, and what is kept, refused and replaced."""
+"""Tests of preparation: its report, and what it keeps, refuses, replaces."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ def manual(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def prepared(manual, tmp_path_factory):
-  """What was printed, and the folder that it was prepared into."""
+  """Returns the printed text, and the folder of the prepared data set."""
   data_dir = tmp_path_factory.mktemp('data')
   with contextlib.redirect_stdout(io.StringIO()) as out:
     _prepare(manual, data_dir)
@@ -47,7 +47,7 @@ def _load(data_dir, split='all'):
 
 
 def _rows(text, columns=2):
-  """Rows of the printed tables of so many columns, by their first."""
+  """Returns rows of the printed tables with `columns`, by their first cell."""
   lines = [line.strip('│').split('│') for line in text.splitlines()]
   rows = [[cell.strip() for cell in c] for c in lines if len(c) == columns]
   return {r[0]: r[1] if columns == 2 else tuple(r[1:]) for r in rows}
@@ -101,9 +101,9 @@ def test_overwriting_prepares_it_again(manual, tmp_path, capsys):
 def test_overwriting_that_fails_keeps_what_was_prepared(manual, tmp_path):
   data_dir = tmp_path / 'data'
   _prepare(manual, data_dir)
-  with pytest.raises(DatasetError, match='not as it should be'):
+  with pytest.raises(DatasetError, match='expected no faults'):
     _prepare(manual, data_dir, overwrite=True, strict=True)
-  with pytest.raises(DatasetError, match='not as it should be'):
+  with pytest.raises(DatasetError, match='expected no faults'):
     _prepare(manual, data_dir, strict=True)
   assert len(_load(data_dir)) == 3
   _prepare(manual, data_dir, overwrite=True)
@@ -112,7 +112,7 @@ def test_overwriting_that_fails_keeps_what_was_prepared(manual, tmp_path):
 
 
 def test_a_mistaken_folder_does_not_cost_what_is_prepared(prepared, tmp_path):
-  with pytest.raises(DatasetError, match='saw 0 files'):
+  with pytest.raises(DatasetError, match='got 0 other files'):
     _prepare(tmp_path, prepared[1], overwrite=True)
   assert len(_load(prepared[1])) == 3
 
@@ -130,12 +130,12 @@ def test_other_weights_are_not_taken_for_those_prepared_with(tmp_path):
   corpus.make_corpus(tmp_path / 'manual', (1,), ('calm',), (1,), seconds=0.8)
   args = (tmp_path / 'manual', tmp_path / 'data', 'speech')
   assert _prepare(*args).info.metadata['vgg16_weights'] == 'default'
-  with pytest.raises(DatasetError, match=r"'default', asked for 'mine\.h5'"):
+  with pytest.raises(DatasetError, match=r"'mine\.h5', but .* 'default'"):
     _prepare(*args, vgg16_weights='/somewhere/mine.h5')
 
 
 def test_other_actors_are_not_taken_for_those_prepared(prepared, manual):
-  with pytest.raises(DatasetError, match=r'actors .*asked for \[1\]'):
+  with pytest.raises(DatasetError, match=r'expected actors \[1\], but'):
     _prepare(manual, prepared[1], actors=[1])
 
 
@@ -143,7 +143,7 @@ def test_a_mistaken_folder_is_not_taken_for_none(tmp_path):
   builder = ravdess_dataset_builder.Builder(
     config='speech_audio', data_dir=tmp_path
   )
-  with pytest.raises(DatasetError, match='gone is not a folder'):
+  with pytest.raises(DatasetError, match=r'expected a folder .*gone$'):
     builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / 'gone')
     )
@@ -165,8 +165,8 @@ def test_array_records_hold_the_same_clips(prepared, manual, tmp_path, capsys):
     before.features['audio'], after.features['audio'], strict=True
   ):
     np.testing.assert_array_equal(one, other)
-  _prepare(manual, tmp_path)  # Whatever the format: it is there.
-  with pytest.raises(DatasetError, match='as array_record, asked for tfrecord'):
+  _prepare(manual, tmp_path)  # Accepts the prepared format.
+  with pytest.raises(DatasetError, match=r'tfrecord, but .* as array_record'):
     _prepare(manual, tmp_path, file_format='tfrecord')
   _prepare(manual, tmp_path, file_format='tfrecord', overwrite=True)
   assert not list(tmp_path.rglob('*.array_record*'))

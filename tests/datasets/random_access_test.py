@@ -1,4 +1,4 @@
-"""Clips by number, of TFRecords and of ArrayRecords."""
+"""Tests of random access to TFRecords and ArrayRecords."""
 
 import itertools
 import pickle
@@ -53,7 +53,9 @@ def test_a_part_of_a_split_is_a_part_of_its_files(files):
 def test_a_file_that_is_cut_short_is_named(files, tmp_path):
   cut = tmp_path / 'cut.tfrecord'
   cut.write_bytes((tmp_path / 'b.tfrecord').read_bytes()[:-6])
-  with pytest.raises(ValueError, match=r'cut\.tfrecord: ends within a record'):
+  with pytest.raises(
+    ValueError, match=r'cut\.tfrecord: expected whole records'
+  ):
     Records([(str(cut), 0, 2)])
 
 

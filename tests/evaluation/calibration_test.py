@@ -1,4 +1,4 @@
-"""Temperatures, and cross-entropy that stays finite."""
+"""Tests of temperatures and cross-entropy."""
 
 import numpy as np
 import pytest

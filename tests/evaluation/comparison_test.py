@@ -1,4 +1,4 @@
-"""Seeds are pooled, and rows laid beside each other."""
+"""Tests of the comparison of rows, with pooled seeds."""
 
 import json
 
@@ -11,7 +11,7 @@ from avemotion.evaluation import comparison, metrics, runs
 
 @pytest.fixture
 def seeds(tmp_path, write_run):
-  """Three runs of actor5, of unlike skill."""
+  """Makes three runs of actor5 with different skill."""
   for seed, skill in enumerate((1.0, 2.0, 3.0)):
     write_run(tmp_path / f'seed_{seed}', protocol='actor5', skill=skill)
   return [
@@ -52,7 +52,7 @@ def test_the_table_has_a_row_each_and_says_what_protocols_mean(seeds):
   assert rows[0].count('|') == rows[-1].count('|')
   assert f'{cell.uar:.1%}' in text
   assert 'speakers are shared between training and test' in text
-  assert 'no test speaker was ever heard' in text
+  assert 'test speakers are not in the training set' in text
 
 
 def test_runs_are_compared_in_words_and_pictures(tmp_path, write_run):
@@ -70,7 +70,7 @@ def test_a_run_scored_on_validation_clips_is_refused(tmp_path, write_run):
   summary = json.loads(path.read_text())
   for changes, message in (
     ({'scored': 'validation'}, 'validation clips'),
-    ({'num_test': 0}, 'nobody was left to test'),
+    ({'num_test': 0}, 'no test clips, so it has no score'),
   ):
     path.write_text(json.dumps(summary | changes))
     with pytest.raises(runs.ReportError, match=message):

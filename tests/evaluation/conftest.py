@@ -1,4 +1,4 @@
-"""Directories such as trained folds leave, without training."""
+"""Directories like those of trained folds, without training."""
 
 import csv
 import json
@@ -83,7 +83,7 @@ def write_run(
 
 
 def rewrite(path, **values):
-  """Changes values of a `result.json`; None takes one away."""
+  """Changes values of a `result.json`; None removes one."""
   summary = json.loads(path.read_text()) | values
   path.write_text(
     json.dumps({key: v for key, v in summary.items() if v is not None})
@@ -101,7 +101,7 @@ def _rewrite():
 
 
 def _tested(protocol, fold, num_folds, num_labels):
-  """Actor, label and number of a fold's clips; two takes of each emotion."""
+  """Yields actor, label and number of clips; two takes of each emotion."""
   clips = [
     (actor, label, take)
     for actor in range(1, ACTORS + 1)
@@ -163,19 +163,19 @@ def _write_curves(path, epochs, rng, validation):
 
 
 class _Bucket(dirfs.DirFileSystem):
-  """A folder of this machine as the file system of gs://."""
+  """Local folder as the file system of gs://."""
 
   protocol = ('gs', 'gcs')
 
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-  """gs://bucket, and the folder that it is."""
+  """Returns gs://bucket, and its local folder."""
   folder = tmp_path / 'cloud'
   (folder / 'bucket').mkdir(parents=True)
   files = _Bucket(str(folder), local.LocalFileSystem())
   backend = epath.backend.fsspec_backend
   monkeypatch.setattr(backend, '_get_filesystem', lambda _: files)
-  # Where TensorFlow is installed, its client is taken, which asks Google.
+  # With TensorFlow installed, epath would use its client, which asks Google.
   monkeypatch.setattr(epath.gpath, '_is_tf_installed', lambda: False)
   return folder / 'bucket'

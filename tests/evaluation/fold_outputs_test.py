@@ -1,4 +1,4 @@
-"""A fold's files are read as they are, or refused by name."""
+"""Tests of reading a fold's files, and damaged ones."""
 
 import numpy as np
 import pytest
@@ -88,13 +88,13 @@ def test_a_damaged_file_is_named(fold, name, fault):
 @pytest.mark.parametrize(
   ('values', 'message'),
   [
-    ({'sources': None}, "'sources' cannot be None"),
-    ({'data_digest': None}, "'data_digest' cannot be None"),
-    ({'label_names': 'calm'}, "'label_names' cannot be 'calm'"),
-    ({'fold': 4}, 'of fold 4, but lies in fold_3'),
-    ({'confusion': [[1]]}, "'confusion' is not that of predictions.csv"),
-    ({'num_test': 0}, 'nobody was left to test'),
-    ({'scored': 'validation'}, 'not a result'),
+    ({'sources': None}, "value of 'sources', None"),
+    ({'data_digest': None}, "value of 'data_digest', None"),
+    ({'label_names': 'calm'}, "value of 'label_names', 'calm'"),
+    ({'fold': 4}, 'of fold_3, got one of fold 4'),
+    ({'confusion': [[1]]}, "'confusion' differs from that of predictions.csv"),
+    ({'num_test': 0}, 'this fold has no test clips, so it has no score'),
+    ({'scored': 'validation'}, 'got scores of validation clips'),
   ],
 )
 def test_a_result_that_cannot_be_is_refused(fold, rewrite, values, message):

@@ -1,4 +1,4 @@
-"""Markdown reads as text; its page needs nothing else."""
+"""Tests of Markdown and of its self-contained page."""
 
 import base64
 import html.parser

@@ -1,4 +1,4 @@
-"""Scores, by hand and against scikit-learn."""
+"""Tests of scores, by hand and against scikit-learn."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_scores_by_hand():
     [0, 0, 0, 0],
   ]
   assert metrics.accuracy(confusion) == pytest.approx(4 / 6)
-  # The label that never occurs has no recall to average.
+  # A label that never occurs does not count in the average.
   expected = (2 / 3 + 1 / 2 + 1) / 3
   assert metrics.unweighted_average_recall(confusion) == pytest.approx(expected)
 
@@ -55,7 +55,7 @@ def test_a_label_that_never_occurs_counts_in_no_mean():
   assert (
     np.isnan(metrics.recalls(confusion)).tolist() == [False] * 2 + [True] * 2
   )
-  # Label 2 is predicted, so that scikit-learn counts it too; 3 is neither.
+  # Label 2 is predicted, so scikit-learn counts it; label 3 is not.
   assert metrics.macro_f1(confusion) == pytest.approx(
     sklearn_metrics.f1_score(labels, predictions, average='macro')
   )
@@ -97,7 +97,7 @@ def test_coverage_by_hand():
     [[0.6, 0.4], [0.1, 0.9], [0.7, 0.3], [0.2, 0.8], [0.3, 0.7]]
   )
   curve = metrics.coverage_curve(probabilities, np.array([0, 1, 1, 0, 1]))
-  # The two clips of 0.7, one right and one wrong, are answered together.
+  # The two clips with 0.7, one right and one wrong, share a threshold.
   np.testing.assert_allclose(curve.confidence, [0.9, 0.8, 0.7, 0.6])
   np.testing.assert_allclose(curve.share, [0.2, 0.4, 0.8, 1.0])
   np.testing.assert_allclose(curve.accuracy, [1, 1 / 2, 2 / 4, 3 / 5])
@@ -123,7 +123,7 @@ def test_coverage_is_that_of_thresholds():
 
 
 def scored_clips():
-  """Labels, predictions and actors, some of whom are easier than others."""
+  """Draws labels, predictions and actors of different difficulty."""
   rng = np.random.default_rng(1)
   actors = rng.integers(1, 13, 600)
   labels = rng.integers(0, 4, 600)
@@ -132,7 +132,7 @@ def scored_clips():
 
 
 def resampled_scores(labels, predictions, actors, folds, resamples=1000):
-  """An independent bootstrap: actors drawn one by one, clips joined."""
+  """Computes an independent bootstrap: actors drawn one by one."""
   rng = np.random.default_rng(7)
   names, hit = np.unique(actors), labels == predictions
   scores = []
@@ -154,7 +154,7 @@ def resampled_scores(labels, predictions, actors, folds, resamples=1000):
 @pytest.mark.parametrize(
   'folds_of',
   [
-    np.zeros_like,  # One fold: its score is the mean.
+    np.zeros_like,  # One fold.
     lambda actors: np.arange(actors.size) % 10,  # Actors are in every fold.
     lambda actors: actors // 4,  # Each actor is in one of four folds.
   ],

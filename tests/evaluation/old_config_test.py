@@ -1,4 +1,4 @@
-"""Results of earlier versions stand beside today's."""
+"""Tests of results of earlier versions."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The paper's tables, against what they say in print."""
+"""Tests of the paper's tables against the printed ones."""
 
 import dataclasses
 import types

@@ -1,4 +1,4 @@
-"""Pictures are drawn of what they are given."""
+"""Tests of plots, by their pixels."""
 
 import matplotlib.colors
 import matplotlib.image
@@ -18,7 +18,7 @@ def test_confusion_is_dark_where_the_clips_are(tmp_path):
 
 
 def shows(path, colour):
-  """How many pixels are of a colour."""
+  """Counts pixels of a colour."""
   image = matplotlib.image.imread(path)[..., :3]
   near = np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02
   return int(near.sum())
@@ -43,7 +43,7 @@ def test_coverage_is_marked_where_the_accuracy_is_reached(tmp_path):
   plots.save_coverage(path, curve, 0.9, 'run')
   assert shows(path, '#2f6690') > 500
   marked = shows(path, '#d1743b')
-  plots.save_coverage(path, curve, 1.0, 'run')  # Reached nowhere.
+  plots.save_coverage(path, curve, 1.0, 'run')  # Never reached.
   assert shows(path, '#d1743b') == 0 < marked
 
 
@@ -72,14 +72,14 @@ def test_learning_curves_show_validation_where_there_is_one(
   'second',
   [
     {},  # A fold without validation clips.
-    {'validation_loss': 1.0},  # Of an epoch that lacks the accuracy.
+    {'validation_loss': 1.0},  # An epoch without the accuracy.
     {'validation_loss': np.nan, 'validation_accuracy': np.nan},
   ],
 )
 def test_learning_curves_leave_out_what_was_not_measured(tmp_path, second):
   path = tmp_path / 'curves.png'
   first = curves(20, validation=True)
-  first['validation_loss'][::2] = np.nan  # Validated every other epoch.
+  first['validation_loss'][::2] = np.nan  # Every other epoch lacks it.
   other = curves(20, validation=False)
   other |= {name: np.full(20, value) for name, value in second.items()}
   plots.save_learning_curves(path, [first, other], 'run')
@@ -88,7 +88,7 @@ def test_learning_curves_leave_out_what_was_not_measured(tmp_path, second):
 
 
 def drawn_columns(path, colour):
-  """Where, from left to right, pixels are of a colour, and how many."""
+  """Counts pixels of a colour in each column, from left to right."""
   image = matplotlib.image.imread(path)[..., :3]
   near = np.abs(image - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02
   return near.sum(axis=0)
@@ -107,7 +107,7 @@ def test_points_of_each_series_have_its_colour_and_its_line(tmp_path):
   first, second = (
     drawn_columns(path, colour).argmax() for colour in ('#2f6690', '#d1743b')
   )
-  # The dashed lines are the longest columns: 50 % stands left of 60 %.
+  # The dashed lines are the longest columns: 50 % is left of 60 %.
   assert first < second
   plots.save_points(path, {'paper': SCORES['paper']}, 'accuracy', lines)
   assert shows(path, '#d1743b') == 0

@@ -1,4 +1,4 @@
-"""What a report says of one run."""
+"""Tests of a report's section on one run."""
 
 import re
 
@@ -9,7 +9,7 @@ from avemotion.evaluation import run_section, runs, scores
 
 @pytest.fixture
 def section(tmp_path, write_run):
-  """A function that writes the section of a run so configured."""
+  """Returns a function that writes the section of a run."""
 
   def write(**changes):
     (run,) = runs.read_runs([write_run(tmp_path / 'run', **changes)])
@@ -19,7 +19,7 @@ def section(tmp_path, write_run):
 
 
 def cells(text, name):
-  """Those of the first row of a table that begins so."""
+  """Returns the cells of the first row that begins with a text."""
   (line, *_) = [row for row in text.splitlines() if row.startswith(f'| {name}')]
   return [cell.strip() for cell in line.strip('|').split('|')]
 
@@ -55,7 +55,7 @@ def test_the_interval_of_one_fold_is_of_its_score(section):
 @pytest.mark.parametrize(
   ('changes', 'expected'),
   [
-    # `seconds` are 60 and the fold's number, of all that trained together.
+    # `seconds` are 60 plus the fold's number, for folds that trained together.
     ({}, '12 epochs, 69 seconds.'),
     ({'protocol': 'random80'}, '12 epochs, 60 seconds.'),
     ({'together': False}, '12 epochs, 645 seconds in 10 programs.'),
@@ -87,7 +87,7 @@ def test_landmarks_are_not_vgg16(section):
 
 def test_enrolled_speakers_are_told_of(section):
   text = words(section(enrol=('video', 'audio')))
-  assert 'every speaker is enrolled, with the mean of their own' in text
+  assert 'every speaker is enrolled with the mean of their own' in text
   assert 'unlabelled clips (video and audio).' in text
 
 
@@ -98,7 +98,7 @@ def test_recalls_and_folds_are_listed(section):
   assert [cells(text, str(fold))[0] for fold in range(5)] == list('01234')
   assert 'other protocol, other classes' in text
   assert cells(text, 'humans')[0] == 'humans, audio of RAVDESS, other classes'
-  # Folds of 4 and of 5 actors: the mean is not that of all clips.
+  # Folds have 4 or 5 actors: the mean over folds differs from the pooled one.
   assert cells(text, 'ours, all test clips pooled')[1].endswith('%')
 
 
@@ -115,17 +115,17 @@ def test_the_confidence_that_an_accuracy_takes_is_told(tmp_path, write_run):
   scored = scores.score(run)
   text = words(run_section.write(scored, 'run'))
   (found,) = re.findall(
-    r'confidence of (0\.\d{3}) or more, 90% or more are', text
+    r'confidence of (0\.\d{3}) or more have 90% accuracy or more', text
   )
   sure = run.probabilities.max(axis=1) >= float(found) - 5e-4
   assert (run.predictions == run.labels)[sure].mean() >= 0.9
-  assert f'Of the {sure.mean():.1%} of clips' in text
-  assert 'is to be chosen on validation clips' in text
+  assert f'The {sure.mean():.1%} of clips' in text
+  assert 'choose one for use on validation clips' in text
 
 
 def test_an_accuracy_that_is_never_reached_is_told(section):
   text = words(section(protocol='random80', skill=-9.0))
-  assert 'However confident, no share of the clips has 90%' in text
+  assert 'No threshold of confidence reaches 90% accuracy' in text
 
 
 def test_lines_but_those_of_tables_are_of_80_characters(section):

@@ -1,4 +1,4 @@
-"""Folds are merged wherever they lie, and never averaged where one lacks."""
+"""Tests of runs: folds are merged, and never averaged if one is missing."""
 
 import dataclasses
 import json
@@ -55,7 +55,7 @@ def test_a_sweep_is_in_the_order_of_the_papers_table(tmp_path, write_run):
   write_run(tmp_path / '3x256_bn', protocol='random80')
   names = [run.name for run in runs.read_runs([tmp_path])]
   assert names == ['1x256_no_bn', '1x256_bn', '3x256_bn', '1x512_bn']
-  # What the tables have not comes after.
+  # Rows outside the tables come last.
   write_run(tmp_path / '2x256_bn', protocol='random80', audio={'num_layers': 2})
   names = [run.name for run in runs.read_runs([tmp_path])]
   assert names[-1] == '2x256_bn'
@@ -85,8 +85,10 @@ def test_a_workdir_named_twice_is_one(tmp_path, write_run):
 
 def test_missing_folds_are_named_with_the_command_for_them(tmp_path, write_run):
   run = write_run(tmp_path / 'run', folds=[0, 1, 2, 3, 5, 6, 7, 9])
-  (run / 'fold_8').mkdir()  # Begun, and not finished.
-  with pytest.raises(ReportError, match='10 folds of random10, 4, 8') as caught:
+  (run / 'fold_8').mkdir()  # Not finished.
+  with pytest.raises(
+    ReportError, match='folds of random10, but 4, 8'
+  ) as caught:
     runs.read_runs([run])
   assert '4, 8 missing' in str(caught.value)
   assert f'avemotion train --fold=4 --workdir={run} …' in str(caught.value)
@@ -120,24 +122,24 @@ def test_folds_of_two_configurations_are_not_averaged(tmp_path, write_run):
 def test_two_runs_that_lack_the_same_folds_are_two_runs(tmp_path, write_run):
   write_run(tmp_path / 'a', folds=range(5))
   write_run(tmp_path / 'b', folds=range(4), audio={'num_layers': 1})
-  with pytest.raises(ReportError, match='a: of the 10 folds'):
+  with pytest.raises(ReportError, match='a: expected all 10 folds'):
     runs.read_runs([tmp_path])
 
 
 def test_folds_of_other_data_are_not_averaged(tmp_path, write_run):
   write_run(tmp_path / 'a', folds=range(9))
   write_run(tmp_path / 'b', folds=[9], data_digest='other')
-  with pytest.raises(ReportError, match='folds of random10, 9 missing'):
+  with pytest.raises(ReportError, match='folds of random10, but 9 missing'):
     runs.read_runs([tmp_path / 'a', tmp_path / 'b'])
 
 
 def test_a_directory_without_folds_is_refused(tmp_path):
-  with pytest.raises(ReportError, match='holds no fold_K'):
+  with pytest.raises(ReportError, match='without any fold_K'):
     runs.read_runs([tmp_path])
   with pytest.raises(ReportError, match='no such directory'):
     runs.read_runs([tmp_path / 'nowhere'])
   (tmp_path / 'fold_0').mkdir()
-  with pytest.raises(ReportError, match='no fold of it is finished'):
+  with pytest.raises(ReportError, match='expected finished folds, got none'):
     runs.read_runs([tmp_path])
 
 
@@ -156,7 +158,7 @@ def test_a_candidate_of_a_search_is_that_of_the_same_recipe(
   [
     (
       {'audio': {'features': 64}},
-      r'another recipe or data: model\.audio\.features: 64 and 256',
+      r'another recipe .*: model\.audio\.features: 64 and 256',
     ),
     ({'data_digest': 'other'}, 'data_digest: other and 5ba3e1'),
     ({'folds': [0, 1]}, 'missing or not finished'),
@@ -174,9 +176,9 @@ def test_test_clips_are_no_candidate_and_a_candidate_is_no_result(
 ):
   final = write_run(tmp_path / 'final')
   (run,) = runs.read_runs([final])
-  with pytest.raises(ReportError, match='scores test clips'):
+  with pytest.raises(ReportError, match='got scores of test clips'):
     runs.candidate_of(final, run)
-  with pytest.raises(ReportError, match='to choose a recipe by'):
+  with pytest.raises(ReportError, match='got scores of validation clips'):
     runs.read_runs([write_run(tmp_path / 'search', scored='validation')])
 
 
@@ -188,7 +190,7 @@ def test_a_run_with_temperatures_of_its_own_gets_no_others(tmp_path, write_run):
   )
   (run,) = runs.read_runs([final])
   search = write_run(tmp_path / 'search', scored='validation')
-  with pytest.raises(ReportError, match='temperatures of their validation'):
+  with pytest.raises(ReportError, match='expected folds without temperatures'):
     runs.candidate_of(search, run)
 
 

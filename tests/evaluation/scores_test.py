@@ -1,4 +1,4 @@
-"""A run's scores are those of its clips."""
+"""Tests of a run's scores."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def test_scores_are_over_folds_and_over_clips(tmp_path, write_run):
 
 
 def test_the_interval_is_of_the_mean_that_it_stands_beside(tmp_path, write_run):
-  """One large fold is recognised, nine small ones are not."""
+  """Makes a run whose large fold is recognised, and nine small ones are not."""
   write_run(tmp_path / 'run', folds=[0], skill=9)
   write_run(tmp_path / 'run', folds=range(1, 10), skill=-9)
   (run,) = runs.read_runs([tmp_path / 'run'])

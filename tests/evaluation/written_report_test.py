@@ -1,4 +1,4 @@
-"""Several runs make one report; launch/report_test.py has the usual name."""
+"""Tests of the report of several runs."""
 
 from avemotion.evaluation import report, runs, scores
 

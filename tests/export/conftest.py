@@ -1,4 +1,4 @@
-"""Small models to export, whose every number matters to the answer."""
+"""Small models to export, whose parameters all affect the result."""
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ def make_model(
   rng = np.random.default_rng(1)
   filled = {
     collection: jax.tree.map(
-      # Deviations and variances are positive.
+      # Standard deviations and variances are positive.
       lambda leaf, low=(-0.5 if collection == 'params' else 0.5): rng.uniform(
         low, 1, leaf.shape
       ).astype(np.float32),
@@ -38,7 +38,7 @@ def make_model(
 
 
 def make_inputs(model, batch, time):
-  """Features, and lengths of which the last is 0 for the first modality."""
+  """Makes features, and lengths that end in 0 for the first modality."""
   rng = np.random.default_rng(batch)
   features, lengths = {}, {}
   for number, (modality, width) in enumerate(model.feature_dims.items()):
@@ -62,7 +62,7 @@ def _make_inputs():
 
 @pytest.fixture(scope='session')
 def onnxruntime():
-  """The extra `onnx`."""
+  """Imports the extra `onnx`, or skips the test."""
   pytest.importorskip('onnx', reason="needs pip install 'avemotion[onnx]'")
   return pytest.importorskip(
     'onnxruntime', reason="needs pip install 'avemotion[onnx]'"

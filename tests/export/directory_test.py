@@ -1,4 +1,4 @@
-"""A directory that is written whole or not at all."""
+"""Tests of the atomic write of an export's directory."""
 
 import dataclasses
 import importlib.util
@@ -24,7 +24,7 @@ def program(origin):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, program):
-  """One program for all tests, compared for one size."""
+  """Makes one program for all tests, and compares it for one size."""
   monkeypatch.setattr(programs, 'classifier', lambda model: program)
   monkeypatch.setattr(checks, '_BATCHES', ((2, 3),))
 
@@ -72,9 +72,9 @@ def test_a_link_goes_on_to_the_directory_that_is_replaced(tmp_path, origin):
 
 def test_nothing_that_export_did_not_write_is_replaced(tmp_path, origin):
   (tmp_path / 'thesis.tex').write_text('all of it')
-  with pytest.raises(ValueError, match=r'thesis\.tex, which is no part of'):
+  with pytest.raises(ValueError, match=r'got thesis\.tex in it'):
     directory.write(tmp_path, origin, overwrite=True)
-  with pytest.raises(ValueError, match='expected a directory, it is a file'):
+  with pytest.raises(ValueError, match='expected a directory, got the file'):
     directory.write(tmp_path / 'thesis.tex', origin, overwrite=True)
   assert names(tmp_path) == ['thesis.tex']
 
@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, origin, monkeypatch):
 def test_a_program_of_other_numbers_is_not_kept(tmp_path, origin, make_model):
   other = make_model(modalities=('audio',), use_bias=True)
   origin = dataclasses.replace(origin, model=other)
-  with pytest.raises(ValueError, match='other numbers than the model'):
+  with pytest.raises(ValueError, match='expected the numbers of the model'):
     directory.write(tmp_path / 'out', origin)
   assert not names(tmp_path)
 

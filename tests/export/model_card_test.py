@@ -1,4 +1,4 @@
-"""The card of an export: its snippets run, and it says what a model wants."""
+"""Tests of the card of an export, whose snippets run."""
 
 import dataclasses
 import re
@@ -16,7 +16,7 @@ SOURCES = {'video': '68 face landmarks', 'audio': 'MFCC'}
 
 def card(model, files=('classifier.stablehlo',)):
   return model_card.text(
-    Origin(model, '`fold_0`', '70 % of nobody.', SOURCES), None, files
+    Origin(model, '`fold_0`', 'Accuracy 70 %.', SOURCES), None, files
   )
 
 
@@ -60,7 +60,7 @@ def test_it_says_what_is_fed_and_what_comes_out(make_model):
   assert 'of which it uses the first 13' in text
   assert '`video_lengths` and `audio_lengths`, `int32[batch]`' in text
   assert 'in the order: calm, happy, angry' in text
-  assert '70 % of nobody.' in text
+  assert 'Accuracy 70 %.' in text
   assert 'enrolled' not in text
   assert 'begins and ends with speech' not in text
 
@@ -77,8 +77,8 @@ def test_it_gives_the_features_own_numbers(make_model, monkeypatch):
 
 def test_a_model_for_enrolled_speakers_says_what_to_take_off(make_model):
   text = flat(card(make_model(data={'enrol': ('audio',)})))
-  assert 'for speakers who are enrolled' in text
-  assert "From every valid row of `audio` take off the speaker's own" in text
+  assert 'expects enrolled speakers' in text
+  assert '`float32[features]`, from every valid row of `audio`' in text
 
 
 def test_it_says_how_landmarks_become_numbers(make_model):
@@ -98,8 +98,18 @@ def test_the_licence_is_that_of_the_data(make_model):
   of_ravdess = flat(model_card.text(origin, None, ()))
   assert 'Trained on RAVDESS' in of_ravdess
   assert 'CC BY-NC-SA 4.0' in of_ravdess
+  assert of_ravdess.startswith('--- license: cc-by-nc-sa-4.0 library_name: jax')
   of_others = flat(card(make_model(data={'dataset': 'runs/mine.npz'})))
-  assert 'what it was trained on, `runs/mine.npz`' in of_others
+  assert 'licence of its training data, `runs/mine.npz`' in of_others
+  assert of_others.startswith('--- license: other library_name: jax')
+
+
+def test_it_has_the_header_of_the_hub(make_model):
+  header = card(make_model(), ['classifier.onnx']).split('---\n')[1]
+  assert header == (
+    'license: other\nlibrary_name: onnx\ntags: [emotion-recognition, jax]\n'
+    'metrics: [accuracy, recall]\n'
+  )
 
 
 def test_a_model_of_everyone_was_tested_on_none(make_model):
@@ -112,4 +122,4 @@ def test_a_model_of_everyone_was_tested_on_none(make_model):
       data=dataclasses.replace(model.config.data, protocol='actor5'),
     ),
   )
-  assert 'no test speaker was ever heard in training' in card(fold)
+  assert 'test speakers are not in the training set' in card(fold)

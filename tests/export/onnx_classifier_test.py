@@ -1,4 +1,4 @@
-"""ONNX: every kind of model, as onnxruntime runs it."""
+"""Tests of ONNX files of every kind of model, by onnxruntime."""
 
 import dataclasses
 import json

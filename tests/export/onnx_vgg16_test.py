@@ -1,4 +1,4 @@
-"""ONNX: VGG16 with both kinds of preprocessing."""
+"""Tests of ONNX files of VGG16, with both kinds of preprocessing."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What is known of a checkpoint: its results are read, and never made up."""
+"""Tests of a checkpoint's name and scores."""
 
 import json
 import shutil
@@ -16,10 +16,10 @@ from avemotion.training.checkpoints import CheckpointError
 def test_the_model_that_ships_has_its_cards_figures():
   known = origin.read()
   assert known.name == 'the model that ships with avemotion'
-  assert '| unseen speakers (`actor5`' in known.figures
-  assert '](..' not in known.figures, 'no link to where the card lies'
+  assert '| face and voice' in known.figures
+  assert '](..' not in known.figures, 'no relative link'
   assert '{' not in known.figures, 'every figure is filled in'
-  assert '**What it is not for' not in known.figures
+  assert '## ' not in known.figures
   assert origin.read(weights.BUNDLED).figures == known.figures
   assert known.sources == {
     'video': '68 face landmarks',
@@ -47,7 +47,7 @@ def test_nobody_tested_is_told(tmp_path, make_model):
   path = checkpoints.save(tmp_path / 'fold_0', make_model())
   (tmp_path / 'fold_0' / 'result.json').write_text(json.dumps({'num_test': 0}))
   figures = ' '.join(origin.read(path).figures.split())
-  assert 'nobody was left to test; there is no score' in figures
+  assert 'this fold has no test clips, so it has no score' in figures
 
 
 def test_results_of_another_model_are_not_its_own(
@@ -64,7 +64,7 @@ def test_results_of_another_model_are_not_its_own(
     lambda directory: types.SimpleNamespace(summary=summary),
   )
   figures = ' '.join(origin.read(path).figures.split())
-  assert 'result.json: is of another model' in figures
+  assert 'result.json is of another model' in figures
 
 
 def test_no_checkpoint_is_told(tmp_path):

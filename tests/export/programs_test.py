@@ -1,4 +1,4 @@
-"""StableHLO: what JAX alone makes of it, for sizes that were never seen."""
+"""Tests of StableHLO programs, run by JAX alone, for unseen sizes."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from avemotion.features import visual
 from avemotion.features.vgg16_weights import KERAS, Vgg16Weights
 from avemotion.models import VGG16
 
-# Loads and runs the program where neither this package nor Flax can be had.
+# Loads and runs the program without this package and without Flax.
 STRANGER = """
 import sys
 sys.modules.update(avemotion=None, flax=None)
@@ -125,7 +125,7 @@ def test_other_shapes_are_refused(make_model, make_inputs):
 
 @pytest.fixture
 def keras_weights():
-  """Of VGG16, at random, for pictures in BGR."""
+  """Draws weights of VGG16 for pictures in BGR."""
   params = VGG16().init(jax.random.key(0), jnp.zeros((1, 48, 48, 3)))['params']
   return Vgg16Weights(jax.tree.map(np.asarray, params), KERAS, 'random')
 

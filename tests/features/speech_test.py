@@ -37,6 +37,11 @@ def test_a_spectrogram_is_whispers_of_the_sound_at_16_khz():
   assert apart.mean() < 0.01
 
 
+def test_the_filters_are_those_of_librosa():
+  expected = librosa.filters.mel(sr=16_000, n_fft=400, n_mels=80).T
+  np.testing.assert_array_equal(speech._mel_filters(), expected)
+
+
 def test_a_stream_gives_the_rows_of_a_file():
   sound = voice(0.7)
   stream = AcousticStream(speech.LOG_MEL_ROWS)

@@ -1,4 +1,4 @@
-"""Runs a script that meets an accident at a file.
+"""Runs a script that fails at a file.
 
   python accident.py EVENT PATH COUNT KIND... -- SCRIPT ARGUMENT...
 

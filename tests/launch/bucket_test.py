@@ -1,4 +1,4 @@
-"""A run in a bucket: killed amid a save, and taken up there by the same bits.
+"""Tests of a run in a bucket, killed during a save and resumed.
 
 The bucket is Google Cloud Storage's interface, spoken by a server of this
 process, so that tensorstore, gcsfs and google-cloud-storage work as they are.
@@ -36,7 +36,7 @@ SMALL = {
 
 pytestmark = [
   pytest.mark.slow,
-  # The emulator's, of clients that hang up, and gcsfs's, of none to sign in as.
+  # From the emulator, if clients hang up, and gcsfs, without credentials.
   pytest.mark.filterwarnings('ignore'),
 ]
 
@@ -52,7 +52,7 @@ def download(request, response, storage):
 
 
 def move(request, response, storage):
-  """Moves an object. Where a server cannot, gcsfs tries for half a minute."""
+  """Moves an object; without this, gcsfs retries for half a minute."""
   request.params['dest_bucket_name'] = request.params['bucket_name']
   objects.copy(request, response, storage)
   objects.delete(request, response, storage)
@@ -66,7 +66,7 @@ MOVE = (
 
 @pytest.fixture(scope='module', autouse=True)
 def complete_emulator():
-  """Adds what the emulator lacks of the interface and the clients use."""
+  """Adds calls that clients use and the emulator lacks."""
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(objects, 'download', download)
     routes = ((MOVE, {'POST': move}), *emulator.HANDLERS)
@@ -117,9 +117,9 @@ def run(endpoint, tmp_path):
         'STORAGE_EMULATOR_HOST': endpoint,
         'TENSORSTORE_GCS_HTTP_URL': endpoint,
         'GOOGLE_CLOUD_PROJECT': 'mine',
-        # The emulator has no other kinds of buckets to ask for.
+        # The emulator has no other kinds of buckets.
         'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false',
-        # TensorFlow's client knows no other server than Google's.
+        # TensorFlow's client only works with Google's server.
         'EPATH_USE_TF': '0',
         'JAX_NUM_CPU_DEVICES': '1',
         'JAX_COMPILATION_CACHE_DIR': str(tmp_path / 'compiled'),
@@ -161,7 +161,7 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
   ran = train(tmp_path / 'expected')
   assert ran.returncode == 0, ran.stderr
   expected = tmp_path / 'expected' / 'fold_1'
-  # All is written of the save of epoch 4, but that it is complete.
+  # The save of epoch 4 is written, except its mark of completion.
   amid = 'training/4/commit_success.txt'
   ran = train('gs://mine/run', ('open', amid, '1', 'SIGKILL'))
   assert ran.returncode == -9, ran.stderr
@@ -169,7 +169,7 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
   assert not bucket.exists('mine/run/fold_1/result.json')
   ran = train('gs://mine/run')
   assert ran.returncode == 0, ran.stderr
-  assert 'fold 1 goes on after epoch 2' in ran.stderr
+  assert 'resuming fold 1 after epoch 2' in ran.stderr
   assert not (ROOT / 'gs:').exists()
   found = tmp_path / 'found'
   bucket.get('mine/run/fold_1/', str(found), recursive=True)
@@ -187,7 +187,7 @@ def test_a_killed_run_in_a_bucket_goes_on_to_the_same_bits(
     np.testing.assert_array_equal, one.variables, dict(other.variables)
   )
   ran = train('gs://mine/run')
-  assert 'finished before' in ran.stderr
+  assert 'already finished' in ran.stderr
   load = 'from avemotion.training import weights; print(weights.load_model('
   ran = run('-c', f"{load}'gs://mine/run/fold_1').temperature)")
   assert float(ran.stdout) == one.temperature, ran.stderr

@@ -1,4 +1,4 @@
-"""The configurations that ship: all load, and keep to their size."""
+"""Tests of the configurations that ship."""
 
 import pathlib
 

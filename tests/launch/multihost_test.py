@@ -1,4 +1,4 @@
-"""Two real processes that train together, on this machine's CPU."""
+"""Tests of two processes that train together, on the local CPU."""
 
 import csv
 import os
@@ -53,7 +53,7 @@ def directory(tmp_path_factory):
 
 
 class Hosts:
-  """Two processes of one run: their own data, and a workdir that they share."""
+  """Two processes of one run, with their own data and a shared workdir."""
 
   def __init__(self, directory, name, *arguments, accident=()):
     with socket.socket() as free:
@@ -93,7 +93,7 @@ class Hosts:
       )
 
   def wait(self):
-    """Exit codes and all that was said."""
+    """Waits for exit codes and printed text."""
     try:
       said = [p.communicate(timeout=LIMIT)[0] for p in self.processes]
     finally:
@@ -105,7 +105,7 @@ class Hosts:
 
 
 def one_process(directory, fold=None):
-  """The same run in this process alone: each fold's result."""
+  """Returns each fold's result of the same run in one process."""
   data = directory / 'host_0' / 'features.npz'
   config = config_files.load_config(CONFIG, SMALL | {'data.dataset': str(data)})
   workdir = directory / f'alone_{fold}'
@@ -130,7 +130,7 @@ def assert_same_result(directory, expected):
 
 
 def wait_for(condition, processes):
-  """Until it holds, as long as the processes live."""
+  """Waits until a condition is true, while the processes run."""
   end = time.monotonic() + LIMIT
   while not condition():
     assert all(process.poll() is None for process in processes), 'it ended'
@@ -162,7 +162,7 @@ def test_a_batch_on_two_processes_gives_the_one_process_result(directory):
 
 
 def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
-  # So many epochs that none of the two comes to its end before the signal.
+  # More epochs than fit before the signal.
   options = ('--config.epochs=3000', '--config.data.protocol=random80')
   hosts = Hosts(directory, 'stopped', *options)
   lines = hosts.workdir / 'fold_0' / 'metrics.jsonl'
@@ -171,7 +171,7 @@ def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
   codes, said = hosts.wait()
   assert codes == [0, 0], said
   for text in said:
-    assert 'the same command goes on from there' in text.splitlines()[-1]
+    assert 'run the same command to resume' in text.splitlines()[-1]
   done = len(lines.read_text().splitlines())
   assert (hosts.workdir / 'training' / str(done)).is_dir()
   assert done < 3000
@@ -180,7 +180,7 @@ def test_sigterm_to_one_process_stops_both_and_both_go_on(directory):
   again.processes[0].send_signal(signal.SIGTERM)
   codes, said = again.wait()
   assert codes == [0, 0], said
-  assert all(f'fold 0 goes on after epoch {done}' in text for text in said)
+  assert all(f'resuming fold 0 after epoch {done}' in text for text in said)
 
 
 def epochs_of(lines):
@@ -194,7 +194,7 @@ def test_a_refused_configuration_ends_both_processes(directory):
   codes, said = Hosts(directory, 'refused').wait()
   assert codes == [1, 1], said
   assert 'config.seed: 5 there, 0 now' in said[0]
-  assert 'another process failed; its message says why' in said[1]
+  assert 'another process failed; see the log of that process' in said[1]
 
 
 def test_a_process_number_that_is_none_is_told(directory):
@@ -207,11 +207,11 @@ def test_a_process_number_that_is_none_is_told(directory):
     check=False,
   )
   assert ran.returncode == 1
-  assert "JAX_PROCESS_ID must be a whole number, is 'first'" in ran.stderr
+  assert "JAX_PROCESS_ID must be a whole number, got 'first'" in ran.stderr
 
 
 def test_what_fails_in_one_process_ends_both(directory):
-  """Instead of one that waits for the other until it is aborted."""
+  """Neither process waits for the other until it is aborted."""
   occupied = directory / 'occupied' / 'fold_3'
   occupied.parent.mkdir()
   occupied.write_text('not a directory')
@@ -222,7 +222,7 @@ def test_what_fails_in_one_process_ends_both(directory):
 
 
 def test_a_save_that_fails_in_one_process_ends_both(directory):
-  """The other process waits for it amid the save."""
+  """The other process waits for it during the save."""
   part = 'training/5.orbax-checkpoint-tmp/commit_success.txt'
   hosts = Hosts(directory, 'full', accident=('open', part, '1', 'ENOSPC'))
   codes, said = hosts.wait()
@@ -242,4 +242,4 @@ def test_a_data_set_that_one_process_lacks_ends_both(directory):
     hidden.rename(data)
   assert codes == [1, 1], said
   assert 'another process failed' in said[0]
-  assert 'features.npz: not a readable' in said[1]
+  assert 'features.npz: expected a readable' in said[1]

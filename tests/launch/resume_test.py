@@ -1,4 +1,4 @@
-"""Training that is really stopped: killed, asked to end, out of disk."""
+"""Tests of training that is killed, stopped on request, or out of disk."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 @dataclasses.dataclass(frozen=True)
 class Accident:
-  """What happens to a run, and what is there afterwards."""
+  """Accident of a run, and the expected state afterwards."""
 
   event: str
   path: str
@@ -52,7 +52,7 @@ def killed(event, path, count, snapshots):
 
 @pytest.fixture(scope='module')
 def directory(tmp_path_factory):
-  """The data set, and what XLA compiled, which the processes share."""
+  """Makes the data set and the compilation cache that processes share."""
   directory = tmp_path_factory.mktemp('resume')
   rng = np.random.default_rng(0)
   np.savez(
@@ -104,7 +104,7 @@ def train(directory, workdir, *arguments, devices=1, accident=None, **changes):
 
 @pytest.fixture(scope='module')
 def finished(directory):
-  """A run of all folds that nothing ever stopped."""
+  """Trains all folds without interruption."""
   workdir = directory / 'finished'
   ran = train(directory, workdir, '--tensorboard', '--profile')
   assert ran.returncode == 0, ran.stderr
@@ -124,7 +124,7 @@ def metrics(fold):
 
 
 def assert_same_fold(fold, expected):
-  """Bit for bit: predictions, parameters, temperature, every epoch once."""
+  """Compares predictions, parameters and temperature bit by bit, and epochs."""
   name = 'predictions.csv'
   assert (fold / name).read_bytes() == (expected / name).read_bytes()
   assert metrics(fold) == metrics(expected)
@@ -138,7 +138,7 @@ def assert_same_fold(fold, expected):
 
 
 def stop_again_and_again(directory, root, accidents, *arguments, **options):
-  """Starts a run until no accident is left, then to its end."""
+  """Starts a run after each accident, until it is finished."""
   for accident in accidents:
     ran = train(directory, *arguments, accident=accident, **options)
     assert ran.returncode == accident.returncode, (accident, ran.stderr)
@@ -146,7 +146,7 @@ def stop_again_and_again(directory, root, accidents, *arguments, **options):
     assert snapshots(root) == accident.snapshots
   ran = train(directory, *arguments, **options)
   assert ran.returncode == 0, ran.stderr
-  assert 'goes on after epoch' in ran.stderr
+  assert 'resuming fold' in ran.stderr
 
 
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
@@ -156,7 +156,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
   accidents = [
     # Two folds of five have their lines of epochs 3 and 4.
     killed('open', 'fold_2/.metrics.jsonl.part', 2, {2}),
-    # In the middle of a save: all is written, and not yet valid.
+    # During a save: all is written, but not yet valid.
     killed('os.rename', 'training/4.orbax-checkpoint-tmp', 1, {2}),
     # Right after a save, before the one before it is removed.
     killed('shutil.rmtree', 'training/4', 1, {4, 6}),
@@ -178,7 +178,7 @@ def test_sigterm_saves_and_says_how_to_go_on(directory, tmp_path):
     ('SIGTERM',),
     0,
     {5},
-    'stopped after epoch 5 of 12; the same command goes on from there',
+    'stopped after epoch 5 of 12; run the same command to resume',
   )
   stop_again_and_again(directory, workdir, [stopped], workdir, devices=2)
   for fold in range(5):
@@ -233,7 +233,7 @@ def test_a_finished_run_says_so_and_does_nothing(directory, finished, caplog):
   before = times(finished)
   with caplog.at_level(logging.INFO, 'avemotion'):
     in_process(directory, finished)
-  assert 'finished before' in caplog.text
+  assert 'already finished' in caplog.text
   assert 'compiling' not in caplog.text
   assert times(finished) == before
 
@@ -252,7 +252,7 @@ def test_another_configuration_is_refused_with_the_difference(
 
 @pytest.fixture
 def again(directory, finished, tmp_path):
-  """Configuration, data and a copy of the finished run, its end taken back."""
+  """Returns configuration, data and a copy of the run without one result."""
   workdir = tmp_path / 'again'
   shutil.copytree(finished, workdir)
   (workdir / 'fold_3' / 'result.json').unlink()

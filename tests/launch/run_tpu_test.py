@@ -1,4 +1,4 @@
-"""launch/run_tpu.sh with a gcloud that writes down what it is asked."""
+"""Tests of launch/run_tpu.sh with a gcloud that records its arguments."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ echo >>"$0.asked"
 
 @pytest.fixture
 def gcloud(tmp_path):
-  """A folder whose gcloud only writes down its arguments."""
+  """Makes a folder with a gcloud that only records its arguments."""
   path = tmp_path / 'gcloud'
   path.write_text(FAKE_GCLOUD)
   path.chmod(0o755)

@@ -62,5 +62,5 @@ def test_a_model_that_was_not_measured_says_so():
   assert one.to_json()['labels_of_90_percent'] is None
   with pytest.raises(ValueError, match='temperatures_of'):
     one.labels()
-  with pytest.raises(ValueError, match='above 0, below 1, got 1'):
+  with pytest.raises(ValueError, match='between 0 and 1, got 1'):
     predict([0.4, 0.6], (0.1, 0.2)).labels(1)

@@ -213,14 +213,14 @@ def test_an_unreadable_clip_is_told(recognizer, folder):
 def test_a_model_of_other_features_is_refused():
   others = make_model(('video',), {'video': 136})
   expected = (
-    r'reads VGG16 of .* \(512\) or 68 .*\(280\).*reads features \(136\)'
+    r'reads VGG16 of .* \(512\) or 68 .*\(280\).*one of features \(136\)'
   )
   with pytest.raises(ValueError, match=expected):
     Recognizer(others)
   named = dataclasses.replace(
     make_model(('audio',)), sources={'audio': 'somebody else'}
   )
-  with pytest.raises(ValueError, match=r'this one reads somebody else \(40\)'):
+  with pytest.raises(ValueError, match=r'one of somebody else \(40\)'):
     Recognizer(named)
 
 
@@ -324,7 +324,7 @@ def test_without_dlib_the_model_that_ships_listens_and_says_so(
 
 
 def test_only_what_a_model_reads_can_be_chosen():
-  with pytest.raises(ValueError, match=r"reads \('audio',\), got \('video',\)"):
+  with pytest.raises(ValueError, match=r"of \('audio',\), got \('video',\)"):
     Recognizer(make_model(('audio',)), modalities=('video',))
 
 

@@ -222,7 +222,7 @@ def test_samples_that_are_integers_are_refused(recognizer):
 
 def test_a_frame_of_no_time_or_no_size_is_refused(recognizer):
   session = recognizer.stream()
-  with pytest.raises(ValueError, match='later than the one before'):
+  with pytest.raises(ValueError, match='later than the last one'):
     session.push_frame(np.zeros((90, 120, 3), np.uint8), float('inf'))
   with pytest.raises(ValueError, match=r'got uint8\[0, 0, 3\]'):
     session.push_frame(np.zeros((0, 0, 3), np.uint8), 0.0)

@@ -1,4 +1,4 @@
-"""Fetching RAVDESS: from a server of this machine that stands for Zenodo."""
+"""Tests of downloads, from a local server instead of Zenodo."""
 
 import functools
 import http.server
@@ -38,7 +38,7 @@ def test_only_what_is_needed_is_fetched(channel, modalities, actors, wanted):
 
 @pytest.fixture
 def zenodo(tmp_path, monkeypatch):
-  """A folder that is served as the record's files."""
+  """Serves a folder as the record's files."""
   files = tmp_path / 'served' / 'files'
   files.mkdir(parents=True)
   handler = functools.partial(Quiet, directory=str(files.parent))
@@ -105,7 +105,7 @@ def test_what_is_fetched_is_prepared_and_kept(zenodo, tmp_path, recording):
 def test_an_archive_that_is_not_whole_is_told(zenodo, tmp_path, recording):
   names = _published_by_actor_4()[1:]
   _zip(zenodo / 'Audio_Speech_Actors_01-24.zip', recording, names)
-  with pytest.raises(DatasetError, match='not whole: 01-01-01-01-01-04'):
+  with pytest.raises(DatasetError, match='got none of 01-01-01-01-01-04'):
     _build(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The features that ship in the package: whole, licensed, and of this code."""
+"""Tests of the features that ship in the package."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_the_recordings_of_two_actors_give_it_again(bundled, shared, tmp_path):
     again.lengths['audio'], shipped.lengths['audio']
   )
   steps = again.features['audio'].shape[1]
-  # Another processor may round the last bit of float16 otherwise.
+  # Another processor may round the last bit of float16 differently.
   np.testing.assert_allclose(
     again.features['audio'],
     shipped.features['audio'][:, :steps],

@@ -9,7 +9,7 @@ ANGRY = '01-05-01-01-01-01'
 
 
 def _files(copies, modalities):
-  """Names of the files chosen among the copies of one performance."""
+  """Returns names of the files chosen from the copies of one performance."""
   recordings = [Recording.from_path(name) for name in copies]
   performances, lacking = pair_copies(recordings, modalities)
   assert len(performances) + len(lacking) == 1
@@ -40,8 +40,8 @@ def test_the_best_copy_of_each_modality_is_read(copies, modalities, expected):
   [
     ('02.mp4', BOTH, 'no sound'),  # its track is silence
     ('02.mp4', ('audio',), 'no sound'),
-    ('03.wav', BOTH, 'no picture'),
-    ('01.wav', BOTH, 'no picture'),
+    ('03.wav', BOTH, 'no video'),
+    ('01.wav', BOTH, 'no video'),
   ],
 )
 def test_a_performance_that_lacks_a_modality_is_told(copy, modalities, reason):
@@ -74,7 +74,7 @@ def test_speech_and_song_of_the_same_numbers_are_two_performances():
 
 def test_a_folder_without_a_whole_performance_is_told(tmp_path):
   (tmp_path / f'02-{ANGRY}.mp4').touch()
-  with pytest.raises(DatasetError, match=r'none of 1 recordings.*no sound'):
+  with pytest.raises(DatasetError, match=r'got none of 1 recordings.*no sound'):
     find_performances(tmp_path, BOTH)
 
 
@@ -97,7 +97,9 @@ def test_what_ravdess_has_and_the_folder_not_is_told(tmp_path):
   some = find_performances(tmp_path, ('audio',), actors=(1, 3))
   assert {one.actor for one in some.clips} == {1, 3}
   assert set(some.missing) == {ANGRY}
-  with pytest.raises(DatasetError, match='no speech of actors 7, only of 1, 2'):
+  with pytest.raises(
+    DatasetError, match=r'speech of actors 7 .* got only 1, 2'
+  ):
     find_performances(tmp_path, ('audio',), actors=(7,))
 
 

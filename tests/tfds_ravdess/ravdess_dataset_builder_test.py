@@ -19,7 +19,7 @@ from tfds_ravdess.ravdess_dataset_builder import Builder
 
 @pytest.mark.slow
 class RavdessTest(tfds.testing.DatasetBuilderTestCase):
-  """TFDS's own checks, on all configs."""
+  """Runs TFDS's own checks on all configs."""
 
   DATASET_CLASS = Builder
   SPLITS = {'actor_01': 2, 'actor_02': 1}  # noqa: RUF012
@@ -41,7 +41,7 @@ class RavdessTest(tfds.testing.DatasetBuilderTestCase):
 
 @pytest.fixture(scope='module')
 def clips(tmp_path_factory):
-  """Files to copy from: '01.mp4', '02.mp4' without sound, '03.wav'."""
+  """Makes files to copy: '01.mp4', '02.mp4' without sound, '03.wav'."""
   root = tmp_path_factory.mktemp('clips')
   take = {'emotion': 'angry', 'actor': 4, 'seconds': 1.2}
   corpus.make_clip(root / '01.mp4', **take)
@@ -145,7 +145,7 @@ def test_what_cannot_be_used_is_skipped_and_told(clips, manual, tmp_path):
     '01-01-04-01-01-01-04': 'open',
     '02-01-06-01-01-01-04': 'no sound',
     '01-01-01-02-01-01-04.mp4': 'no such recording',
-    f'again/{good}': 'further copy',
+    f'again/{good}': 'duplicate',
   }
   assert set(builder.info.metadata['skipped']) == set(reasons)
   for name, reason in reasons.items():
@@ -200,7 +200,7 @@ def test_an_actor_without_a_readable_clip_does_not_stop_the_others(
 
 def test_a_folder_without_a_readable_clip_is_told(manual, tmp_path):
   (manual / '03-01-05-01-01-01-05.wav').write_text('not sound')
-  with pytest.raises(DatasetError, match='none of 1 clips can be used'):
+  with pytest.raises(DatasetError, match='got none of 1, for example'):
     _build(tmp_path, 'speech_audio')
   assert not list((tmp_path / 'data').rglob('*.tfrecord*'))
 
@@ -212,7 +212,8 @@ def test_strict_refuses_what_is_not_as_published(clips, manual, tmp_path):
   with pytest.raises(DatasetError) as told:
     _build(tmp_path, 'speech_audio', actors=[4], strict=True)
   message = str(told.value)
-  assert '60 faults' in message  # 58 missing, one misnamed, one unreadable
+  # 58 missing, one misnamed, one unreadable.
+  assert 'expected no faults, got 60:' in message
   for reason in (
     '01-01-01-01-01-04 is missing: no copy',
     'angry.wav',

@@ -99,7 +99,7 @@ def test_misnamed_files_are_told_and_not_used(tmp_path):
   _touch(
     tmp_path,
     '03-01-05-01-01-01-01.wav',
-    '._03-01-05-01-01-01-01.wav',  # macOS's; nobody misses it
+    '._03-01-05-01-01-01-01.wav',  # macOS's; skipped silently
     'x/angry.wav',
     '03-01-01-02-01-01-01.wav',
   )
@@ -136,16 +136,16 @@ def test_the_other_channel_is_passed_over(tmp_path):
 
 
 def test_an_absent_folder_is_told():
-  with pytest.raises(DatasetError, match='/no/such is not a folder'):
+  with pytest.raises(DatasetError, match=r'expected a folder .*got /no/such'):
     find_recordings('/no/such')
 
 
 @pytest.mark.parametrize(
   ('names', 'told'),
   [
-    ([], 'saw 0 files'),
-    (['Audio_Speech_Actors_01-24.zip'], 'saw 1 files; unzip'),
-    (['a.wav', 'b.wav', 'c.txt'], r'saw 3 files, for example a\.wav'),
+    ([], 'got 0 other files'),
+    (['Audio_Speech_Actors_01-24.zip'], 'got 1 other files; unzip'),
+    (['a.wav', 'b.wav', 'c.txt'], r'got 3 other files, for example a\.wav'),
     (['03-02-05-01-01-01-01.wav'], 'second number 01'),
   ],
 )

@@ -1,4 +1,4 @@
-"""What a configuration does to a batch."""
+"""Tests of the augmentation of a batch by a configuration."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ AUDIO_LENGTHS = jnp.array([9, 6, 9, 4, 9, 9], jnp.int32)
 
 
 def make_clips():
-  """Six clips of three actors, whose faces lie 100 apart."""
+  """Makes six clips of three actors, whose faces are 100 apart."""
   actors = jnp.array([0, 0, 1, 1, 2, 2], jnp.int32)
   keys = jax.random.split(jax.random.key(0))
   faces = 100.0 * actors[:, None, None]
@@ -77,7 +77,7 @@ def test_clips_without_steps_count_for_no_mean_and_are_not_exchanged():
     np.testing.assert_array_equal(
       changed.features['video'][unseen], video[unseen]
     )
-  # Nobody is moved to the zero of an actor without a face.
+  # No clip moves to the zero mean of an actor without a face.
   places = np.asarray(changed.features['video'])[4].mean()
   assert places > -2
 

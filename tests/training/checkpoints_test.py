@@ -1,4 +1,4 @@
-"""Checkpoints: what is refused, and that a failed save loses nothing."""
+"""Tests of checkpoints: refused ones, and failed saves, which lose nothing."""
 
 import dataclasses
 import errno
@@ -65,7 +65,7 @@ def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
 
 
 def make_snapshot(values):
-  """A run of folds 4 and 7, and slots of padding behind them."""
+  """Makes a run of folds 4 and 7, with padding slots behind them."""
   mesh = mesh_lib.make_mesh(2, 1, jax.devices()[:1])
   values = np.array(values, np.float32)
   state = step.TrainState(
@@ -97,7 +97,7 @@ def test_a_snapshot_comes_back_with_the_slots_that_it_was_saved_with(
   assert found.best.losses.tolist() == [0.5, np.inf]
   assert found.state.params['w'][:, 0].tolist() == saved
   assert found.best_variables['w'].tolist() == [-value for value in saved]
-  # What a stopped save, or another run, has left goes with the next one.
+  # The next save removes files of a stopped save, or of another run.
   (tmp_path / 'training' / '9.orbax-checkpoint-tmp').mkdir()
   checkpoints.save_snapshot(tmp_path, make_snapshot(saved).replace(epoch=5))
   assert [path.name for path in (tmp_path / 'training').iterdir()] == ['5']
@@ -122,12 +122,14 @@ def test_missing_and_foreign_directories_are_told(tmp_path):
   with pytest.raises(checkpoints.CheckpointError, match='no checkpoint in it'):
     checkpoints.load(tmp_path)
   ocp.save(tmp_path / 'foreign', {'weights': np.ones(3)})
-  with pytest.raises(checkpoints.CheckpointError, match='not one of avemotion'):
+  with pytest.raises(
+    checkpoints.CheckpointError, match='but not one of avemotion'
+  ):
     checkpoints.load(tmp_path / 'foreign')
 
 
 def test_variables_of_another_model_are_told(tmp_path):
-  """A configuration that says 6 units beside parameters of 4."""
+  """Saves a configuration of 6 units with parameters of 4."""
   lying = dataclasses.replace(make_model(4), config=make_model(6).config)
   checkpoints.save(tmp_path, lying)
   with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
@@ -191,13 +193,13 @@ def test_a_flipped_bit_is_told_or_changes_nothing(number, tmp_path):
   try:
     loaded = checkpoints.load(tmp_path).variables
   except checkpoints.CheckpointError:
-    gc.collect()  # Here, and not within another test.
+    gc.collect()  # Here, not during another test.
     return
   jax.tree.map(np.testing.assert_array_equal, loaded, dict(model.variables))
 
 
 def test_other_values_than_were_saved_are_told(tmp_path, monkeypatch):
-  """As from a flipped bit in an array, for a checkpoint and a snapshot."""
+  """Flips a bit in an array of a checkpoint and of a snapshot."""
   load = checkpoints.ocp.load
 
   def flipped(*arguments):

@@ -1,4 +1,4 @@
-"""Configurations are found by name and by path."""
+"""Tests of the search for configurations by name and by path."""
 
 import pytest
 

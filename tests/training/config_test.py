@@ -1,4 +1,4 @@
-"""Configuration: files, overrides, and what is told of a wrong one."""
+"""Tests of configuration files, overrides, and errors."""
 
 import dataclasses
 import json
@@ -47,14 +47,14 @@ def test_overrides_are_parsed_by_the_type_of_their_key():
     ('epochs', '0', 'epochs must be 1 or more'),
     ('model__batch_norm', 'maybe', "takes a bool, got 'maybe'"),
     ('model__dtype', 'float17', 'dtype must be float32 or bfloat16'),
-    ('model__audio__num_layers', '0', 'num_layers of 0 needs skip'),
+    ('model__audio__num_layers', '0', 'num_layers must be 1 or more'),
     ('model__audio__num_inputs', '0', 'must be none, or 1 or more'),
     ('model__recurrence', 'lax', 'recurrence must be scan, fused, pallas or'),
     ('model__dropout_rate', '2', 'dropout_rate must be 0 to below 1'),
     ('model__modalities', 'audio,audio', 'modalities must be video or audio'),
     ('data__validation_share', '-0.1', 'must be 0 to 0.5'),
     ('data__validation', 'tested', 'must be kept, trained or scored'),
-    ('model__pooling', 'last,median', 'pooling must be of last, mean, std'),
+    ('model__pooling', 'last,median', 'pooling must be one or more of last'),
     ('augment__audio__warp', '1', 'warp must be 0 to below 1'),
     ('augment__audio__max_steps', '0', 'max_steps must be none, or 1 or more'),
     ('augment__video__exchange', '2', 'exchange must be 0 to 1'),

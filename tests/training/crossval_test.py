@@ -1,4 +1,4 @@
-"""Training of folds: they learn, write what they promise, and tell failure."""
+"""Tests of the training of folds, of their files and errors."""
 
 import csv
 import dataclasses
@@ -49,7 +49,7 @@ CONFIG = Config(
 
 
 def toy_clips(seed=0):
-  """Two emotions; the first coefficient rises in one and falls in the other."""
+  """Makes clips of two emotions; the first coefficient rises or falls."""
   rng = np.random.default_rng(seed)
   labels = np.arange(80) % 2
   lengths = rng.integers(6, 12, 80)
@@ -113,7 +113,7 @@ def test_clips():
 
 
 def probabilities(workdir, fold=2):
-  """What predictions.csv holds, float[clips, labels]."""
+  """Reads the probabilities in predictions.csv, float[clips, labels]."""
   path = workdir / f'fold_{fold}' / 'predictions.csv'
   with path.open() as file:
     rows = list(csv.DictReader(file))
@@ -221,10 +221,10 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tmp_path):
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
-  """One step: its loss is of the parameters before it."""
+  """Trains one step, whose loss is that of the parameters before it."""
   wild = dataclasses.replace(
     CONFIG,
-    data=DataConfig(),  # No validation clips, which would tell before.
+    data=DataConfig(),  # Validation clips would show it earlier.
     optimizer=OptimizerConfig(learning_rate=1e38, warmup_epochs=0),
     epochs=1,
     batch_size=64,
@@ -282,7 +282,7 @@ def test_a_fold_that_was_finished_apart_is_left_as_it_is(
     if done == 2:
       raise Accident
 
-  # All folds begin together; fold 3 is finished apart; all go on together.
+  # All folds start together; fold 3 is finished apart; all resume together.
   with monkeypatch.context() as patch, pytest.raises(Accident):
     patch.setattr(crossval.Run, '_over', lambda self: False)
     patch.setattr(logs.Progress, 'epoch', stop_after_two)
@@ -310,7 +310,7 @@ def test_a_save_of_other_folds_makes_room(short, tmp_path):
 
 
 def test_a_result_that_was_lost_comes_from_the_last_save(run, tmp_path):
-  """Without training again, and the same."""
+  """The result is the same, without training again."""
   shutil.copytree(run[1], tmp_path / 'copy')
   lost = tmp_path / 'copy' / 'fold_2' / 'result.json'
   lost.unlink()
@@ -362,7 +362,7 @@ EVERYTHING = dataclasses.replace(
 
 
 def heard_clips():
-  """The toy clips, as if they were MFCC."""
+  """Makes the toy clips with MFCC as their source."""
   return dataclasses.replace(toy_clips(), sources={'audio': 'MFCC'})
 
 
@@ -457,9 +457,7 @@ def test_a_branch_without_data_is_left_out():
   fitting = crossval.with_modalities_of(toy_clips(), config)
   assert fitting == update(config, {'model': {'modalities': ('audio',)}})
   assert crossval.with_modalities_of(toy_clips(), CONFIG) is CONFIG
-  with pytest.raises(
-    ValueError, match=r'reads video, audio, but .* only audio'
-  ):
+  with pytest.raises(ValueError, match=r'with video, audio, got only audio'):
     crossval.train(config, toy_clips(), '/nowhere')
 
 

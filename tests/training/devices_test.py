@@ -1,4 +1,4 @@
-"""Devices are prepared before any is used, so each case is a process."""
+"""Tests of the preparation of devices, each in a process of its own."""
 
 import os
 import subprocess
@@ -58,4 +58,4 @@ def test_what_others_set_is_kept():
 def test_a_number_that_is_none_is_told():
   ran = start(JAX_NUM_CPU_DEVICES='-1')
   assert ran.returncode == 1
-  assert "JAX_NUM_CPU_DEVICES must be a whole number, is '-1'" in ran.stderr
+  assert "JAX_NUM_CPU_DEVICES must be a whole number, got '-1'" in ran.stderr

@@ -1,4 +1,4 @@
-"""Files of earlier versions are read as they were meant."""
+"""Tests of files of earlier versions."""
 
 import json
 import pathlib
@@ -57,7 +57,7 @@ def test_configurations_made_before_are_the_same_configurations():
   old = config_lib.from_dict({'model': OLD_MODEL, 'epochs': 3})
   assert old == update(Config(epochs=3), {'model': NEW_MODEL})
   names = {'centre': 'cmn', 'differences': 'deltas'}
-  later = {  # The version after it had the branches' keys flat, but renamed.
+  later = {  # The next version had flat, but renamed keys of branches.
     '_'.join(names.get(part, part) for part in key.split('_')): value
     for key, value in OLD_MODEL.items()
   }

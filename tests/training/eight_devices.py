@@ -1,4 +1,4 @@
-"""Trains fold 3 of ten on several meshes; `mesh_test.py` reads what comes out.
+"""Trains fold 3 of ten on several meshes; `mesh_test.py` reads the results.
 
 JAX_NUM_CPU_DEVICES=8 python eight_devices.py OUTPUT_DIRECTORY
 """

@@ -1,4 +1,4 @@
-"""'auto' takes the Pallas kernel only where it computes what 'fused' does."""
+"""Tests of 'auto', which uses the Pallas kernel only if it is correct."""
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ def config(recurrence='auto', features=128):
 
 @pytest.fixture(name='on_tpu')
 def _on_tpu(monkeypatch):
-  """The CPU passes for a TPU: its kernels are interpreted."""
+  """Makes the CPU pass for a TPU, with interpreted kernels."""
   monkeypatch.setattr(kernel_check, 'takes_kernels', lambda mesh: True)
   monkeypatch.setattr(kernel_check, '_TIME', 9)  # Interpreting is slow.
   kernel_check.passes.cache_clear()
@@ -73,7 +73,7 @@ def test_fused_runs_where_the_kernel_fails_and_one_line_says_so(
   loop = getattr(recurrence_kernel, name)
   monkeypatch.setattr(recurrence_kernel, name, wrong(loop))
   assert kernel_check.choose(config(), on_tpu) == 'fused'
-  assert kernel_check.choose(config(), on_tpu) == 'fused'  # Told once.
+  assert kernel_check.choose(config(), on_tpu) == 'fused'  # Logged once.
   (line,) = [record.getMessage() for record in caplog.records]
   assert line.startswith('model.recurrence: the fused loop is used')
   assert reason in line
@@ -87,7 +87,7 @@ def test_a_cpu_has_no_kernel():
   assert kernel_check.choose(config('fused'), cpu) == 'fused'
   with pytest.raises(ConfigError, match=r'pallas needs TPUs, .*; got cpu and'):
     step.make_classifier(config('pallas'), 2, cpu)
-  # A checkpoint of a run on TPUs recognises anywhere.
+  # A checkpoint of a run on TPUs works on any device.
   assert kernel_check.choose(config('pallas'), None) == 'fused'
 
 

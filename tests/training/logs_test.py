@@ -1,4 +1,4 @@
-"""Progress: rare lines, an ETA without the compilation, always the last."""
+"""Tests of progress: few lines, an ETA without compilation, a last line."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from avemotion.training import logs
 
 @pytest.fixture
 def clock(monkeypatch):
-  """Seconds that the test sets."""
+  """Replaces the clock by seconds that the test sets."""
   now = [0.0]
   monkeypatch.setattr(logs.time, 'monotonic', lambda: now[0])
   return now

@@ -1,4 +1,4 @@
-"""The mesh, and that where a fold is trained changes nothing of it.
+"""Tests of the mesh, which does not change a fold's result.
 
 Eight devices are eight threads of this machine's CPU, in a process of their
 own: a process cannot change their number once it has begun.

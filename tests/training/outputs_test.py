@@ -1,4 +1,4 @@
-"""A data set's digest, by which a run knows its data again."""
+"""Tests of a data set's digest, which identifies a run's data."""
 
 import hashlib
 

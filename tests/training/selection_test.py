@@ -1,4 +1,4 @@
-"""Choices on validation clips: the best epoch, when to stop."""
+"""Tests of the best epoch and of early stopping."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def test_folds_stop_one_by_one_and_keep_their_best():
     [False, True, True],
     [False, True, True],
   ]
-  # What comes after a fold has stopped is not looked at.
+  # Losses after a fold has stopped have no effect.
   assert improved.tolist() == [True, False, False]
   assert best.epochs.tolist() == [5, 2, 1]
   assert best.losses.tolist() == [0.4, 2, 1]

@@ -1,4 +1,4 @@
-"""Statistics are of the valid rows of the clips to train on, and no others."""
+"""Tests of statistics over valid rows of training clips."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from avemotion.training.config import AudioConfig, ModelConfig
 
 
 def make_clips():
-  """Rows far from standardised; what lies behind a clip's end is huge."""
+  """Makes rows far from standardised, with huge padding."""
   rng = np.random.default_rng(0)
   lengths = rng.integers(6, 12, 40)
   audio = rng.standard_normal((40, 12, 5)) * 20 + 100
@@ -55,5 +55,5 @@ def test_a_dead_feature_is_not_blown_up():
 def test_a_training_side_without_a_modality_is_told():
   clips = make_clips()
   clips.lengths['audio'][:] = 0
-  with pytest.raises(ValueError, match='no clip to train on has any audio'):
+  with pytest.raises(ValueError, match='no training clip has audio'):
     measure(clips, np.arange(10))

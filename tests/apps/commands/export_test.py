@@ -72,7 +72,7 @@ def test_a_folds_card_has_its_results(folder, features):
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['damaged.npz', '--output=damaged'], 'damaged.npz: not a'),
+    (['damaged.npz', '--output=damaged'], 'damaged.npz: expected a model'),
     (['one', 'two', '--output=damaged'], 'expected at most one checkpoint'),
     ([], '--output must have a value'),
   ],

@@ -140,7 +140,7 @@ def test_annotated_on_demand(folder, capsys):
     (['--checkpoint=.'], 'expected at least one clip'),
     (['good.mp4', '--audio_track=2'], 'one of its 1 sound tracks'),
     (['good.mp4', '--video_track=0'], 'video_track'),
-    (['good.mp4', '--checkpoint=none.npz'], 'none.npz: not a'),
+    (['good.mp4', '--checkpoint=none.npz'], 'none.npz: expected a model'),
     (['good.mp4', '--enrol=bad.mp4'], 'bad.mp4: the file is empty'),
     (['good.mp4', '--checkpoint=.', '--plot', '--plot_dir=good.mp4'], 'good'),
   ],

@@ -88,8 +88,8 @@ def test_a_folder_is_prepared(tmp_path):
     (['--actors=1,25'], 'numbers from 1 to 24'),
     (['--overwrite', 'true'], "unexpected argument 'true'"),
     (['--labels=a.csv'], '--folder needs one of'),
-    (['--manual_dir=MANUAL/empty'], 'empty '),
-    (['--manual_dir=MANUAL/absent'], 'absent '),
+    (['--manual_dir=MANUAL/empty'], 'empty, '),
+    (['--manual_dir=MANUAL/absent'], '/absent'),
   ],
 )
 def test_what_cannot_be_prepared_is_one_line(tmp_path, others, message, capsys):
@@ -110,10 +110,10 @@ def test_what_cannot_be_prepared_is_one_line(tmp_path, others, message, capsys):
     ([], '--folder needs one of'),
     (['--labels=a.csv', '--pattern=savee'], '--folder needs one of'),
     (['--labels=a.csv', '--label_map=1=sad'], '--label_map needs --pattern'),
-    (['--labels=gone.csv'], 'no such list'),
+    (['--labels=gone.csv'], 'expected a list of labels'),
     (['--pattern=savee', '--config=song'], 'which needs RAVDESS'),
-    (['--pattern=savee'], 'no clip that can be used'),
-    (['--pattern={take}'], 'does not say {label} and {group}'),
+    (['--pattern=savee'], 'expected usable clips'),
+    (['--pattern={take}'], 'without {label} and {group}'),
   ],
 )
 def test_a_folder_that_cannot_be_used_is_told(
@@ -151,7 +151,7 @@ def test_landmarks_that_cannot_be_read_are_one_line(tmp_path, capsys):
   absent, output = tmp_path / 'none.npz', tmp_path / 'out.npz'
   assert prepare.main([f'--landmarks={absent}', f'--output={output}']) == 1
   (line,) = capsys.readouterr().err.splitlines()
-  assert 'none.npz: not a readable .npz' in line
+  assert 'none.npz: expected a readable .npz' in line
   assert not output.exists()
   assert prepare.main([f'--landmarks={absent}']) == 1
   assert '--landmarks and --output go together' in capsys.readouterr().err

@@ -46,7 +46,7 @@ def test_everyone_is_trained_on_and_nobody_tested(folder, capsys):
   assert not (result.parent / 'confusion.png').exists()
   assert weights.load(folder / 'model.npz').config.data.protocol == 'everyone'
   assert report.main(['runs/release']) == 1
-  assert 'nobody was left to test' in capsys.readouterr().err
+  assert 'this fold has no test clips' in capsys.readouterr().err
 
 
 def test_predict_takes_the_file(capsys):

@@ -176,11 +176,11 @@ def test_clips_with_pixels_are_darkened_and_blurred(
     (['a=heard', '--folder=voices'], 'expected --recordings'),
     (['a=heard', '--recordings=voices', '--pattern=x'], 'expected --record'),
     (['a=gone', '--recordings=voices'], 'gone: no such directory'),
-    (['a=heard', '--recordings=gone'], 'gone is not a folder'),
+    (['a=heard', '--recordings=gone'], 'at any depth, got gone'),
     (['a=both', '--recordings=voices'], 'add its features with --features'),
     (
       ['a=both', '--recordings=voices', '--features=no.npz'],
-      'no.npz: not a readable .npz',
+      'no.npz: expected a readable .npz',
     ),
     (
       ['a=heard', '--folder=others', '--pattern={group}-{label}'],

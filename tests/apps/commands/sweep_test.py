@@ -93,7 +93,7 @@ def test_a_table_is_trained_reported_and_not_trained_again(
     assert model['batch_norm'] is batch_norm
   before = result.stat().st_mtime_ns
   assert table() == 0
-  assert caplog.text.count('finished before') == 2
+  assert caplog.text.count('already finished') == 2
   assert result.stat().st_mtime_ns == before
   assert report.main(['runs']) == 0
   assert ' 1x256_no_bn ' in capsys.readouterr().out
@@ -180,17 +180,25 @@ def test_candidates_are_scored_on_validation_clips_and_logged(folder, capsys):
     (table, ['--only=9x9'], 'expected rows among 1x256_no_bn'),
     (table, ['--protocols=mine'], "no protocol 'mine'"),
     (table, ['--table=4'], '--table=4'),
-    (table, ['--config.data.dataset=none.npz'], 'none.npz: not a read'),
+    (
+      table,
+      ['--config.data.dataset=none.npz'],
+      'none.npz: expected a readable',
+    ),
     (table, ['--rows=rows.py'], 'one of --table, --rows and candidates'),
     (rows, ['--rows=none.py'], 'no configuration file none.py'),
     (rows, ['--only=mine'], 'rows among ours, plain, ours, got mine'),
-    (rows, ['--protocols=everyone'], 'everyone: tests nobody'),
+    (rows, ['--protocols=everyone'], 'test clips, got everyone'),
     (rows, ['--config.epochs=0'], 'epochs must be 1 or more'),
     (rows, ['--config=audio'], 'leave out --config'),
-    (search, [], "name a --table, --rows, or candidates ('' is"),
+    (search, [], 'one of --table, --rows and candidates ('),
     (search, ['epochs'], 'expected KEY=VALUE'),
     (search, ['optimizer.lr=1'], "no configuration key 'optimizer.lr'"),
-    (search, ['', '--protocols=random10'], 'no validation clips to score'),
+    (
+      search,
+      ['', '--protocols=random10'],
+      'validation clips to score, got none',
+    ),
     (search, ['data.validation=kept'], 'other than data.validation'),
     (search, ['', 'data.dataset=other.npz'], 'expected rows of one data set'),
   ],

@@ -1,4 +1,4 @@
-"""What is counted in compiled programs, and what is held against them."""
+"""Tests of the analysis of compiled programs."""
 
 import collections
 import sys
@@ -53,7 +53,7 @@ def test_collectives_are_counted_once_by_kind_and_loops():
     ('all-to-all', 0): 2,
     ('all-reduce', 0): 1,
     ('all-reduce', 2): 1,
-    ('all-gather', 1): 1,  # Its other part is in a loop more.
+    ('all-gather', 1): 1,  # Its other part is one loop deeper.
   }
 
 
@@ -79,7 +79,7 @@ def problems(mesh_shape=(4, 1), takes_state=True, **measured):
     ),
     (
       {'collectives': {('all-reduce', 1): 2}},
-      'communicates, yet there is no data axis',
+      'communicates without a data axis',
     ),
     (
       {'collectives': {('all-reduce', 2): 1}, 'mesh_shape': (1, 4)},

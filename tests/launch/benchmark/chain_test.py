@@ -1,4 +1,4 @@
-"""What is measured of the feature chain is what it is called."""
+"""Tests of the benchmarks of the feature chain."""
 
 import concurrent.futures
 import multiprocessing
@@ -24,7 +24,7 @@ def _clip(tmp_path_factory):
 def test_builds_and_watches_its_workers(clip):
   seconds, worker_bytes = dataset.build([(clip, clip)] * 3, 1)
   assert seconds > 0
-  # A worker holds VGG16, 59 MB and what is made of it.
+  # A worker holds VGG16, 59 MB, and its activations.
   assert 200e6 < worker_bytes < 4e9
 
 
@@ -35,7 +35,7 @@ def test_times_the_chain_and_decoding(clip):
   assert 0 < decoding < whole
 
 
-# Of what `librosa.load` and Keras import.
+# From imports of `librosa.load` and Keras.
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_the_usual_chain_makes_mfcc(clip):
   pytest.importorskip('tensorflow')

@@ -1,4 +1,4 @@
-"""Contenders that print what they are told to."""
+"""Tests of contests, with contenders that print fixed seconds."""
 
 import sys
 
@@ -38,7 +38,7 @@ def test_medians_are_over_rounds():
 @pytest.mark.slow
 def test_who_is_not_installed_is_named_and_left_out(capfd):
   assert set(hold('ours', 'absent')['case']) == {'ours'}
-  told = "without absent: ModuleNotFoundError: No module named 'absent'"
+  told = "skipping absent: ModuleNotFoundError: No module named 'absent'"
   assert capfd.readouterr().err.count(told) == 2
 
 
@@ -61,7 +61,7 @@ def test_ratios_are_printed_and_recorded(monkeypatch):
 
 
 def test_flops_are_those_of_the_matrices():
-  """Two layers of two units, three steps, one sequence of five inputs."""
+  """Counts two layers of two units, three steps, five inputs."""
   case = cases.Recurrent(2, 2, time=3, inputs=5, batch=1, train=False)
   products = 3 * 2 * (5 + 2) + 3 * 2 * (2 + 2)
   assert case.flops == 2 * products * 3 * cases.STEPS

@@ -1,4 +1,4 @@
-"""Figures: one file, each with its command."""
+"""Tests of the file of figures."""
 
 import json
 

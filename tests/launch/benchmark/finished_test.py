@@ -1,4 +1,4 @@
-"""Scores of finished runs, as they are recorded."""
+"""Tests of recorded scores of finished runs."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ flags.FLAGS.mark_as_parsed()
 
 @pytest.fixture(name='workdir', scope='module')
 def _workdir(tmp_path_factory):
-  """A recipe under two protocols, one of them with two seeds."""
+  """Writes runs of a recipe under two protocols, one with two seeds."""
   root = tmp_path_factory.mktemp('runs')
   write_run(root / 'ours' / 'random80' / 'seed_0', protocol='random80')
   for seed in range(2):

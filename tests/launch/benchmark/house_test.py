@@ -1,4 +1,4 @@
-"""The lines of source that are counted."""
+"""Tests of the counts of source lines."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The lines, pages and docstrings that are counted."""
+"""Tests of the counts of lines, pages and docstrings."""
 
 import json
 import subprocess
