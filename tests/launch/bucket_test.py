@@ -207,6 +207,6 @@ def test_another_scheme_is_one_line(train):
   ran = train('s3://mine/run')
   assert ran.returncode == 1
   assert ran.stderr.splitlines()[-1] == (
-    'avemotion train: s3://mine/run: expected a path on a disk, or'
-    ' gs://BUCKET/DIRECTORY'
+    'avemotion train: expected a path on a disk, or gs://BUCKET/DIRECTORY, got'
+    ' s3://mine/run'
   )

@@ -191,7 +191,7 @@ def test_a_second_sigterm_stops_at_once(directory, tmp_path):
   )
   ran = train(directory, tmp_path, accident=twice)
   assert ran.returncode == -15
-  assert 'once more to stop without saving' in ran.stderr
+  assert 'send it again to stop without saving' in ran.stderr
   assert snapshots(tmp_path) == {2}
 
 

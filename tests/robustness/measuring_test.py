@@ -213,7 +213,7 @@ def test_what_is_no_whole_run_is_refused(workdirs, tmp_path):
   path = scored / 'fold_2' / 'result.json'
   summary = json.loads(path.read_text()) | {'scored': 'validation'}
   path.write_text(json.dumps(summary))
-  with pytest.raises(ReportError, match=r'fold_2.*not a result'):
+  with pytest.raises(ReportError, match=r'fold_2.*expected scores of test'):
     measuring.load(scored)
 
 

@@ -75,7 +75,7 @@ def test_fused_runs_where_the_kernel_fails_and_one_line_says_so(
   assert kernel_check.choose(config(), on_tpu) == 'fused'
   assert kernel_check.choose(config(), on_tpu) == 'fused'  # Logged once.
   (line,) = [record.getMessage() for record in caplog.records]
-  assert line.startswith('model.recurrence: the fused loop is used')
+  assert line.startswith('model.recurrence: using the fused loop')
   assert reason in line
   assert '\n' not in line
 
