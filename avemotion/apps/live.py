@@ -67,9 +67,9 @@ def of_file(
 ) -> Iterator[Iterator[Event]]:
   """Opens a file; yields an iterator of its events, in the order of time.
 
-  Only the `modalities` are decoded, from the tracks that `Recognizer.predict`
-  would choose. A `MediaError` is raised if the file cannot be opened and, by
-  the iterator, if it is damaged.
+  Only the `modalities` are decoded: the sound track that `Recognizer.predict`
+  would choose, and the default video track. A `MediaError` is raised if the
+  file cannot be opened and, by the iterator, if it is damaged.
   """
   pictures, sounds, _ = containers.contents(path)
   sounds = containers.chosen(path, sounds, 'sound', audio_track)

@@ -1,6 +1,7 @@
 """Reader of prepared TFDS data sets."""
 
 import importlib.resources
+import importlib.util
 import json
 import os
 from collections.abc import Iterator
@@ -31,17 +32,23 @@ def read(
   # TensorFlow reads both when it is imported; the second silences a notice.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
-  try:
-    import tensorflow_datasets  # noqa: F401
-  except ImportError as error:
+  missing = [
+    library
+    for library in ('tensorflow', 'tensorflow_datasets')
+    if importlib.util.find_spec(library) is None
+  ]
+  if missing:
     raise ValueError(
-      f'{name}: a TFDS data set needs TensorFlow and tensorflow-datasets, which'
-      f" are missing ({error}); run pip install 'avemotion[data]', or use an"
-      ' .npz'
-    ) from error
+      f'{name}: a TFDS data set needs {" and ".join(missing)}; run pip install'
+      " 'avemotion[data]', or use an .npz"
+    )
   builder = _builder(name, data_dir)
   try:
     examples = list(all_examples(builder))
+  except ImportError as error:
+    raise ValueError(
+      f'{name}: needs {error.name}; run pip install {error.name}'
+    ) from error
   except Exception as error:  # TensorFlow, TFDS and its formats have their own.
     raise _damaged(name, builder.data_path, error) from error
   if not examples:
@@ -49,8 +56,11 @@ def read(
   return examples, tuple(builder.info.features['label'].names)
 
 
-def all_examples(builder: Any) -> Iterator[Any]:
-  """Yields all examples of a data set of any format, as NumPy values."""
+def all_examples(builder: Any, decoders: Any = None) -> Iterator[Any]:
+  """Yields all examples of a data set of any format, as NumPy values.
+
+  `decoders` as of TFDS may leave out features of TFRecords.
+  """
   import tensorflow_datasets as tfds
 
   if builder.info.file_format is tfds.core.FileFormat.ARRAY_RECORD:
@@ -60,7 +70,9 @@ def all_examples(builder: Any) -> Iterator[Any]:
   import tensorflow as tf
 
   tf.config.set_visible_devices([], 'GPU')  # Leaves its memory to JAX.
-  yield from tfds.as_numpy(builder.as_dataset(split='all', shuffle_files=False))
+  yield from tfds.as_numpy(
+    builder.as_dataset(split='all', shuffle_files=False, decoders=decoders)
+  )
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:

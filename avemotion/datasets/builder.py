@@ -15,6 +15,8 @@ from avemotion.datasets.clips import Clip, DatasetError, Findings
 from avemotion.datasets.extraction import Distribute, Extracted, Extraction
 from avemotion.features.front_ends import LANDMARKS, VGG16
 
+_TFRECORD = tfds.core.FileFormat.TFRECORD
+
 
 class ClipsBuilder(  # type: ignore[call-arg]
   tfds.core.GeneratorBasedBuilder, skip_registration=True
@@ -151,8 +153,12 @@ class ClipsBuilder(  # type: ignore[call-arg]
     file_format: Any = None,
   ) -> Any:
     """Returns a source of clips by number; extends TFDS's to TFRecords."""
+    if not self.is_prepared():
+      raise DatasetError(
+        f'{self.data_dir}: expected a prepared data set; run avemotion prepare'
+      )
     options = {'decoders': decoders, 'deserialize_method': deserialize_method}
-    if self.info.file_format is not tfds.core.FileFormat.TFRECORD:
+    if file_format or self.info.file_format is not _TFRECORD:
       return super().as_data_source(split, file_format=file_format, **options)
     if split is None:
       split = {name: name for name in self.info.splits}

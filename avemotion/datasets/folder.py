@@ -58,7 +58,8 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
       return super().difference(name, there)
     before = sum(split.num_examples for split in self.info.splits.values())
     before += len(
-      set(self.info.metadata['skipped']) - {*self._clips.findings.skipped}
+      {*(self.info.metadata.get('skipped') or ())}
+      - {*self._clips.findings.skipped}
     )
     now = len(self._clips.findings.clips)
     what = f'{now} clips, but it is prepared with {before}'
@@ -68,8 +69,8 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
         ' groups'
       )
     return (
-      f'{self.data_dir}: expected {what}; add --overwrite, which extracts only'
-      ' new and changed clips, or set another --name'
+      f'{self.data_dir}: expected {what}; add --overwrite, which reuses the'
+      ' extracted features of clips that did not change, or set another --name'
     )
 
   def _info(self) -> tfds.core.DatasetInfo:

@@ -61,6 +61,9 @@ def prepare(
     name = builder.info.full_name
     rich.print(f'{name} is already prepared; --overwrite prepares it again.')
   else:
+    if builder.is_prepared() and builder.file_format is None:
+      # A copy is made with the same format.
+      builder._original_state['file_format'] = builder.info.file_format
     with _kept_until_replaced(epath.Path(builder.data_dir)):
       builder = copy.copy(builder)  # It had read the old data set.
       _build(builder, manual_dir, beam_options)
@@ -151,14 +154,19 @@ def _build(builder: ClipsBuilder, manual_dir: Any, beam_options: Any) -> None:
 
 
 def _label_counts(builder: ClipsBuilder) -> dict[str, int]:
+  only_labels = tfds.decode.PartialDecoding({'label': True})
   try:
     counts = collections.Counter(
-      example['label'] for example in tfds_reader.all_examples(builder)
+      example['label']
+      for example in tfds_reader.all_examples(builder, only_labels)
     )
+  except ImportError:
+    raise
   except Exception as error:  # TensorFlow's, or those of the format.
+    reason = (str(error) or repr(error)).splitlines()[0]
     raise DatasetError(
-      f'{builder.data_path} is damaged ({str(error).splitlines()[0]}); add'
-      ' --overwrite to prepare it again'
+      f'{builder.data_path} is damaged ({reason}); add --overwrite to prepare'
+      ' it again'
     ) from error
   names = builder.info.features['label'].names
   return {name: counts[number] for number, name in enumerate(names)}

@@ -38,9 +38,15 @@ class Records(Sequence[bytes]):
 
   def __init__(self, files: Iterable[tuple[str, int, int]]) -> None:
     """Indexes files: a path, the number of records to skip, and to take."""
-    self._files: list[tuple[str, list[tuple[int, int]]]] = [
-      (path, _places(path)[skip : skip + take]) for path, skip, take in files
-    ]
+    self._files: list[tuple[str, list[tuple[int, int]]]] = []
+    for path, skip, take in files:
+      places = _places(path)
+      if len(places) < skip + take:
+        raise ValueError(
+          f'{path}: expected {skip + take} records, got {len(places)}; prepare'
+          ' it again'
+        )
+      self._files.append((path, places[skip : skip + take]))
     counts = (len(places) for _, places in self._files)
     self._ends = [*itertools.accumulate(counts)]
 
@@ -68,7 +74,8 @@ def _places(path: str) -> list[tuple[int, int]]:
   with epath.Path(path).open('rb') as content:
     while at < size:
       content.seek(at)
-      (length,) = _LENGTH.unpack(content.read(_LENGTH.size))
+      header = content.read(_LENGTH.size).ljust(_LENGTH.size, b'\xff')
+      (length,) = _LENGTH.unpack(header)
       end = at + _BEFORE + length + _AFTER
       if end > size:
         raise ValueError(

@@ -168,8 +168,8 @@ class Extractor:
     self._make_rows = make_rows
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
-      # Imports librosa and compiles while this thread loads VGG16. Started
-      # after MediaPipe, because concurrent imports block each other.
+      # Imports librosa (for MFCC) and compiles while this thread loads VGG16.
+      # Started after MediaPipe, because concurrent imports block each other.
       nothing = np.zeros(1, np.float32)
       self._sound_thread.submit(self._make_rows.compute, nothing, nothing[:0])
     self.encode: FaceEncoder | None = None
@@ -191,8 +191,10 @@ class Extractor:
     Args:
       path: the clip.
       audio_track: number of the audio track, from 0 among the file's audio
-        tracks; None: the default one, or the next if that is silent.
-      video_track: likewise for video; None: the default one.
+        tracks; None: the default one, or the next if that is silent or
+        damaged.
+      video_track: likewise for video; None: the default one, or the next if
+        that is damaged.
 
     Raises:
       ClipError: the clip cannot be read, or lacks the track or all modalities.
@@ -249,14 +251,16 @@ class Extractor:
       pictures = [ClipTrack([] if seen else ['no picture in the clip'])]
       if seen and self._looks:
         pictures = self._look(frames, everybody, notes)
-    others = [*seen[1:]] if self._looks else []
-    while others and not pictures[0].end:
-      video_track = others.pop(0)
+    others = [*seen[1:]] if self._looks and not pictures[0].end else []
+    for other in others:
       notes = [
-        f'video track {video_track + 1} is used: track {seen[0] + 1} is damaged'
+        f'video track {other + 1} is used: track {seen[0] + 1} is damaged'
       ]
-      with media.read_frames(path, notes, video_track) as frames:
-        pictures = self._look(frames, everybody, notes)
+      with media.read_frames(path, notes, other) as frames:
+        instead = self._look(frames, everybody, notes)
+      if instead[0].end:
+        pictures, video_track = instead, other
+        break
     sound = heard.result()
     joined = (
       self._joined(path, picture, sound, contents.seconds)

@@ -54,7 +54,10 @@ def pictures_of(
   except media.MediaError as error:
     return [ClipTrack([str(error)])]
   tracks = [each.track(end) for each in people if each.found >= least_frames]
-  return tracks or [ClipTrack(['no face was found for half a second'], end)]
+  if tracks:
+    return tracks
+  end += 1 / media.FRAMES_PER_SECOND
+  return [ClipTrack(['no face was found for half a second'], end)]
 
 
 def sound_of(
@@ -69,8 +72,9 @@ def sound_of(
   if track != tracks[0]:
     notes.append(
       f'sound track {track + 1} of {len(tracks)} is used: track {tracks[0] + 1}'
-      ' is silent or damaged (choose one with --audio_track)'
+      ' is silent or damaged'
     )
+  arrays: dict[str, Any] = {'audio_track': track}
   stream = AcousticStream(make)
   pieces = []
   samples, silent = 0, True
@@ -80,9 +84,8 @@ def sound_of(
       samples += block.size
       silent = silent and media.is_silent(block)
   except media.MediaError as error:
-    return ClipTrack([str(error)])
+    return ClipTrack([str(error)], 0.0, arrays)
   pieces.append(stream.finish())
-  arrays: dict[str, Any] = {'audio_track': track}
   if silent:
     return ClipTrack(['the sound track is silent', *notes], 0.0, arrays)
   rows, loudness, seconds = map(np.concatenate, zip(*pieces, strict=True))

@@ -93,8 +93,10 @@ def length(path: Path) -> float:
       for stream in _streams(container, kind)
     }
     tracks = [*clocks]
+    if not tracks:
+      raise MediaError(f'{path}: has no picture and no sound')
     try:
-      for packet in container.demux(*tracks) if tracks else ():
+      for packet in container.demux(*tracks):
         stamp = packet.dts if packet.pts is None else packet.pts
         if stamp is not None and packet.time_base is not None:
           time = clocks[packet.stream](float(stamp * packet.time_base) - start)
@@ -120,9 +122,12 @@ def chosen(
   """
   if track is None:
     return tracks
+  if not tracks:
+    raise MediaError(f'{path}: has no {kind}')
   if track not in tracks:
+    name = {'picture': 'video', 'sound': 'audio'}[kind]
     raise MediaError(
-      f'{path}: expected one of its {len(tracks)} {kind} tracks, counted from'
+      f'{path}: expected one of its {len(tracks)} {name} tracks, counted from'
       f' 1, got {track + 1}'
     )
   return (track,)

@@ -9,6 +9,7 @@ import itertools
 import os
 import pathlib
 import sys
+import threading
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ CROP_SIZE = 48  # pixels, III-B
 # the margin keeps forehead and jaw, which move with brows and mouth.
 MARGIN = 0.1
 MIN_SCORE = 0.5
+_IMPORTING = threading.Lock()
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
 
 
@@ -79,10 +81,11 @@ class FaceCropper:
   def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
     """Loads the face detector; `landmarks` optionally adds landmarks."""
     self._landmarks = landmarks
-    with _quiet(), _without_tensorflow():
-      import mediapipe
-      from mediapipe.tasks import python as tasks
-      from mediapipe.tasks.python import vision
+    with _quiet():
+      with _without_tensorflow():
+        import mediapipe
+        from mediapipe.tasks import python as tasks
+        from mediapipe.tasks.python import vision
 
       self._image = lambda pixels: mediapipe.Image(
         image_format=mediapipe.ImageFormat.SRGB, data=pixels
@@ -223,19 +226,20 @@ def _free(detector: Any) -> None:
 
 @contextlib.contextmanager
 def _without_tensorflow() -> Iterator[None]:
-  """Hides TensorFlow from an import, unless this process has it already.
+  """Hides TensorFlow from the first import of MediaPipe.
 
   MediaPipe imports TensorFlow where it is installed, for 3 s and 0.4 GB, and
   only to read files of other file systems.
   """
-  if 'tensorflow' in sys.modules:
-    yield
-    return
-  sys.modules['tensorflow'] = None  # type: ignore[assignment]
-  try:
-    yield
-  finally:
-    del sys.modules['tensorflow']
+  with _IMPORTING:
+    hidden = not {'mediapipe', 'tensorflow'} & set(sys.modules)
+    if hidden:
+      sys.modules['tensorflow'] = None  # type: ignore[assignment]
+    try:
+      yield
+    finally:
+      if hidden:
+        sys.modules.pop('tensorflow', None)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ LOUDEST = 1.5
 RANGE = 8.0
 
 # Slaney's filters of equal area, as `librosa.filters.mel` computes them; here,
-# because importing librosa takes 1 s.
+# because importing librosa takes 2 s.
 _FILTERS = pathlib.Path(__file__).with_name('mel_filters.npz')
 
 NUM_BANDS = 80

@@ -155,7 +155,7 @@ class Recognizer:
     every half second, and the answer is their mean. `warnings` of the
     prediction name a missing modality. Tracks are numbered from 0 among the
     audio or video tracks of the file; None: the default track, or the next one
-    if its sound is silent.
+    if that is silent or damaged.
 
     Raises:
       ClipError: the clip cannot be read, lacks the track or every modality of

@@ -163,7 +163,7 @@ def evident(tracks: Tracks) -> dict[str, Track]:
 
 
 def _longest_evidence(track: Track) -> float:
-  """Returns the duration of the longest run of evidence in s; -1: none."""
+  """Returns the seconds from the first row of a run to its last; -1: none."""
   edges = np.flatnonzero(np.diff(track.evidence, prepend=False, append=False))
   first, last = edges[::2], edges[1::2] - 1
   spans = track.seconds[last] - track.seconds[first]

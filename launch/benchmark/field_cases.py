@@ -132,7 +132,9 @@ def main(_: list[str]) -> int:
   tests = pathlib.Path('tests')
   names = [f'{tests / each}' for case in _CASES.values() for each in case]
   outcomes = _Outcomes()
-  pytest.main(['-q', '-m', 'slow or not slow', *names], [outcomes])
+  code = pytest.main(['-q', '-m', 'slow or not slow', *names], [outcomes])
+  if code not in (0, 1):
+    raise ValueError(f'pytest ended with {code}; run this in a checkout')
   passing = 0
   for case, own in _CASES.items():
     nodes = [f'{tests / each}' for each in own]

@@ -50,13 +50,21 @@ def test_a_part_of_a_split_is_a_part_of_its_files(files):
   assert len(Records([])) == 0
 
 
-def test_a_file_that_is_cut_short_is_named(files, tmp_path):
+@pytest.mark.parametrize('end', [-6, 23])
+def test_a_file_that_ends_within_a_record_is_reported(files, tmp_path, end):
   cut = tmp_path / 'cut.tfrecord'
-  cut.write_bytes((tmp_path / 'b.tfrecord').read_bytes()[:-6])
+  cut.write_bytes((tmp_path / 'b.tfrecord').read_bytes()[:end])
   with pytest.raises(
     ValueError, match=r'cut\.tfrecord: expected whole records'
   ):
     Records([(str(cut), 0, 2)])
+
+
+def test_a_file_with_too_few_records_is_named(files):
+  with pytest.raises(
+    ValueError, match=r'b\.tfrecord: expected 3 records, got 2'
+  ):
+    Records([(files[1], 1, 2)])
 
 
 def test_what_ships_is_a_data_source_with_the_clips_of_the_data_set():
@@ -92,5 +100,7 @@ def test_grain_shuffles_and_batches_it_without_tensorflow(tmp_path):
 
 def test_workers_of_grain_read_it():
   source = tfds.data_source('ravdess/bundled', split='actor_01')
-  numbers = grain.MapDataset.source(source).map(lambda clip: len(clip['audio']))
+  sent = pickle.loads(pickle.dumps(source))
+  assert sent[7]['clip_id'] == source[7]['clip_id']
+  numbers = grain.MapDataset.source(sent).map(lambda clip: len(clip['audio']))
   assert len(list(numbers.to_iter_dataset())) == 60

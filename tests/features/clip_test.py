@@ -210,10 +210,8 @@ def test_of_several_sound_tracks_one_that_is_not_silent_is_used(
   features = extractor(two_tracks(folder / 'two_tracks.mkv'))
   assert features.loudness.max() > -20
   assert features.audio_track == 1
-  assert (
-    'sound track 2 of 2 is used: track 1 is silent or damaged (choose one with'
-    ' --audio_track)'
-  ) in features.warnings
+  told = 'sound track 2 of 2 is used: track 1 is silent or damaged'
+  assert told in features.warnings
 
 
 def test_tracks_are_chosen_by_number(folder, extractor):
@@ -224,7 +222,7 @@ def test_tracks_are_chosen_by_number(folder, extractor):
   assert (features.audio_track, features.video_track) == (1, 1)
   with pytest.raises(clip_lib.ClipError, match=r'no face.*silent'):
     extractor(path, audio_track=0, video_track=0)
-  told = 'expected one of its 2 sound tracks, counted from 1, got 3'
+  told = 'expected one of its 2 audio tracks, counted from 1, got 3'
   with pytest.raises(clip_lib.ClipError, match=told):
     extractor(path, audio_track=2)
 

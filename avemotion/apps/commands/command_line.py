@@ -24,9 +24,9 @@ _SHARED = {
   ' runs/audio/fold_0, or .npz file from `avemotion release`; default: the'
   ' bundled model',
   'audio_track': 'number of the audio track, from 1 in file order; default: the'
-  ' default track, or the next one if that is silent',
+  ' default track, or the next one if that is silent or damaged',
   'video_track': 'number of the video track, from 1 in file order; default: the'
-  ' default track',
+  ' default track, or the next one if that is damaged',
   'data_dir': 'directory of data sets; default: $TFDS_DATA_DIR or'
   ' ~/tensorflow_datasets (ravdess/bundled: the package)',
   'vgg16_weights': 'weights of VGG16, a Keras .h5 file; default: those of the'

@@ -75,6 +75,8 @@ def _events(
       audio_track=track_index(_AUDIO_TRACK),
       video_track=track_index(_VIDEO_TRACK),
     )
+  if _AUDIO_TRACK.value or _VIDEO_TRACK.value:
+    raise ValueError('--audio_track and --video_track need a file')
   sees = 'video' in modalities and _CAMERA.value >= 0
   listens = 'audio' in modalities and _MICROPHONE.value != 'none'
   return live.of_devices(

@@ -138,7 +138,7 @@ def test_annotated_on_demand(folder, capsys):
     (['good.mp4', 'a.mp4', '--annotate=b.mp4'], '--annotate expects one clip'),
     (['good.mp4', '--checkpoint=nowhere'], 'no such checkpoint directory'),
     (['--checkpoint=.'], 'expected at least one clip'),
-    (['good.mp4', '--audio_track=2'], 'one of its 1 sound tracks'),
+    (['good.mp4', '--audio_track=2'], 'one of its 1 audio tracks'),
     (['good.mp4', '--video_track=0'], 'video_track'),
     (['good.mp4', '--checkpoint=none.npz'], 'none.npz: expected a model'),
     (['good.mp4', '--enrol=bad.mp4'], 'bad.mp4: the file is empty'),
