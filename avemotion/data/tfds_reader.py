@@ -1,5 +1,6 @@
 """Reader of prepared TFDS data sets."""
 
+import contextlib
 import importlib.resources
 import importlib.util
 import json
@@ -44,7 +45,8 @@ def read(
     )
   builder = _builder(name, data_dir)
   try:
-    examples = list(all_examples(builder))
+    with _without_warnings():
+      examples = list(all_examples(builder))
   except ImportError as error:
     raise ValueError(
       f'{name}: needs {error.name}; run pip install {error.name}'
@@ -73,6 +75,19 @@ def all_examples(builder: Any, decoders: Any = None) -> Iterator[Any]:
   yield from tfds.as_numpy(
     builder.as_dataset(split='all', shuffle_files=False, decoders=decoders)
   )
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+  """Hides TFDS's warnings of its own deprecated attributes (4.9.10)."""
+  from absl import logging
+
+  before = logging.get_verbosity()
+  logging.set_verbosity(logging.ERROR)
+  try:
+    yield
+  finally:
+    logging.set_verbosity(before)
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:

@@ -72,7 +72,7 @@ class ClipsBuilder(  # type: ignore[call-arg]
     )
     try:
       super().__init__(**kwargs)
-      if not self.is_prepared():
+      if not self.info.initialized:  # Nothing is prepared there.
         self.info.set_file_format(self.file_format, override=True)
     except ValueError:  # Of the arguments.
       raise

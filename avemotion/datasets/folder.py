@@ -53,21 +53,15 @@ class FolderBuilder(ClipsBuilder, skip_registration=True):  # type: ignore[call-
     return super().asked | {'clips': self._clips.digest}
 
   def difference(self, name: str, there: Any) -> str:
-    """Describes a difference; for 'clips', by their number."""
+    """Describes a difference; for 'clips' by their number."""
     if name != 'clips':
       return super().difference(name, there)
-    before = sum(split.num_examples for split in self.info.splits.values())
-    before += len(
-      {*(self.info.metadata.get('skipped') or ())}
-      - {*self._clips.findings.skipped}
+    before, now = (
+      str(digest).partition(':')[0] for digest in (there, self._clips.digest)
     )
-    now = len(self._clips.findings.clips)
     what = f'{now} clips, but it is prepared with {before}'
     if before == now:
-      what = (
-        f'{now} clips, but it is prepared with others, or other labels or'
-        ' groups'
-      )
+      what = f'these {now} clips, but got other files, labels or groups'
     return (
       f'{self.data_dir}: expected {what}; add --overwrite, which reuses the'
       ' extracted features of clips that did not change, or set another --name'

@@ -41,10 +41,19 @@ class Labelled:
 
   @property
   def digest(self) -> str:
-    """Hash of the clips' ids, facts and label names."""
-    facts = [(clip.clip_id, clip.facts) for clip in self.findings.clips]
-    content = json.dumps([facts, self.label_names], sort_keys=True).encode()
-    return hashlib.sha256(content).hexdigest()[:16]
+    """The number of clips, and a hash of all that decides the data set.
+
+    The hash is of the clips' ids, facts and sizes in bytes, the names of the
+    labels, and the files that are missing or skipped.
+    """
+    found = self.findings
+    clips = [
+      (clip.clip_id, clip.facts, [p.stat().length for p in clip.files.values()])
+      for clip in found.clips
+    ]
+    whole = clips, self.label_names, found.missing, found.skipped
+    content = json.dumps(whole, sort_keys=True).encode()
+    return f'{len(clips)}:{hashlib.sha256(content).hexdigest()[:16]}'
 
 
 def by_list(

@@ -72,7 +72,7 @@ def test_a_folder_of_other_labels_is_told_and_can_be_overwritten(tmp_path):
     for label_map in ('1=sad', '1=blue,2=sad')
   )
   _prepare(folder, data_dir, before)
-  with pytest.raises(DatasetError, match='or other labels or groups'):
+  with pytest.raises(DatasetError, match='got other files, labels or groups'):
     _prepare(folder, data_dir, after)
   _prepare(folder, data_dir, after, overwrite=True)
   clips = clips_lib.load('voices/speech_audio', data_dir)

@@ -244,6 +244,17 @@ def test_other_labels_are_another_data_set(tmp_path):
   assert one.digest != labelling.by_name(tmp_path, other, ('video',)).digest
 
 
+def test_another_file_of_the_same_name_is_another_data_set(tmp_path):
+  touch(tmp_path, '01-01-01_01.mp4')
+  before = labelling.by_name(tmp_path, JAVANESE, ('video',)).digest
+  (tmp_path / '01-01-01_01.mp4').write_text('another clip')
+  replaced = labelling.by_name(tmp_path, JAVANESE, ('video',)).digest
+  (tmp_path / 'unknown.mp4').touch()
+  with_another = labelling.by_name(tmp_path, JAVANESE, ('video',)).digest
+  assert len({before, replaced, with_another}) == 3
+  assert all(digest.startswith('1:') for digest in (before, with_another))
+
+
 def test_other_metadata_are_another_data_set(tmp_path):
   touch(tmp_path, 'a.mp4')
   digests = {

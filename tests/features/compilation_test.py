@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_made_is_told_once(tmp_path):
   hits, misses, folder, told = run(tmp_path)
   assert (hits, misses, folder) == (0, 0, 'None')
   assert len(told) == 1
-  assert told[0].startswith('compiled programs are not kept: ')
+  assert told[0].startswith('compiled programs are not cached: ')
   assert str(tmp_path / 'avemotion') in told[0]
 
 

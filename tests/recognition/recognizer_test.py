@@ -438,7 +438,7 @@ def test_two_people_are_told_apart(recognizer, folder):
   (alone,) = recognizer.predict_people(path)
   assert alone.person is None
   assert alone.probabilities == recognizer.predict(path).probabilities
-  with pytest.raises(ValueError, match='does not see'):
+  with pytest.raises(ValueError, match='expected a model that reads video'):
     Recognizer(make_model(('audio',))).predict_people(path)
 
 

@@ -103,8 +103,10 @@ def _run(name: str, argv: Sequence[str]) -> int:
 
 
 def _unknown(word: str) -> str:
+  if '://' in word:
+    return f'{word}: expected a file, got an address; download the clip first'
   if pathlib.PurePath(word).suffix or os.sep in word:
-    return f'{word}: no such file'
+    return f'{word}: expected a file, found none; check the path'
   close = difflib.get_close_matches(word, COMMANDS, n=1)
   hint = f'did you mean {close[0]!r}?' if close else 'see avemotion --help'
   return f'expected a command or a file, got {word!r}; {hint}'

@@ -66,8 +66,13 @@ def test_python_runs_it_as_a_module():
       "expected a command or a file, got 'trian'; did you mean 'train'?",
     ),
     ('zzz', "expected a command or a file, got 'zzz'; see avemotion --help"),
-    ('none.mp4', 'none.mp4: no such file'),
-    ('clips/none', 'clips/none: no such file'),
+    ('none.mp4', 'none.mp4: expected a file, found none; check the path'),
+    ('clips/none', 'clips/none: expected a file, found none; check the path'),
+    (
+      'https://a.b/c.mp4',
+      'https://a.b/c.mp4: expected a file, got an address; download the clip'
+      ' first',
+    ),
   ],
 )
 def test_what_is_neither_command_nor_file_is_one_line(word, message, capsys):
