@@ -50,9 +50,10 @@ def main(_: list[str]) -> None:
   _stage(3, 'training the fusion model on the ten folds of random10')
   config = config_files.load_config('quickstart', {})
   _train(config, clips, workdir)
-  _stage(4, 'recognising a test clip of fold 0')
   fold = folds.make_fold(config.data.protocol, 0, clips.labels, clips.actors)
   tested = clips.clip_ids[fold.test[0]]
+  label = clips.label_names[clips.labels[fold.test[0]]]
+  _stage(4, f'recognising a test clip of fold 0, drawn as {label}')
   _recognise(next(path for path in files if path.stem == tested), workdir)
   seconds = time.monotonic() - start
   print(f'\nDone in {seconds:.0f} s; all files are in {workdir}.')
