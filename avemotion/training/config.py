@@ -327,8 +327,11 @@ def from_dict(values: Mapping[str, Any]) -> Config:
   """Returns the configuration that `to_dict` of any earlier version wrote.
 
   Raises:
-    ConfigError: a key is unknown, as in a checkpoint of a later version.
+    ConfigError: a key is unknown, as in a checkpoint of a later version, or
+      `values` is no mapping.
   """
+  if not isinstance(values, Mapping):
+    raise ConfigError(f'expected settings by name, got {values!r:.80}')
   return update(Config(), old_config.translated(values))
 
 

@@ -120,6 +120,12 @@ def test_a_configuration_of_another_version_is_told():
     config_lib.from_dict({'colour': 1})
 
 
+@pytest.mark.parametrize('values', ['', [], 3, None])
+def test_what_is_no_configuration_is_reported(values):
+  with pytest.raises(config_lib.ConfigError, match='expected settings by name'):
+    config_lib.from_dict(values)
+
+
 def test_every_key_of_the_model_reaches_the_network():
   config = config_lib.ModelConfig(
     video=config_lib.VideoConfig(3, 2, 5, cmn=True, deltas=True),
