@@ -21,7 +21,7 @@ COLOURS = {
   'angry': '#d1343b',
   'fearful': '#8a5aa8',
   'disgust': '#6b8e3d',
-  'surprised': '#f28e2b',
+  'surprised': '#e0559c',
 }
 
 # Colours for the labels of other data sets.

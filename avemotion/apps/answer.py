@@ -92,6 +92,8 @@ def describe(prediction: Prediction, reads: Collection[str]) -> str:
   lines = [
     f'Recognised as {prediction.label}, {prediction.confidence:.0%}{doubt}.'
   ]
+  if prediction.held_out:
+    lines.append(f'90 % sure: {" or ".join(prediction.labels())}.')
   faces = ''
   if prediction.face_share is not None:
     faces = f'A face in {prediction.face_share:.0%} of the frames.'

@@ -46,6 +46,11 @@ def test_the_label_is_told_and_doubted(prediction):
   unsure = {'calm': 0.35, 'happy': 0.4, 'bored': 0.25}
   doubted = dataclasses.replace(prediction, probabilities=unsure)
   assert 'happy, 40%, uncertain' in answer.describe(doubted, ())
+  assert '90 % sure' not in shown
+  measured = dataclasses.replace(prediction, held_out=(0.0, 0.2, 0.9))
+  assert '\n90 % sure: happy or calm or bored.\n' in answer.describe(
+    measured, ()
+  )
 
 
 @pytest.mark.parametrize(
