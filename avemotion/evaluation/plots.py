@@ -123,6 +123,7 @@ def save_learning_curves(
     _draw_curves(ax, curves, f'train_{metric}', 'training', _OURS)
     _draw_curves(ax, curves, f'validation_{metric}', 'validation', _OTHER)
     ax.set(xlabel='epoch', ylabel=metric)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(0, 1.02 if metric == 'accuracy' else None)
     bare(ax, 'y')
     ax.legend(frameon=False)

@@ -104,7 +104,7 @@ def _rate() -> _Figures:
   """Measures the product of float32 matrices, in JAX's default precision."""
   square = jnp.ones((_SIZE, _SIZE))
   product = jax.jit(jnp.matmul)
-  seconds = _median(lambda: product(square, square).block_until_ready())
+  seconds = _median_of(product, square, square)
   return {'teraflops': 2 * _SIZE**3 / seconds / 1e12}
 
 
@@ -133,9 +133,8 @@ def _layers() -> _Figures:
         return jnp.mean(states**2)
 
       gradient = jax.jit(jax.grad(loss))
-      found[f'{implementation}.batch_{batch}.milliseconds'] = 1e3 * _median(
-        lambda: jax.block_until_ready(gradient(params, samples))  # noqa: B023
-      )
+      seconds = _median_of(gradient, params, samples)
+      found[f'{implementation}.batch_{batch}.milliseconds'] = 1e3 * seconds
     if importlib.util.find_spec('torch'):
       from launch.benchmark import peer_torch
 
@@ -194,6 +193,10 @@ def _vgg16() -> _Figures:
   rng = np.random.default_rng(0)
   crops = rng.integers(0, 256, (_CROPS, 48, 48, 3), np.uint8)
   return {'crops_per_second': _CROPS / _median(lambda: encode(crops))}
+
+
+def _median_of(function: Callable[..., object], *arguments: object) -> float:
+  return _median(lambda: jax.block_until_ready(function(*arguments)))
 
 
 def _median(call: Callable[[], object]) -> float:
