@@ -3,13 +3,14 @@
 import jax
 
 from avemotion.synthetic import corpus
-from avemotion.training import checkpoints, step
+from avemotion.training import network
 from avemotion.training.config import (
   AudioConfig,
   Config,
   ModelConfig,
   VideoConfig,
 )
+from avemotion.training.trained_model import TrainedModel
 
 LABELS = ('calm', 'happy', 'angry')
 WIDTHS = {'video': 512, 'audio': 40}
@@ -25,11 +26,11 @@ def make_model(modalities=('video', 'audio'), feature_dims=None):
     )
   )
   feature_dims = {name: (feature_dims or WIDTHS)[name] for name in modalities}
-  classifier = step.make_classifier(config.model, len(LABELS))
+  classifier = network.make_classifier(config.model, len(LABELS))
   variables = jax.jit(classifier.init)(
-    jax.random.key(0), *step.sample_inputs(feature_dims)
+    jax.random.key(0), *network.sample_inputs(feature_dims)
   )
-  return checkpoints.TrainedModel(variables, config, LABELS, feature_dims)
+  return TrainedModel(variables, config, LABELS, feature_dims)
 
 
 def make_clip(path, **changes):

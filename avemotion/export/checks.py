@@ -11,7 +11,7 @@ from jax import export
 from avemotion.export import programs
 from avemotion.features import visual
 from avemotion.features.vgg16_weights import Vgg16Weights
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 # Largest difference by file suffix, relative to the largest number.
 TOLERANCES = {'.stablehlo': 1e-5, '.onnx': 1e-4}

@@ -9,11 +9,11 @@ from avemotion.evaluation import markdown, paper
 from avemotion.export.origin import Origin
 from avemotion.features import acoustic, faces, speech, visual
 from avemotion.features.front_ends import LANDMARKS, MFCC, SPEECH, VGG16
-from avemotion.features.media import FRAMES_PER_SECOND
+from avemotion.features.sampling import FRAMES_PER_SECOND
 from avemotion.features.vgg16_weights import Vgg16Weights
 from avemotion.recognition import windows
 from avemotion.training import config as config_lib
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 _MFCC = (
   f'MFCC of mono sound at {acoustic.SAMPLE_RATE} Hz within [-1, 1], computed by'

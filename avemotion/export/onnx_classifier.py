@@ -13,7 +13,7 @@ import numpy as np
 
 from avemotion.export.onnx_graph import FLOAT, INT32, INT64, Graph
 from avemotion.models import pooling
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 _EPSILON = 1e-5  # flax.linen.BatchNorm's
 _LOWEST = np.finfo(np.float32).min

@@ -14,7 +14,7 @@ from avemotion.evaluation.fold_outputs import FoldOutputs
 from avemotion.features import front_ends
 from avemotion.training import config as config_lib
 from avemotion.training import weights
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 _RAVDESS = re.compile(r'\d\d(-\d\d){6}')  # Name of a clip.
 _FIGURES = re.compile(r'^## How good it is\n(.*?)(?=^## )', re.M | re.S)

@@ -18,7 +18,7 @@ from avemotion.features import visual
 from avemotion.features.vgg16_weights import Vgg16Weights
 from avemotion.models.fusion import JOINT
 from avemotion.recognition import window_classifier
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 PLATFORMS = ('cpu', 'cuda', 'tpu')
 

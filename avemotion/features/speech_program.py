@@ -46,5 +46,6 @@ def params() -> dict[str, Any]:
       branch = tree
       for group in groups:
         branch = branch.setdefault(group, {})
-      branch[last] = jnp.asarray(array, jnp.float32)
-  return tree
+      branch[last] = array.astype(np.float32)
+  placed: dict[str, Any] = jax.device_put(tree)
+  return placed

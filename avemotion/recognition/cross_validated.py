@@ -17,7 +17,7 @@ from avemotion.recognition.window_classifier import (
 )
 from avemotion.recognition.windows import Track
 from avemotion.training import checkpoints
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 _QUANTILES = 101
 # Function of a clip's id, a modality and its rows float32[steps, features]

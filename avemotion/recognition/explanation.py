@@ -16,8 +16,8 @@ import numpy as np
 
 from avemotion.data import clips as clips_lib
 from avemotion.models import EmotionClassifier
-from avemotion.training.checkpoints import TrainedModel
 from avemotion.training.logs import log
+from avemotion.training.trained_model import TrainedModel
 
 _MOST = 0.5  # share of the positive attributions in the strongest interval
 # Sequences are padded to this multiple, so that clips of similar lengths share

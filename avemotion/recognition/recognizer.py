@@ -12,15 +12,17 @@ import numpy as np
 from avemotion.features import clip as clip_lib
 from avemotion.features import front_ends, landmark_detector, landmarks
 from avemotion.features.clip import ClipError, ClipFeatures
-from avemotion.features.media import FRAMES_PER_SECOND, Path
+from avemotion.features.media import Path
+from avemotion.features.sampling import FRAMES_PER_SECOND
 from avemotion.models.fusion import JOINT
 from avemotion.recognition import window_classifier, windows
 from avemotion.recognition.explanation import Explanation, attribute
 from avemotion.recognition.prediction import ClipFailure, Prediction, named
 from avemotion.recognition.streaming import Session
 from avemotion.recognition.window_classifier import Answers
-from avemotion.training import checkpoints, weights
+from avemotion.training import weights
 from avemotion.training.logs import log
+from avemotion.training.trained_model import TrainedModel
 
 
 class Recognizer:
@@ -32,7 +34,7 @@ class Recognizer:
 
   def __init__(
     self,
-    model: checkpoints.TrainedModel,
+    model: TrainedModel,
     vgg16_weights: Path | None = None,
     *,
     illustrate: bool = False,

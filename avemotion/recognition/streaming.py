@@ -12,7 +12,7 @@ from avemotion.features.acoustic import MFCC_ROWS, AcousticStream, Sound
 from avemotion.features.clip import Extractor
 from avemotion.features.face_encoders import FaceEncoder
 from avemotion.features.faces import FaceOfFrame, FaceStream
-from avemotion.features.media import FrameSampler
+from avemotion.features.sampling import FrameSampler
 from avemotion.models.fusion import JOINT
 from avemotion.recognition import windows
 from avemotion.recognition.prediction import named

@@ -16,7 +16,7 @@ from avemotion.features.front_ends import FrontEnd
 from avemotion.models import EmotionClassifier
 from avemotion.models.fusion import JOINT
 from avemotion.recognition.windows import Track, Tracks
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 
 # Sequences, points and windows are padded to these multiples, so that clips of
 # similar lengths share a compiled program.

@@ -21,6 +21,7 @@ from avemotion.robustness.corrupted_clips import CorruptedClips, Rows
 from avemotion.robustness.table import ConditionScore, Robustness
 from avemotion.training import checkpoints
 from avemotion.training.logs import log
+from avemotion.training.trained_model import TrainedModel
 
 # Rows under each condition, by clip id and modality.
 Features = Mapping[str, Mapping[str, Rows]]
@@ -34,7 +35,7 @@ class TrainedRun:
   """Results of a run with the models of its folds, in the same order."""
 
   run: runs_lib.CrossValidation
-  models: tuple[checkpoints.TrainedModel, ...]
+  models: tuple[TrainedModel, ...]
 
   @property
   def modalities(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from avemotion.features.compilation import num_cores
+from avemotion.features.cores import num_cores
 
 # Least rows of a batch per core; with fewer, one core alone is faster
 # (docs/log.md).

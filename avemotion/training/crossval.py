@@ -25,6 +25,7 @@ from avemotion.training.logs import log
 from avemotion.training.processes import TrainingError
 from avemotion.training.program import FoldProgram
 from avemotion.training.run import Options, Run
+from avemotion.training.trained_model import TrainedModel
 
 __all__ = [
   'Options',
@@ -267,7 +268,7 @@ def _write(
       )
     scores = scoring.score(config, clips, fold, validated, tested)
     summary = run.facts(place) | scores
-    model = checkpoints.TrainedModel(
+    model = TrainedModel(
       jax.tree.map(lambda rows: rows[place], variables),
       config,
       clips.label_names,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from avemotion.training import augmentation, step
+from avemotion.training import augmentation, network, step
 from avemotion.training.batch import Clips
 from avemotion.training.config import Config
 from avemotion.training.mesh import map_folds, shard_batch
@@ -43,7 +43,7 @@ class FoldFunctions:
     """Makes the functions; the mesh may have abstract devices."""
     self._mesh = mesh
     self._augment = config.augment
-    self.model = step.make_classifier(config.model, num_classes, mesh)
+    self.model = network.make_classifier(config.model, num_classes, mesh)
     self.schedule = step.make_schedule(
       config.optimizer, steps_per_epoch, config.epochs
     )

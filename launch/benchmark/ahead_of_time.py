@@ -14,7 +14,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from avemotion.training import mesh as mesh_lib
-from avemotion.training import step
+from avemotion.training import network
 from avemotion.training.batch import Clips
 from avemotion.training.config import Config, update
 from avemotion.training.epoch import FoldFunctions
@@ -113,7 +113,7 @@ def fold_programs(
 
   def statistics(key_data: jax.Array) -> Any:
     rng = jax.random.wrap_key_data(key_data)
-    inputs = step.sample_inputs(feature_dims)
+    inputs = network.sample_inputs(feature_dims)
     return functions.model.init(rng, *inputs)['statistics']
 
   def initial(keys: jax.Array) -> Any:

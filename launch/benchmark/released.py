@@ -26,7 +26,7 @@ from avemotion.recognition import windows
 from avemotion.recognition.recognizer import Recognizer
 from avemotion.recognition.window_classifier import WindowClassifier
 from avemotion.training import weights
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 from launch.benchmark import contest, real_clips
 from launch.benchmark.figures import record
 from launch.benchmark.unseen import NAMES, heard

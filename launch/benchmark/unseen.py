@@ -32,7 +32,7 @@ from avemotion.recognition.window_classifier import Answers, WindowClassifier
 from avemotion.recognition.windows import Track, Tracks
 from avemotion.robustness.conditions import CONDITIONS
 from avemotion.training import checkpoints
-from avemotion.training.checkpoints import TrainedModel
+from avemotion.training.trained_model import TrainedModel
 from launch.benchmark import sees
 from launch.benchmark.figures import record
 from tfds_ravdess import recordings

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from avemotion.training import checkpoints, step
+from avemotion.training import network
 from avemotion.training.config import Config, DataConfig, ModelConfig, update
+from avemotion.training.trained_model import TrainedModel
 
 LABELS = ('calm', 'happy', 'angry')
 
@@ -22,7 +23,7 @@ def make_model(
   config = Config(DataConfig(**(data or {})), update(small, model))
   known = {'video': 12, 'audio': 40} | (feature_dims or {})
   feature_dims = {name: known[name] for name in modalities}
-  variables = step.expected_variables(config.model, LABELS, feature_dims)
+  variables = network.expected_variables(config.model, LABELS, feature_dims)
   rng = np.random.default_rng(1)
   filled = {
     collection: jax.tree.map(
@@ -34,7 +35,7 @@ def make_model(
     )
     for collection, tree in variables.items()
   }
-  return checkpoints.TrainedModel(filled, config, LABELS, feature_dims, 1.7)
+  return TrainedModel(filled, config, LABELS, feature_dims, 1.7)
 
 
 def make_inputs(model, batch, time):

@@ -10,7 +10,7 @@ from avemotion.evaluation import fold_outputs
 from avemotion.export import origin
 from avemotion.training import checkpoints, weights
 from avemotion.training import config as config_lib
-from avemotion.training.checkpoints import CheckpointError
+from avemotion.training.trained_model import CheckpointError
 
 
 def test_the_model_that_ships_has_its_cards_figures():

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from avemotion.features import containers, media
+from avemotion.features import containers, media, sampling
 from avemotion.recognition import media_writer
 from avemotion.synthetic import corpus
 
@@ -398,14 +398,22 @@ def _same(one, other):
   )
 
 
+def _frames(path, foresight=None):
+  with containers.opened(path) as container:
+    return list(media._frames(path, container, [], None, foresight))
+
+
+def _kept(path):
+  _, *frames = media._kept_frames(path, [], None)
+  return frames
+
+
 @pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.mpg', '.webm'])
 def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
   path = make(folder / f'kept{suffix}', fps=30)
-  everything = list(media._frames(path, []))
-  sampled = list(media._sampled(everything))
-  assert _same(_all(media._kept_frames(path, [], None)), _all(sampled))
-  wanted = frozenset(media._expected_seconds(path, None))
-  fewer = len(list(media._frames(path, [], None, wanted))) < len(everything)
+  everything = _frames(path)
+  assert _same(_all(_kept(path)), _all(sampling.sampled(everything)))
+  fewer = len(_frames(path, sampling.Foresight())) < len(everything)
   # The other codecs have no frames that can be skipped.
   assert fewer == (suffix in ('.mp4', '.mkv'))
 
@@ -413,35 +421,41 @@ def test_leaving_frames_undecoded_changes_no_bit(folder, suffix):
 @pytest.mark.parametrize(
   'mistake',
   [
-    lambda seconds: [],  # No time stamps.
-    lambda seconds: [time + 0.01 for time in seconds],
-    lambda seconds: seconds[:-2],
-    lambda seconds: [*seconds, seconds[-1] + 1],
-    lambda seconds: [*seconds[:2], *(time + 0.01 for time in seconds[2:])],
+    lambda time: None,  # No time stamps.
+    lambda time: time + 0.01,
+    lambda time: time if time < 0.9 else None,
+    lambda time: time if time < 0.5 else time + 0.01,
+    lambda time: time if time < 0.5 else time - 0.5,
+    lambda time: time if time < 0.8 else 0.8,
   ],
 )
 def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
-  expected = media._expected_seconds(clip, None)
   right = read(clip)
+  found = sampling.seconds_of
   monkeypatch.setattr(
-    media, '_expected_seconds', lambda path, track: mistake(expected)
+    sampling, 'seconds_of', lambda packet, start: mistake(found(packet, start))
   )
   assert _same(read(clip), right)
+
+
+@pytest.mark.parametrize('cores', [1, 2, 7])
+def test_damage_gives_the_same_frames_on_any_number_of_cores(
+  folder, monkeypatch, cores
+):
+  clip = make(folder / f'cores_{cores}.mp4', fps=30, seconds=2.0, audio=False)
+  content = bytearray(clip.read_bytes())
+  middle = len(content) // 2
+  content[middle : middle + 40] = bytes(40)
+  clip.write_bytes(content)
+  expected = _all(sampling.sampled(_frames(clip)))
+  monkeypatch.setattr(media, 'num_cores', lambda: cores)
+  assert _same(_all(_kept(clip)), expected)
 
 
 def test_real_clips_are_decoded_by_half_without_changing_a_bit(shared):
   paths = sorted((shared / 'ravdess/video_speech').rglob('*.mp4'))[:1]
   paths += sorted((shared / 'javanese').glob('*.mp4'))[:1]
   for path in paths:
-    wanted = media._expected_seconds(path, None)
-    fewer = media._frames(path, [], None, frozenset(wanted))
-    decoded = [each.seconds for each in fewer]
-    everything = list(media._frames(path, []))
-    assert len(decoded) < 0.7 * len(everything)
-    whole = [each.frame for each in everything if each.seconds in wanted]
-    given = list(media._kept_frames(path, [], None))
-    assert [each.seconds for each in given] == wanted
-    for (_, one, *_), other in zip(given, whole, strict=True):
-      np.testing.assert_array_equal(
-        one.to_ndarray(format='rgb24'), other.to_ndarray(format='rgb24')
-      )
+    everything = _frames(path)
+    assert len(_frames(path, sampling.Foresight())) < 0.7 * len(everything)
+    assert _same(_all(_kept(path)), _all(sampling.sampled(everything)))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from avemotion.training import augmentation, config_files, step
+from avemotion.training import augmentation, config_files, network
 from avemotion.training.batch import Clips
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
@@ -20,7 +20,7 @@ WIDTHS = {'audio': 40, 'video': 512}
 
 def num_parameters(config):
   feature_dims = {name: WIDTHS[name] for name in config.model.modalities}
-  variables = step.expected_variables(config.model, 'abcdefgh', feature_dims)
+  variables = network.expected_variables(config.model, 'abcdefgh', feature_dims)
   return sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
 
 

@@ -16,6 +16,7 @@ import pytest
 from avemotion.data import clips as clips_lib
 from avemotion.training import checkpoints, config_files, crossval
 from avemotion.training import config as config_lib
+from avemotion.training.trained_model import CheckpointError
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = str(ROOT / 'launch' / 'configs' / 'audio.py')
@@ -283,7 +284,7 @@ def test_a_damaged_snapshot_is_told_with_what_to_do(again):
   for file in (workdir / 'training').rglob('*'):
     if file.is_file() and file.stat().st_size > 1000:
       file.write_bytes(b'')
-  with pytest.raises(checkpoints.CheckpointError) as caught:
+  with pytest.raises(CheckpointError) as caught:
     crossval.train(config, clips, workdir)
   assert str(workdir / 'training') in str(caught.value)
   assert 'remove this directory to train from the start' in str(caught.value)

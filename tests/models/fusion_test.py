@@ -12,7 +12,7 @@ import pytest
 
 from avemotion.models import AudioBranch, EmotionClassifier, VideoBranch
 from avemotion.models.gru import IMPLEMENTATIONS
-from avemotion.training import step
+from avemotion.training import network, step
 from avemotion.training.batch import Clips
 from avemotion.training.config import OptimizerConfig
 
@@ -456,7 +456,7 @@ def test_a_classifier_with_a_users_own_branch_trains():
   config = OptimizerConfig(learning_rate=0.05, label_smoothing=0)
   tx = step.make_optimizer(config, step.make_schedule(config, 10, 1))
   widths = {'video': 20, 'audio': 13}
-  variables = model.init(jax.random.key(0), *step.sample_inputs(widths))
+  variables = model.init(jax.random.key(0), *network.sample_inputs(widths))
   assert set(variables['params']) == {'video', 'audio', 'logits'}
   state = step.init_state(
     model, tx, widths, variables['statistics'], jax.random.key(0)

@@ -12,13 +12,14 @@ import pytest
 
 from avemotion.recognition import explanation
 from avemotion.recognition.explanation import Explanation, attribute
-from avemotion.training import checkpoints, step
+from avemotion.training import network
 from avemotion.training.config import (
   AudioConfig,
   Config,
   ModelConfig,
   VideoConfig,
 )
+from avemotion.training.trained_model import TrainedModel
 
 LABELS = ('calm', 'happy', 'angry')
 TEMPERATURE = 0.8
@@ -40,16 +41,14 @@ def make_model():
       pooling=('last', 'mean'),
     )
   )
-  classifier = step.make_classifier(config.model, len(LABELS))
+  classifier = network.make_classifier(config.model, len(LABELS))
   init = jax.jit(classifier.init)
-  variables = init(jax.random.key(0), *step.sample_inputs(WIDTHS))
+  variables = init(jax.random.key(0), *network.sample_inputs(WIDTHS))
   variables['statistics'] = {
     name: {'standardize': {'mean': mean, 'std': np.ones_like(mean)}}
     for name, mean in MEANS.items()
   }
-  return checkpoints.TrainedModel(
-    variables, config, LABELS, WIDTHS, TEMPERATURE
-  )
+  return TrainedModel(variables, config, LABELS, WIDTHS, TEMPERATURE)
 
 
 def make_inputs(seed=0):

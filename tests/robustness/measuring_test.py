@@ -13,7 +13,6 @@ from avemotion.evaluation.fold_outputs import ReportError
 from avemotion.robustness import measuring
 from avemotion.robustness.conditions import CLEAN, Condition
 from avemotion.training import crossval
-from avemotion.training.checkpoints import CheckpointError
 from avemotion.training.config import (
   AudioConfig,
   Config,
@@ -22,6 +21,7 @@ from avemotion.training.config import (
   OptimizerConfig,
   VideoConfig,
 )
+from avemotion.training.trained_model import CheckpointError
 
 # Not in the order of the paper, which results use.
 LABELS = ('happy', 'angry', 'calm')

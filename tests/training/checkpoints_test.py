@@ -12,9 +12,10 @@ import optax
 import pytest
 from orbax.checkpoint import v1 as ocp
 
-from avemotion.training import checkpoints, selection, step
+from avemotion.training import checkpoints, network, selection, step
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.config import AudioConfig, Config, ModelConfig
+from avemotion.training.trained_model import CheckpointError, TrainedModel
 
 WIDTHS = {'audio': 5}
 
@@ -27,9 +28,9 @@ def make_model(features=4):
       dense_features=4,
     )
   )
-  classifier = step.make_classifier(config.model, 2)
-  variables = classifier.init(jax.random.key(0), *step.sample_inputs(WIDTHS))
-  return checkpoints.TrainedModel(variables, config, ('calm', 'sad'), WIDTHS)
+  classifier = network.make_classifier(config.model, 2)
+  variables = classifier.init(jax.random.key(0), *network.sample_inputs(WIDTHS))
+  return TrainedModel(variables, config, ('calm', 'sad'), WIDTHS)
 
 
 def test_round_trip_by_either_directory(tmp_path):
@@ -49,16 +50,14 @@ def test_a_trained_state_without_batch_norm_comes_back(tmp_path):
   model = make_model()
   plain = dataclasses.replace(model.config.model, batch_norm=False)
   config = dataclasses.replace(model.config, model=plain)
-  classifier = step.make_classifier(plain, 2)
+  classifier = network.make_classifier(plain, 2)
   statistics = {
     'audio': {'standardize': {'mean': np.zeros(5), 'std': np.ones(5)}}
   }
   state = step.init_state(
     classifier, optax.sgd(0.1), WIDTHS, statistics, jax.random.key(0)
   )
-  trained = checkpoints.TrainedModel(
-    state.variables, config, ('calm', 'sad'), WIDTHS
-  )
+  trained = TrainedModel(state.variables, config, ('calm', 'sad'), WIDTHS)
   checkpoints.save(tmp_path, trained)
   loaded = checkpoints.load(tmp_path).variables
   jax.tree.map(np.testing.assert_array_equal, loaded['params'], state.params)
@@ -106,7 +105,7 @@ def test_a_snapshot_comes_back_with_the_slots_that_it_was_saved_with(
 def test_a_snapshot_of_another_model_is_told(tmp_path):
   checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
   other = make_snapshot([0, 0]).replace(best_variables={'v': np.zeros(2)})
-  with pytest.raises(checkpoints.CheckpointError, match='cannot be read'):
+  with pytest.raises(CheckpointError, match='cannot be read'):
     checkpoints.load_snapshot(tmp_path, other)
 
 
@@ -117,14 +116,12 @@ def test_saving_again_replaces(tmp_path):
 
 
 def test_missing_and_foreign_directories_are_told(tmp_path):
-  with pytest.raises(checkpoints.CheckpointError, match='no such checkpoint'):
+  with pytest.raises(CheckpointError, match='no such checkpoint'):
     checkpoints.load(tmp_path / 'nowhere')
-  with pytest.raises(checkpoints.CheckpointError, match='no checkpoint in it'):
+  with pytest.raises(CheckpointError, match='no checkpoint in it'):
     checkpoints.load(tmp_path)
   ocp.save(tmp_path / 'foreign', {'weights': np.ones(3)})
-  with pytest.raises(
-    checkpoints.CheckpointError, match='but not one of avemotion'
-  ):
+  with pytest.raises(CheckpointError, match='but not one of avemotion'):
     checkpoints.load(tmp_path / 'foreign')
 
 
@@ -132,14 +129,14 @@ def test_variables_of_another_model_are_told(tmp_path):
   """Saves a configuration of 6 units with parameters of 4."""
   lying = dataclasses.replace(make_model(4), config=make_model(6).config)
   checkpoints.save(tmp_path, lying)
-  with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
+  with pytest.raises(CheckpointError, match='does not hold'):
     checkpoints.load(tmp_path)
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path):
   path = checkpoints.save(tmp_path, make_model())
   shutil.rmtree(path / 'state')
-  with pytest.raises(checkpoints.CheckpointError, match='does not hold'):
+  with pytest.raises(CheckpointError, match='does not hold'):
     checkpoints.load(tmp_path)
 
 
@@ -148,12 +145,12 @@ def test_a_checkpoint_whose_data_is_lost_is_told_in_one_line(tmp_path):
   for file in pathlib.Path(path).rglob('*'):
     if file.is_file() and file.stat().st_size > 1000:
       file.write_bytes(b'')
-  with pytest.raises(checkpoints.CheckpointError) as caught:
+  with pytest.raises(CheckpointError) as caught:
     checkpoints.load(tmp_path)
   assert len(str(caught.value).splitlines()) == 1
   assert len(str(caught.value)) < 400 + len(str(path))
   (path / '_CHECKPOINT_METADATA').unlink()
-  with pytest.raises(checkpoints.CheckpointError):
+  with pytest.raises(CheckpointError):
     checkpoints.load(tmp_path)
 
 
@@ -166,7 +163,7 @@ def test_a_full_disk_is_told_and_the_older_checkpoint_stays(
     raise OSError(errno.ENOSPC, 'No space left on device')
 
   monkeypatch.setattr(checkpoints.ocp, 'save', full)
-  with pytest.raises(checkpoints.CheckpointError, match='No space left'):
+  with pytest.raises(CheckpointError, match='No space left'):
     checkpoints.save(tmp_path, make_model(6))
   assert checkpoints.load(tmp_path).config.model.audio.features == 4
 
@@ -192,7 +189,7 @@ def test_a_flipped_bit_is_told_or_changes_nothing(number, tmp_path):
   flip(pathlib.Path(path), number)
   try:
     loaded = checkpoints.load(tmp_path).variables
-  except checkpoints.CheckpointError:
+  except CheckpointError:
     gc.collect()  # Here, not during another test.
     return
   jax.tree.map(np.testing.assert_array_equal, loaded, dict(model.variables))
@@ -210,9 +207,9 @@ def test_other_values_than_were_saved_are_told(tmp_path, monkeypatch):
   checkpoints.save(tmp_path, make_model())
   checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
   monkeypatch.setattr(checkpoints.ocp, 'load', flipped)
-  with pytest.raises(checkpoints.CheckpointError, match='it is damaged'):
+  with pytest.raises(CheckpointError, match='it is damaged'):
     checkpoints.load(tmp_path)
-  with pytest.raises(checkpoints.CheckpointError, match='it is damaged'):
+  with pytest.raises(CheckpointError, match='it is damaged'):
     checkpoints.load_snapshot(tmp_path, make_snapshot([0, 0]))
 
 
@@ -220,11 +217,9 @@ def test_a_disk_without_room_is_told_before_a_write(tmp_path, monkeypatch):
   monkeypatch.setattr(
     shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(9, 9, 0)
   )
-  with pytest.raises(
-    checkpoints.CheckpointError, match='No space left'
-  ) as told:
+  with pytest.raises(CheckpointError, match='No space left') as told:
     checkpoints.save(tmp_path, make_model())
   assert '\n' not in str(told.value)
-  with pytest.raises(checkpoints.CheckpointError, match='No space left'):
+  with pytest.raises(CheckpointError, match='No space left'):
     checkpoints.save_snapshot(tmp_path, make_snapshot([1, 2]))
   assert not [path for path in tmp_path.rglob('*') if path.is_file()]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from avemotion.training import config as config_lib
-from avemotion.training import config_files, step
+from avemotion.training import config_files, network
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'launch' / 'configs'
 
@@ -139,7 +139,7 @@ def test_every_key_of_the_model_reaches_the_network():
     dtype='bfloat16',
     recurrence='scan',
   )
-  model = step.make_classifier(config, 2)
+  model = network.make_classifier(config, 2)
   assert model.num_classes == 2
   values = dataclasses.asdict(config) | {'dtype': jnp.dtype('bfloat16')}
   assert model.modalities == values.pop('modalities')

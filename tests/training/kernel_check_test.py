@@ -6,7 +6,7 @@ import pytest
 from jax.experimental.pallas import tpu as pltpu
 
 from avemotion.models import recurrence_kernel
-from avemotion.training import kernel_check, mesh, step
+from avemotion.training import kernel_check, mesh, network
 from avemotion.training.config import AudioConfig, ConfigError, ModelConfig
 
 
@@ -32,7 +32,7 @@ def _on_tpu(monkeypatch):
 
 def test_a_kernel_that_agrees_is_taken(on_tpu, caplog):
   assert kernel_check.choose(config(), on_tpu) == 'pallas'
-  classifier = step.make_classifier(config(), 2, on_tpu)
+  classifier = network.make_classifier(config(), 2, on_tpu)
   assert classifier.audio.recurrence == 'pallas'
   assert not caplog.records
 
@@ -86,7 +86,7 @@ def test_a_cpu_has_no_kernel():
   assert kernel_check.choose(config('scan'), cpu) == 'scan'
   assert kernel_check.choose(config('fused'), cpu) == 'fused'
   with pytest.raises(ConfigError, match=r'pallas needs TPUs, .*; got cpu and'):
-    step.make_classifier(config('pallas'), 2, cpu)
+    network.make_classifier(config('pallas'), 2, cpu)
   # A checkpoint of a run on TPUs works on any device.
   assert kernel_check.choose(config('pallas'), None) == 'fused'
 

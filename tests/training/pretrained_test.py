@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from avemotion.training import checkpoints, pretrained, step, weights
+from avemotion.training import network, pretrained, step, weights
 from avemotion.training.config import (
   AudioConfig,
   Config,
@@ -15,6 +15,7 @@ from avemotion.training.config import (
   VideoConfig,
   update,
 )
+from avemotion.training.trained_model import CheckpointError, TrainedModel
 
 WIDTHS = {'video': 6, 'audio': 5}
 
@@ -32,9 +33,9 @@ def make_config(modalities, features=4):
 
 def make_variables(config, num_classes, seed):
   feature_dims = {name: WIDTHS[name] for name in config.model.modalities}
-  classifier = step.make_classifier(config.model, num_classes)
+  classifier = network.make_classifier(config.model, num_classes)
   return classifier.init(
-    jax.random.key(seed), *step.sample_inputs(feature_dims)
+    jax.random.key(seed), *network.sample_inputs(feature_dims)
   )
 
 
@@ -53,9 +54,7 @@ def trained(tmp_path):
   config = make_config(('audio',))
   variables = make_variables(config, 3, seed=9)
   feature_dims = {'audio': 5}
-  model = checkpoints.TrainedModel(
-    variables, config, tuple('abc'), feature_dims
-  )
+  model = TrainedModel(variables, config, tuple('abc'), feature_dims)
   weights.save(tmp_path / 'audio.npz', model, ['03-01-05-01-02-01-07', 'mine'])
   return str(tmp_path / 'audio.npz')
 
@@ -94,7 +93,7 @@ def test_another_size_or_no_common_branch_is_told(trained):
     pretrained.adopt(trained, make_states(deeper))
   with pytest.raises(ConfigError, match='which the model does not use'):
     pretrained.adopt(trained, make_states(make_config(('video',))))
-  with pytest.raises(checkpoints.CheckpointError, match=r'none\.npz'):
+  with pytest.raises(CheckpointError, match=r'none\.npz'):
     pretrained.adopt('none.npz', larger)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 
 from avemotion.models import EmotionClassifier
 from avemotion.recognition import window_classifier
-from avemotion.training import checkpoints, step, weights
-from avemotion.training.checkpoints import CheckpointError
+from avemotion.training import network, weights
 from avemotion.training.config import AudioConfig, Config, ModelConfig
+from avemotion.training.trained_model import CheckpointError, TrainedModel
 
 
 def make_model(scale=1.0, features=6):
@@ -24,18 +25,16 @@ def make_model(scale=1.0, features=6):
     )
   )
   feature_dims = {'audio': 5}
-  classifier = step.make_classifier(config.model, 2)
+  classifier = network.make_classifier(config.model, 2)
   variables = classifier.init(
-    jax.random.key(0), *step.sample_inputs(feature_dims)
+    jax.random.key(0), *network.sample_inputs(feature_dims)
   )
   variables = {
     **variables,
     'params': jax.tree.map(lambda x: x * scale, variables['params']),
     'statistics': jax.tree.map(lambda x: x + 700.125, variables['statistics']),
   }
-  return checkpoints.TrainedModel(
-    variables, config, ('calm', 'sad'), feature_dims, 1.5
-  )
+  return TrainedModel(variables, config, ('calm', 'sad'), feature_dims, 1.5)
 
 
 def test_a_model_comes_back_to_float16_and_its_statistics_exactly(tmp_path):
@@ -195,7 +194,7 @@ def test_the_model_that_ships_is_small_and_of_everyone():
 
 def test_what_ships_is_a_flax_module_and_its_variables():
   model = weights.load_model()
-  features, lengths = step.sample_inputs(model.feature_dims)
+  features, lengths = network.sample_inputs(model.feature_dims)
   logits = model.classifier.apply(model.variables, features, lengths)
   assert logits.shape == (len(lengths['audio']), len(model.label_names))
   answers = window_classifier.apply(model, features, lengths)
@@ -212,3 +211,9 @@ def test_what_ships_is_a_flax_module_and_its_variables():
   assert jax.tree.structure(made['statistics']) == jax.tree.structure(
     alone['statistics']
   )
+
+
+def test_the_model_that_ships_has_the_shapes_of_its_network(tmp_path):
+  # Only the shapes of other files are checked.
+  copied = shutil.copy(weights.BUNDLED, tmp_path / 'copied.npz')
+  assert weights.load(copied).feature_dims == weights.load().feature_dims

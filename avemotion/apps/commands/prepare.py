@@ -48,7 +48,7 @@ from avemotion.datasets import (
   schema,
 )
 from avemotion.datasets.builder import ClipsBuilder
-from avemotion.features import compilation
+from avemotion.features import cores
 from tfds_ravdess import ravdess_dataset_builder, recordings
 
 _COMMAND = Command('prepare', __doc__)
@@ -226,7 +226,7 @@ def _builder() -> ClipsBuilder:
     'vgg16_weights': _VGG16_WEIGHTS.value,
     'strict': _STRICT.value,
     'file_format': _FILE_FORMAT.value,
-    'num_workers': _NUM_WORKERS.value or compilation.num_cores(),
+    'num_workers': _NUM_WORKERS.value or cores.num_cores(),
   }
   if not _FOLDER.value:
     actors = [int(name) for name in _ACTORS.value]

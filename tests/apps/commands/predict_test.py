@@ -12,8 +12,9 @@ from avemotion.apps.commands import predict
 from avemotion.emotions import EMOTIONS
 from avemotion.features import containers, landmark_detector
 from avemotion.synthetic import corpus
-from avemotion.training import checkpoints, step
+from avemotion.training import checkpoints, network
 from avemotion.training.config import AudioConfig, Config, ModelConfig
+from avemotion.training.trained_model import TrainedModel
 
 
 @pytest.fixture(scope='module')
@@ -24,13 +25,13 @@ def folder(tmp_path_factory):
     model=ModelConfig(modalities=('audio',), audio=AudioConfig(features=8))
   )
   feature_dims = {'audio': 40}
-  classifier = step.make_classifier(config.model, 8)
+  classifier = network.make_classifier(config.model, 8)
   variables = classifier.init(
-    jax.random.key(0), *step.sample_inputs(feature_dims)
+    jax.random.key(0), *network.sample_inputs(feature_dims)
   )
   checkpoints.save(
     folder,
-    checkpoints.TrainedModel(variables, config, corpus.EMOTIONS, feature_dims),
+    TrainedModel(variables, config, corpus.EMOTIONS, feature_dims),
   )
   corpus.make_clip(folder / 'good.mp4', 'calm', actor=1, seconds=1.0)
   (folder / 'bad.mp4').write_bytes(b'')

@@ -1,0 +1,129 @@
+"""Sampling of frames at 7.5 frames per second, by time stamp (paper III-B)."""
+
+import collections
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from avemotion.features.clock import LONGEST_STEPS, Clock
+from avemotion.features.containers import seconds_of
+
+FRAMES_PER_SECOND = 7.5  # III-B: 30 fps divided by 4
+# Containers round time stamps to milliseconds: 0.133 s stands for 4 / 30.
+_TIME_TOLERANCE = 0.005  # seconds
+# A longer gap in the time stamps is a fault of the file, not a slow camera.
+_LONGEST_HOLD = 1.0  # seconds
+# Packets read ahead. A frame overtakes at most 16 others (ITU-T H.264, A.3.1).
+_READ_AHEAD = 32
+
+_T = TypeVar('_T', bound=Any)
+
+
+class FrameSampler:
+  """Sample-and-hold at 7.5 frames per second, by time stamp."""
+
+  def __init__(self) -> None:
+    self._due: float | None = None
+
+  def push(self, seconds: float) -> int:
+    """Returns how often to use the next frame, usually 0 or 1."""
+    if self._due is None or seconds - self._due > _LONGEST_HOLD:
+      self._due = seconds
+    times = 0
+    while self._due <= seconds + _TIME_TOLERANCE:
+      times += 1
+      self._due += 1 / FRAMES_PER_SECOND
+    return times
+
+
+def sampled(frames: Iterable[_T]) -> Iterator[_T]:
+  """Samples and holds tuples whose first item is seconds."""
+  sampler = FrameSampler()
+  for frame in frames:
+    for _ in range(sampler.push(frame[0])):
+      yield frame
+
+
+class Foresight:
+  """Prediction of the sampled frames from the time stamps of packets.
+
+  Packets are in the order of decoding. Those read ahead give the order of
+  display, and so the frames that `sampled` will choose.
+  """
+
+  def __init__(self) -> None:
+    self._clock = Clock(LONGEST_STEPS['picture'])
+    self._sampler = FrameSampler()
+    self._unsorted: list[float] = []  # Heap of times read ahead.
+    self._sorted_until = float('-inf')
+    self._chosen: set[float] = set()
+    self._due: collections.deque[float] = collections.deque()
+    self._reliable = True
+
+  def packets(
+    self, packets: Iterable[Any], start: float
+  ) -> Iterator[tuple[Any, bool]]:
+    """Yields each packet, and True if its frame is needed.
+
+    From the first unreliable time stamp on, every frame is needed.
+    """
+    waiting: collections.deque[Any] = collections.deque()
+    for packet in packets:
+      waiting.append(packet)
+      if packet.size and not packet.is_discard:
+        self._read(seconds_of(packet, start))
+      while waiting and self._is_settled(waiting[0], start):
+        yield self._judged(waiting.popleft(), start)
+    while self._unsorted and self._reliable:
+      self._settle()
+    for packet in waiting:
+      yield self._judged(packet, start)
+
+  def give_up(self) -> None:
+    """Makes every further frame needed."""
+    self._reliable = False
+
+  def expects(self, seconds: float) -> bool:
+    """Returns whether a sampled frame, of this time, is the predicted one."""
+    if self._due:
+      return self._due.popleft() == seconds
+    return not self._reliable
+
+  @property
+  def is_fulfilled(self) -> bool:
+    """True if every predicted frame has come."""
+    return not self._due
+
+  def _read(self, seconds: float | None) -> None:
+    if not self._reliable:
+      return
+    if (
+      seconds is None
+      or seconds < self._sorted_until
+      or self._clock(seconds) != seconds
+    ):
+      self.give_up()
+    else:
+      heapq.heappush(self._unsorted, seconds)
+      if len(self._unsorted) > _READ_AHEAD:
+        self._settle()
+
+  def _settle(self) -> None:
+    """Decides on the next frame in the order of display."""
+    seconds = self._sorted_until = heapq.heappop(self._unsorted)
+    times = self._sampler.push(seconds)
+    self._due.extend([seconds] * times)
+    if times:
+      self._chosen.add(seconds)
+
+  def _is_settled(self, packet: Any, start: float) -> bool:
+    if not self._reliable or not packet.size or packet.is_discard:
+      return True
+    seconds = seconds_of(packet, start)
+    return seconds is not None and seconds <= self._sorted_until
+
+  def _judged(self, packet: Any, start: float) -> tuple[Any, bool]:
+    seconds = seconds_of(packet, start) if packet.size else None
+    is_settled = seconds is not None and seconds <= self._sorted_until
+    needed = seconds in self._chosen if is_settled else not self._reliable
+    return packet, needed
