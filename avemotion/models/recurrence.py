@@ -29,8 +29,9 @@ def recurrence(
     projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
     kernel: float[features, 3 * features], U_z, U_r, U; of the same dtype.
     start: float32[batch, features], the state before the first step.
-    pallas: loop in a kernel for TPUs where `recurrence_kernel.fits`. Only
-      `jax.shard_map` can divide its batch among devices; the compiler cannot.
+    pallas: loop in a kernel for TPUs where `recurrence_kernel.fits`. The batch
+      is divided over all automatic axes of the mesh, as that of an enclosing
+      `jax.shard_map`.
 
   Returns:
     float32[batch, features] and float[time, batch, features].

@@ -2,16 +2,19 @@
 
 XLA's loop fetches a step's rows, computes, and writes its rows, one after
 another. These kernels overlap fetching, computing and writing, and keep the
-recurrent kernel in VMEM from the first step to the last. docs/log.md compares
-the two compiled programs.
+recurrent kernel in VMEM from the first step to the last. Devices that share a
+batch run one each, without communication. docs/log.md compares the two compiled
+programs.
 """
 
 import functools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
+from jax.sharding import PartitionSpec, get_abstract_mesh
 
 from avemotion.models import equations
 from avemotion.models.equations import Kernels, Steps
@@ -24,21 +27,22 @@ _STEPS = (8, 4, 2, 1)  # possible numbers of steps in a block
 def fits(batch: int, features: int) -> bool:
   """Returns whether the kernels can run a layer of this batch and width.
 
-  The batch must fill sublanes, the features must fill lanes, and VMEM must hold
-  the recurrent kernel and two blocks of rows.
+  The features must fill lanes, the devices that share the batch must divide it,
+  and a device's VMEM must hold the recurrent kernel and two blocks of rows.
   """
-  aligned = batch % _SUBLANES == 0 and features % _LANES == 0
-  return aligned and block_steps(batch, features) > 0
+  mesh = get_abstract_mesh()
+  sharing = math.prod(mesh.shape[axis] for axis in mesh.auto_axes)
+  aligned = batch % sharing == 0 and features % _LANES == 0
+  return aligned and block_steps(batch // sharing, features) > 0
 
 
 def forward(
   projected: jax.Array, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
   """Computes every step, forward in time; as `recurrence.scan_forward`."""
-  time, batch, width = projected.shape
-  rows = _like(projected, (time, batch, width // 3))
-  last, *found = _over_time(
-    _forward_block, [projected], kernels, start, [rows] * 4, reverse=False
+  size = start.shape[-1]
+  last, found = _over_time(
+    _forward_block, start, [projected], kernels, [size] * 4, reverse=False
   )
   return last, Steps(*found)
 
@@ -51,11 +55,10 @@ def backward(
   last: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   """Computes every step's gradient; as `recurrence.scan_backward`."""
-  time, batch, size = before.shape
-  found = _like(before, (time, batch, 3 * size))
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
-  d_start, d_projected = _over_time(
-    _backward_block, rows, transposed, last, [found], reverse=True
+  widths = [3 * last.shape[-1]]
+  d_start, (d_projected,) = _over_time(
+    _backward_block, last, rows, transposed, widths, reverse=True
   )
   return d_start, d_projected
 
@@ -63,7 +66,7 @@ def backward(
 def block_steps(batch: int, features: int) -> int:
   """Counts the steps of a block (VMEM holds two); 0: not even one fits."""
   kernel = 2 * 3 * features**2 * 4  # Stored, and loaded for the products.
-  rows = features * batch * 4
+  rows = features * pl.cdiv(batch, _SUBLANES) * _SUBLANES * 4
   step = 8 * rows  # Fetched and written by the backward loop, the wider one.
   values = 13 * rows  # Of the current step, and the first and carried state.
   fitting = (n for n in _STEPS if kernel + values + 2 * n * step <= _VMEM)
@@ -72,25 +75,51 @@ def block_steps(batch: int, features: int) -> int:
 
 def _over_time(
   block: Any,
+  start: jax.Array,
   rows: list[jax.Array],
   kernels: Kernels,
-  start: jax.Array,
-  found: list[jax.ShapeDtypeStruct],
+  widths: list[int],
   *,
   reverse: bool,
-) -> list[jax.Array]:
-  """Runs a kernel on blocks of steps.
+) -> tuple[jax.Array, list[jax.Array]]:
+  """Runs a kernel on blocks of steps, each device on its part of the batch.
 
   The arguments of `block` are references to `start` (float32[batch, features],
   the carry into the first block), a block of `rows` (float[time, batch, …], the
-  inputs of each step), `kernels`, the carry, and a block of `found` (the
-  outputs of each step). Returns the last carry and all outputs.
+  inputs of each step), `kernels`, the carry, and a block of each output
+  (float[time, batch, width]). Returns the last carry and all outputs.
   """
+  loop = functools.partial(_on_device, block, widths, reverse)
+  # The compiler cannot divide a kernel over the automatic axes of a mesh.
+  axes = get_abstract_mesh().auto_axes
+  if axes:
+    carry, steps = PartitionSpec(axes), PartitionSpec(None, axes)
+    loop = jax.shard_map(
+      loop,
+      in_specs=(carry, steps, PartitionSpec()),
+      out_specs=(carry, steps),
+      axis_names={*axes},
+      check_vma=False,
+    )
+  found: tuple[jax.Array, list[jax.Array]] = loop(start, rows, kernels)
+  return found
+
+
+def _on_device(
+  block: Any,
+  widths: list[int],
+  reverse: bool,
+  start: jax.Array,
+  rows: list[jax.Array],
+  kernels: Kernels,
+) -> tuple[jax.Array, list[jax.Array]]:
+  """Runs `_over_time` on arrays of one device."""
   time, batch, _ = rows[0].shape
   size = start.shape[-1]
   steps = block_steps(batch, size)
   blocks = pl.cdiv(time, steps)
   inputs: list[Any] = [start, *rows, *kernels]
+  found = [_like(rows[0], (time, batch, width)) for width in widths]
   outputs = [_like(start, start.shape), *found]
 
   def spec(array: Any, whole: pl.Buffered | None = None) -> pl.BlockSpec:
@@ -101,7 +130,7 @@ def _over_time(
       lambda i: (blocks - 1 - i if reverse else i, 0, 0),
     )
 
-  return pl.pallas_call(
+  last, *states = pl.pallas_call(
     functools.partial(block, time=time, steps=steps),
     grid=(blocks,),
     in_specs=[spec(array, pl.Buffered(1)) for array in inputs],
@@ -115,6 +144,7 @@ def _over_time(
       ),
     ),
   )(*inputs)
+  return last, states
 
 
 def _like(array: jax.Array, shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:

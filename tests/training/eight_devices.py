@@ -1,8 +1,11 @@
 """Trains fold 3 of ten on several meshes; `mesh_test.py` reads the results.
 
+Then compares a recurrent layer in kernels, and as a scan.
+
 JAX_NUM_CPU_DEVICES=8 python eight_devices.py OUTPUT_DIRECTORY
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -10,9 +13,11 @@ from unittest import mock
 
 import jax
 import numpy as np
+from jax.experimental import pallas as pl
 
 from avemotion.data.clips import ClipSet
 from avemotion.data.folds import Fold
+from avemotion.models import GRU
 from avemotion.training import cpu, devices
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
@@ -26,6 +31,7 @@ from avemotion.training.program import FoldProgram
 from launch.benchmark import ahead_of_time
 
 FOLD, NUM_FOLDS, CLIPS = 3, 10, 96
+UNITS = 128  # of the layer in kernels; fewer do not fill a TPU's registers
 CONFIG = Config(
   model=ModelConfig(
     modalities=('audio',),
@@ -86,10 +92,56 @@ def train(clips, folds, shape):
   return {
     'params': [leaf[place].tolist() for leaf in jax.tree.leaves(params)],
     'accuracy': float((predictions == clips.labels).mean()),
-    'collectives': [
-      [kind, loops, count]
-      for (kind, loops), count in compiled.collectives.items()
-    ],
+    'collectives': listed(compiled.collectives),
+  }
+
+
+def listed(collectives):
+  return [[kind, loops, count] for (kind, loops), count in collectives.items()]
+
+
+def layer(mesh, implementation, variables, inputs, weights):
+  """Computes gradients and states of a layer of one fold."""
+  inputs, weights = mesh_lib.shard_batch(mesh, (inputs, weights))
+
+  def total(variables, inputs):
+    states = GRU(UNITS, implementation).apply(variables, inputs)
+    return (states * weights).sum(), states
+
+  return jax.grad(total, (0, 1), has_aux=True)(variables, inputs)
+
+
+def compare_layers(shape):
+  """Compares kernels on a mesh with scans on one device, for four folds."""
+  rng = np.random.default_rng(0)
+  inputs, weights = (
+    rng.standard_normal((4, 16, 9, size), np.float32) for size in (5, UNITS)
+  )
+  keys = jax.random.split(jax.random.key(0), 4)
+  variables = jax.vmap(GRU(UNITS).init)(keys, inputs)
+  arguments = variables, inputs, weights
+  found, expected = (
+    jax.jit(
+      mesh_lib.map_folds(
+        mesh, functools.partial(layer, mesh, implementation), (True,) * 3
+      )
+    )
+    for mesh, implementation in (
+      (make_mesh(shape), 'pallas'),
+      (make_mesh((1, 1)), 'scan'),
+    )
+  )
+  errors = jax.tree.map(
+    lambda one, other: float(np.abs(one - other).max() / np.abs(other).max()),
+    jax.device_get(found(*arguments)),
+    jax.device_get(expected(*arguments)),
+  )
+  traced = found.trace(*arguments)
+  hlo = traced.lower().compile().as_text()
+  return {
+    'has_kernels': 'pallas_call' in str(traced.jaxpr),
+    'errors': jax.tree.leaves(errors),
+    'collectives': listed(ahead_of_time.count_collectives(hlo)),
   }
 
 
@@ -102,11 +154,22 @@ def main(directory):
       cpu, 'takes_folds_in_turn', lambda _, t=together: not t
     ):
       runs[name] = train(clips, folds, shape)
+  # Of JAX's interpreters, that for TPUs calls back, which XLA cannot divide.
+  interpreted = functools.partial(pl.pallas_call, interpret=True)
+  with (
+    mock.patch.object(cpu, 'takes_folds_in_turn', lambda _: False),
+    mock.patch.object(pl, 'pallas_call', interpreted),
+  ):
+    layers = {
+      f'{shape[0]} × {shape[1]}': compare_layers(shape)
+      for shape in ((2, 1), (2, 2))
+    }
   eight = mesh_lib.make_mesh(16, CONFIG.batch_size, jax.devices())
   stacked = mesh_lib.stack_folds(eight, np.arange(NUM_FOLDS))
   two = mesh_lib.make_mesh(2, CONFIG.batch_size, jax.devices()[:2])
   measured = {
     'runs': runs,
+    'layers': layers,
     'stacked': np.asarray(stacked).tolist(),
     'fetched': mesh_lib.to_host(stacked, NUM_FOLDS).tolist(),
     'restacked': mesh_lib.restack_folds(

@@ -71,16 +71,11 @@ def test_every_accelerator_is_used():
 
 
 @pytest.mark.parametrize(
-  ('platform', 'data_axis', 'takes'),
-  [('tpu', 1, True), ('tpu', 2, False), ('cpu', 1, False), ('gpu', 1, False)],
+  ('platform', 'takes'), [('tpu', True), ('cpu', False), ('gpu', False)]
 )
-def test_kernels_are_for_tpus_whose_batches_are_whole(
-  platform, data_axis, takes
-):
+def test_kernels_are_for_tpus(platform, takes):
   device = types.SimpleNamespace(platform=platform)
-  made = types.SimpleNamespace(
-    devices=np.array([device]), shape={'fold': 1, 'data': data_axis}
-  )
+  made = types.SimpleNamespace(devices=np.array([device]))
   assert mesh.takes_kernels(made) == takes
 
 
@@ -136,6 +131,18 @@ def test_the_data_axis_communicates_in_each_step_but_not_over_time(measured):
   for name in ('alone, 1 × 8', 'vmapped, 2 × 4'):
     (found,) = measured['runs'][name]['collectives']
     assert found[:2] == ['all-reduce', 1], name
+
+
+@pytest.mark.slow
+def test_kernels_equal_the_scan_and_communicate_outside_of_their_loops(
+  measured,
+):
+  assert len(measured['layers']) == 2
+  for name, layer in measured['layers'].items():
+    assert layer['has_kernels'], name
+    assert max(layer['errors']) < 1e-5, name
+    assert all(found[:2] == ['all-reduce', 0] for found in layer['collectives'])
+    assert bool(layer['collectives']) != name.endswith('× 1'), name
 
 
 @pytest.mark.slow
