@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 from avemotion.training import mesh as mesh_lib
 from avemotion.training import network
 from avemotion.training.batch import Clips
-from avemotion.training.config import Config, update
+from avemotion.training.config import Config
 from avemotion.training.epoch import FoldFunctions
 
 # Bytes of memory of a device, by its kind.
@@ -57,12 +57,14 @@ class Program:
 class Compiled:
   """Compiled program, with bytes per device.
 
-  `donated_bytes` are those of arguments that results reuse.
+  `donated_bytes` are those of arguments that results reuse; `kernels` counts
+  calls of Pallas kernels in the HLO.
   """
 
   program: Program
   num_bytes: int
   donated_bytes: int
+  kernels: int
   collectives: collections.Counter[tuple[str, int]]
 
 
@@ -101,12 +103,10 @@ def fold_programs(
   """Makes the epoch and the evaluation of folds, as `FoldProgram` does.
 
   `clips` are arrays of the data set or their shapes; `sides` are the numbers of
-  clips that a fold trains on and evaluates.
+  clips that a fold trains on and evaluates. For TPUs, `config` must name the
+  recurrence: 'auto' would run a check on the devices.
   """
   feature_dims = {m: rows.shape[-1] for m, rows in clips.features.items()}
-  if mesh_lib.takes_kernels(mesh):
-    # 'auto' would run a check on the devices.
-    config = update(config, {'model': {'recurrence': 'pallas'}})
   steps = sides[0] // config.batch_size
   functions = FoldFunctions(config, feature_dims, num_classes, steps, mesh)
   slots = mesh_lib.num_slots(mesh, num_folds)
@@ -166,6 +166,7 @@ def _compile(program: Program) -> Compiled:
     reason = str(error).splitlines()[0]
     raise ValueError(f'{program.name}: {reason}') from error
   memory = compiled.memory_analysis()
+  hlo = compiled.as_text()
   return Compiled(
     program,
     memory.argument_size_in_bytes
@@ -173,7 +174,8 @@ def _compile(program: Program) -> Compiled:
     + memory.temp_size_in_bytes
     - memory.alias_size_in_bytes,
     memory.alias_size_in_bytes,
-    count_collectives(compiled.as_text()),
+    hlo.count('custom_call_target="tpu_custom_call"'),
+    count_collectives(hlo),
   )
 
 

@@ -5,9 +5,9 @@ r"""Compiles the programs of training and VGG16 for TPUs, without a TPU.
 
 libtpu compiles for a description of devices. Prints a table for each topology,
 with each program's mesh (folds × data), its bytes and its donated bytes per
-device, and the collectives in its HLO with the number of loops around them.
-Fails if a program does not fit, communicates without a data axis or in a loop
-over time, or copies its state.
+device, its Pallas kernels, and the collectives in its HLO with the number of
+loops around them. Fails if a program does not fit, communicates without a data
+axis or in a loop over time, or copies its state.
 """
 
 import os
@@ -22,6 +22,7 @@ os.environ |= {
   'TPU_WORKER_HOSTNAMES': 'localhost',
 }
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ from jax.sharding import Mesh, SingleDeviceSharding
 from avemotion.evaluation import markdown
 from avemotion.features import vgg16_weights, visual
 from avemotion.models import VGG16
+from avemotion.models.gru import IMPLEMENTATIONS
 from avemotion.training import config_files, devices
 from avemotion.training import mesh as mesh_lib
 from avemotion.training.batch import Clips
@@ -46,6 +48,12 @@ _SHAPES = {'video': (40, visual.FEATURES), 'audio': (122, 40)}
 
 _TOPOLOGY = flags.DEFINE_multi_string(
   'topology', ['v5e:2x4', 'v5e:4x4'], 'TPU topology; may be repeated'
+)
+_RECURRENCE = flags.DEFINE_multi_enum(
+  'recurrence',
+  ['pallas'],
+  IMPLEMENTATIONS,
+  'loop of the GRU layers, which auto chooses on TPUs; may be repeated',
 )
 
 
@@ -71,8 +79,10 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
   """Yields VGG16 on one device, and folds of both models on all devices."""
   yield _encoder(devices[0])
   numbers: Any = jax.ShapeDtypeStruct((_CLIPS,), jnp.int32)
-  for name, num_folds in (('fusion', 10), ('audio', 10), ('fusion', 1)):
-    config = config_files.load_config(name, {})
+  for (name, num_folds), recurrence in itertools.product(
+    (('fusion', 10), ('audio', 10), ('fusion', 1)), _RECURRENCE.value
+  ):
+    config = config_files.load_config(name, {'model.recurrence': recurrence})
     features: dict[str, Any] = {
       modality: jax.ShapeDtypeStruct((_CLIPS, *_SHAPES[modality]), jnp.float32)
       for modality in config.model.modalities
@@ -80,6 +90,7 @@ def _programs(devices: Sequence[Any]) -> Iterator[ahead_of_time.Program]:
     lengths = dict.fromkeys(features, numbers)
     clips = Clips(features, lengths, numbers, numbers)
     title = f'{name}, {num_folds} fold{"s" if num_folds > 1 else ""}'
+    title += f', {recurrence}'
     mesh = mesh_lib.make_mesh(num_folds, config.batch_size, devices)
     yield from ahead_of_time.fold_programs(
       title, config, clips, _SIDES, _CLASSES, num_folds, mesh
@@ -111,7 +122,7 @@ def _table(rows: Sequence[ahead_of_time.Compiled], memory: int) -> str:
     ]
     megabytes = (f'{n / 1e6:.1f}' for n in (row.num_bytes, row.donated_bytes))
     what = ', '.join(collectives) or 'none'
-    cells.append((row.program.name, mesh, *megabytes, what))
+    cells.append((row.program.name, mesh, *megabytes, row.kernels, what))
   size = f'MB of {memory // 10**6}'
-  header = 'program', 'mesh', size, 'donated', 'collectives'
+  header = 'program', 'mesh', size, 'donated', 'kernels', 'collectives'
   return markdown.table(header, cells)

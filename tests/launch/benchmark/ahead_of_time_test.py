@@ -64,6 +64,7 @@ def problems(mesh_shape=(4, 1), takes_state=True, **measured):
   values = {
     'num_bytes': 16 * 10**9,
     'donated_bytes': 4,
+    'kernels': 0,
     'collectives': collections.Counter(),
   }
   row = ahead_of_time.Compiled(program, **values | measured)
