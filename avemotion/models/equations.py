@@ -12,6 +12,20 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 
+class Projected(NamedTuple):
+  """Projected inputs of a step's two products, or their derivatives.
+
+  Two arrays, because a part of one would be copied for each matrix product.
+
+  Attributes:
+    gates: float[..., 2 * features], W_z x and W_r x side by side.
+    candidate: float[..., features], W x.
+  """
+
+  gates: jax.Array
+  candidate: jax.Array
+
+
 class Kernels(NamedTuple):
   """Recurrent kernel, split into the factors of a step's two products.
 
@@ -56,27 +70,26 @@ def state_dtype(dtype: DTypeLike) -> jnp.dtype:
   return jnp.promote_types(dtype, jnp.float32)
 
 
-def forward(before: jax.Array, projected: jax.Array, kernels: Kernels) -> Steps:
+def forward(before: jax.Array, projected: Projected, kernels: Kernels) -> Steps:
   """Computes equations (1)–(4), in float32.
 
   Args:
     before: float32[..., features], h₋.
-    projected: float[..., 3 * features], W_z x, W_r x, W x.
+    projected: W_z x, W_r x, W x.
     kernels: U_z, U_r, U.
   """
   size = before.shape[-1]
-  gates = projected[..., : 2 * size] + _product(before, kernels.gates)
-  gates = jax.nn.sigmoid(gates)
+  gates = jax.nn.sigmoid(projected.gates + _product(before, kernels.gates))
   z, r = gates[..., :size], gates[..., size:]  # (1), (2)
   candidate = jnp.tanh(
-    projected[..., 2 * size :] + _product(r * before, kernels.candidate)
+    projected.candidate + _product(r * before, kernels.candidate)
   )  # (3)
   return Steps((1 - z) * before + z * candidate, z, r, candidate)  # (4)
 
 
 def tangent(
   d_before: jax.Array,
-  d_projected: jax.Array,
+  d_projected: Projected,
   before: jax.Array,
   step: Steps,
   kernels: Kernels,
@@ -90,26 +103,25 @@ def tangent(
   """
   _, z, r, candidate = step
   size = before.shape[-1]
-  d_gates = d_projected[..., : 2 * size] + _product(d_before, kernels.gates)
+  d_gates = d_projected.gates + _product(d_before, kernels.gates)
   d_z = d_gates[..., :size] * z * (1 - z)
   d_r = d_gates[..., size:] * r * (1 - r)
   d_reset = d_r * before + r * d_before
-  d_candidate = d_projected[..., 2 * size :]
-  d_candidate = d_candidate + _product(d_reset, kernels.candidate)
+  d_candidate = d_projected.candidate + _product(d_reset, kernels.candidate)
   d_candidate = d_candidate * (1 - candidate**2)
   return (1 - z) * d_before + d_z * (candidate - before) + z * d_candidate
 
 
 def backward(
   gradient: jax.Array, before: jax.Array, step: Steps, transposed: Kernels
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, Projected]:
   """Computes the gradient of `forward`, without that of the kernels.
 
   `gradient` is that of the step's state, of the shape of `before`. Does not use
   the step's `state`.
 
   Returns the gradients of `before`, float32[batch, features], and of
-  `projected`, float32[batch, 3 * features].
+  `projected`, in float32.
   """
   _, z, r, candidate = step
   d_candidate = gradient * z * (1 - candidate**2)
@@ -119,7 +131,7 @@ def backward(
   d_gates = jnp.concatenate([d_z, d_r], axis=-1)
   d_before = gradient * (1 - z) + d_reset * r
   d_before = d_before + _product(d_gates, transposed.gates)
-  return d_before, jnp.concatenate([d_gates, d_candidate], axis=-1)
+  return d_before, Projected(d_gates, d_candidate)
 
 
 def _product(rows: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -12,11 +12,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from flax.linen.initializers import lecun_normal, orthogonal, zeros_init
 from flax.linen.recurrent import flip_sequences
 
 from avemotion.models import equations, linear
-from avemotion.models.equations import Kernels
+from avemotion.models.equations import Kernels, Projected
 from avemotion.models.recurrence import recurrence
 
 IMPLEMENTATIONS = ('scan', 'fused', 'pallas')
@@ -70,8 +71,8 @@ class GRUCell(nn.RNNCellBase):
 
   def setup(self) -> None:
     """Makes the two kernels."""
-    self.input = nn.Dense(
-      3 * self.features,
+    self.input = _Projection(
+      self.features,
       use_bias=self.use_bias,
       dtype=self.dtype,
       param_dtype=self.param_dtype,
@@ -94,17 +95,21 @@ class GRUCell(nn.RNNCellBase):
     """
     return self.step(carry, self.project(inputs))
 
-  def project(self, inputs: jax.Array) -> jax.Array:
-    """Computes W_z x, W_r x, W x, float[..., 3 * features], in one product."""
-    return self.input(inputs)
+  def project(
+    self, inputs: jax.Array, product: Callable[..., jax.Array] = jnp.dot
+  ) -> Projected:
+    """Computes W_z x, W_r x, W x of float[..., inputs]."""
+    projected: Projected = self.input(inputs, product)
+    return projected
 
   def step(
-    self, carry: jax.Array, projected: jax.Array
+    self, carry: jax.Array, projected: Projected
   ) -> tuple[jax.Array, jax.Array]:
     """Takes a step as `__call__`, from the output of `project`."""
-    kernel = self.recurrent_kernel.astype(projected.dtype)
+    dtype = projected.gates.dtype
+    kernel = self.recurrent_kernel.astype(dtype)
     state = equations.forward(carry, projected, Kernels.of(kernel)).state
-    return state.astype(carry.dtype), state.astype(projected.dtype)
+    return state.astype(carry.dtype), state.astype(dtype)
 
   @nn.nowrap
   def initialize_carry(
@@ -121,6 +126,34 @@ class GRUCell(nn.RNNCellBase):
   def num_feature_axes(self) -> int:
     """Number of feature axes, 1, for `flax.linen.RNNCellBase`."""
     return 1
+
+
+class _Projection(nn.Module):
+  """Dense layer of 3 * `features` units, with the result in two arrays."""
+
+  features: int
+  use_bias: bool
+  dtype: Any
+  param_dtype: Any
+  kernel_init: Initializer
+  bias_init: Initializer
+
+  @nn.compact
+  def __call__(
+    self, inputs: jax.Array, product: Callable[..., jax.Array]
+  ) -> Projected:
+    units = 3 * self.features
+    shape = inputs.shape[-1], units
+    kernel = self.param('kernel', self.kernel_init, shape, self.param_dtype)
+    bias = None
+    if self.use_bias:
+      bias = self.param('bias', self.bias_init, (units,), self.param_dtype)
+    inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+    found = []
+    for part in (slice(2 * self.features), slice(2 * self.features, None)):
+      result = product(inputs, kernel[:, part])
+      found.append(result if bias is None else result + bias[part])
+    return Projected(*found)
 
 
 class GRU(nn.Module):
@@ -248,7 +281,7 @@ class GRU(nn.Module):
   ) -> tuple[jax.Array, jax.Array]:
     """Computes the last carry and all states of float[time, ..., inputs]."""
     if self.implementation == 'scan':
-      kernels = self.cell.project(inputs[:0]), self.cell.recurrent_kernel
+      kernels = *self.cell.project(inputs[:0]), self.cell.recurrent_kernel
       carry = carry + linear.zero(inputs, *kernels).astype(carry.dtype)
       scan = nn.scan(
         lambda cell, carry, row: cell(carry, row),
@@ -259,12 +292,16 @@ class GRU(nn.Module):
       return last, states
     time, *batch, width = inputs.shape
     sequences = math.prod(batch)
-    projected = self.cell.project(inputs.reshape(time, sequences, width))
-    kernel = self.cell.recurrent_kernel.astype(projected.dtype)
+    rows = inputs.reshape(time, sequences, width)
+    projected = self.cell.project(rows, linear.product)
+    dtype = projected.gates.dtype
+    kernel = self.cell.recurrent_kernel.astype(dtype)
     start = carry.reshape(sequences, self.features)
-    start = start.astype(equations.state_dtype(projected.dtype))
-    zero = linear.zero(projected, kernel, start)
-    alike = (x + zero.astype(x.dtype) for x in (projected, kernel, start))
+    start = start.astype(equations.state_dtype(dtype))
+    zero = linear.zero(*projected, kernel, start)
+    alike = jax.tree.map(
+      lambda x: x + zero.astype(x.dtype), (projected, kernel, start)
+    )
     last, states = recurrence(*alike, self.implementation == 'pallas')
     return (
       last.astype(carry.dtype).reshape(carry.shape),

@@ -14,19 +14,19 @@ import jax
 import jax.numpy as jnp
 
 from avemotion.models import equations, linear
-from avemotion.models.equations import Kernels, Steps
+from avemotion.models.equations import Kernels, Projected, Steps
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def recurrence(
-  projected: jax.Array, kernel: jax.Array, start: jax.Array, pallas: bool
+  projected: Projected, kernel: jax.Array, start: jax.Array, pallas: bool
 ) -> tuple[jax.Array, jax.Array]:
   """Computes the last state and all states of a GRU, as `jax.lax.scan` does.
 
   Equals a scan of `avemotion.models.gru.GRUCell.step`.
 
   Args:
-    projected: float[time, batch, 3 * features], W_z x, W_r x, W x.
+    projected: W_z x, W_r x, W x, with leading axes [time, batch].
     kernel: float[features, 3 * features], U_z, U_r, U; of the same dtype.
     start: float32[batch, features], the state before the first step.
     pallas: loop in a kernel for TPUs where `recurrence_kernel.fits`. The batch
@@ -44,8 +44,8 @@ def recurrence(
 @recurrence.defjvp
 def _derivative(
   pallas: bool,
-  arguments: tuple[jax.Array, ...],
-  tangents: tuple[jax.Array, ...],
+  arguments: tuple[Any, ...],
+  tangents: tuple[Any, ...],
 ) -> tuple[Any, Any]:
   """Computes `recurrence` and its derivative along a direction."""
   projected, kernel, start = arguments
@@ -57,30 +57,27 @@ def _derivative(
     return jnp.concatenate([first, steps.state[:-1]])
 
   def forward(
-    d_projected: jax.Array, d_kernel: jax.Array, d_start: jax.Array
+    d_projected: Projected, d_kernel: jax.Array, d_start: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
     d_gates, d_candidate = Kernels.of(d_kernel)
-    d_products = (
-      jnp.einsum('tbh,hg->tbg', before(), d_gates),
-      jnp.einsum('tbh,hg->tbg', steps.r * before(), d_candidate),
+    d_projected = Projected(
+      d_projected.gates + jnp.einsum('tbh,hg->tbg', before(), d_gates),
+      d_projected.candidate
+      + jnp.einsum('tbh,hg->tbg', steps.r * before(), d_candidate),
     )
-    d_projected = d_projected + jnp.concatenate(d_products, axis=-1)
     kernels = Kernels.of(kernel)
     return scan_tangent(d_start, d_projected, before(), steps, kernels)
 
   def backward(
     gradients: tuple[jax.Array, jax.Array],
-  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+  ) -> tuple[Projected, jax.Array, jax.Array]:
     d_last, d_states = gradients
     d_start, d_projected = loops.backward(
       d_states, before(), steps, Kernels.of(kernel).transposed(), d_last
     )
-    d_gates, d_candidate = jnp.split(
-      d_projected, [2 * kernel.shape[0]], axis=-1
-    )
     d_kernels = (
-      jnp.einsum('tbh,tbg->hg', before(), d_gates),
-      jnp.einsum('tbh,tbg->hg', steps.r * before(), d_candidate),
+      linear.summed_product(before(), d_projected.gates),
+      linear.summed_product(steps.r * before(), d_projected.candidate),
     )
     return d_projected, jnp.concatenate(d_kernels, axis=-1), d_start
 
@@ -100,23 +97,24 @@ def _loops(shape: tuple[int, ...], pallas: bool) -> Any:
 
 
 def scan_forward(
-  projected: jax.Array, kernels: Kernels, start: jax.Array
+  projected: Projected, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
   """Computes every step, forward in time, from arguments of `recurrence`.
 
   Returns the last state, and all steps in the dtype of `projected`.
   """
+  dtype = projected.gates.dtype
 
-  def one(state: jax.Array, row: jax.Array) -> tuple[jax.Array, Steps]:
+  def one(state: jax.Array, row: Projected) -> tuple[jax.Array, Steps]:
     step = equations.forward(state, row, kernels)
-    return step.state, jax.tree.map(lambda leaf: leaf.astype(row.dtype), step)
+    return step.state, jax.tree.map(lambda leaf: leaf.astype(dtype), step)
 
   return jax.lax.scan(one, start, projected)
 
 
 def scan_tangent(
   d_start: jax.Array,
-  d_projected: jax.Array,
+  d_projected: Projected,
   before: jax.Array,
   steps: Steps,
   kernels: Kernels,
@@ -125,8 +123,7 @@ def scan_tangent(
 
   Args:
     d_start: float32[batch, features], of the state before the first step.
-    d_projected: float[time, batch, 3 * features], of `projected`, plus those of
-      the kernels' products.
+    d_projected: of `projected`, plus those of the kernels' products.
     before: float[time, batch, features], the state before each step.
     steps: from `scan_forward`.
     kernels: U_z, U_r, U.
@@ -137,11 +134,11 @@ def scan_tangent(
   """
 
   def one(
-    carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
+    carried: jax.Array, saved: tuple[Projected, jax.Array, Steps]
   ) -> tuple[jax.Array, jax.Array]:
     row, state, step = saved
     d_state = equations.tangent(carried, row, state, step, kernels)
-    return d_state, d_state.astype(row.dtype)
+    return d_state, d_state.astype(state.dtype)
 
   return jax.lax.scan(one, d_start, (d_projected, before, steps))
 
@@ -152,7 +149,7 @@ def scan_backward(
   steps: Steps,
   transposed: Kernels,
   last: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, Projected]:
   """Computes every step's gradient, backward in time.
 
   Args:
@@ -164,17 +161,19 @@ def scan_backward(
 
   Returns:
     Gradients of the state before the first step, float32[batch, features], and
-    of `projected`, float[time, batch, 3 * features].
+    of `projected`.
   """
 
   def one(
     carried: jax.Array, saved: tuple[jax.Array, jax.Array, Steps]
-  ) -> tuple[jax.Array, jax.Array]:
+  ) -> tuple[jax.Array, Projected]:
     gradient, state, step = saved
     d_state, d_projected = equations.backward(
       carried + gradient, state, step, transposed
     )
-    return d_state, d_projected.astype(state.dtype)
+    return d_state, jax.tree.map(
+      lambda leaf: leaf.astype(state.dtype), d_projected
+    )
 
   saved = gradients, before, steps
   return jax.lax.scan(one, last, saved, reverse=True)

@@ -17,7 +17,7 @@ from jax.experimental import pallas as pl
 from jax.sharding import PartitionSpec, get_abstract_mesh
 
 from avemotion.models import equations
-from avemotion.models.equations import Kernels, Steps
+from avemotion.models.equations import Kernels, Projected, Steps
 
 _SUBLANES, _LANES = 8, 128  # shape of a TPU's registers
 _VMEM = 14 * 2**20  # bytes that a kernel may use, of 16 MiB
@@ -37,12 +37,12 @@ def fits(batch: int, features: int) -> bool:
 
 
 def forward(
-  projected: jax.Array, kernels: Kernels, start: jax.Array
+  projected: Projected, kernels: Kernels, start: jax.Array
 ) -> tuple[jax.Array, Steps]:
   """Computes every step, forward in time; as `recurrence.scan_forward`."""
   size = start.shape[-1]
   last, found = _over_time(
-    _forward_block, start, [projected], kernels, [size] * 4, reverse=False
+    _forward_block, start, [*projected], kernels, [size] * 4, reverse=False
   )
   return last, Steps(*found)
 
@@ -53,14 +53,14 @@ def backward(
   steps: Steps,
   transposed: Kernels,
   last: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[jax.Array, Projected]:
   """Computes every step's gradient; as `recurrence.scan_backward`."""
   rows = [gradients, before, steps.z, steps.r, steps.candidate]
-  widths = [3 * last.shape[-1]]
-  d_start, (d_projected,) = _over_time(
-    _backward_block, last, rows, transposed, widths, reverse=True
+  size = last.shape[-1]
+  d_start, found = _over_time(
+    _backward_block, last, rows, transposed, [2 * size, size], reverse=True
   )
-  return d_start, d_projected
+  return d_start, Projected(*found)
 
 
 def block_steps(batch: int, features: int) -> int:
@@ -157,7 +157,8 @@ def _like(array: jax.Array, shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
 
 def _forward_block(
   start: Any,
-  projected: Any,
+  projected_gates: Any,
+  projected_candidate: Any,
   gates: Any,
   candidate: Any,
   carried: Any,
@@ -170,7 +171,8 @@ def _forward_block(
   first = pl.program_id(0) * steps
   state = _carried_or(start, carried)
   for i in range(steps):
-    step = equations.forward(state, projected[i], kernels)
+    projected = Projected(projected_gates[i], projected_candidate[i])
+    step = equations.forward(state, projected, kernels)
     # The last block's rows past the last step hold anything.
     state = jnp.where(first + i < time, step.state, state)
     for of_all, own in zip(found, step, strict=True):
@@ -188,8 +190,7 @@ def _backward_block(
   gates: Any,
   candidate: Any,
   carried: Any,
-  d_projected: Any,
-  *,
+  *d_projected: Any,
   time: int,
   steps: int,
 ) -> None:
@@ -204,7 +205,8 @@ def _backward_block(
     )
     # The last block's rows past the last step hold anything.
     gradient = jnp.where(first + i < time, d_before, gradient)
-    d_projected[i] = found.astype(d_projected.dtype)
+    for of_all, own in zip(d_projected, found, strict=True):
+      of_all[i] = own.astype(of_all.dtype)
   carried[...] = gradient
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from avemotion.models.equations import Projected
 from avemotion.models.recurrence import recurrence
 from avemotion.training.config import ConfigError, ModelConfig
 from avemotion.training.logs import log
@@ -89,7 +90,9 @@ def _outputs(
 
   rows = (_BATCH, features)
   inputs = (
-    normal(_TIME, _BATCH, 3 * features),
+    Projected(
+      normal(_TIME, _BATCH, 2 * features), normal(_TIME, _BATCH, features)
+    ),
     normal(features, 3 * features, scale=features**-0.5),
     normal(*rows, dtype='float32'),
   )
