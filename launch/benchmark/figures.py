@@ -8,26 +8,38 @@ import platform
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from avemotion.data import files
 
+# Starts of units.
+_OF_A_PROCESSOR = 'ratio of', 'seconds', 'clips/s', 'fraction of the product'
 RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 
 
 def record(key: str, value: float, unit: str) -> None:
   """Writes a figure with the command of this process; keeps other figures.
 
-  Shares and accuracies are fractions.
+  Shares and accuracies are fractions. A figure that depends on the processor
+  moves to `elsewhere`, which has one for each, when another one is measured.
   """
   figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-  figures[key] = {
+  before = figures.get(key, {})
+  elsewhere = before.pop('elsewhere', {})
+  if before and unit.startswith(_OF_A_PROCESSOR):
+    elsewhere[_processor(before)] = before
+  figures[key] = found = {
     'value': float(f'{value:.5g}'),
     'unit': unit,
     'command': shlex.join(['python', 'launch/benchmark', *sys.argv[1:]]),
     'date': datetime.date.today().isoformat(),
     'machine': _machine(),
   }
+  elsewhere.pop(_processor(found), None)
+  if elsewhere:
+    found['elsewhere'] = elsewhere
   files.write(RESULTS, json.dumps(figures, indent=2, sort_keys=True) + '\n')
   print(f'recorded {key} = {value:.4g} {unit} in docs/{RESULTS.name}')
 
@@ -39,6 +51,10 @@ def record_speed(key: str, value: float, unit: str) -> None:
   platform = jax.default_backend()
   prefix = 'speed.' if platform == 'cpu' else f'speed.{platform}.'
   record(prefix + key, value, unit)
+
+
+def _processor(figure: Mapping[str, Any]) -> str:
+  return str(figure['machine']).partition(',')[0].partition(' of ')[2]
 
 
 def _machine() -> str:

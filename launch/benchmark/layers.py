@@ -32,7 +32,8 @@ def main(_: list[str]) -> None:
   limit = 2 * _SIZE**3 / held[_MATMUL][contest.OURS]
   for name, case in (('forward', cases.FORWARD[0]), ('train', cases.TRAIN[0])):
     rate = case.flops / held[str(case)][contest.OURS]
-    record_speed(f'gru_{name}.share_of_matmul', rate / limit, 'fraction')
+    unit = 'fraction of the product rate'
+    record_speed(f'gru_{name}.share_of_matmul', rate / limit, unit)
   peers = {'torch': _TORCH, 'keras': _KERAS, 'flax': _FLAX}
   contest.record_over('gru_train', held[str(cases.TRAIN[0])], peers)
 

@@ -21,3 +21,18 @@ def test_a_figure_keeps_its_neighbours_and_its_command(tmp_path, monkeypatch):
   assert one['value'] == 0.5
   assert one['command'] == "python launch/benchmark record '--x=a b'"
   assert 'cores' in one['machine']
+
+
+def test_a_figure_of_each_processor_is_kept(tmp_path, monkeypatch):
+  path = tmp_path / 'results.json'
+  monkeypatch.setattr(figures, 'RESULTS', path)
+  for name, value in (('EPYC', 1.0), ('Xeon', 2.0), ('EPYC', 3.0)):
+    machine = f'2 cores of {name}, Python 3.{value:.0f}'
+    monkeypatch.setattr(figures, '_machine', lambda told=machine: told)
+    figures.record('speed', value, 'ratio of wall time')
+    figures.record('lines', value, 'lines')
+  found = json.loads(path.read_text())
+  assert 'elsewhere' not in found['lines']
+  found = found['speed']
+  assert found['value'] == 3.0
+  assert {k: v['value'] for k, v in found['elsewhere'].items()} == {'Xeon': 2.0}
