@@ -39,57 +39,78 @@ class Extracted:
 
 
 class ClipExtractor:
-  """Extractor of clips, which loads the face detector and VGG16 once."""
+  """Extractor of clips, which loads the face detector and VGG16 once.
+
+  A file of several modalities is read once.
+  """
 
   def __init__(self, extraction: 'Extraction') -> None:
-    """Loads the extractors; raises `DatasetError` for unusable weights."""
     import jax  # Imported here, like MediaPipe: only a build needs it.
 
     from avemotion.features import clip
 
+    self._extraction = extraction
     self._unusable = clip.ClipError
-    self._video, self._audio = extraction.video, extraction.audio
     self._on_cpu = functools.partial(jax.default_device, 'cpu')
-    try:
-      with self._on_cpu():
-        self._extractors = {
-          modality: clip.Extractor(
-            (modality,),
-            extraction.vgg16_weights,
-            video=self._video,
-            audio=self._audio,
-          )
-          for modality in extraction.modalities
-        }
-    except ValueError as error:
-      raise DatasetError(str(error)) from error
+    self._make_extractor = clip.Extractor
+    self._extractors: dict[tuple[str, ...], clip.Extractor] = {}
 
   def __call__(self, clip: Clip) -> Extracted:
-    """Extracts one clip, or returns its problem."""
+    """Extracts one clip, or returns its problem.
+
+    Raises:
+      DatasetError: the weights of VGG16 cannot be used.
+    """
     features: dict[str, Any] = {}
     warnings: list[str] = []
-    for modality, path in clip.files.items():
+    for path in dict.fromkeys(clip.files.values()):
+      modalities = tuple(m for m, file in clip.files.items() if file == path)
+      extract = self._extractor(modalities)
       try:
         with self._on_cpu():
-          found = self._extractors[modality](path)
+          found = extract(path)
       except self._unusable as error:
         return Extracted({}, problem=_without_folders(str(error), clip))
+      problem = '; '.join(found.warnings)
+      for modality in modalities:
+        fields = self._fields(modality, found)
+        if any(values is None for values in fields.values()):
+          return Extracted({}, problem=_without_folders(problem, clip))
+        features |= fields
       warnings += found.warnings
-      fields = [modality]
-      if modality == 'video':
-        crops = self._video == CROPS
-        fields = [CROPS if crops else 'video', *_FACE_FIELDS]
-        if self._video == LANDMARKS.name:
-          fields += _LANDMARK_FIELDS
-      features |= {field: getattr(found, field) for field in fields}
-      if modality == 'audio' and found.audio is not None:
-        with self._on_cpu():
-          known = np.ones(len(found.audio), bool)
-          described = FRONT_ENDS[self._audio].of_window(found.audio, known)
-        features['audio'] = described[0]
-      features[f'{modality}_seconds'] = np.float32(found.seconds)
     doubt = _without_folders('; '.join(warnings), clip)
     return Extracted(features, doubt=doubt)
+
+  def _extractor(self, modalities: tuple[str, ...]) -> Any:
+    """Returns the extractor of a file's modalities, loaded at its first use."""
+    if modalities not in self._extractors:
+      try:
+        with self._on_cpu():
+          self._extractors[modalities] = self._make_extractor(
+            modalities,
+            self._extraction.vgg16_weights,
+            video=self._extraction.video,
+            audio=self._extraction.audio,
+          )
+      except ValueError as error:
+        raise DatasetError(str(error)) from error
+    return self._extractors[modalities]
+
+  def _fields(self, modality: str, found: Any) -> dict[str, Any]:
+    """Returns the fields of a modality; None for what the clip lacks."""
+    names = [modality]
+    if modality == 'video':
+      crops = self._extraction.video == CROPS
+      names = [CROPS if crops else 'video', *_FACE_FIELDS]
+      if self._extraction.video == LANDMARKS.name:
+        names += _LANDMARK_FIELDS
+    fields = {name: getattr(found, name) for name in names}
+    if modality == 'audio' and found.audio is not None:
+      with self._on_cpu():
+        known = np.ones(len(found.audio), bool)
+        front_end = FRONT_ENDS[self._extraction.audio]
+        fields['audio'] = front_end.of_window(found.audio, known)[0]
+    return fields | {f'{modality}_seconds': np.float32(found.seconds)}
 
 
 def _without_folders(reason: str, clip: Clip) -> str:
