@@ -18,6 +18,16 @@ from avemotion.evaluation import markdown
 from launch.benchmark import figures
 
 OURS = 'ours'
+KERAS, TORCH = 'Keras on JAX', 'PyTorch'
+KERAS_AFTER = f'{KERAS}, reset_after=True'
+TORCH_COMPILED = f'{TORCH}, torch.compile'
+# Peers of the layer and of the training step, by their names in keys.
+PEERS = {
+  'keras': KERAS,
+  'keras_reset_after': KERAS_AFTER,
+  'torch': TORCH,
+  'torch_compiled': TORCH_COMPILED,
+}
 
 _ROUNDS = flags.DEFINE_integer(
   'rounds', 3, 'how often to start each contender', lower_bound=1

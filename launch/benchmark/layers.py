@@ -1,7 +1,8 @@
 """Times recurrent layers, forward and in training: ours, Flax, Keras, PyTorch.
 
-Ours and Keras's `reset_after=False` are equations (1)–(4); Flax's and PyTorch's
-cells reset after the product, so their products are independent.
+Ours and Keras's `reset_after=False` are equations (1)–(4). The cells of Keras's
+`reset_after=True`, of Flax and of PyTorch reset after the product, so their
+products are independent.
 """
 
 import functools
@@ -21,20 +22,21 @@ from avemotion.training import mesh as mesh_lib
 from launch.benchmark import cases, contest
 from launch.benchmark.figures import record_speed
 
-_KERAS, _TORCH, _FLAX = 'Keras on JAX', 'PyTorch', 'Flax'
+_FLAX = 'Flax'
 _SIZE = 2048
 _MATMUL = f'matrix product of {_SIZE}²'
 
 
 def main(_: list[str]) -> None:
   """Records shares of the matrix product's rate, and peers' seconds."""
-  held = contest.run((contest.OURS, _FLAX, _KERAS, _TORCH), _calls)
+  contenders = contest.OURS, _FLAX, *contest.PEERS.values()
+  held = contest.run(contenders, _calls)
   limit = 2 * _SIZE**3 / held[_MATMUL][contest.OURS]
   for name, case in (('forward', cases.FORWARD[0]), ('train', cases.TRAIN[0])):
     rate = case.flops / held[str(case)][contest.OURS]
     unit = 'fraction of the product rate'
     record_speed(f'gru_{name}.share_of_matmul', rate / limit, unit)
-  peers = {'torch': _TORCH, 'keras': _KERAS, 'flax': _FLAX}
+  peers = contest.PEERS | {'flax': _FLAX}
   contest.record_over('gru_train', held[str(cases.TRAIN[0])], peers)
 
 
@@ -58,14 +60,15 @@ def _matmul() -> contest.Call:
 
 
 def _call(contender: str, case: cases.Recurrent) -> contest.Call:
-  if contender == _TORCH:
+  if contender in (contest.TORCH, contest.TORCH_COMPILED):
     from launch.benchmark import peer_torch
 
-    return peer_torch.recurrent(case)
-  if contender == _KERAS:
+    return peer_torch.recurrent(case, contender == contest.TORCH_COMPILED)
+  if contender in (contest.KERAS, contest.KERAS_AFTER):
     from launch.benchmark import peer_keras
 
-    return _jax_call(*peer_keras.recurrent(case), case)
+    after = contender == contest.KERAS_AFTER
+    return _jax_call(*peer_keras.recurrent(case, after), case)
   model = _Stack(case.layers, case.features, contender == contest.OURS)
   params = jax.jit(model.init)(jax.random.key(0), case.samples()[0])
   return _jax_call(model.apply, params, case)

@@ -12,9 +12,11 @@ from keras import layers
 from launch.benchmark import cases
 
 
-def recurrent(case: cases.Recurrent) -> tuple[Callable[..., Any], list[Any]]:
-  """Makes the function of stacked `GRU(reset_after=False)`, and parameters."""
-  stack = [_gru(case.features, True) for _ in range(case.layers)]
+def recurrent(
+  case: cases.Recurrent, reset_after: bool = False
+) -> tuple[Callable[..., Any], list[Any]]:
+  """Makes the function of stacked `GRU(reset_after=…)`, and parameters."""
+  stack = [_gru(case.features, True, reset_after) for _ in range(case.layers)]
   model = keras.Sequential(stack)
   model.build((case.batch, case.time, case.inputs))
   fixed = [variable.value for variable in model.non_trainable_variables]
@@ -26,7 +28,9 @@ def recurrent(case: cases.Recurrent) -> tuple[Callable[..., Any], list[Any]]:
   return apply, [variable.value for variable in model.trainable_variables]
 
 
-def training(modalities: tuple[str, ...]) -> Callable[[], object]:
+def training(
+  modalities: tuple[str, ...], reset_after: bool = False
+) -> Callable[[], object]:
   """Makes a call that trains a model for some steps by `fit`."""
   config, optimizer = cases.CONFIG.model, cases.CONFIG.optimizer
   inputs, found = {}, []
@@ -34,7 +38,8 @@ def training(modalities: tuple[str, ...]) -> Callable[[], object]:
     branch = getattr(config, name)
     x = inputs[name] = keras.Input(cases.SHAPES[name], name=name)
     for layer in range(1, branch.num_layers + 1):
-      x = _gru(branch.features, layer < branch.num_layers)(x)
+      inner = layer < branch.num_layers
+      x = _gru(branch.features, inner, reset_after)(x)
       x = layers.Dropout(config.dropout_rate)(x)
     x = layers.Dense(config.dense_features, use_bias=False)(x)
     x = layers.BatchNormalization()(x)
@@ -56,10 +61,10 @@ def training(modalities: tuple[str, ...]) -> Callable[[], object]:
   return lambda: model.fit(features, targets, cases.BATCH, verbose=0)
 
 
-def _gru(units: int, return_sequences: bool) -> Any:
+def _gru(units: int, return_sequences: bool, reset_after: bool) -> Any:
   return layers.GRU(
     units,
     return_sequences=return_sequences,
-    reset_after=False,
+    reset_after=reset_after,
     use_bias=False,
   )

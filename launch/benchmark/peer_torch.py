@@ -1,6 +1,12 @@
-"""Contenders in PyTorch; needs the extra `peers`."""
+"""Contenders in PyTorch; needs the extra `peers`.
+
+`torch.compile` leaves `nn.GRU` as it is, and compiles what is around it. With
+`torch._dynamo.config.allow_rnn` it takes the layer too, and unrolls its loop
+over time: that compiles for minutes, and the result is no faster.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,10 +19,15 @@ _DROPOUT = cases.CONFIG.model.dropout_rate
 _DENSE = cases.CONFIG.model.dense_features
 
 
-def recurrent(case: cases.Recurrent) -> Callable[[], object]:
-  """Makes a call that runs a case once, by stacked `nn.GRU`."""
-  layers = nn.GRU(case.inputs, case.features, case.layers, bias=False)
-  layers = layers.to(_DEVICE)
+def recurrent(
+  case: cases.Recurrent, compiled: bool = False
+) -> Callable[[], object]:
+  """Makes a call that runs a case once, by stacked `nn.GRU`.
+
+  `compiled` passes the layers through `torch.compile`.
+  """
+  gru = nn.GRU(case.inputs, case.features, case.layers, bias=False)
+  layers = _compiled(gru.to(_DEVICE), compiled)
   samples = torch.from_numpy(case.samples()).to(_DEVICE)
   optimizer = torch.optim.SGD(layers.parameters(), _OPTIMIZER.learning_rate)
 
@@ -38,9 +49,12 @@ def recurrent(case: cases.Recurrent) -> Callable[[], object]:
 
 
 def training(
-  modalities: tuple[str, ...], num_folds: int
+  modalities: tuple[str, ...], num_folds: int, compiled: bool = False
 ) -> Callable[[], object]:
-  """Makes a call that trains all folds for some steps, one after another."""
+  """Makes a call that trains all folds for some steps, one after another.
+
+  `compiled` passes the models through `torch.compile`.
+  """
   features, labels = cases.clips(modalities, cases.STEPS * cases.BATCH)
   batches = {
     name: torch.from_numpy(rows).split(cases.BATCH)
@@ -50,7 +64,7 @@ def training(
   rate, decay = _OPTIMIZER.learning_rate, _OPTIMIZER.weight_decay
   folds = []
   for _ in range(num_folds):
-    model = _Classifier(modalities).to(_DEVICE)
+    model = _compiled(_Classifier(modalities).to(_DEVICE), compiled)
     adamw = torch.optim.AdamW(model.parameters(), rate, weight_decay=decay)
     folds.append((model, adamw))
   loss = nn.CrossEntropyLoss(label_smoothing=_OPTIMIZER.label_smoothing)
@@ -66,6 +80,10 @@ def training(
     _wait()
 
   return train
+
+
+def _compiled(model: nn.Module, compiled: bool) -> Any:
+  return torch.compile(model) if compiled else model
 
 
 def _wait() -> None:

@@ -11,7 +11,6 @@ from avemotion.training.program import FoldProgram
 from launch.benchmark import cases, contest
 from launch.benchmark.figures import record
 
-_KERAS, _TORCH = 'Keras on JAX', 'PyTorch'
 _APART = f'{contest.OURS}, ten runs of one fold'
 _FUSION, _AUDIO = (
   f'{name} model, batch {cases.BATCH}, {cases.STEPS} steps'
@@ -25,20 +24,19 @@ _CLIPS = 1440
 def steps(_: list[str]) -> None:
   """Records peers' seconds over ours, for steps of the fusion model."""
   held = contest.run(
-    (contest.OURS, _KERAS, _TORCH),
+    (contest.OURS, *contest.PEERS.values()),
     lambda who: ((case, _call(who, of, 1)) for case, of in _MODELS.items()),
   )
-  peers = {'torch': _TORCH, 'keras': _KERAS}
-  contest.record_over('train_step', held[_FUSION], peers)
+  contest.record_over('train_step', held[_FUSION], contest.PEERS)
 
 
 def crossval(_: list[str]) -> None:
   """Records ten folds in one program relative to ten runs, and to PyTorch."""
   seconds = contest.run(
-    (contest.OURS, _APART, _TORCH),
+    (contest.OURS, _APART, contest.TORCH),
     lambda who: [(_FOLDS, _call(who, ('audio',), cases.NUM_FOLDS))],
   )[_FOLDS]
-  contest.record_over('crossval_epoch', seconds, {'torch': _TORCH})
+  contest.record_over('crossval_epoch', seconds, {'torch': contest.TORCH})
   share = seconds[contest.OURS] / seconds[_APART]
   record('crossval.ten_folds_over_ten_runs', share, 'ratio of wall time')
 
@@ -46,14 +44,15 @@ def crossval(_: list[str]) -> None:
 def _call(
   contender: str, modalities: tuple[str, ...], num_folds: int
 ) -> contest.Call:
-  if contender == _TORCH:
+  if contender in (contest.TORCH, contest.TORCH_COMPILED):
     from launch.benchmark import peer_torch
 
-    return peer_torch.training(modalities, num_folds)
-  if contender == _KERAS:
+    compiled = contender == contest.TORCH_COMPILED
+    return peer_torch.training(modalities, num_folds, compiled)
+  if contender in (contest.KERAS, contest.KERAS_AFTER):
     from launch.benchmark import peer_keras
 
-    return peer_keras.training(modalities)
+    return peer_keras.training(modalities, contender == contest.KERAS_AFTER)
   if contender == _APART:
     one = ours(modalities, 1)
     return lambda: [one() for _ in range(num_folds)]
