@@ -8,6 +8,7 @@ cluster, but not for other numbers of threads or other devices.
 import concurrent.futures
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -26,6 +27,9 @@ ENDED = (
   ' --num_workers; in your own script, call this under if __name__ =='
   " '__main__'; run the same command to resume"
 )
+# Clips submitted for each process: a task takes 2 kB, and a clip at most a few
+# milliseconds to submit, so that no process waits.
+_AHEAD = 8
 _ENVIRONMENT = {
   'JAX_PLATFORMS': 'cpu',
   'OMP_NUM_THREADS': '1',
@@ -42,11 +46,19 @@ def extract(
     DatasetError: the weights cannot be used, or a process was killed.
   """
   with Workers(extraction, min(num_workers, len(clips))) as workers:
-    tasks = [workers.submit(clip) for clip in clips]
+    waiting = iter(clips)
+    ahead = itertools.islice(waiting, _AHEAD * num_workers)
+    tasks = {workers.submit(clip) for clip in ahead}
     try:
-      for task in concurrent.futures.as_completed(tasks):
-        task.result()
-        yield 1
+      while tasks:
+        done, tasks = concurrent.futures.wait(
+          tasks, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        for task in done:
+          task.result()
+          yield 1
+        more = itertools.islice(waiting, len(done))
+        tasks |= {workers.submit(clip) for clip in more}
     except BrokenProcessPool as error:
       raise DatasetError(ENDED) from error
 

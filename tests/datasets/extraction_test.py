@@ -1,5 +1,7 @@
 """Tests of extraction: the same features from any number of workers."""
 
+import concurrent.futures
+import contextlib
 import functools
 import hashlib
 import os
@@ -124,6 +126,25 @@ def test_two_workers_give_what_one_gives(clips, folder, tmp_path):
     problems += bool(alone.problem)
   assert problems == 1
   assert not any('manual' in one.load(clip).problem for clip in clips)
+
+
+def test_few_clips_are_submitted_before_their_turn(monkeypatch):
+  """The main process holds no task for each of a million clips."""
+  submitted = []
+
+  class Pool(contextlib.nullcontext):
+    def submit(self, clip):
+      submitted.append(clip)
+      done = concurrent.futures.Future()
+      done.set_result(None)
+      return done
+
+  monkeypatch.setattr(workers, 'Workers', lambda *_: Pool(Pool()))
+  finished = workers.extract(None, range(1000), num_workers=2)
+  next(finished)
+  assert len(submitted) < 50
+  assert 1 + sum(finished) == 1000
+  assert submitted == [*range(1000)]
 
 
 @pytest.mark.slow
