@@ -31,6 +31,8 @@ _BENCHMARKS = {
   'extract': ('extraction', 'extract', 'faces and MFCC of real clips'),
   'stages': ('extraction', 'stages', 'extraction relative to decoding'),
   'dataset': ('dataset', 'main', 'preparing and reading TFRecords'),
+  'scale': ('scale', 'main', 'thousands of clips: is time linear, memory flat'),
+  'scale_rates': ('scale', 'rates', 'each front end: hours, bytes, memory'),
   'tpu': ('tpu', 'main', "programs, by the TPU's compiler without a TPU"),
   'record': ('finished', 'record', 'accuracy and UAR of a finished run'),
   'missing': ('finished', 'missing', 'points lost without a modality'),
