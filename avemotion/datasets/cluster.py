@@ -32,15 +32,22 @@ def extract(
   """
   try:
     with beam.Pipeline(runner, options=options) as pipeline:
-      _ = (
-        pipeline
-        | beam.Create(clips)
-        | beam.Reshuffle()  # Spreads clips over all machines.
-        | beam.ParDo(_Extract(extraction))
-      )
+      add(pipeline, extraction, clips)
   except Exception as error:  # Each runner has its own errors.
     raise DatasetError(f'the pipeline failed: {error}') from error
   yield len(clips)
+
+
+def add(
+  pipeline: beam.Pipeline, extraction: Extraction, clips: Sequence[Clip]
+) -> None:
+  """Adds the extraction of clips to a pipeline; its graph lists the clips."""
+  _ = (
+    pipeline
+    | beam.Create(clips)
+    | beam.Reshuffle()  # Spreads clips over all machines.
+    | beam.ParDo(_Extract(extraction))
+  )
 
 
 class _Extract(beam.DoFn):

@@ -33,6 +33,11 @@ _BENCHMARKS = {
   'dataset': ('dataset', 'main', 'preparing and reading TFRecords'),
   'scale': ('scale', 'main', 'thousands of clips: is time linear, memory flat'),
   'scale_rates': ('scale', 'rates', 'each front end: hours, bytes, memory'),
+  'scale_limits': (
+    'scale_limits',
+    'main',
+    'what a clip costs the main process',
+  ),
   'tpu': ('tpu', 'main', "programs, by the TPU's compiler without a TPU"),
   'record': ('finished', 'record', 'accuracy and UAR of a finished run'),
   'missing': ('finished', 'missing', 'points lost without a modality'),

@@ -27,7 +27,7 @@ _CLIPS = flags.DEFINE_integer(
 )
 _REAL_CLIPS = 60  # Links to real clips, for each front end.
 _ACTORS = range(1, 25)
-_PATTERN = '{group}-{label}-{take}'
+PATTERN = '{group}-{label}-{take}'
 _GIGA = 1e9
 
 
@@ -39,13 +39,13 @@ class Sample:
     seconds: time since its start.
     clips: clips whose features are extracted.
     resident: resident bytes of each process, its own first.
-    processor: processor seconds of all processes, ended ones too.
+    processor_seconds: of all processes, ended ones too.
   """
 
   seconds: float
   clips: int
   resident: dict[int, int]
-  processor: float
+  processor_seconds: float
 
 
 def main(_: list[str]) -> None:
@@ -60,16 +60,15 @@ def main(_: list[str]) -> None:
   seconds, clips = working[-1].seconds - working[0].seconds, _CLIPS.value
   unit = 'clips/s, two workers, one-second clips, landmarks and MFCC'
   record('scale.clips_per_second', clips / seconds, unit)
-  for name in ('seconds', 'processor'):
+  unit = 'ratio, last tenth of the clips over the first'
+  for name in ('seconds', 'processor_seconds'):
     first, *_, last = tenths(working, name)
-    unit = 'ratio, last tenth of the clips over the first'
-    key = 'seconds' if name == 'seconds' else 'processor_seconds'
-    record(f'scale.last_over_first_{key}', last / first, unit)
+    record(f'scale.last_over_first_{name}', last / first, unit)
   growth, peaks = resident_growth(working)
   record('scale.resident_growth_gigabytes', growth / _GIGA, 'GB, all processes')
   record('scale.main_resident_gigabytes', peaks[0] / _GIGA, 'GB')
   record('scale.worker_resident_gigabytes', max(peaks[1:]) / _GIGA, 'GB')
-  writing = samples[-1].processor - working[-1].processor
+  writing = samples[-1].processor_seconds - working[-1].processor_seconds
   unit = 'milliseconds of processor time a clip, after the last one'
   record('scale.write_milliseconds', 1e3 * writing / clips, unit)
   record('scale.build_minutes', samples[-1].seconds / 60, 'minutes')
@@ -90,7 +89,7 @@ def rates(_: list[str]) -> None:
       stored = sum(path.stat().st_size for path in root.rglob('*.tfrecord*'))
     first, last = working[0], working[-1]
     share = (last.clips - first.clips) / len(links)
-    spent = (last.processor - first.processor) / 3600
+    spent = (last.processor_seconds - first.processor_seconds) / 3600
     for key, value, unit in (
       ('hours_per_core_hour', share * hours / spent, 'hours of clip'),
       ('megabytes_read', read / hours / 1e6, 'MB an hour of clip'),
@@ -125,7 +124,7 @@ def watch(
   """
   given = {
     'folder': root / 'clips',
-    'pattern': _PATTERN,
+    'pattern': PATTERN,
     'config': config,
     'data_dir': root / 'data',
     'num_workers': workers,
