@@ -189,7 +189,9 @@ def _decoding_less(
   """Yields packets, and skips the decoding of those that are not needed."""
   decoder = stream.codec_context
   stream.thread_type = 'AUTO'
-  decoder.thread_count = min(2 * num_cores(), _MOST_THREADS)
+  # A thread waits for the frames that its own refers to.
+  cores = num_cores()
+  decoder.thread_count = min(2 * cores, _MOST_THREADS) if cores > 1 else 1
   decoder.options = {'err_detect': 'crccheck+bitstream+buffer+explode'}
   if decoder.name not in _SKIPPABLE:
     foresight.give_up()
