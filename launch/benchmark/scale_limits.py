@@ -3,6 +3,7 @@
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable
 
 import apache_beam as beam
 import numpy as np
@@ -33,9 +34,7 @@ def main(_: list[str]) -> None:
     labelled = labelling.by_name(root / 'clips', pattern, both)
     held = process.memory_info().rss - before
     record('scale.list_bytes', held / _CLIPS, 'bytes a clip')
-    start = time.process_time()
-    _ = labelled.digest
-    spent = time.process_time() - start
+    spent = _processor_seconds(lambda: labelled.digest)
     record('scale.digest_microseconds', 1e6 * spent / _CLIPS, 'a clip')
     clips = labelled.findings.clips
     extraction = Extraction(epath.Path(root / 'extracted'), both)
@@ -45,10 +44,8 @@ def main(_: list[str]) -> None:
     features = {name: np.ones(rows[name], np.float32) for name in rows}
     for clip in clips[:_SAVED]:
       extraction.save(clip, Extracted(features))
-    start = time.process_time()
-    for clip in clips[:_SAVED]:
-      extraction.load(clip)
-    spent = time.process_time() - start
+    saved = clips[:_SAVED]
+    spent = _processor_seconds(lambda: [extraction.load(x) for x in saved])
     record('scale.resume_milliseconds', 1e3 * spent / _SAVED, 'a clip')
 
 
@@ -60,3 +57,9 @@ def graph_bytes(extraction: Extraction, clips: list[Clip]) -> float:
     cluster.add(pipeline, extraction, clips[:number])
     sizes.append(pipeline.to_runner_api().ByteSize())
   return (sizes[1] - sizes[0]) / (len(clips) - len(clips) // 2)
+
+
+def _processor_seconds(call: Callable[[], object]) -> float:
+  start = time.process_time()
+  call()
+  return time.process_time() - start
