@@ -32,6 +32,7 @@ from avemotion.models.fusion import MODALITIES
 
 _LONGEST_SHORTFALL = 0.5  # seconds; more means a truncated file
 _LEAST_FRAMES = 4  # half a second; fewer are a false detection
+_COMPILED_ROWS = 600  # six seconds for Whisper's encoder
 
 _Frames = Iterator[tuple[float, np.ndarray]]
 
@@ -162,9 +163,10 @@ class Extractor:
       finder = LandmarkDetector()
     if self._looks:
       self.crop_faces = faces.FaceCropper(finder)
-    make_rows = FRONT_ENDS[audio].make_rows
-    assert make_rows
-    self._make_rows = make_rows
+    self._sound_front_end = FRONT_ENDS[audio]
+    assert self._sound_front_end.make_rows
+    self._make_rows = self._sound_front_end.make_rows
+    self._has_compiled = False
     self._sound_thread = concurrent.futures.ThreadPoolExecutor(1, 'sound')
     if self._listens:
       # Imports librosa (for MFCC) and compiles while this thread loads VGG16.
@@ -289,7 +291,13 @@ class Extractor:
   def _sound(self, path: media.Path, tracks: tuple[int, ...]) -> ClipTrack:
     if tracks and self._listens:
       read = 'audio' in self.modalities
-      return sound_of(path, self._make_rows, tracks, read=read)
+      sound = sound_of(path, self._make_rows, tracks, read=read)
+      if not self._has_compiled and sound.arrays.get('audio') is not None:
+        # Loads and compiles an encoder while pictures are still decoded.
+        self._has_compiled = True
+        rows = sound.arrays['audio'][:_COMPILED_ROWS]
+        self._sound_front_end.of_window(rows, np.ones(len(rows), bool))
+      return sound
     return ClipTrack([] if tracks else ['no sound in the clip'])
 
   def _joined(

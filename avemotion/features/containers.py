@@ -29,7 +29,7 @@ _WHOLE = (
 # PyAV 19 and later read tags lazily.
 _IS_STRICT = int(av.__version__.partition('.')[0]) < 19
 _TEXT: dict[str, Any] = {'metadata_errors': 'replace'} if _IS_STRICT else {}
-_MOST_PIXELS = 8192 * 4320
+MOST_PIXELS = 8192 * 4320
 # Successive unreadable packets after which reading stops.
 _MOST_FAILURES = 8
 _OTHER_KINDS = (
@@ -194,7 +194,7 @@ def chosen_stream(
 
 def check_size(path: Path, width: int, height: int) -> None:
   """Raises a `MediaError` for a picture of too many pixels."""
-  if width * height > _MOST_PIXELS:
+  if width * height > MOST_PIXELS:
     raise MediaError(
       f'{path}: expected a picture of at most 8192×4320 pixels, got'
       f' {width}×{height}; scale it down'

@@ -5,6 +5,7 @@ whose model ships beside this file because MediaPipe 1.x lacks it.
 """
 
 import contextlib
+import importlib
 import importlib.util
 import itertools
 import math
@@ -35,6 +36,7 @@ CROP_SIZE = 48  # pixels, III-B
 MARGIN = 0.1
 MIN_SCORE = 0.5
 _IMPORTING = threading.Lock()
+_imported: list[Any] = []  # modules of MediaPipe, see `_PARTS`
 _PACKAGES = (
   'mediapipe',
   'mediapipe.tasks',
@@ -95,9 +97,9 @@ class FaceCropper:
   def __init__(self, landmarks: LandmarkDetector | None = None) -> None:
     """Loads the face detector; `landmarks` optionally adds landmarks."""
     self._landmarks = landmarks
-    with _quiet(), _without_packages():
-      image, base_options, face_detector = map(importlib.import_module, _PARTS)
-      self._image = lambda pixels: image.Image(image.ImageFormat.SRGB, pixels)
+    image, base_options, face_detector = _mediapipe()
+    self._image = lambda pixels: image.Image(image.ImageFormat.SRGB, pixels)
+    with _quiet():
       self._detector = face_detector.FaceDetector.create_from_options(
         face_detector.FaceDetectorOptions(
           base_options=base_options.BaseOptions(model_asset_path=str(_MODEL)),
@@ -239,36 +241,49 @@ def _free(detector: Any) -> None:
   detector._handle = None  # The destructor skips a detector without handle.
 
 
+def _mediapipe() -> list[Any]:
+  """Imports the `_PARTS` of MediaPipe, once."""
+  with _IMPORTING:
+    if not _imported:
+      with _quiet(), _without_packages():
+        _imported.extend(map(importlib.import_module, _PARTS))
+        bindings = 'mediapipe.tasks.python.core.mediapipe_c_bindings'
+        # Looks for its file by a package, and keeps it.
+        importlib.import_module(bindings).load_raw_library()
+  return _imported
+
+
 @contextlib.contextmanager
 def _without_packages() -> Iterator[None]:
-  """Makes imports of MediaPipe's modules skip its packages' `__init__`.
+  """Makes imports of MediaPipe's modules skip the `__init__` of its packages.
 
-  These import TensorFlow (3 s, 0.4 GB), OpenCV, pyplot and sounddevice (0.5 s),
-  none of which face detection needs. Changes nothing if MediaPipe is imported
-  already; a later import is complete, and makes modules of its own.
+  The packages import TensorFlow (3 s, 0.4 GB), OpenCV, pyplot and sounddevice
+  (0.5 s), none of which face detection needs. Changes nothing if MediaPipe is
+  imported already; a later import is complete, and makes modules of its own.
   """
-  with _IMPORTING:
+  spec = None
+  if 'mediapipe' not in sys.modules:
     spec = importlib.util.find_spec('mediapipe')
-    if 'mediapipe' in sys.modules or spec is None:
-      yield
-      return
-    for name in _PACKAGES:
-      package = sys.modules[name] = types.ModuleType(name)
-      package.__path__ = [
-        os.path.join(folder, *name.split('.')[1:])
-        for folder in spec.submodule_search_locations or ()
-      ]
-    hidden = 'tensorflow' not in sys.modules
+  if spec is None:
+    yield
+    return
+  for name in _PACKAGES:
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [
+      os.path.join(folder, *name.split('.')[1:])
+      for folder in spec.submodule_search_locations or ()
+    ]
+  hidden = 'tensorflow' not in sys.modules
+  if hidden:
+    sys.modules['tensorflow'] = None  # type: ignore[assignment]
+  try:
+    yield
+  finally:
     if hidden:
-      sys.modules['tensorflow'] = None  # type: ignore[assignment]
-    try:
-      yield
-    finally:
-      if hidden:
-        del sys.modules['tensorflow']
-      for name in [*sys.modules]:
-        if name.partition('.')[0] == 'mediapipe':
-          del sys.modules[name]
+      del sys.modules['tensorflow']
+    for name in [*sys.modules]:
+      if name.partition('.')[0] == 'mediapipe':
+        del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -175,6 +175,8 @@ def _frames(
     containers.check_size(path, frame.width, frame.height)
     seconds = seconds_of(frame, start)
     if seconds is None:
+      if foresight:  # Only the second pass decodes, and counts, every frame.
+        raise MediaError(f'{path}: a frame has no time stamp')
       seconds = index / float(stream.average_rate or 30)
     yield _Frame(clock(seconds), frame, aspect, path)
   notes += clock.note('picture')
@@ -192,7 +194,10 @@ def _decoding_less(
   # A thread waits for the frames that its own refers to.
   cores = num_cores()
   decoder.thread_count = min(2 * cores, _MOST_THREADS) if cores > 1 else 1
-  decoder.options = {'err_detect': 'crccheck+bitstream+buffer+explode'}
+  decoder.options = {
+    'err_detect': 'crccheck+bitstream+buffer+explode',
+    'max_pixels': str(containers.MOST_PIXELS),
+  }
   if decoder.name not in _SKIPPABLE:
     foresight.give_up()
   for packet, is_needed in foresight.packets(packets, start):

@@ -15,6 +15,7 @@ _TIME_TOLERANCE = 0.005  # seconds
 _LONGEST_HOLD = 1.0  # seconds
 # Packets read ahead. A frame overtakes at most 16 others (ITU-T H.264, A.3.1).
 _READ_AHEAD = 32
+_MOST_WAITING = 4 * _READ_AHEAD  # packets; more means faulty time stamps
 
 _T = TypeVar('_T', bound=Any)
 
@@ -67,24 +68,27 @@ class Foresight:
 
     From the first unreliable time stamp on, every frame is needed.
     """
-    waiting: collections.deque[Any] = collections.deque()
+    waiting: collections.deque[tuple[Any, float | None]] = collections.deque()
     for packet in packets:
-      waiting.append(packet)
+      seconds = seconds_of(packet, start) if packet.size else None
+      waiting.append((packet, seconds))
       if packet.size and not packet.is_discard:
-        self._read(seconds_of(packet, start))
-      while waiting and self._is_settled(waiting[0], start):
-        yield self._judged(waiting.popleft(), start)
+        self._read(seconds)
+      if len(waiting) > _MOST_WAITING:
+        self.give_up()
+      while waiting and self._is_settled(*waiting[0]):
+        yield self._judged(*waiting.popleft())
     while self._unsorted and self._reliable:
       self._settle()
-    for packet in waiting:
-      yield self._judged(packet, start)
+    for each in waiting:
+      yield self._judged(*each)
 
   def give_up(self) -> None:
     """Makes every further frame needed."""
     self._reliable = False
 
   def expects(self, seconds: float) -> bool:
-    """Returns whether a sampled frame, of this time, is the predicted one."""
+    """Returns True if the next sampled frame may have this time stamp."""
     if self._due:
       return self._due.popleft() == seconds
     return not self._reliable
@@ -97,16 +101,13 @@ class Foresight:
   def _read(self, seconds: float | None) -> None:
     if not self._reliable:
       return
-    if (
-      seconds is None
-      or seconds < self._sorted_until
-      or self._clock(seconds) != seconds
-    ):
+    late = seconds is None or seconds < self._sorted_until
+    if seconds is None or late or self._clock(seconds) != seconds:
       self.give_up()
-    else:
-      heapq.heappush(self._unsorted, seconds)
-      if len(self._unsorted) > _READ_AHEAD:
-        self._settle()
+      return
+    heapq.heappush(self._unsorted, seconds)
+    if len(self._unsorted) > _READ_AHEAD:
+      self._settle()
 
   def _settle(self) -> None:
     """Decides on the next frame in the order of display."""
@@ -116,14 +117,10 @@ class Foresight:
     if times:
       self._chosen.add(seconds)
 
-  def _is_settled(self, packet: Any, start: float) -> bool:
-    if not self._reliable or not packet.size or packet.is_discard:
+  def _is_settled(self, packet: Any, seconds: float | None) -> bool:
+    if seconds is None or packet.is_discard or not self._reliable:
       return True
-    seconds = seconds_of(packet, start)
-    return seconds is not None and seconds <= self._sorted_until
+    return seconds <= self._sorted_until
 
-  def _judged(self, packet: Any, start: float) -> tuple[Any, bool]:
-    seconds = seconds_of(packet, start) if packet.size else None
-    is_settled = seconds is not None and seconds <= self._sorted_until
-    needed = seconds in self._chosen if is_settled else not self._reliable
-    return packet, needed
+  def _judged(self, packet: Any, seconds: float | None) -> tuple[Any, bool]:
+    return packet, not self._reliable or seconds in self._chosen

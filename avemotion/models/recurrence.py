@@ -53,7 +53,7 @@ def _derivative(
   last, steps = loops.forward(projected, Kernels.of(kernel), start)
 
   def before() -> jax.Array:
-    first = start[None].astype(steps.state.dtype)
+    first = start[None].astype(steps.state.dtype)[: len(steps.state)]
     return jnp.concatenate([first, steps.state[:-1]])
 
   def forward(

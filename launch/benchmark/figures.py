@@ -15,7 +15,15 @@ from typing import Any
 from avemotion.data import files
 
 # Starts of units.
-_OF_A_PROCESSOR = 'ratio of', 'seconds', 'clips/s', 'fraction of the product'
+_OF_A_PROCESSOR = (
+  'ratio',
+  'seconds',
+  'minutes',
+  'milliseconds',
+  'hours',
+  'clips/s',
+  'fraction of the product',
+)
 RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 
 
@@ -54,7 +62,7 @@ def record_speed(key: str, value: float, unit: str) -> None:
 
 
 def _processor(figure: Mapping[str, Any]) -> str:
-  return str(figure['machine']).partition(',')[0].partition(' of ')[2]
+  return str(figure['machine']).partition(',')[0]
 
 
 def _machine() -> str:

@@ -438,6 +438,16 @@ def test_time_stamps_that_do_not_hold_lose_no_frame(clip, monkeypatch, mistake):
   assert _same(read(clip), right)
 
 
+def test_clips_that_are_joined_are_decoded_as_without_foresight(folder):
+  parts = [
+    make(folder / f'part_{actor}.mpg', actor=actor, fps=30, seconds=2.0)
+    for actor in (1, 2)
+  ]
+  joined = folder / 'parts.mpg'
+  joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+  assert _same(_all(_kept(joined)), _all(sampling.sampled(_frames(joined))))
+
+
 @pytest.mark.parametrize('cores', [1, 2, 7])
 def test_damage_gives_the_same_frames_on_any_number_of_cores(
   folder, monkeypatch, cores

@@ -364,3 +364,15 @@ def test_wrong_arguments_are_told(inputs):
     GRU(UNITS).init(
       jax.random.key(0), inputs, seq_lengths=jnp.ones(3, jnp.int32)
     )
+
+
+@pytest.mark.parametrize('implementation', ['scan', 'fused'])
+def test_no_steps_have_a_gradient_of_zero(implementation):
+  layer, inputs = GRU(UNITS, implementation), jnp.ones([2, 3, 5])
+  variables = layer.init(jax.random.key(0), inputs)
+
+  def carried(variables):
+    return layer.apply(variables, inputs[:, :0], return_carry=True)[0].sum()
+
+  gradients = jax.tree.leaves(jax.grad(carried)(variables))
+  assert all((leaf == 0).all() for leaf in gradients)

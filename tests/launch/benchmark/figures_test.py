@@ -35,4 +35,6 @@ def test_a_figure_of_each_processor_is_kept(tmp_path, monkeypatch):
   assert 'elsewhere' not in found['lines']
   found = found['speed']
   assert found['value'] == 3.0
-  assert {k: v['value'] for k, v in found['elsewhere'].items()} == {'Xeon': 2.0}
+  assert {k: v['value'] for k, v in found['elsewhere'].items()} == {
+    '2 cores of Xeon': 2.0
+  }
