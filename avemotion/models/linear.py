@@ -44,7 +44,9 @@ def _product_derivative(
     return jnp.dot(d_rows, kernel) + jnp.dot(rows, d_kernel)
 
   def backward(gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.dot(gradient, kernel.T), summed_product(rows, gradient)
+    # CPUs would compute rows again, such as dropout, in a transposed order.
+    kept = jax.lax.optimization_barrier(rows)
+    return jnp.dot(gradient, kernel.T), summed_product(kept, gradient)
 
   found: jax.Array = with_transpose(forward, backward, tangents)
   return _product(rows, kernel), found
