@@ -54,6 +54,11 @@ class Recurrent:
 _PAPERS = ((3, 256, 87, 13), (1, 512, 28, 512))
 FORWARD = tuple(Recurrent(*sizes, batch=128, train=False) for sizes in _PAPERS)
 TRAIN = tuple(Recurrent(*sizes, batch=BATCH, train=True) for sizes in _PAPERS)
+# The recurrent layers of the fusion model.
+MODEL = tuple(
+  Recurrent(layers, features, *SHAPES[modality], batch=BATCH, train=True)
+  for modality, layers, features in (('audio', 3, 256), ('video', 1, 512))
+)
 
 
 def clips(

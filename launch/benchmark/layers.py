@@ -23,15 +23,15 @@ from launch.benchmark import cases, contest
 from launch.benchmark.figures import record_speed
 
 _FLAX = 'Flax'
-_SIZE = 2048
-_MATMUL = f'matrix product of {_SIZE}²'
+SIZE = 2048
+MATMUL = f'matrix product of {SIZE}²'
 
 
 def main(_: list[str]) -> None:
   """Records shares of the matrix product's rate, and peers' seconds."""
   contenders = contest.OURS, _FLAX, *contest.PEERS.values()
   held = contest.run(contenders, _calls)
-  limit = 2 * _SIZE**3 / held[_MATMUL][contest.OURS]
+  limit = product_rate(held)
   for name, case in (('forward', cases.FORWARD[0]), ('train', cases.TRAIN[0])):
     rate = case.flops / held[str(case)][contest.OURS]
     unit = 'fraction of the product rate'
@@ -40,19 +40,24 @@ def main(_: list[str]) -> None:
   contest.record_over('gru_train', held[str(cases.TRAIN[0])], peers)
 
 
+def product_rate(held: contest.Medians) -> float:
+  """Returns the FLOP/s of `matmul` in a contest."""
+  return 2 * SIZE**3 / held[MATMUL][contest.OURS]
+
+
 def _calls(contender: str) -> Iterator[tuple[str, contest.Call]]:
   if contender == contest.OURS:
     devices.start()  # Divides batches among CPU cores, as in training.
-    yield _MATMUL, _matmul()
+    yield MATMUL, matmul()
   for case in cases.FORWARD + cases.TRAIN:
     yield str(case), _call(contender, case)
 
 
-def _matmul() -> contest.Call:
+def matmul() -> contest.Call:
   """Makes a large float32 product, with rows divided among all devices."""
-  own: list[Any] = jax.devices()[: math.gcd(jax.device_count(), _SIZE)]
+  own: list[Any] = jax.devices()[: math.gcd(jax.device_count(), SIZE)]
   mesh = Mesh(np.array(own), ('rows',))
-  square = jnp.ones((_SIZE, _SIZE))
+  square = jnp.ones((SIZE, SIZE))
   rows = jax.device_put(square, NamedSharding(mesh, PartitionSpec('rows')))
   whole = jax.device_put(square, NamedSharding(mesh, PartitionSpec()))
   product = jax.jit(jnp.matmul)

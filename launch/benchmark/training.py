@@ -1,5 +1,7 @@
 """Times training steps of one fold and of ten: ours, Keras, PyTorch."""
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 
@@ -8,8 +10,8 @@ from avemotion.data.folds import Fold
 from avemotion.training import config as config_lib
 from avemotion.training import devices
 from avemotion.training.program import FoldProgram
-from launch.benchmark import cases, contest
-from launch.benchmark.figures import record
+from launch.benchmark import cases, contest, layers
+from launch.benchmark.figures import record, record_speed
 
 _APART = f'{contest.OURS}, ten runs of one fold'
 _FUSION, _AUDIO = (
@@ -23,11 +25,21 @@ _CLIPS = 1440
 
 def steps(_: list[str]) -> None:
   """Records peers' seconds over ours, for steps of the fusion model."""
-  held = contest.run(
-    (contest.OURS, *contest.PEERS.values()),
-    lambda who: ((case, _call(who, of, 1)) for case, of in _MODELS.items()),
-  )
+  held = contest.run((contest.OURS, *contest.PEERS.values()), _steps)
   contest.record_over('train_step', held[_FUSION], contest.PEERS)
+  # Of the recurrent layers, which have nearly all products.
+  rate = sum(case.flops for case in cases.MODEL) / held[_FUSION][contest.OURS]
+  share = rate / layers.product_rate(held)
+  unit = 'fraction of the product rate'
+  record_speed('train_step.share_of_matmul', share, unit)
+
+
+def _steps(contender: str) -> Iterator[tuple[str, contest.Call]]:
+  if contender == contest.OURS:
+    devices.start()
+    yield layers.MATMUL, layers.matmul()
+  for case, modalities in _MODELS.items():
+    yield case, _call(contender, modalities, 1)
 
 
 def crossval(_: list[str]) -> None:
