@@ -191,7 +191,7 @@ def _decoding_less(
   """Yields packets, and skips the decoding of those that are not needed."""
   decoder = stream.codec_context
   stream.thread_type = 'AUTO'
-  # A thread waits for the frames that its own refers to.
+  # More than cores, because threads wait for the frames they refer to.
   cores = num_cores()
   decoder.thread_count = min(2 * cores, _MOST_THREADS) if cores > 1 else 1
   decoder.options = {

@@ -30,8 +30,8 @@ RESULTS = pathlib.Path(__file__).parents[2] / 'docs' / 'results.json'
 def record(key: str, value: float, unit: str) -> None:
   """Writes a figure with the command of this process; keeps other figures.
 
-  Shares and accuracies are fractions. A figure that depends on the processor
-  moves to `elsewhere`, which has one for each, when another one is measured.
+  Shares and accuracies are fractions. A figure of time that another processor
+  measured moves to `elsewhere`, which keeps one for each processor.
   """
   figures = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
   before = figures.get(key, {})
